@@ -1,0 +1,80 @@
+"""The bus: one `coordination.k8s.io/v1` Lease a node, written by its agent, watched by the aggregator.
+
+Two stores keep the same contract and pass the same tests: `KubeLeaseStore` (the API server) and
+`kube.memory.MemoryLeaseStore` (one process, for `standalone` and `demo`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """A Lease, as far as Pulltrace reads it."""
+
+    name: str
+    """The node's name."""
+    annotations: Mapping[str, str]
+    """Only those of Pulltrace (`pulltrace.io/…` and `pull.pulltrace.io/…`)."""
+    holder: str | None = None
+    renewed_at: float | None = None
+    """`spec.renewTime` in Unix seconds on the *agent's* clock: for people, never compared with ours."""
+    duration_seconds: int | None = None
+    """After so long without a change, seen by our own clock, the Lease has expired."""
+    version: str = ""
+    """`metadata.resourceVersion`: changes with every write."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePatch:
+    """What one write changes."""
+
+    annotations: Mapping[str, str | None]
+    """None removes the key; keys that are not named stay."""
+    holder: str
+    renewed_at: float
+    duration_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Item]):
+    """All there is, now: whatever is not in it is gone."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Put(Generic[Item]):
+    """One is new or has changed."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """One was deleted."""
+
+    key: str
+
+
+WatchEvent: TypeAlias = Listed[Item] | Put[Item] | Gone
+
+
+class LeaseWriting(Protocol):
+    """What the agent needs: read its own Lease at start, then write it."""
+
+    async def get(self, name: str) -> LeaseRecord | None: ...
+
+    async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
+        """Merge `patch` into the Lease; make it (owned by its Node) where there is none."""
+
+
+class LeaseWatching(Protocol):
+    """What the aggregator needs: a list, then changes, then lists and changes again, without end."""
+
+    def watch(self) -> AsyncIterator[WatchEvent[LeaseRecord]]: ...
