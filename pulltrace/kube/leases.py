@@ -1,7 +1,7 @@
 """The bus: one `coordination.k8s.io/v1` Lease a node, written by its agent, watched by the aggregator.
 
-Two stores keep the same contract and pass the same tests: `KubeLeaseStore` (the API server) and
-`kube.memory.MemoryLeaseStore` (one process, for `standalone` and `demo`).
+Two stores keep the same contract and pass the same tests: `kube.lease_store.KubeLeaseStore` (the API server)
+and `kube.memory.MemoryLeaseStore` (one process, for `standalone` and `demo`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
+
+ANNOTATION_DOMAINS = ("pulltrace.io", "pull.pulltrace.io")
+"""Annotations of these domains are Pulltrace's; all others belong to somebody else and are not read."""
+
+
+def is_ours(annotation: str) -> bool:
+    """Whether an annotation key is one of Pulltrace's."""
+    return annotation.partition("/")[0] in ANNOTATION_DOMAINS
 
 
 @dataclass(frozen=True, slots=True)
