@@ -1,0 +1,71 @@
+"""What a container runtime leaves behind: mounts, shims and folders, found by the folder that they belong to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.cluster import binaries, processes
+
+
+def below(folder: Path) -> list[Path]:
+    """The mount points at or below a folder, innermost first."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = Path(line.split(" ")[4].encode().decode("unicode_escape"))
+        if point.is_relative_to(folder):
+            found.append(point)
+    return sorted(found, key=lambda point: len(point.parts), reverse=True)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount everything at or below a folder, busy or not."""
+    for point in below(folder):
+        subprocess.run([binaries.debian("umount"), "-l", point], capture_output=True)
+
+
+def users_of(folder: Path) -> list[int]:
+    """The processes whose command line names something at or below a folder, or that run from there."""
+    needle = str(folder).encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            root = os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if any(_names(word, needle) for word in words) or Path(root).is_relative_to(folder):
+            found.append(int(entry.name))
+    return found
+
+
+def _names(word: bytes, needle: bytes) -> bool:
+    path = word.partition(b"=")[2] if word.startswith(b"-") else word
+    return path == needle or path.startswith(needle + b"/")
+
+
+def end_users_of(folder: Path) -> None:
+    """Kill the processes that `users_of` finds, and wait until they are gone."""
+
+    def gone() -> bool:
+        left = users_of(folder)
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return not left
+
+    processes.wait_until(gone, f"the processes that use {folder} to end", seconds=20)
+
+
+def remove(folder: Path) -> None:
+    """Unmount and delete a folder; an error names what could not be deleted."""
+    unmount_below(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
