@@ -1,0 +1,63 @@
+"""Builds the wheel and the source distribution, looks into them, and runs the wheel without the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+UI = "pulltrace/server/static/index.html"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        run("hatchling", "build", "--directory", temporary, cwd=ROOT)
+        [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+
+        packed = set(zipfile.ZipFile(wheel).namelist())
+        need("the wheel", packed, {path.relative_to(ROOT).as_posix() for path in (ROOT / "pulltrace").rglob("*.py")})
+        refuse("the wheel", packed, ("tests/", "web/", "cmd/"))
+        with tarfile.open(sdist) as archive:
+            sources = {name.partition("/")[2] for name in archive.getnames()}
+        need("the source distribution", sources, {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE"})
+        refuse("the source distribution", sources, ("web/node_modules/", "tests/"))
+        if (ROOT / "web/index.html").exists():
+            need("the wheel", packed, {UI})
+            need("the source distribution", sources, {"web/package.json", "web/package-lock.json", "web/index.html"})
+
+        python = str(folder / "venv/bin/python")
+        run("uv", "venv", "--quiet", "--python", sys.executable, str(folder / "venv"), cwd=folder)
+        locked = str(ROOT / "requirements/all.txt")
+        run("uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", locked, cwd=folder)
+        run("uv", "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel), cwd=folder)
+        run("uv", "pip", "check", "--quiet", "--python", python, cwd=folder)
+        if (ROOT / "pulltrace/cli.py").exists():
+            run(str(folder / "venv/bin/pulltrace"), "--help", cwd=folder)
+        print(f"{wheel.name}: {len(packed)} files, {wheel.stat().st_size >> 10} KiB; installs and runs")
+
+
+def need(what: str, there: set[str], wanted: set[str]) -> None:
+    if missing := sorted(wanted - there):
+        sys.exit(f"{what} lacks {', '.join(missing)}")
+
+
+def refuse(what: str, there: set[str], prefixes: tuple[str, ...]) -> None:
+    if unwanted := sorted(name for name in there if name.startswith(prefixes)):
+        sys.exit(f"{what} has {len(unwanted)} files that do not belong there, such as {unwanted[0]}")
+
+
+def run(*command: str, cwd: Path) -> None:
+    """Run a program away from the checkout's own modules; its output is ours."""
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    if result := subprocess.run(command, cwd=cwd, env=environment, check=False).returncode:
+        sys.exit(f"{' '.join(command)} ended with {result}")
+
+
+if __name__ == "__main__":
+    main()
