@@ -1,7 +1,8 @@
 """The bus without a cluster: Leases in the memory of one process, for `standalone` and `demo`.
 
-It keeps the contract of `KubeLeaseStore` and passes the same tests. Each watcher has its own queue; one
-that does not read for a long time gets a new list instead of its backlog, as the API server would do.
+`MemoryLeaseStore` keeps the contract of `KubeLeaseStore` and passes the same tests. Below it is `MemoryStore`,
+which does the same for any kind of record (the demo's pods). Each watcher has its own queue; one that does
+not read for a long time gets a new list instead of its backlog, as the API server would do.
 """
 
 from __future__ import annotations
@@ -9,22 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Generic, TypeVar
 
 from pulltrace.kube.leases import Gone, LeasePatch, LeaseRecord, Listed, Put, WatchEvent, is_ours
 
 MAX_BACKLOG = 1000
 """Changes kept for a watcher that does not read; beyond it a list is both smaller and newer."""
 
+Item = TypeVar("Item")
 
-class _Watcher:
+
+class _Watcher(Generic[Item]):
     """What one reader has not read yet."""
 
     def __init__(self) -> None:
-        self.backlog: deque[Put[LeaseRecord] | Gone] = deque()
+        self.backlog: deque[Put[Item] | Gone] = deque()
         self.needs_list = True
         self.wake = asyncio.Event()
 
-    def add(self, event: Put[LeaseRecord] | Gone) -> None:
+    def add(self, event: Put[Item] | Gone) -> None:
         if not self.needs_list:
             self.backlog.append(event)
             if len(self.backlog) > MAX_BACKLOG:
@@ -33,19 +38,57 @@ class _Watcher:
         self.wake.set()
 
 
+class MemoryStore(Generic[Item]):
+    """Records by key, and watchers that hear of every change."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Item] = {}
+        self._watchers: set[_Watcher[Item]] = set()
+
+    def read(self, key: str) -> Item | None:
+        return self._records.get(key)
+
+    def put(self, key: str, record: Item) -> None:
+        self._records[key] = record
+        self._tell(Put(record))
+
+    def remove(self, key: str) -> None:
+        if self._records.pop(key, None) is not None:
+            self._tell(Gone(key))
+
+    async def watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
+        watcher: _Watcher[Item] = _Watcher()
+        self._watchers.add(watcher)
+        try:
+            while True:
+                if watcher.needs_list:
+                    watcher.needs_list = False
+                    yield Listed(tuple(self._records.values()))
+                elif watcher.backlog:
+                    yield watcher.backlog.popleft()
+                else:
+                    watcher.wake.clear()
+                    await watcher.wake.wait()
+        finally:
+            self._watchers.discard(watcher)
+
+    def _tell(self, event: Put[Item] | Gone) -> None:
+        for watcher in self._watchers:
+            watcher.add(event)
+
+
 class MemoryLeaseStore:
     """`LeaseWriting` and `LeaseWatching` over a dictionary."""
 
     def __init__(self) -> None:
-        self._records: dict[str, LeaseRecord] = {}
-        self._watchers: set[_Watcher] = set()
+        self._leases: MemoryStore[LeaseRecord] = MemoryStore()
         self._version = 0
 
     async def get(self, name: str) -> LeaseRecord | None:
-        return self._records.get(name)
+        return self._leases.read(name)
 
     async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
-        before = self._records.get(name)
+        before = self._leases.read(name)
         annotations = dict(before.annotations) if before else {}
         for key, value in patch.annotations.items():
             if value is None:
@@ -61,31 +104,14 @@ class MemoryLeaseStore:
             duration_seconds=patch.duration_seconds,
             version=str(self._version),
         )
-        self._records[name] = record
-        self._tell(Put(record))
+        self._leases.put(name, record)
         return record
 
     async def delete(self, name: str) -> None:
         """What the garbage collector does when the Node is gone; nothing when there is no such Lease."""
-        if self._records.pop(name, None) is not None:
-            self._tell(Gone(name))
+        self._leases.remove(name)
 
     async def watch(self) -> AsyncGenerator[WatchEvent[LeaseRecord], None]:
-        watcher = _Watcher()
-        self._watchers.add(watcher)
-        try:
-            while True:
-                if watcher.needs_list:
-                    watcher.needs_list = False
-                    yield Listed(tuple(self._records.values()))
-                elif watcher.backlog:
-                    yield watcher.backlog.popleft()
-                else:
-                    watcher.wake.clear()
-                    await watcher.wake.wait()
-        finally:
-            self._watchers.discard(watcher)
-
-    def _tell(self, event: Put[LeaseRecord] | Gone) -> None:
-        for watcher in self._watchers:
-            watcher.add(event)
+        async with aclosing(self._leases.watch()) as events:
+            async for event in events:
+                yield event

@@ -1,0 +1,145 @@
+"""The bus in a cluster: Leases of `coordination.k8s.io/v1` in Pulltrace's own namespace.
+
+A write is one merge patch of the keys that changed, and nothing is read first: only the agent of a node
+writes its Lease, so there is nobody to lose an update to. The first write of a node finds no Lease and makes
+one that belongs to the Node, so that it goes with it. Agents' Leases carry a label, because the leader
+election keeps its own Lease in the same namespace and the watch must not take it for a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from pulltrace.kube.backoff import Timing
+from pulltrace.kube.connection import MERGE_PATCH, Connection
+from pulltrace.kube.errors import ApiError, ApiUnreachable
+from pulltrace.kube.frames import Raw
+from pulltrace.kube.leases import LeasePatch, LeaseRecord, WatchEvent, is_ours
+from pulltrace.kube.watching import Resource, Watch, WatchHealth
+
+LABELS = {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
+
+
+class KubeLeaseStore:
+    """`LeaseWriting` and `LeaseWatching` over the API server. `get` and `patch` raise `KubeError`."""
+
+    def __init__(self, connection: Connection, namespace: str, *, timing: Timing | None = None) -> None:
+        self.health = WatchHealth("leases")
+        self._api = connection
+        self._timing = timing
+        self._namespace = namespace
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
+
+    async def get(self, name: str) -> LeaseRecord | None:
+        try:
+            _, raw = await self._api.request("GET", self._one(name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return _answered(raw)
+
+    async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
+        body = {"metadata": {"annotations": dict(patch.annotations)}, "spec": _spec(patch)}
+        try:
+            return await self._merge(name, body)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        try:
+            return await self._create(name, patch)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        # Somebody made it in between: this agent's predecessor, whose answer was lost on the way.
+        return await self._merge(name, body)
+
+    async def watch(self) -> AsyncGenerator[WatchEvent[LeaseRecord], None]:
+        resource = Resource(
+            name="leases",
+            path=self._path,
+            parse=lease_record,
+            permission=f"list and watch leases.coordination.k8s.io in namespace {self._namespace}",
+            selectors={"labelSelector": ",".join(f"{key}={value}" for key, value in LABELS.items())},
+        )
+        watch = Watch(self._api, resource, health=self.health, timing=self._timing)
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                yield event
+
+    def _one(self, name: str) -> str:
+        return f"{self._path}/{quote(name, safe='')}"
+
+    async def _merge(self, name: str, body: dict[str, Any]) -> LeaseRecord:
+        _, raw = await self._api.request("PATCH", self._one(name), body=body, content_type=MERGE_PATCH)
+        return _answered(raw)
+
+    async def _create(self, name: str, patch: LeasePatch) -> LeaseRecord:
+        metadata: dict[str, Any] = {
+            "name": name,
+            "labels": LABELS,
+            "annotations": {key: value for key, value in patch.annotations.items() if value is not None},
+        }
+        if uid := await self._node_uid(name):
+            metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}]
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": _spec(patch)}
+        _, raw = await self._api.request("POST", self._path, body=body)
+        return _answered(raw)
+
+    async def _node_uid(self, name: str) -> str | None:
+        """What the ownerReference needs; None where Nodes may not be read, and the Lease then outlives its node."""
+        try:
+            _, node = await self._api.request("GET", f"/api/v1/nodes/{quote(name, safe='')}")
+        except ApiError as error:
+            if error.status in {403, 404}:
+                return None
+            raise
+        try:
+            return str(node["metadata"]["uid"])
+        except (KeyError, TypeError) as error:
+            raise ApiUnreachable(f"node {name} was answered with something that is not a Node") from error
+
+
+def _spec(patch: LeasePatch) -> dict[str, Any]:
+    return {
+        "holderIdentity": patch.holder,
+        "renewTime": micro_time(patch.renewed_at),
+        "leaseDurationSeconds": patch.duration_seconds,
+    }
+
+
+def micro_time(seconds: float) -> str:
+    """Unix seconds as a MicroTime: UTC, and always six digits, or other clients fail to read it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def lease_record(raw: Raw) -> LeaseRecord:
+    """A Lease as the API sends it. Whoever may write Leases wrote it: of its values only the form is certain."""
+    metadata: Mapping[str, Any] = raw["metadata"]
+    spec: Mapping[str, Any] = raw.get("spec") or {}
+    return LeaseRecord(
+        name=metadata["name"],
+        annotations={key: value for key, value in (metadata.get("annotations") or {}).items() if is_ours(key)},
+        holder=spec.get("holderIdentity"),
+        renewed_at=_unix_seconds(spec.get("renewTime")),
+        duration_seconds=spec.get("leaseDurationSeconds"),
+        version=metadata.get("resourceVersion") or "",
+    )
+
+
+def _answered(raw: Any) -> LeaseRecord:
+    try:
+        return lease_record(raw)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ApiUnreachable("a request for a Lease was answered with something that is not a Lease") from error
+
+
+def _unix_seconds(micro: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(micro)).timestamp() if micro else None
+    except (ValueError, OverflowError):
+        return None
