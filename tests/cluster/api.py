@@ -44,9 +44,7 @@ class Identity:
             context.load_cert_chain(self.certificate.certificate, self.certificate.key)
         return context
 
-    def call(
-        self, method: str, path: str, body: JSON | None = None, *, content_type: str = "application/json"
-    ) -> JSON:
+    def call(self, method: str, path: str, body: JSON | None = None, *, content_type: str = "application/json") -> JSON:
         """Ask the API server and return its answer; a status above 399 is an ApiError."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": content_type}, method=method)
@@ -57,7 +55,8 @@ class Identity:
             with urllib.request.build_opener(*handlers).open(request, timeout=30) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            raise ApiError(error.code, _message(error.read())) from error
+            with error:
+                raise ApiError(error.code, _message(error.read())) from error
         result: JSON = json.loads(text) if text[:1] == b"{" else {"text": text.decode()}
         return result
 
@@ -101,7 +100,7 @@ class Identity:
 
     def write_kubeconfig(self, path: Path) -> Path:
         """Write it as a file and return its path."""
-        path.write_text(json.dumps(self.kubeconfig(), indent=1))
+        path.write_text(json.dumps(self.kubeconfig(), indent=1), encoding="utf-8")
         return path
 
 

@@ -45,7 +45,7 @@ class Module:
     @property
     def version(self) -> str:
         """The version that go.mod requires."""
-        text = (FOLDER / self.folder / "go.mod").read_text()
+        text = (FOLDER / self.folder / "go.mod").read_text(encoding="utf-8")
         found = re.search(rf"^require {re.escape(self.requires)} (\S+)$", text, re.MULTILINE)
         if not found:
             raise MissingProgram(f"{self.folder}/go.mod does not require {self.requires}")
@@ -183,7 +183,9 @@ def _build(module: Module, program: str, path: Path) -> None:
             env={**os.environ, "CGO_ENABLED": "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         if result.returncode:
             raise MissingProgram(f"building {program} failed:\n{result.stdout[-4000:]}")
@@ -196,7 +198,7 @@ def _build(module: Module, program: str, path: Path) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -69,7 +69,7 @@ class Containerd:
             raise ValueError(f"the path of the socket is too long for a unix socket: {self.socket}")
         self.folder.mkdir(parents=True, exist_ok=True)
         write = configs.containerd1 if self.version == "1.6" else configs.containerd2
-        (self.folder / "config.toml").write_text(write(self))
+        (self.folder / "config.toml").write_text(write(self), encoding="utf-8")
         for host, url in self.options.registries.items():
             self.use_registry(host, url)
         self._process.start()
@@ -97,7 +97,7 @@ class Containerd:
         folder.mkdir(parents=True, exist_ok=True)
         # NOTE: no entry below [host], so that a failed request is not tried again on a second host, but the
         # empty table must be there: without it 1.6 calls the file invalid and goes to the real host.
-        (folder / "hosts.toml").write_text(f'server = "{url}"\n\n[host]\n')
+        (folder / "hosts.toml").write_text(f'server = "{url}"\n\n[host]\n', encoding="utf-8")
 
     def ctr(self, *args: str, namespace: str = "k8s.io") -> str:
         """Run containerd's own command line client and return what it prints."""

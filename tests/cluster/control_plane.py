@@ -17,13 +17,19 @@ from typing import Self
 
 from tests.cluster import binaries, mounts
 from tests.cluster.api import JSON, ApiError, Identity
-from tests.cluster.pki import Authority, Certificate
+from tests.cluster.pki import Authority
 from tests.cluster.processes import Process, free_port, run, wait_until
 
 SERVICE_CIDR = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost")
+NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+)
 
 
 @dataclass(frozen=True)
@@ -104,22 +110,22 @@ class ControlPlane:
                 if error.status != 409:
                     raise
 
-    def token(
-        self, namespace: str, service_account: str, *, pod: str = "", node: str = "", seconds: int = 3600
-    ) -> str:
+    def token(self, namespace: str, service_account: str, *, pod: str = "", node: str = "", seconds: int = 3600) -> str:
         """A ServiceAccount token as the TokenRequest API gives it, bound to a pod (and its node) or to a node."""
         spec: JSON = {"expirationSeconds": seconds}
         if pod or node:
             kind, name = ("Pod", pod) if pod else ("Node", node)
             spec["boundObjectRef"] = {"apiVersion": "v1", "kind": kind, "name": name}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        answer = self.admin.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec})
+        answer = self.admin.create(
+            path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        )
         return str(answer["status"]["token"])
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl as the administrator and return what it prints."""
         kubectl = binaries.kubernetes("kubectl")
-        common = ["--kubeconfig", self.kubeconfig, "--cache-dir", self.folder / "kubectl-cache"]
+        common = [f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.folder}/kubectl-cache"]
         return run([kubectl, *common, *args], stdin=stdin, seconds=120)
 
     def restart_apiserver(self) -> None:
@@ -136,7 +142,7 @@ class ControlPlane:
         mounts.remove(self.folder)
 
     def _process(self, program: Path, flags: Mapping[str, object]) -> Process:
-        argv = [program, *(f"--{name}={value}" for name, value in flags.items())]
+        argv = [str(program), *(f"--{name}={value}" for name, value in flags.items())]
         log = self.folder / f"{program.name}.log"
         return Process(argv, log, netns=self.options.netns, stays=self.options.stays)
 

@@ -18,7 +18,7 @@ SERVICE = "/runtime.v1.ImageService/"
 
 
 class _Message(Protocol):
-    def SerializeToString(self) -> bytes: ...
+    def SerializeToString(self) -> bytes: ...  # noqa: N802 - protobuf's name
 
 
 Answer = TypeVar("Answer", bound=_Message)
@@ -60,10 +60,9 @@ async def _call(socket: Path, method: str, request: _Message, answer: type[Answe
     # NOTE: since grpc 1.57 the authority of a unix socket is its escaped path, which Go servers may refuse.
     options = [("grpc.default_authority", "localhost")]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as channel:
-        call = channel.unary_unary(
+        call: grpc.aio.UnaryUnaryMultiCallable[_Message, Answer] = channel.unary_unary(
             SERVICE + method,
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answer.FromString,  # type: ignore[attr-defined]
         )
-        result: Answer = await call(request, timeout=seconds)
-        return result
+        return await call(request, timeout=seconds)

@@ -183,7 +183,10 @@ class Publisher:
         if index:
             self._push_manifest(repository, digest_of(manifest), manifest, types["manifest"])
             entry = _descriptor(types["manifest"], manifest) | {"platform": PLATFORM}
-            top, top_type = _json({"schemaVersion": 2, "mediaType": types["index"], "manifests": [entry]}), types["index"]
+            top, top_type = (
+                _json({"schemaVersion": 2, "mediaType": types["index"], "manifests": [entry]}),
+                types["index"],
+            )
         for tag in tags:
             self._push_manifest(repository, tag, top, top_type)
         refs = tuple(f"{self.host}/{repository}:{tag}" for tag in tags)
@@ -203,8 +206,9 @@ class Publisher:
             self._ask("HEAD", f"{self.url}/v2/{repository}/blobs/{digest}")
             return
         except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
+            with error:
+                if error.code != 404:
+                    raise
         location = self._ask("POST", f"{self.url}/v2/{repository}/blobs/uploads/")
         separator = "&" if "?" in location else "?"
         self._ask("PUT", f"{location}{separator}digest={digest}", data, "application/octet-stream")
@@ -238,6 +242,6 @@ def _compress(data: bytes, compression: Compression) -> bytes:
     if compression == "gzip":
         return gzip.compress(data, compresslevel=1, mtime=0)
     if compression == "zstd":
-        zstd = [binaries.debian("zstd"), "-1", "--stdout"]
+        zstd = [str(binaries.debian("zstd")), "-1", "--stdout"]
         return subprocess.run(zstd, input=data, capture_output=True, check=True).stdout
     return data

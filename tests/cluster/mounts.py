@@ -14,7 +14,7 @@ from tests.cluster import binaries, processes
 def below(folder: Path) -> list[Path]:
     """The mount points at or below a folder, innermost first."""
     found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         point = Path(line.split(" ")[4].encode().decode("unicode_escape"))
         if point.is_relative_to(folder):
             found.append(point)
@@ -24,7 +24,7 @@ def below(folder: Path) -> list[Path]:
 def unmount_below(folder: Path) -> None:
     """Unmount everything at or below a folder, busy or not."""
     for point in below(folder):
-        subprocess.run([binaries.debian("umount"), "-l", point], capture_output=True)
+        subprocess.run([binaries.debian("umount"), "-l", point], capture_output=True, check=False)
 
 
 def users_of(folder: Path) -> list[int]:
@@ -36,10 +36,10 @@ def users_of(folder: Path) -> list[int]:
             continue
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            root = os.readlink(entry / "cwd")
+            root = (entry / "cwd").readlink()
         except OSError:
             continue
-        if any(_names(word, needle) for word in words) or Path(root).is_relative_to(folder):
+        if any(_names(word, needle) for word in words) or root.is_relative_to(folder):
             found.append(int(entry.name))
     return found
 

@@ -35,9 +35,7 @@ class Authority:
             usage = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
             self._make(self._key, self.certificate, "/CN=pulltrace-test-ca", [*usage, "subjectKeyIdentifier=hash"])
 
-    def issue(
-        self, name: str, user: str, *, groups: Sequence[str] = (), addresses: Sequence[str] = ()
-    ) -> Certificate:
+    def issue(self, name: str, user: str, *, groups: Sequence[str] = (), addresses: Sequence[str] = ()) -> Certificate:
         """A certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`)."""
         made = Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         extensions = [
@@ -66,7 +64,16 @@ class Authority:
         self, key: Path, certificate: Path, subject: str, extensions: Sequence[str], signer: Sequence[str] = ()
     ) -> None:
         command = [str(binaries.debian("openssl")), "req", "-x509", "-new", "-nodes", "-sha256", "-days", VALID_DAYS]
-        command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(key), "-out", str(certificate)]
+        command += [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ]
         command += ["-config", "/dev/null", "-subj", subject, *signer]
         for extension in extensions:
             command += ["-addext", extension]

@@ -107,7 +107,7 @@ class Process:
 
     def tail(self) -> str:
         """The end of its log."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-TAIL_LINES:])
 
     def wait_until(self, condition: Callable[[], T | None], what: str, *, seconds: float = 30) -> T:
@@ -175,7 +175,9 @@ def run(
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
         env={**os.environ, **(env or {})},
         timeout=seconds,
     )

@@ -56,13 +56,11 @@ class Bucket:
                 return
             # Time that was lost by a late wake-up is made up for, up to a tenth of a second.
             self._free_at = max(self._free_at, time.monotonic() - 0.1) + size / self.rate
-            while self.rate is not None and (ahead := self._free_at - time.monotonic()) > 0:
+            while (ahead := self._free_at - time.monotonic()) > 0 or self.rate == 0:
                 try:
-                    await asyncio.wait_for(self._changed.wait(), ahead)
+                    await asyncio.wait_for(self._changed.wait(), ahead if self.rate else None)
                 except TimeoutError:
                     return
-                while self.rate == 0:
-                    await self._changed.wait()
 
 
 class Order:
@@ -196,9 +194,7 @@ class Proxy:
         kept = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
         url = self.upstream + request.raw_path
         body = request.content if request.can_read_body else None
-        async with self._session.request(
-            request.method, url, headers=kept, data=body, allow_redirects=False
-        ) as answer:
+        async with self._session.request(request.method, url, headers=kept, data=body, allow_redirects=False) as answer:
             entry["status"] = answer.status
             response = web.StreamResponse(status=answer.status)
             for name, value in answer.headers.items():
@@ -244,7 +240,9 @@ def main() -> None:
     address, _, port = arguments.listen.rpartition(":")
     app = Proxy(arguments.upstream).app()
     # handler_cancellation: a request whose client went away has ended, even if it hangs.
-    web.run_app(app, host=address, port=int(port), print=None, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    web.run_app(
+        app, host=address, port=int(port), print=None, access_log=None, shutdown_timeout=0.1, handler_cancellation=True
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Registry:
         """Start it and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = CONFIG.format(folder=self.folder, address=self.address, port=self.port)
-        (self.folder / "config.yml").write_text(config)
+        (self.folder / "config.yml").write_text(config, encoding="utf-8")
         self._process.start()
         self._process.wait_until(lambda: accepts(self.address, self.port), "the registry")
 

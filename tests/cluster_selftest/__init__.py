@@ -1,0 +1,1 @@
+"""Smoke tests of the harness: what it starts works, and what it stops is gone."""
