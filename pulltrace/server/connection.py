@@ -1,0 +1,62 @@
+"""HTTP connections that end when the peer makes no progress.
+
+uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent.
+Only callbacks of `asyncio.Protocol` are extended here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+HEADER_SECONDS = 10.0
+"""From the connection, or from the first byte of a further request, to the end of its headers."""
+
+WRITE_SECONDS = 10.0
+"""How long a peer may read nothing while more than 64 KiB wait for it."""
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection with a deadline for what the peer sends, and one for what it reads."""
+
+    _reading: asyncio.TimerHandle | None = None
+    _writing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reading = self.loop.call_later(HEADER_SECONDS, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        in_request = cycle is not None and not cycle.response_complete
+        if in_request:
+            self._forget_reading()
+        elif self._reading is None:
+            self._reading = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget_writing()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_reading()
+        self._forget_writing()
+        super().connection_lost(exc)
+
+    def _forget_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _forget_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None

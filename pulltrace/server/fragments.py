@@ -1,0 +1,52 @@
+"""Rows as JSON text, each written once and used wherever it is sent.
+
+A change goes to hundreds of viewers, and a new viewer gets thousands of rows of which few have changed since the last
+one came. Measured with 3,000 rows of ten layers: writing them all takes a tenth of a second in which nothing else
+runs, putting texts together that are there takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pulltrace.pulls.view import PullView
+from pulltrace.server import wire
+
+SPARE_ROWS = 256
+"""So many texts of rows that may be gone are kept before somebody looks."""
+
+_NOTHING: tuple[None, bytes] = (None, b"")
+
+
+class Fragments:
+    """The JSON texts of the rows that were asked for."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, tuple[PullView | None, bytes]] = {}
+
+    def of(self, view: PullView) -> bytes:
+        known, text = self._by_id.get(view.id, _NOTHING)
+        if known is not view:
+            text = wire.encode_pull(view)
+            self._by_id[view.id] = (view, text)
+        return text
+
+    def of_all(self, views: Iterable[PullView]) -> list[bytes]:
+        """The texts of all rows there are, in the order in which people read them; others are forgotten."""
+        ordered = in_order(views)
+        texts = [self.of(view) for view in ordered]
+        if len(self._by_id) > len(ordered) + SPARE_ROWS:
+            self._by_id = {view.id: (view, text) for view, text in zip(ordered, texts, strict=True)}
+        return texts
+
+
+def in_order(views: Iterable[PullView]) -> list[PullView]:
+    """Running pulls first (oldest first), then ended ones (newest first)."""
+    return sorted(views, key=_place)
+
+
+def _place(view: PullView) -> tuple[bool, float, str]:
+    it = view.pull
+    if it.phase.ended:
+        return (True, -(it.started_at if it.ended_at is None else it.ended_at), it.id)
+    return (False, it.started_at, it.id)

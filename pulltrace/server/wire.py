@@ -1,0 +1,149 @@
+"""Version 1 of the wire format (docs/http-api.md): rows and their changes as JSON.
+
+Pure functions of their arguments. What was decided before (by the tracker, the correlation and `coalescing`) is
+written down here and nothing is decided again, but for two promises of the format: a percentage says 100 only
+when every byte has arrived, and a number that makes no sense never becomes an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pulltrace.pulls.model import Layer, LayerState
+from pulltrace.pulls.view import PullView
+from pulltrace.server.coalescing import LayerEvent, PullEvent
+
+SCHEMA_VERSION = "v1"
+
+DIGEST_LENGTH = len("sha256:") + 12
+
+_LAST_SECOND = 253_402_300_799.0
+"""The end of the year 9999: Python has no later date, and RFC 3339 has no place for one."""
+
+Json = dict[str, Any]
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    bounded = min(max(seconds, 0.0), _LAST_SECOND) if math.isfinite(seconds) else 0.0
+    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def percent(part: int, whole: int) -> float:
+    """From 0 to 100 with one decimal; 100 only when nothing is missing."""
+    if part >= whole:
+        return 100.0
+    return max(0.0, min(99.9, round(100 * part / whole, 1)))
+
+
+def pull(view: PullView) -> Json:
+    """A row with everything that is known of it, its layers included."""
+    written = pull_without_layers(view)
+    written["layers"] = [] if view.pull.phase.ended else [layer(view.id, each) for each in view.pull.layers]
+    return written
+
+
+def pull_without_layers(view: PullView) -> Json:
+    it = view.pull
+    total = it.total_bytes or 0
+    written: Json = {
+        "id": it.id,
+        "nodeName": view.node,
+        "imageRef": view.image or (it.repositories[0] if len(it.repositories) == 1 else ""),
+        "nameKnown": view.image is not None,
+        "imageCandidates": view.candidates,
+        "repositories": it.repositories,
+        "phase": it.phase.value,
+        "stale": view.stale,
+        "totalKnown": it.total_bytes is not None,
+        "totalBytes": total,
+        "downloadedBytes": it.downloaded_bytes,
+        "cachedBytes": it.cached_bytes,
+        "unpackedBytes": it.unpacked_bytes,
+        "bytesPerSec": round(it.bytes_per_second) if math.isfinite(it.bytes_per_second) else 0,
+        "percent": percent(it.downloaded_bytes, total) if it.total_bytes is not None else 0.0,
+        "layerCount": it.layer_count,
+        "layersDone": it.layers_done,
+        "startedAt": timestamp(it.started_at),
+        "progressedAt": timestamp(it.progressed_at),
+        "pods": [
+            {"namespace": each.namespace, "podName": each.pod, "container": each.container, "image": each.image}
+            for each in view.waiting
+        ],
+    }
+    if it.seconds_left is not None and math.isfinite(it.seconds_left):
+        written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
+    if it.ended_at is not None:
+        written["completedAt"] = timestamp(it.ended_at)
+    if it.error is not None:
+        written["error"] = it.error
+    if it.target_digest is not None:
+        written["imageDigest"] = it.target_digest
+    return written
+
+
+def layer(pull_id: str, it: Layer) -> Json:
+    return {
+        "pullId": pull_id,
+        "digest": it.digest[:DIGEST_LENGTH],
+        "state": it.state.value,
+        "totalBytes": it.size_bytes,
+        "downloadedBytes": it.downloaded_bytes,
+        "percent": 100.0
+        if it.state in {LayerState.CACHED, LayerState.DONE}
+        else percent(it.downloaded_bytes, it.size_bytes),
+        "totalKnown": True,
+    }
+
+
+def encode_pull(view: PullView) -> bytes:
+    """A row as JSON text, to be put into documents and frames as it is."""
+    return orjson.dumps(pull(view))
+
+
+def document(encoded_pulls: Iterable[bytes], *, synced: bool, now: float, kind: str | None = None) -> bytes:
+    """All rows: the answer of `GET /api/v1/pulls`, and with a `kind` the data of an event."""
+    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(now)}
+    if kind is not None:
+        written["type"] = kind
+    written["synced"] = synced
+    written["pulls"] = [orjson.Fragment(each) for each in encoded_pulls]
+    return orjson.dumps(written)
+
+
+def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
+    """The data of a `pull.…` event."""
+    return orjson.dumps(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "timestamp": timestamp(now),
+            "type": event.kind.value,
+            "nodeName": event.view.node,
+            "pull": orjson.Fragment(encoded_pull),
+        }
+    )
+
+
+def layer_event(event: LayerEvent, now: float) -> bytes:
+    """The data of a `layer.…` event."""
+    return orjson.dumps(
+        {
+            "schemaVersion": SCHEMA_VERSION,
+            "timestamp": timestamp(now),
+            "type": event.kind.value,
+            "nodeName": event.view.node,
+            "pull": pull_without_layers(event.view),
+            "layer": layer(event.view.id, event.layer),
+        }
+    )
+
+
+def sse(data: bytes, *, sequence: int, name: str | None = None) -> bytes:
+    """One server-sent event. JSON as orjson writes it has no line breaks, so `data` is one line."""
+    head = b"" if name is None else b"event: %s\n" % name.encode()
+    return b"%sid: %d\ndata: %s\n\n" % (head, sequence, data)
