@@ -6,7 +6,7 @@ runs; bytes are compressed bytes as the registry serves them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -71,12 +71,13 @@ class Pull:
     progressed_at: float
     """When a byte last arrived, a layer was last unpacked, or the phase last changed."""
     ended_at: float | None = None
-    repository: str | None = None
-    """`docker.io/library/nginx`; None until the first blob of the pull is on the node."""
+    repositories: tuple[str, ...] = ()
+    """Where the bytes come from, such as `docker.io/library/nginx`; empty until the first blob is on the
+    node, and more than one only when the same image was pulled from several repositories before."""
     names: tuple[str, ...] = ()
     """The image's names as containerd recorded them; empty until it has recorded one."""
-    manifest_digest: str | None = None
-    index_digest: str | None = None
+    target_digest: str | None = None
+    """What the reference resolved to: the digest of the index, or of the manifest where there is no index."""
     total_bytes: int | None = None
     """What this pull has to download: all layers that were not cached. None until the manifest is here."""
     downloaded_bytes: int = 0
@@ -104,5 +105,11 @@ class NodeReport:
     """The running pulls, oldest first."""
     recent: tuple[Pull, ...] = ()
     """The ended pulls, newest first; without layers once they have been in a Lease."""
-    problems: tuple[str, ...] = field(default=())
+    unpack_bytes_per_second: float | None = None
+    """How fast this node unpacks, in compressed bytes; learned by its agent, kept over restarts."""
+    trouble: str | None = None
+    """Why the pulls are not up to date, such as a containerd that does not answer; None when all is well."""
+    omitted_pulls: int = 0
+    """Running pulls that the Lease had no room for."""
+    problems: tuple[str, ...] = ()
     """What a decoder could not use, one line each; empty on the agent's side."""

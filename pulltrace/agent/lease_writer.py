@@ -1,0 +1,164 @@
+"""Writes the node's report to its Lease: at once when a pull's phase changes, else at the report interval.
+
+Only keys that changed are sent, and nothing when nothing changed; an idle node renews so rarely that
+thousands of them go unnoticed. While the API server does not answer, reports replace each other and
+the next write carries the current one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import tenacity
+
+from pulltrace.kube.errors import ApiError, KubeError
+from pulltrace.kube.leases import LeasePatch, LeaseWriting
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport, Phase
+
+logger = logging.getLogger(__name__)
+
+IDLE_RENEW_SECONDS = 120.0
+IDLE_DURATION_SECONDS = 300
+PULLING_RENEW_SECONDS = 15.0
+"""How often a pull that does not move is confirmed."""
+PULLING_DURATION_SECONDS = 40
+COALESCE_SECONDS = 0.2
+"""Phases that change together are one write."""
+JITTER = 0.2
+"""Intervals vary by this part, so that nodes that began together do not write together."""
+RETRY_WAIT = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the Lease holds, as far as this agent knows."""
+
+    annotations: Mapping[str, str]
+    phases: Mapping[str, Phase]
+    """Of the running pulls in it."""
+    at: float
+    """On the monotonic clock."""
+
+
+def due_in(written: Written | None, report: NodeReport, wanted: Mapping[str, str], interval: float, now: float) -> float:
+    """Seconds until `wanted` should be written, on a clock where `written.at` and `now` are times."""
+    if written is None:
+        return 0.0
+    if written.phases != phases(report):
+        return max(0.0, written.at + COALESCE_SECONDS - now)
+    if changed(written.annotations, wanted):
+        return max(0.0, written.at + interval - now)
+    return max(0.0, written.at + (PULLING_RENEW_SECONDS if report.pulls else IDLE_RENEW_SECONDS) - now)
+
+
+def changed(written: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """The keys to send so that `written` becomes `wanted`; None removes one."""
+    patch: dict[str, str | None] = {key: None for key in written if key not in wanted}
+    patch.update((key, value) for key, value in wanted.items() if written.get(key) != value)
+    return patch
+
+
+def phases(report: NodeReport) -> dict[str, Phase]:
+    return {pull.id: pull.phase for pull in report.pulls}
+
+
+class LeaseWriter:
+    """Takes reports as they come and writes the newest when one is due."""
+
+    def __init__(
+        self,
+        store: LeaseWriting,
+        node_name: str,
+        holder: str,
+        report_interval_seconds: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._node_name = node_name
+        self._holder = holder
+        self._interval = report_interval_seconds
+        self._monotonic = monotonic
+        self._wall = wall
+        self._sleep = sleep
+        self._report: NodeReport | None = None
+        self._written: Written | None = None
+        self._wake = asyncio.Event()
+
+    def offer(self, report: NodeReport) -> None:
+        """Makes `report` the one to write."""
+        self._report = report
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        await self._wake.wait()
+        while True:
+            self._wake.clear()
+            assert self._report is not None
+            factor = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - spreads writes, hides nothing
+            wait = factor * due_in(
+                self._written, self._report, encode(self._report), self._interval, self._monotonic()
+            )
+            if wait > 0:
+                await self._wait_for_report(wait)
+            if wait <= 0 or not self._wake.is_set():
+                await self._write_until_it_works()
+
+    async def _wait_for_report(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _write_until_it_works(self) -> None:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(KubeError),
+            wait=_retry_wait,
+            before_sleep=self._failed,
+            sleep=self._sleep,
+        )
+        async for attempt in retrying:
+            with attempt:
+                await self.write()
+
+    async def write(self) -> None:
+        """One write of the newest report; raises `KubeError`."""
+        report = self._report
+        assert report is not None
+        if self._written is None:
+            record = await self._store.get(self._node_name)
+            known: Mapping[str, str] = record.annotations if record is not None else {}
+        else:
+            known = self._written.annotations
+        patch = LeasePatch(
+            annotations=changed(known, encode(report)),
+            holder=self._holder,
+            renewed_at=self._wall(),
+            duration_seconds=PULLING_DURATION_SECONDS if report.pulls else IDLE_DURATION_SECONDS,
+        )
+        record = await self._store.patch(self._node_name, patch)
+        self._written = Written(record.annotations, phases(report), self._monotonic())
+
+    def _failed(self, attempt: tenacity.RetryCallState) -> None:
+        self._written = None  # the write may have arrived or not: look before the next one
+        error = attempt.outcome.exception() if attempt.outcome else None
+        pause = attempt.next_action.sleep if attempt.next_action else 0.0
+        logger.warning("the Lease of node %s could not be written (%s); next try in %.0f s", self._node_name, error, pause)
+
+
+def _retry_wait(attempt: tenacity.RetryCallState) -> float:
+    error = attempt.outcome.exception() if attempt.outcome else None
+    pause = RETRY_WAIT(attempt)
+    if isinstance(error, ApiError) and error.retry_after_seconds is not None:
+        return max(pause, error.retry_after_seconds)
+    return pause

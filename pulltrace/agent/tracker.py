@@ -1,0 +1,251 @@
+"""What observations of a node mean over time: pulls that start, move on and end.
+
+Pure: `advance(state, observation, now)` gives the next state. The rules:
+
+- A pull is one containerd lease. It begins when the lease was made and ends when the lease is gone.
+- Ended with an image record written since it began: completed. Without: failed. A record that may belong to
+  another pull: unknown.
+- A layer that was on the node before the lease was made is cached: it is not part of what there is to
+  download, and not of the rate.
+- Bytes move on only. They go back when containerd itself begins a layer again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
+from pulltrace.pulls import estimate
+from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+
+RESOLVING_GRACE_SECONDS = 0.5
+"""A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
+RECENT_SECONDS = 30 * 60.0
+RECENT_PULLS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedPull:
+    """A running pull, with what its next state is computed from."""
+
+    pull: Pull
+    layer_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Downloaded bytes by layer at the last observation."""
+    moved_bytes: int = 0
+    steps: tuple[estimate.Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """All that the agent knows of its node."""
+
+    running: Mapping[str, TrackedPull] = field(default_factory=dict)
+    recent: tuple[Pull, ...] = ()
+    """Ended pulls, newest first."""
+    unpack_bytes_per_second: float | None = None
+    """Learned from the layers that were unpacked here, in compressed bytes."""
+
+
+def restore(report: NodeReport) -> NodeState:
+    """The state to go on from after a restart: what the Lease says."""
+    running = {pull.id: TrackedPull(pull) for pull in report.pulls}
+    return NodeState(running, report.recent, report.unpack_bytes_per_second)
+
+
+def report(state: NodeState) -> NodeReport:
+    """What to say of the node."""
+    running = sorted((tracked.pull for tracked in state.running.values()), key=lambda pull: (pull.started_at, pull.id))
+    return NodeReport(
+        pulls=tuple(running), recent=state.recent, unpack_bytes_per_second=state.unpack_bytes_per_second
+    )
+
+
+def pull_id(node_name: str, lease_id: str, started_at: float) -> str:
+    """12 hex digits: the same for the same lease, other on every node and for a lease name used again."""
+    text = f"{node_name}\n{lease_id}\n{started_at:.9f}"
+    return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+
+
+def advance(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> NodeState:
+    """The state after one more look at the node."""
+    running: dict[str, TrackedPull] = {}
+    unpack_rate = state.unpack_bytes_per_second
+    for seen in observation.pulls:
+        known = state.running.get(key := pull_id(node_name, seen.lease_id, seen.started_at))
+        if known is None and not seen.has_content and now - seen.started_at < RESOLVING_GRACE_SECONDS:
+            continue
+        unpack_rate = _learn_unpacking(unpack_rate, known, seen)
+        running[key] = _moved_on(known, seen, key, now, unpack_rate)
+    gone = [tracked for key, tracked in state.running.items() if key not in running]
+    if observation.images is None:  # nobody looked for what has ended: it stays as it was
+        running.update((tracked.pull.id, tracked) for tracked in gone)
+        ended: list[Pull] = []
+    else:
+        claimed = frozenset(tracked.pull.target_digest for tracked in (*running.values(), *gone))
+        ended = [_ended(tracked.pull, observation.images, claimed, now) for tracked in gone]
+    recent = sorted((*ended, *state.recent), key=lambda pull: pull.ended_at or 0.0, reverse=True)
+    recent = [pull for pull in recent if now - (pull.ended_at or 0.0) < RECENT_SECONDS]
+    return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate)
+
+
+def _moved_on(
+    known: TrackedPull | None, seen: PullObservation, key: str, now: float, unpack_rate: float | None
+) -> TrackedPull:
+    before = known or TrackedPull(Pull(id=key, phase=Phase.RESOLVING, started_at=seen.started_at, progressed_at=now))
+    pull = replace(
+        before.pull,
+        repositories=seen.repositories or before.pull.repositories,
+        target_digest=seen.index_digest or seen.manifest_digest or before.pull.target_digest,
+    )
+    if seen.layers is None:
+        return replace(before, pull=pull)
+    moved = before.moved_bytes + _newly_moved(before, seen)
+    steps = estimate.add_step(before.steps, now, moved)
+    rate = estimate.bytes_per_second(steps, now)
+    pull = _with_layers(pull, seen, now)
+    progressed = (
+        moved > before.moved_bytes
+        or pull.phase is not before.pull.phase
+        or pull.unpacked_bytes != before.pull.unpacked_bytes
+    )
+    pull = replace(
+        pull,
+        progressed_at=now if progressed else before.pull.progressed_at,
+        bytes_per_second=rate if pull.phase is Phase.DOWNLOADING else 0.0,
+        seconds_left=_seconds_left(seen, rate, unpack_rate, now),
+    )
+    return TrackedPull(pull, {layer.digest: _here(layer) for layer in seen.layers}, moved, steps)
+
+
+def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
+    observed = seen.layers or ()
+    layers = tuple(_layer(layer, seen) for layer in observed)
+    fetched = [layer for layer, o in zip(layers, observed, strict=True) if not _cached(o, seen.started_at)]
+    missing = any(layer.downloaded_bytes < layer.size_bytes for layer in fetched)
+    return replace(
+        pull,
+        phase=Phase.DOWNLOADING if missing else Phase.UNPACKING,
+        total_bytes=sum(layer.size_bytes for layer in fetched),
+        downloaded_bytes=sum(layer.downloaded_bytes for layer in fetched),
+        cached_bytes=sum(o.size_bytes for o in observed if _cached(o, seen.started_at)),
+        unpacked_bytes=sum(layer.size_bytes for layer in fetched if layer.state is LayerState.DONE),
+        layer_count=len(layers),
+        layers_done=sum(layer.state in (LayerState.DONE, LayerState.CACHED) for layer in layers),
+        layers=layers,
+    )
+
+
+def _layer(seen: LayerObservation, pull: PullObservation) -> Layer:
+    unpacked = seen.unpacked_at is not None or (not pull.unpacks and seen.stored_at is not None)
+    if seen.ingested_bytes is not None:
+        state = LayerState.DOWNLOADING
+    elif unpacked:
+        state = LayerState.CACHED if _cached(seen, pull.started_at) else LayerState.DONE
+    elif seen.stored_at is not None:
+        state = LayerState.UNPACKING if seen.unpacking else LayerState.DOWNLOADED
+    else:
+        state = LayerState.QUEUED
+    return Layer(seen.digest, seen.size_bytes, _here(seen), state)
+
+
+def _here(layer: LayerObservation) -> int:
+    if layer.ingested_bytes is not None:
+        return min(layer.ingested_bytes, layer.size_bytes)
+    return layer.size_bytes if layer.stored_at is not None or layer.unpacked_at is not None else 0
+
+
+def _cached(layer: LayerObservation, started_at: float) -> bool:
+    """Whether the layer was on the node before: as a blob, or (blobs can be discarded) as a snapshot."""
+    if layer.ingested_bytes is not None:
+        return False
+    came = layer.stored_at if layer.stored_at is not None else layer.unpacked_at
+    return came is not None and came < started_at
+
+
+def _newly_moved(before: TrackedPull, seen: PullObservation) -> int:
+    """Bytes that arrived since the last observation; what was there at the first one is not counted."""
+    if not before.layer_bytes:
+        return 0
+    moved = 0
+    for layer in seen.layers or ():
+        if _cached(layer, seen.started_at):
+            continue
+        last = before.layer_bytes.get(layer.digest, 0)
+        resumed = layer.ingest_started_at is not None and layer.ingest_started_at < seen.started_at
+        if last == 0 and resumed:
+            continue
+        moved += max(0, _here(layer) - last)
+    return moved
+
+
+def _seconds_left(seen: PullObservation, rate: float, unpack_rate: float | None, now: float) -> float | None:
+    if now - seen.started_at < estimate.WARM_UP_SECONDS:
+        return None
+    remaining = [
+        estimate.Remaining(
+            download_bytes=layer.size_bytes - _here(layer),
+            unpack_bytes=layer.size_bytes if seen.unpacks and layer.unpacked_at is None else 0,
+        )
+        for layer in seen.layers or ()
+    ]
+    if unpack_rate is None and not any(layer.download_bytes for layer in remaining):
+        return None
+    return estimate.seconds_left(remaining, rate, unpack_rate)
+
+
+def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: PullObservation) -> float | None:
+    """Adds the layers that were unpacked since the last observation to what is known of this node's speed."""
+    if tracked is None or not seen.layers:
+        return known
+    done_before = {layer.digest for layer in tracked.pull.layers if layer.state is LayerState.DONE}
+    ready_at = seen.started_at
+    for layer in seen.layers:
+        if layer.unpacked_at is None:
+            break
+        began = max(ready_at, layer.stored_at or layer.unpacked_at)
+        ready_at = layer.unpacked_at
+        if layer.digest not in done_before and layer.unpacked_at > began and layer.size_bytes >= 1024 * 1024:
+            known = estimate.learned_rate(known, layer.size_bytes / (layer.unpacked_at - began))
+    return known
+
+
+def _ended(pull: Pull, images: tuple[ImageRecord, ...], claimed: frozenset[str | None], now: float) -> Pull:
+    """The pull with its outcome: an image record is the proof of success. `claimed`: the digests of all known pulls."""
+    written = [image for image in images if image.updated_at >= pull.started_at]
+    if pull.target_digest is not None:
+        records = [image for image in written if image.digest == pull.target_digest]
+        if not records and pull.layer_count and pull.layers_done == pull.layer_count:
+            records = [image for image in images if image.digest == pull.target_digest]
+    else:  # so fast, or so little, that its manifest was never seen
+        records = [image for image in written if image.digest not in claimed]
+    pull = replace(pull, bytes_per_second=0.0, seconds_left=None, ended_at=now, progressed_at=now)
+    if not records:
+        return replace(pull, phase=Phase.FAILED)
+    if len({image.digest for image in records}) > 1:  # any of them may be this pull's
+        return replace(pull, phase=Phase.UNKNOWN)
+    total = pull.total_bytes or 0
+    return replace(
+        pull,
+        phase=Phase.COMPLETED,
+        ended_at=min(now, max(pull.started_at, *(image.updated_at for image in records))),
+        names=_names(records),
+        downloaded_bytes=total,
+        unpacked_bytes=total,
+        layers_done=pull.layer_count,
+        layers=tuple(
+            replace(
+                layer,
+                downloaded_bytes=layer.size_bytes,
+                state=layer.state if layer.state is LayerState.CACHED else LayerState.DONE,
+            )
+            for layer in pull.layers
+        ),
+    )
+
+
+def _names(records: list[ImageRecord]) -> tuple[str, ...]:
+    """Names for people first: with a tag, then by digest; the bare image ID that the CRI plugin adds is left out."""
+    names = {image.name for image in records if not image.name.startswith("sha256:")}
+    return tuple(sorted(names, key=lambda name: ("@" in name, name)))

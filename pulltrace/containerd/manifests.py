@@ -1,0 +1,101 @@
+"""Reads the JSON blobs of an image: index, manifest, config (OCI image spec and Docker schema 2).
+
+Blobs come from a registry, so they are foreign bytes: whatever is not as expected makes the blob
+`Opaque`, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+MAX_BLOB_BYTES = 8 * 1024 * 1024
+"""Registries refuse manifests above 4 MiB; larger blobs are layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """A layer as the manifest names it."""
+
+    digest: str
+    size_bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An image index or manifest list."""
+
+    manifest_digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An image manifest."""
+
+    config_digest: str | None
+    layers: tuple[LayerSpec, ...]
+    """In the order of the image, bottom first; a digest may stand twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """An image config: what its layers unpack to."""
+
+    diff_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Anything else: a layer, an artefact, junk."""
+
+
+Blob = Index | Manifest | Config | Opaque
+
+
+def parse_blob(data: bytes) -> Blob:
+    """What a JSON blob is, told by its keys (media types are not stored with blobs)."""
+    try:
+        document = orjson.loads(data)
+        if not isinstance(document, dict):
+            return Opaque()
+        if isinstance(document.get("layers"), list):
+            return _manifest(document)
+        if isinstance(document.get("manifests"), list):
+            return Index(tuple(_digest(entry) for entry in document["manifests"]))
+        if isinstance(document.get("rootfs"), dict):
+            return Config(tuple(map(str, document["rootfs"].get("diff_ids") or ())))
+    except (ValueError, KeyError, TypeError):
+        pass
+    return Opaque()
+
+
+def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
+    """The names of the snapshots that the layers unpack to, bottom first (OCI image spec, "Layer ChainID")."""
+    chain: list[str] = []
+    for diff_id in diff_ids:
+        if chain:
+            chain.append("sha256:" + hashlib.sha256(f"{chain[-1]} {diff_id}".encode()).hexdigest())
+        else:
+            chain.append(diff_id)
+    return tuple(chain)
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    layers = tuple(
+        LayerSpec(_digest(entry), max(0, int(entry.get("size", 0))), str(entry.get("mediaType", "")))
+        for entry in document["layers"]
+    )
+    config = document.get("config")
+    return Manifest(_digest(config) if isinstance(config, dict) else None, layers)
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    digest = entry["digest"]
+    if not isinstance(digest, str) or ":" not in digest:
+        raise ValueError(digest)
+    return digest

@@ -1,0 +1,282 @@
+"""What a node shows of its pulls at one moment, read from containerd.
+
+One containerd lease is one pull. Its resources name the blobs and snapshots of exactly that pull;
+the manifest gives the sizes, the config the snapshots that the layers become. What never changes
+(manifests, configs, what was there before) is asked once and remembered for as long as the lease lives.
+
+This module tells what is there; what it means over time is `agent.tracker`'s. Another source of
+pulls (CRI-O, a kubelet endpoint) would give the same `NodeObservation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pulltrace.containerd.client import ContainerdClient, NotFound
+from pulltrace.containerd.manifests import (
+    MAX_BLOB_BYTES,
+    Blob,
+    Config,
+    Index,
+    LayerSpec,
+    Manifest,
+    Opaque,
+    chain_ids,
+    parse_blob,
+)
+from pulltrace.containerd.proto import containerd_pb2 as pb
+
+EXPIRY_LABEL = "containerd.io/gc.expire"
+"""containerd's client puts it on the leases that it makes for one operation, such as a pull."""
+SOURCE_LABEL = "containerd.io/distribution.source."
+DEFAULT_SNAPSHOTTER = "overlayfs"
+CONFIG_PATIENCE = 5
+"""Observations to wait for the config: before it is here, cached layers cannot be told from queued ones."""
+
+_CONTAINER_LEASE = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerObservation:
+    """A layer of a pull, as containerd shows it now."""
+
+    digest: str
+    size_bytes: int
+    ingested_bytes: int | None = None
+    """What a running download has written; None when no download of it runs."""
+    ingest_started_at: float | None = None
+    """Before the pull's own start when the download of an earlier, broken pull is resumed."""
+    stored_at: float | None = None
+    """When the whole blob came to be on the node; None while it is not."""
+    unpacked_at: float | None = None
+    """When its snapshot was committed; None while it is not."""
+    unpacking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PullObservation:
+    """A pull that runs."""
+
+    lease_id: str
+    started_at: float
+    has_content: bool = False
+    """False while the registry is still asked what the reference means."""
+    repositories: tuple[str, ...] = ()
+    index_digest: str | None = None
+    manifest_digest: str | None = None
+    layers: tuple[LayerObservation, ...] | None = None
+    """Every distinct layer, bottom first; None until the manifest (and config) can be read."""
+    unpacks: bool = True
+    """False for what has no file system to unpack (an artefact), or whose config is not readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """An image record: written when a pull has succeeded."""
+
+    name: str
+    digest: str
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeObservation:
+    """All pulls of a node at one moment."""
+
+    pulls: tuple[PullObservation, ...]
+    images: tuple[ImageRecord, ...] | None = None
+    """Every image record, when a pull may have ended since the last observation; else None."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one lease and cannot change any more."""
+
+    index_digest: str | None = None
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    chains: dict[str, str] = field(default_factory=dict)
+    """Layer digest to the (last) chain ID that it unpacks to."""
+    chain_order: tuple[str, ...] = ()
+    stored_at: dict[str, float] = field(default_factory=dict)
+    unpacked_at: dict[str, float] = field(default_factory=dict)
+    repositories: tuple[str, ...] = ()
+    observations_without_config: int = 0
+
+
+class Observer:
+    """Reads one node; remembers only what spares calls."""
+
+    def __init__(self, client: ContainerdClient, server_started_at: Callable[[], float]) -> None:
+        """`server_started_at`: when this containerd came up. Leases outlive it, the pulls they stood for do not."""
+        self._client = client
+        self._server_started_at = server_started_at
+        self._memories: dict[str, _Memory] = {}
+        self._blobs: dict[str, Blob] = {}
+        self._last_leases: frozenset[str] | None = None
+        self._snapshotter = DEFAULT_SNAPSHOTTER
+
+    async def observe(self) -> NodeObservation:
+        """One look at the node. Raises `ContainerdError`; the next call starts afresh then."""
+        since = self._server_started_at()
+        leases = [lease for lease in await self._client.leases() if is_pull(lease) and seconds(lease.created_at) >= since]
+        pulls = []
+        if leases:
+            # Ingests before resources: a blob that is committed in between is in both, never in neither.
+            ingests = {ref_digest(status.ref): status for status in await self._client.ingests()}
+            for lease in leases:
+                try:
+                    pull = await self._observe_pull(lease, ingests)
+                except NotFound:
+                    continue  # the lease has ended since it was listed
+                if pull is not None:
+                    pulls.append(pull)
+        running = frozenset(pull.lease_id for pull in pulls)
+        images = None
+        if self._last_leases is None or self._last_leases - running:
+            images = tuple(ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in await self._client.images())
+        self._last_leases = running
+        self._memories = {lease: memory for lease, memory in self._memories.items() if lease in running}
+        if not running:
+            self._blobs.clear()
+        return NodeObservation(tuple(pulls), images)
+
+    async def _observe_pull(self, lease: pb.Lease, ingests: Mapping[str, pb.IngestStatus]) -> PullObservation | None:
+        """None for a lease that turns out to be something else: it holds snapshots and nothing that was fetched."""
+        resources = await self._client.lease_resources(lease.id)
+        has_content = any(r.type in ("content", "ingests") for r in resources)
+        if resources and not has_content:
+            return None
+        memory = self._memories.setdefault(lease.id, _Memory())
+        content = [r.id for r in resources if r.type == "content"]
+        extracting = {r.id.rpartition(" ")[2] for r in resources if r.id.startswith("extract-")}
+        for resource in resources:
+            if resource.type.startswith("snapshots/"):
+                self._snapshotter = resource.type.partition("/")[2]
+        await self._read_manifests(memory, content)
+        if not memory.repositories:
+            memory.repositories = await self._repositories(memory)
+        layers = None
+        if memory.manifests and await self._config_settled(memory):
+            layers = await self._observe_layers(memory, frozenset(content), ingests, extracting)
+        return PullObservation(
+            lease_id=lease.id,
+            started_at=seconds(lease.created_at),
+            has_content=has_content,
+            repositories=memory.repositories,
+            index_digest=memory.index_digest,
+            manifest_digest=next(iter(memory.manifests), None),
+            layers=layers,
+            unpacks=bool(memory.chain_order),
+        )
+
+    async def _read_manifests(self, memory: _Memory, content: Sequence[str]) -> None:
+        """Finds index and manifest among the pull's blobs; layers are never read."""
+        known = {layer.digest for manifest in memory.manifests.values() for layer in manifest.layers}
+        for digest in content:
+            if digest in known or digest in memory.manifests or digest == memory.index_digest:
+                continue
+            blob = await self._blob(digest)
+            if isinstance(blob, Index) and memory.index_digest is None:
+                memory.index_digest = digest
+            elif isinstance(blob, Manifest):
+                memory.manifests[digest] = blob
+
+    async def _blob(self, digest: str) -> Blob:
+        if (blob := self._blobs.get(digest)) is None:
+            blob = Opaque()
+            info = await self._client.content_info(digest)
+            if info.size <= MAX_BLOB_BYTES and await self._client.read_content(digest, 1) == b"{":
+                blob = parse_blob(await self._client.read_content(digest, 0))
+            self._blobs[digest] = blob
+        return blob
+
+    async def _config_settled(self, memory: _Memory) -> bool:
+        """Learns the chain IDs; False while a config is still on its way."""
+        if memory.chain_order:
+            return True
+        order: list[str] = []
+        for manifest in memory.manifests.values():
+            if manifest.config_digest is None:
+                continue
+            try:
+                config = await self._blob(manifest.config_digest)
+            except NotFound:
+                memory.observations_without_config += 1
+                return memory.observations_without_config > CONFIG_PATIENCE
+            if isinstance(config, Config) and len(config.diff_ids) == len(manifest.layers):
+                chain = chain_ids(config.diff_ids)
+                memory.chains.update(zip((layer.digest for layer in manifest.layers), chain, strict=True))
+                order.extend(chain)
+        memory.chain_order = tuple(dict.fromkeys(order))
+        return True
+
+    async def _observe_layers(
+        self, memory: _Memory, content: frozenset[str], ingests: Mapping[str, pb.IngestStatus], extracting: set[str]
+    ) -> tuple[LayerObservation, ...]:
+        specs: dict[str, LayerSpec] = {}
+        for manifest in memory.manifests.values():
+            specs.update((layer.digest, layer) for layer in manifest.layers)
+        for digest in specs:
+            if digest in content and digest not in memory.stored_at:
+                memory.stored_at[digest] = seconds((await self._client.content_info(digest)).created_at)
+        await self._find_snapshots(memory)
+        return tuple(self._layer(spec, memory, ingests, extracting) for spec in specs.values())
+
+    async def _find_snapshots(self, memory: _Memory) -> None:
+        """Layers are unpacked bottom up: asks from the first that is not known to be unpacked to the first that is not."""
+        for chain_id in memory.chain_order:
+            if chain_id in memory.unpacked_at:
+                continue
+            try:
+                snapshot = await self._client.snapshot(self._snapshotter, chain_id)
+            except NotFound:
+                return
+            memory.unpacked_at[chain_id] = seconds(snapshot.created_at)
+
+    @staticmethod
+    def _layer(
+        spec: LayerSpec, memory: _Memory, ingests: Mapping[str, pb.IngestStatus], extracting: set[str]
+    ) -> LayerObservation:
+        chain_id = memory.chains.get(spec.digest)
+        stored_at = memory.stored_at.get(spec.digest)
+        ingest = ingests.get(spec.digest) if stored_at is None else None
+        return LayerObservation(
+            digest=spec.digest,
+            size_bytes=spec.size_bytes,
+            ingested_bytes=int(ingest.offset) if ingest is not None else None,
+            ingest_started_at=seconds(ingest.started_at) if ingest is not None else None,
+            stored_at=stored_at,
+            unpacked_at=memory.unpacked_at.get(chain_id) if chain_id else None,
+            unpacking=chain_id in extracting,
+        )
+
+    async def _repositories(self, memory: _Memory) -> tuple[str, ...]:
+        """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
+        agreed: set[str] = set()
+        for digest in filter(None, (memory.index_digest, *memory.manifests)):
+            labels = (await self._client.content_info(digest)).labels
+            sources = {
+                f"{key.removeprefix(SOURCE_LABEL)}/{repository}"
+                for key, value in labels.items()
+                if key.startswith(SOURCE_LABEL)
+                for repository in value.split(",")
+                if repository
+            }
+            agreed = agreed & sources or sources or agreed
+        return tuple(sorted(agreed))
+
+
+def is_pull(lease: pb.Lease) -> bool:
+    """Leases of one operation, less those that a container or sandbox start holds (their id is its id)."""
+    return EXPIRY_LABEL in lease.labels and not _CONTAINER_LEASE.fullmatch(lease.id)
+
+
+def ref_digest(ref: str) -> str:
+    """`layer-sha256:abc` is the download of `sha256:abc`."""
+    return ref.partition("-")[2]
+
+
+def seconds(timestamp: pb.Timestamp) -> float:
+    return float(timestamp.seconds) + timestamp.nanos / 1e9

@@ -1,0 +1,201 @@
+"""One pull as a compact JSON value of the Lease contract, and back, with every field checked.
+
+Layers are arrays `[digest, size, state]`, with the bytes that have arrived as a fourth element while a
+layer downloads; the digest is cut to its first 12 hex digits, as people know it from `docker pull`.
+Times are seconds since `start`, so no clock but the agent's own is in them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.quantities import from_rfc3339, rfc3339
+
+SHORT_DIGEST = 12
+MAX_BYTES = 2**53
+"""Nothing larger is believed: JSON readers lose precision there, and no image is that large."""
+MAX_TEXT = 1024
+MAX_NAMES = 16
+MAX_LAYERS = 512
+MAX_SECONDS = 366 * 86400.0
+LAST_START = 4_102_444_800.0
+"""The year 2100: later times are nonsense, and near the end of the calendar arithmetic on them fails."""
+
+_ID = re.compile(r"[0-9a-f]{12}")
+_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
+_SHORT = re.compile(r"[0-9a-f]{12}")
+# Control characters, line and paragraph separators, and what reverses the direction of text.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+_STATE_LETTERS = {
+    LayerState.QUEUED: "q",
+    LayerState.CACHED: "c",
+    LayerState.DOWNLOADING: "d",
+    LayerState.DOWNLOADED: "w",
+    LayerState.UNPACKING: "u",
+    LayerState.DONE: "x",
+}
+_LETTER_STATES = {letter: state for state, letter in _STATE_LETTERS.items()}
+
+
+class Invalid(ValueError):
+    """A value that the contract does not allow; the text says which field and why."""
+
+
+def pull_to_json(pull: Pull) -> dict[str, Any]:
+    """A running pull; its id is the annotation's key."""
+    value: dict[str, Any] = {
+        "phase": pull.phase.value,
+        "repo": list(pull.repositories[:MAX_NAMES]),
+        "names": list(pull.names[:MAX_NAMES]),
+        "target": pull.target_digest,
+        "start": rfc3339(pull.started_at),
+        "progress": _after(pull.progressed_at, pull),
+        "total": pull.total_bytes,
+        "done": pull.downloaded_bytes,
+        "cached": pull.cached_bytes,
+        "unpacked": pull.unpacked_bytes,
+        "rate": round(pull.bytes_per_second),
+        "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
+        "count": pull.layer_count,
+        "ready": pull.layers_done,
+        "layers": [_layer_to_json(layer) for layer in pull.layers[:MAX_LAYERS]],
+    }
+    return {key: item for key, item in value.items() if item or (key == "total" and item is not None)}
+
+
+def recent_to_json(pull: Pull) -> dict[str, Any]:
+    """An ended pull: what history shows of it, in as few bytes as can be."""
+    tagged = [name for name in pull.names if "@" not in name]
+    value: dict[str, Any] = {
+        "id": pull.id,
+        "phase": pull.phase.value,
+        "names": tagged[:2] or list(pull.names[:1]),
+        "repo": [] if pull.names else list(pull.repositories[:2]),
+        "start": rfc3339(pull.started_at),
+        "end": _after(pull.ended_at if pull.ended_at is not None else pull.progressed_at, pull),
+        "total": pull.total_bytes,
+        "done": pull.downloaded_bytes if pull.downloaded_bytes != pull.total_bytes else None,
+        "cached": pull.cached_bytes,
+        "count": pull.layer_count,
+        "error": clean(pull.error)[:200] if pull.error else None,
+    }
+    return {key: item for key, item in value.items() if item or (key in ("total", "done") and item is not None)}
+
+
+def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
+    """The pull that a value stands for; raises `Invalid`."""
+    if not isinstance(pull_id, str) or not _ID.fullmatch(pull_id):
+        raise Invalid(f"id {str(pull_id)[:32]!r} is not 12 hex digits")
+    try:
+        phase = Phase(value["phase"])
+        started_at = from_rfc3339(value["start"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise Invalid("phase or start is missing or not valid") from None
+    if not 0 <= started_at < LAST_START:
+        raise Invalid(f"start {value['start']!r} is not from 1970 to 2100")
+    total = _count(value, "total") if "total" in value else None
+    done = _count(value, "done") if "done" in value or not phase.ended else (total or 0)
+    layers = _layers(value.get("layers", []))
+    end = _seconds(value, "end")
+    if total is not None and done > total:
+        raise Invalid(f"done {done} is more than total {total}")
+    return Pull(
+        id=pull_id,
+        phase=phase,
+        started_at=started_at,
+        progressed_at=started_at + (_seconds(value, "progress") or end or 0.0),
+        ended_at=None if end is None else started_at + end,
+        repositories=_texts(value, "repo"),
+        names=_texts(value, "names"),
+        target_digest=_digest(value.get("target")),
+        total_bytes=total,
+        downloaded_bytes=done,
+        cached_bytes=_count(value, "cached"),
+        unpacked_bytes=(total or 0) if phase is Phase.COMPLETED else _count(value, "unpacked"),
+        bytes_per_second=float(_count(value, "rate")),
+        seconds_left=_seconds(value, "left"),
+        error=clean(value["error"][:MAX_TEXT]) if isinstance(value.get("error"), str) else None,
+        layer_count=max(_count(value, "count"), len(layers)),
+        layers_done=_count(value, "count") if phase is Phase.COMPLETED else _count(value, "ready"),
+        layers=layers,
+    )
+
+
+def _after(moment: float, pull: Pull) -> float:
+    return round(max(0.0, min(moment - pull.started_at, MAX_SECONDS)), 1)
+
+
+def _layer_to_json(layer: Layer) -> list[str | int]:
+    digest = layer.digest.partition(":")[2][:SHORT_DIGEST]
+    value: list[str | int] = [digest, layer.size_bytes, _STATE_LETTERS[layer.state]]
+    return [*value, layer.downloaded_bytes] if layer.state is LayerState.DOWNLOADING else value
+
+
+def _layers(values: object) -> tuple[Layer, ...]:
+    if not isinstance(values, list) or len(values) > MAX_LAYERS:
+        raise Invalid(f"layers is not a list of at most {MAX_LAYERS}")
+    return tuple(_layer_from_json(value) for value in values)
+
+
+def _layer_from_json(value: object) -> Layer:
+    match value:
+        case [str(digest), int(size), str(letter), *more] if (
+            _SHORT.fullmatch(digest) and letter in _LETTER_STATES and _is_count(size)
+        ):
+            state = _LETTER_STATES[letter]
+        case _:
+            raise Invalid(f"layer {str(value)[:64]!r} is not [12 hex digits, bytes, state]")
+    done = 0 if state is LayerState.QUEUED else size
+    if state is LayerState.DOWNLOADING:
+        match more:
+            case [int(done), *_] if _is_count(done) and done <= size:
+                pass
+            case _:
+                raise Invalid(f"layer {digest}: downloading, but its bytes are not from 0 to {size}")
+    return Layer("sha256:" + digest, size, done, state)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MAX_BYTES
+
+
+def _count(value: dict[str, Any], key: str) -> int:
+    count = value.get(key, 0)
+    if not _is_count(count):
+        raise Invalid(f"{key} {str(count)[:32]!r} is not a whole number from 0 to 2^53")
+    return int(count)
+
+
+def _seconds(value: dict[str, Any], key: str) -> float | None:
+    if key not in value:
+        return None
+    seconds = value[key]
+    if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
+        raise Invalid(f"{key} {str(seconds)[:32]!r} is not a number of seconds up to a year")
+    return float(seconds)
+
+
+def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
+    texts = value.get(key, [])
+    if not isinstance(texts, list) or len(texts) > MAX_NAMES:
+        raise Invalid(f"{key} is not a list of at most {MAX_NAMES} texts")
+    for text in texts:
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT or _UNPRINTABLE.search(text):
+            raise Invalid(f"{key} holds something that is not a printable text of at most {MAX_TEXT} characters")
+    return tuple(texts)
+
+
+def _digest(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise Invalid(f"target {str(value)[:32]!r} is not a digest")
+    return value
+
+
+def clean(text: str) -> str:
+    """Text without what could deceive a reader: control characters, reversed direction."""
+    return _UNPRINTABLE.sub("�", text)

@@ -1,0 +1,197 @@
+"""The Lease contract: a node's report as annotations of its Lease, and back. See docs/lease-format.md.
+
+    pulltrace.io/summary      one line for people
+    pull.pulltrace.io/<id>    a running pull, so that a patch carries only the pulls that changed
+    pulltrace.io/recent       the ended pulls, newest first
+    pulltrace.io/node         what was learned of the node, and how many pulls found no room
+
+Every JSON value carries its format version as `v`. A reader ignores keys that it does not know and
+reports, but survives, whatever it cannot use: a Lease may have been written by another version, or by
+somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from pulltrace.pulls.annotation_values import Invalid, clean, pull_from_json, pull_to_json, recent_to_json
+from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.quantities import human_bytes, human_seconds
+from pulltrace.pulls.references import short_name
+
+SUMMARY = "pulltrace.io/summary"
+RECENT = "pulltrace.io/recent"
+NODE = "pulltrace.io/node"
+PULL_PREFIX = "pull.pulltrace.io/"
+VERSION = 1
+
+USUAL_BYTES = 8 * 1024
+"""What all annotations of a Lease take at most, as a rule: keys and values together."""
+RECENT_BYTES = 4 * 1024
+"""What ended pulls may take of it before layers of running pulls have to give way."""
+HARD_BYTES = 16 * 1024
+"""What they never exceed, whatever the node does."""
+MAX_PULLS = 256
+"""How many running pulls a reader takes from one node."""
+SUMMARY_PULLS = 3
+MAX_TROUBLE = 200
+
+Detail = Callable[[Pull], Pull]
+
+
+def encode(report: NodeReport) -> dict[str, str]:
+    """The annotations for a report, within the budgets. Totals stay exact: what is left out is counted."""
+    recent = [recent_to_json(pull) for pull in report.recent]
+    recent_bytes = min(len(_json_list(recent)), RECENT_BYTES)
+    running: dict[str, str] = {}
+    for detail in _DETAILS:
+        running = {PULL_PREFIX + pull.id: _value(pull_to_json(detail(pull))) for pull in report.pulls}
+        if _size(running) <= USUAL_BYTES - recent_bytes:
+            break
+    fixed = {SUMMARY: summary(report), NODE: _node(report, 0)}
+    spare = HARD_BYTES - _size(fixed) - 64  # room for the count of what is left out
+    omitted = 0
+    while _size(running) > spare:
+        running.popitem()
+        omitted += 1
+    fixed[NODE] = _node(report, omitted)
+    left = max(USUAL_BYTES - _size(running), min(RECENT_BYTES, spare - _size(running)))
+    while recent and len(_json_list(recent)) + len(RECENT) > left:
+        recent.pop()
+    if recent:
+        fixed[RECENT] = _json_list(recent)
+    return fixed | running
+
+
+def decode(annotations: Mapping[str, str]) -> NodeReport:
+    """The report that annotations hold. Never raises: `problems` names what could not be used."""
+    problems: list[str] = []
+    pulls: list[Pull] = []
+    for key, value in annotations.items():
+        if not key.startswith(PULL_PREFIX):
+            continue
+        if len(pulls) >= MAX_PULLS:
+            problems.append(f"more than {MAX_PULLS} running pulls: the rest is left out")
+            break
+        pull = _attempt(problems, key, lambda: pull_from_json(key.removeprefix(PULL_PREFIX), _object(value)))  # noqa: B023
+        if pull is not None and pull.phase.ended:
+            problems.append(f"{key}: phase {pull.phase.value!r} is not one of a running pull")
+        elif pull is not None:
+            pulls.append(pull)
+    recent: list[Pull] = []
+    for entry in _attempt(problems, RECENT, lambda: _list(annotations.get(RECENT, "[]"))) or ():
+        pull = _attempt(problems, RECENT, lambda: pull_from_json(entry.get("id"), entry))  # noqa: B023
+        if pull is not None and pull.phase.ended and pull.ended_at is not None:
+            recent.append(pull)
+        elif pull is not None:
+            problems.append(f"{RECENT}: pull {pull.id} has not ended")
+    node = _attempt(problems, NODE, lambda: _object(annotations.get(NODE, '{"v":1}'))) or {}
+    rate, omitted, trouble = node.get("unpack"), node.get("omitted"), node.get("trouble")
+    return NodeReport(
+        pulls=tuple(sorted(pulls, key=lambda pull: (pull.started_at, pull.id))),
+        recent=tuple(sorted(recent, key=lambda pull: pull.ended_at or 0.0, reverse=True)),
+        unpack_bytes_per_second=float(rate) if isinstance(rate, int) and 0 < rate < 2**53 else None,
+        omitted_pulls=omitted if isinstance(omitted, int) and 0 <= omitted < 2**31 else 0,
+        trouble=clean(trouble)[:MAX_TROUBLE] if isinstance(trouble, str) and trouble else None,
+        problems=tuple(problems),
+    )
+
+
+def summary(report: NodeReport) -> str:
+    """One line for people: `2 pulling (pytorch/pytorch 61% 34 MiB/s ~40s, nginx unpacking), 1 failed`."""
+    parts = []
+    if report.pulls:
+        shown = ", ".join(_progress(pull) for pull in report.pulls[:SUMMARY_PULLS])
+        more = len(report.pulls) - SUMMARY_PULLS
+        parts.append(f"{len(report.pulls)} pulling ({shown}{f', {more} more' if more > 0 else ''})")
+    else:
+        parts.append("idle")
+    for phase in (Phase.FAILED, Phase.COMPLETED):
+        if count := sum(pull.phase is phase for pull in report.recent):
+            parts.append(f"{count} {phase.value}")
+    line = ", ".join(parts) + (" in the last 30 min" if len(parts) > 1 else "")
+    return f"{report.trouble[:MAX_TROUBLE]}; last seen: {line}" if report.trouble else line
+
+
+def _progress(pull: Pull) -> str:
+    name = short_name(min((*pull.names, *pull.repositories), key=len, default="an image"))[:128]
+    if pull.phase is not Phase.DOWNLOADING or not pull.total_bytes:
+        return f"{name} {pull.phase.value}"
+    words = [name, f"{100 * pull.downloaded_bytes // pull.total_bytes}%", f"{human_bytes(pull.bytes_per_second)}/s"]
+    if pull.seconds_left is not None:
+        words.append(f"~{human_seconds(pull.seconds_left)}")
+    return " ".join(words)
+
+
+def _unfinished(pull: Pull) -> Pull:
+    """Without the layers that need no more work, and without those that have not begun."""
+    moving = (LayerState.DOWNLOADING, LayerState.DOWNLOADED, LayerState.UNPACKING)
+    return replace(pull, layers=tuple(layer for layer in pull.layers if layer.state in moving))
+
+
+def _bare(pull: Pull) -> Pull:
+    return replace(pull, layers=())
+
+
+_DETAILS: tuple[Detail, ...] = (lambda pull: pull, _unfinished, _bare)
+"""What gives way first when a Lease grows too large: layer detail, then layers."""
+
+
+def _node(report: NodeReport, omitted: int) -> str:
+    node: dict[str, Any] = {}
+    if report.unpack_bytes_per_second:
+        node["unpack"] = round(report.unpack_bytes_per_second)
+    if omitted:
+        node["omitted"] = omitted
+    if report.trouble:
+        node["trouble"] = clean(report.trouble)[:MAX_TROUBLE]
+    return _value(node)
+
+
+def _value(content: dict[str, Any]) -> str:
+    return orjson.dumps({"v": VERSION, **content}).decode()
+
+
+def _json_list(values: Sequence[dict[str, Any]]) -> str:
+    return orjson.dumps([{"v": VERSION, **value} for value in values]).decode()
+
+
+def _size(annotations: Mapping[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+
+
+def _attempt(problems: list[str], key: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Invalid as problem:
+        problems.append(f"{key[:96]}: {problem}")
+        return None
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = _parsed(text)
+    if not isinstance(value, dict):
+        raise Invalid("not a JSON object")
+    if value.get("v") != VERSION:
+        raise Invalid(f"format version {str(value.get('v'))[:16]!r}; this reader knows {VERSION}")
+    return value
+
+
+def _list(text: str) -> list[dict[str, Any]]:
+    value = _parsed(text)
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise Invalid("not a JSON list of objects")
+    return [entry for entry in value[:MAX_PULLS] if entry.get("v") == VERSION]
+
+
+def _parsed(text: str) -> Any:
+    if len(text) > HARD_BYTES:
+        raise Invalid(f"{len(text)} characters; at most {HARD_BYTES} are read")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"not JSON: {error}") from None

@@ -1,0 +1,56 @@
+"""Image names: what a pod writes, made comparable with what containerd records.
+
+The rules are those of the distribution project's "familiar" names, which containerd's CRI plugin
+follows: `nginx` is `docker.io/library/nginx:latest`. A name that cannot be read stays as it is: names
+come from pods, so from anybody, and are only compared and shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_DOMAIN = "docker.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`repository` is `domain/path`; a name without tag and digest means the tag `latest`."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"
+
+
+def parse_reference(name: str) -> Reference:
+    """The full form of an image name as a pod or containerd writes it."""
+    rest, _, digest = name.strip().partition("@")
+    path, _, last = rest.rpartition("/")
+    last, _, tag = last.partition(":")
+    rest = f"{path}/{last}" if path else last
+    if not tag and not digest:
+        tag = "latest"
+    return Reference(_with_domain(rest), tag or None, digest or None)
+
+
+def _with_domain(name: str) -> str:
+    domain, slash, path = name.partition("/")
+    # A first part is a host when it could not be a user name: it has a dot or a port, or is localhost.
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
+        domain, path = DEFAULT_DOMAIN, name
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = f"library/{path}"
+    return f"{domain}/{path}"
+
+
+def short_name(name: str) -> str:
+    """The name as people write it: without the default domain and `library/`, and without most of a digest."""
+    name = name.removeprefix(f"{DEFAULT_DOMAIN}/library/").removeprefix(f"{DEFAULT_DOMAIN}/")
+    head, at, digest = name.partition("@")
+    return f"{head}{at}{digest[:19]}" if at else head
