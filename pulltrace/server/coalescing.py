@@ -121,12 +121,14 @@ def _layer_events(history: list[Change]) -> list[LayerEvent]:
     if after is None:
         return []
     before = history[0].before
+    if before is not None and before.pull.phase.ended:
+        return []
     was = {layer.digest: layer for layer in before.pull.layers} if before is not None else {}
     now = after.pull.layers
     if after.pull.phase.ended:
-        # A pull that has ended lists its layers no more. One that completed had all of them.
+        # A pull that has ended may list its layers no more. One that completed has them all.
         completed = after.pull.phase is Phase.COMPLETED
-        now = tuple(_finish(layer) for layer in was.values()) if completed else ()
+        now = tuple(_finish(layer) for layer in now or was.values()) if completed else ()
     return [
         LayerEvent(kind, last.sequence, after, layer)
         for layer in now

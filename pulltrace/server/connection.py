@@ -1,7 +1,8 @@
 """HTTP connections that end when the peer makes no progress.
 
-uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent.
-Only callbacks of `asyncio.Protocol` are extended here.
+uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent; and
+its limit of connections is one of requests: connections that send none do not count. Only callbacks of
+`asyncio.Protocol` are extended here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ HEADER_SECONDS = 10.0
 """From the connection, or from the first byte of a further request, to the end of its headers."""
 
 WRITE_SECONDS = 10.0
-"""How long a peer may read nothing while more than 64 KiB wait for it."""
+"""How often it is looked whether a peer reads what waits for it (when that is more than 64 KiB)."""
+
+WRITE_BYTES = 16 * 1024
+"""A peer that read less than this since the last look is sent no more."""
 
 
 class Connection(H11Protocol):
@@ -26,6 +30,9 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > 2 * self.limit_concurrency:
+            transport.abort()
+            return
         self._reading = self.loop.call_later(HEADER_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -40,7 +47,7 @@ class Connection(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._writing = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+        self._watch_writing()
 
     def resume_writing(self) -> None:
         self._forget_writing()
@@ -50,6 +57,16 @@ class Connection(H11Protocol):
         self._forget_reading()
         self._forget_writing()
         super().connection_lost(exc)
+
+    def _watch_writing(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._writing = self.loop.call_later(WRITE_SECONDS, self._look_at_writing, waiting)
+
+    def _look_at_writing(self, waited: int) -> None:
+        if waited - self.transport.get_write_buffer_size() < WRITE_BYTES:
+            self.transport.abort()
+        else:
+            self._watch_writing()
 
     def _forget_reading(self) -> None:
         if self._reading is not None:

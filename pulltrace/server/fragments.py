@@ -7,7 +7,7 @@ runs, putting texts together that are there takes a few milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pulltrace.pulls.view import PullView
 from pulltrace.server import wire
@@ -31,13 +31,17 @@ class Fragments:
             self._by_id[view.id] = (view, text)
         return text
 
-    def of_all(self, views: Iterable[PullView]) -> list[bytes]:
-        """The texts of all rows there are, in the order in which people read them; others are forgotten."""
-        ordered = in_order(views)
-        texts = [self.of(view) for view in ordered]
-        if len(self._by_id) > len(ordered) + SPARE_ROWS:
-            self._by_id = {view.id: (view, text) for view, text in zip(ordered, texts, strict=True)}
+    def of_all(self, views: Collection[PullView], fits: Callable[[PullView], bool] = lambda view: True) -> list[bytes]:
+        """The texts of those that fit, in the order in which people read them. `views` are all rows there are:
+        what is not among them is forgotten."""
+        texts = [self.of(view) for view in in_order(filter(fits, views))]
+        if len(self._by_id) > len(views) + SPARE_ROWS:
+            there = {view.id for view in views}
+            self._by_id = {pull_id: known for pull_id, known in self._by_id.items() if pull_id in there}
         return texts
+
+    def forget(self, pull_id: str) -> None:
+        self._by_id.pop(pull_id, None)
 
 
 def in_order(views: Iterable[PullView]) -> list[PullView]:

@@ -104,6 +104,7 @@ class Hub:
         self._clock = clock
         self._viewers: set[Viewer] = set()
         self._following: asyncio.Task[None] | None = None
+        self._subscription: Subscription | None = None
         self._rows: dict[str, PullView] = {}
         self._sequence = 0
         self._synced = False
@@ -126,7 +127,7 @@ class Hub:
         self._viewers.discard(viewer)
         if not self._viewers and self._following is not None:
             self._following.cancel()
-            self._following = None
+            self._stop()
 
     async def _follow(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
@@ -141,12 +142,12 @@ class Hub:
                         break
                     # We were too slow. A moment's rest, so that this cannot become a busy loop.
                     await asyncio.sleep(self._window_seconds)
-                    subscription = self._subscribe_again(subscription)
+                    subscription = self._subscribe_again()
                     gathered = []
                     continue
                 gathered += changes
                 if not self._synced and self._source.snapshot().synced:
-                    subscription = self._subscribe_again(subscription)
+                    subscription = self._subscribe_again()
                     gathered = []
                 if gathered and loop.time() >= due:
                     self._publish(gathered)
@@ -156,22 +157,32 @@ class Hub:
         except Exception:
             logger.exception("The live stream broke; its viewers are sent away and may come back")
         finally:
-            subscription.close()
             if self._following is asyncio.current_task():
-                self._following = None
-                for viewer in self._viewers:
-                    viewer.end()
+                self._stop()
+
+    def _stop(self) -> None:
+        """Follow no more. Whoever joins next begins anew."""
+        self._following = None
+        self._unsubscribe()
+        for viewer in self._viewers:
+            viewer.end()
 
     def _source_closed(self) -> bool:
         return self._source.closed
 
     def _subscribe(self) -> Subscription:
         snapshot, subscription = self._source.subscribe()
+        self._subscription = subscription
         self._take(snapshot)
         return subscription
 
-    def _subscribe_again(self, old: Subscription) -> Subscription:
-        old.close()
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def _subscribe_again(self) -> Subscription:
+        self._unsubscribe()
         subscription = self._subscribe()
         for viewer in self._viewers:
             viewer.begin_again()
@@ -193,6 +204,7 @@ class Hub:
                 self._rows[change.after.id] = change.after
             elif change.before is not None:
                 self._rows.pop(change.before.id, None)
+                self._fragments.forget(change.before.id)
         self._sequence = changes[-1].sequence
         self._snapshot = None
         for viewer in self._viewers:

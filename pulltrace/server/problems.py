@@ -22,18 +22,22 @@ MAX_ECHO = 100
 
 
 class BadParameter(falcon.HTTPBadRequest):
-    """A query parameter that cannot be what was meant."""
+    """A query parameter that cannot be what was meant; `allowed` are the values, or the parameters, that can."""
 
-    def __init__(self, parameter: str, value: str | None, allowed: Collection[str], detail: str) -> None:
+    def __init__(self, parameter: str, value: str, allowed: Collection[str], detail: str) -> None:
         super().__init__(title="Bad query parameter", description=detail)
-        self.members: dict[str, Any] = {"parameter": parameter[:MAX_ECHO], "allowed": list(allowed)}
-        if value is not None:
-            self.members["value"] = value[:MAX_ECHO]
+        self.members: dict[str, Any] = {
+            "parameter": parameter[:MAX_ECHO],
+            "value": value[:MAX_ECHO],
+            "allowed": list(allowed),
+        }
 
 
 def document(error: falcon.HTTPError) -> bytes:
     """The body that tells of the error."""
-    written: dict[str, Any] = {"type": "about:blank", "title": error.title, "status": error.status_code}
+    # Falcon's own errors have their status line as title: "404 Not Found".
+    title = str(error.title).removeprefix(f"{error.status_code} ")
+    written: dict[str, Any] = {"type": "about:blank", "title": title, "status": error.status_code}
     if error.description is not None:
         written["detail"] = error.description
     if isinstance(error, BadParameter):
@@ -60,10 +64,12 @@ def read_query(query_string: str, allowed: Mapping[str, Collection[str]]) -> dic
         ) from error
     for name, values in given.items():
         if name not in allowed:
-            raise BadParameter(name, values[0], allowed, "There is no such parameter.")
+            detail = f"There is no parameter {name[:MAX_ECHO]!r}: there is {', '.join(allowed)}."
+            raise BadParameter(name, values[0], allowed, detail)
         for value in values:
             if not value:
-                raise BadParameter(name, value, allowed[name], "The parameter is empty.")
+                raise BadParameter(name, value, allowed[name], f"{name} is empty.")
             if allowed[name] and value not in allowed[name]:
-                raise BadParameter(name, value, allowed[name], "The parameter cannot have this value.")
+                detail = f"{name} cannot be {value[:MAX_ECHO]!r}: it is one of {', '.join(allowed[name])}."
+                raise BadParameter(name, value, allowed[name], detail)
     return {name: tuple(values) for name, values in given.items()}

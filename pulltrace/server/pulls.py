@@ -9,7 +9,7 @@ import falcon.asgi
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullSource, PullView
 from pulltrace.server import problems, wire
-from pulltrace.server.fragments import Fragments, in_order
+from pulltrace.server.fragments import Fragments
 
 ANY_TEXT = ()
 
@@ -32,11 +32,7 @@ class Pulls:
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         wanted = problems.read_query(request.query_string, QUERY)
         snapshot = self._source.snapshot()
-        views = snapshot.pulls.values()
-        if wanted:
-            texts = [self._fragments.of(view) for view in in_order(view for view in views if fits(view, wanted))]
-        else:
-            texts = self._fragments.of_all(views)
+        texts = self._fragments.of_all(snapshot.pulls.values(), lambda view: fits(view, wanted))
         response.content_type = "application/json"
         response.cache_control = ["no-store"]
         response.data = wire.document(texts, synced=snapshot.synced, now=self._clock())

@@ -1,0 +1,90 @@
+"""A source of rows that a test fills by hand; it keeps the contract of `pulls.view.PullSource`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from pulltrace.pulls.view import Change, PullView, Snapshot
+
+
+class FakeSubscription:
+    """The changes of one reader."""
+
+    def __init__(self, source: FakePullSource) -> None:
+        self._source = source
+        self._changes: deque[Change] = deque()
+        self._news = asyncio.Event()
+        self.ended = False
+
+    async def next(self, timeout_seconds: float) -> tuple[Change, ...] | None:
+        if not (self._changes or self.ended):
+            self._news.clear()
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await self._news.wait()
+            except TimeoutError:
+                return ()
+        if self.ended:
+            return None
+        changes = tuple(self._changes)
+        self._changes.clear()
+        return changes
+
+    def close(self) -> None:
+        self._source.subscriptions.discard(self)
+
+    def take(self, change: Change) -> None:
+        self._changes.append(change)
+        self._news.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self._news.set()
+
+
+class FakePullSource:
+    """Rows in memory."""
+
+    def __init__(self, *views: PullView, synced: bool = True) -> None:
+        self.rows = {view.id: view for view in views}
+        self.sequence = len(views)
+        self.synced = synced
+        self.subscriptions: set[FakeSubscription] = set()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self.sequence, dict(self.rows), self.synced)
+
+    def subscribe(self) -> tuple[Snapshot, FakeSubscription]:
+        subscription = FakeSubscription(self)
+        self.subscriptions.add(subscription)
+        return self.snapshot(), subscription
+
+    def put(self, *views: PullView) -> None:
+        """Rows that are new or have changed."""
+        for view in views:
+            self._tell(self.rows.get(view.id), view)
+            self.rows[view.id] = view
+
+    def remove(self, pull_id: str) -> None:
+        self._tell(self.rows.pop(pull_id), None)
+
+    def close(self) -> None:
+        self._closed = True
+        self.lose_subscribers()
+
+    def lose_subscribers(self) -> None:
+        """Every reader was too slow."""
+        for subscription in self.subscriptions:
+            subscription.end()
+
+    def _tell(self, before: PullView | None, after: PullView | None) -> None:
+        self.sequence += 1
+        change = Change(self.sequence, before, after)
+        for subscription in self.subscriptions:
+            subscription.take(change)
