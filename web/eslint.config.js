@@ -1,0 +1,62 @@
+import js from "@eslint/js";
+import reactHooks from "eslint-plugin-react-hooks";
+import tseslint from "typescript-eslint";
+
+// What a folder may import. The list is the data flow: api (the wire) → lib (decisions) → components (what is seen).
+const layer = (files, forbidden) => ({
+  files,
+  ignores: ["**/*.test.{ts,tsx}"],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: forbidden.map((folder) => ({
+          regex: `(^|/)${folder}(/|$)`,
+          message: "Imports go one way: api → lib → components.",
+        })),
+      },
+    ],
+  },
+});
+
+// Everything the server sends may have been chosen by an attacker: it is shown as text and nothing else.
+const hostileText = [
+  {
+    selector: "JSXAttribute[name.name='dangerouslySetInnerHTML'], Property[key.name='dangerouslySetInnerHTML']",
+    message: "Text from the server is hostile: render it as text.",
+  },
+  {
+    selector: "AssignmentExpression > MemberExpression.left[property.name=/^(innerHTML|outerHTML|srcdoc)$/]",
+    message: "Text from the server is hostile: render it as text.",
+  },
+  {
+    selector: "JSXAttribute[name.name=/^(href|src|action|formAction|xlinkHref)$/] > JSXExpressionContainer",
+    message: "No address is made of data: a javascript: URL survives React.",
+  },
+];
+
+const inlineStyle = {
+  selector: "JSXAttribute[name.name='style']",
+  message: "Styles live in the .module.css file; only Bar.tsx sets how far a fill reaches.",
+};
+
+export default tseslint.config(
+  { ignores: ["node_modules", "dist"] },
+  js.configs.recommended,
+  {
+    files: ["**/*.{ts,tsx}"],
+    extends: [tseslint.configs.strictTypeChecked, reactHooks.configs.flat["recommended-latest"]],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "no-restricted-syntax": ["error", ...hostileText, inlineStyle],
+      // Numbers in template strings are what a formatter is made of.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // `onClick={() => setOpen(true)}` says what it does; braces add nothing.
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    },
+  },
+  { files: ["src/components/Bar.tsx"], rules: { "no-restricted-syntax": ["error", ...hostileText] } },
+  layer(["src/api/**"], ["lib", "components", "testing"]),
+  layer(["src/lib/**"], ["components", "testing"]),
+  layer(["src/components/**"], ["testing"]),
+);

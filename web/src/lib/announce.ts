@@ -1,0 +1,24 @@
+// What a screen reader is told: changes of phase, and no more than a few sentences at a time.
+import { imageLabel } from "./image";
+import { hasEnded, type Row } from "./pulls";
+import { PHASE_WORDS } from "./words";
+
+const MOST_SENTENCES = 3;
+
+export function phaseChanges(before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>): string[] {
+  const sentences: string[] = [];
+  for (const [id, { pull }] of after) {
+    const phaseBefore = before.get(id)?.pull.phase;
+    if (phaseBefore === pull.phase) continue;
+    const isNew = phaseBefore === undefined && !hasEnded(pull.phase);
+    const what = isNew ? "started" : PHASE_WORDS[pull.phase].word.toLowerCase();
+    sentences.push(`${imageLabel(pull)} on ${pull.nodeName}: ${what}`);
+  }
+  return sentences;
+}
+
+export function summarise(sentences: readonly string[]): string {
+  const rest = sentences.length - MOST_SENTENCES;
+  const said = sentences.slice(0, MOST_SENTENCES).join(". ");
+  return rest > 0 ? `${said}. And ${rest} more changes` : said;
+}

@@ -1,0 +1,26 @@
+/*
+ * Where a pull probably stands between two reports: the last report moved on by its rate. An agent reports every
+ * second on a quiet cluster and every 15 s on a busy one; past that nothing is assumed to have gone on.
+ */
+import type { Row } from "./pulls";
+
+const LONGEST_AHEAD_MS = 20_000;
+
+function aheadSeconds(row: Row, nowMs: number): number {
+  if (row.pull.stale) return 0;
+  return Math.min(Math.max(nowMs - row.heardAtMs, 0), LONGEST_AHEAD_MS) / 1000;
+}
+
+/** Never less than what was reported or already shown, never more than there is. */
+export function estimatedBytes(row: Row, nowMs: number): number {
+  const { phase, totalKnown, totalBytes, downloadedBytes, bytesPerSec } = row.pull;
+  if (phase !== "downloading" || !totalKnown) return downloadedBytes;
+  const movedOn = downloadedBytes + bytesPerSec * aheadSeconds(row, nowMs);
+  return Math.max(downloadedBytes, Math.min(totalBytes, Math.max(movedOn, row.floorBytes)));
+}
+
+/** The reported time left, counted down since; null when it was not reported or means nothing any more. */
+export function estimatedSecondsLeft(row: Row, nowMs: number): number | null {
+  if (row.pull.etaSeconds === null || row.pull.stale) return null;
+  return Math.max(0, row.pull.etaSeconds - aheadSeconds(row, nowMs));
+}

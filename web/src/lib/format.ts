@@ -1,0 +1,75 @@
+// Numbers as people read them. Short, of steady width, and without more digits than are true.
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** "0 B", "8.4 MiB", "412 MiB", "1.9 GiB": one decimal below ten, and always from GiB on, where it weighs. */
+export function formatBytes(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  // 1023.6 KiB would be written "1024 KiB": it is 1.0 MiB.
+  while (value >= 1023.5 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const decimals = unit > 0 && (unit >= 3 || value < 9.95) ? 1 : 0;
+  return `${value.toFixed(decimals)} ${UNITS[unit] ?? ""}`;
+}
+
+export function formatRate(bytesPerSec: number): string {
+  return `${formatBytes(bytesPerSec)}/s`;
+}
+
+/** How long something took: "0.8 s", "48 s", "3 min 12 s", "1 h 04 min". */
+export function formatDuration(seconds: number): string {
+  const exact = Math.max(0, seconds);
+  if (exact < 9.95) return `${exact.toFixed(1)} s`;
+  const whole = Math.round(exact);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${twoDigits(whole % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
+}
+
+/** How long something may still take, no finer than an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min". */
+export function formatTimeLeft(seconds: number): string {
+  if (seconds < 5) return "a few seconds";
+  if (seconds < 57.5) return `about ${Math.round(seconds / 5) * 5} s`;
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  if (minutes < 60) return `about ${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  const rest = Math.round((minutes % 60) / 10) * 10;
+  if (rest === 60) return `about ${hours + 1} h`;
+  return rest === 0 ? `about ${hours} h` : `about ${hours} h ${rest} min`;
+}
+
+/** How long ago something happened, in whole units: "8 s", "3 min", "2 h". */
+export function formatAge(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  return `${Math.floor(whole / 3600)} h`;
+}
+
+/** The time of day where the reader is: "15:04:05". */
+export function formatClock(unixMs: number): string {
+  const date = new Date(unixMs);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
+}
+
+export function formatPercent(part: number, whole: number): string {
+  return `${Math.floor(percentOf(part, whole))}%`;
+}
+
+/** From 0 to 100; of nothing, everything is there. */
+export function percentOf(part: number, whole: number): number {
+  if (whole <= 0) return 100;
+  return Math.min(100, Math.max(0, (part / whole) * 100));
+}
+
+export function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, "0");
+}
