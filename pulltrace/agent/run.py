@@ -15,7 +15,7 @@ from pulltrace.agent.lease_writer import RETRY_WAIT, LeaseWriter
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import Observer
 from pulltrace.kube.errors import KubeError
-from pulltrace.kube.leases import LeaseWriting
+from pulltrace.kube.leases import LeaseRecord, LeaseWriting
 from pulltrace.pulls.annotations import decode
 from pulltrace.pulls.model import NodeReport
 
@@ -79,7 +79,7 @@ async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
         wait=RETRY_WAIT,
         before_sleep=lambda attempt: logger.warning("the Lease of node %s cannot be read yet: %s", node_name, _why(attempt)),
     )
-    record = await retrying(store.get, node_name)
+    record: LeaseRecord | None = await retrying(store.get, node_name)
     return decode(record.annotations) if record is not None else NodeReport()
 
 
