@@ -91,13 +91,14 @@ class FakeApiServer:
 
     def put(self, resource: str, raw: Raw) -> Raw:
         """Create or replace an object."""
+        raw = copy.deepcopy(raw)
         metadata = raw.setdefault("metadata", {})
         metadata.setdefault("uid", f"uid-{self._version}")
         key = (resource, metadata.get("namespace", ""), metadata["name"])
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         kind, api_version = _KINDS[resource]
-        after = copy.deepcopy({"kind": kind, "apiVersion": api_version, **raw})
+        after = {"kind": kind, "apiVersion": api_version, **raw}
         self._record(Change(self._version, resource, self._objects.get(key), after))
         self._objects[key] = after
         return after
@@ -136,14 +137,17 @@ class FakeApiServer:
         if faults := self.faults.get(seen.kind):
             return await faults.pop(0)(request)
         try:
-            if self.token is not None and seen.headers.get("Authorization") != f"Bearer {self.token}":
-                raise StatusError(401, "Unauthorized", "Unauthorized")
+            self._authenticate(seen)
             resource, namespace, name = _route(request.path)
             if seen.kind == "watch":
                 return await self._watch(request, seen, resource, namespace)
             return web.json_response(self._answer(seen, resource, namespace, name), status=_success(request.method))
         except StatusError as error:
             return error.answer
+
+    def _authenticate(self, seen: Seen) -> None:
+        if self.token is not None and seen.headers.get("Authorization") != f"Bearer {self.token}":
+            raise StatusError(401, "Unauthorized", "Unauthorized")
 
     def _answer(self, seen: Seen, resource: str, namespace: str, name: str) -> Raw:
         key = (resource, namespace, name)

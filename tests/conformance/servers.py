@@ -1,0 +1,50 @@
+"""API servers to hold our expectations against: a fake one, and a real etcd and kube-apiserver."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.connection import Connection, connect
+from tests.cluster.control_plane import ControlPlane
+from tests.fakes import api_server
+
+FAKE = "fake"
+REAL = pytest.param("real", marks=pytest.mark.real("etcd"))
+
+
+@dataclass
+class Server:
+    """An API server with a namespace for this test alone, and an administrator's connection to it."""
+
+    connection: Connection
+    namespace: str
+    with_token: Callable[[str], Connection]
+    """A connection of somebody else."""
+
+
+@asynccontextmanager
+async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """The kind of server that the fixture's parameter asks for."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    if request.param == FAKE:
+        async with api_server.running() as fake:
+            fake.token = "admin"
+            async with Connection(FixedAccess(Access(fake.url, "Bearer admin"))) as connection:
+                yield Server(connection, namespace, lambda token: _connection(fake.url, token, None))
+        return
+    control_plane: ControlPlane = request.getfixturevalue("control_plane")
+    # Pods need a ServiceAccount, and there is no controller that makes it.
+    control_plane.create_service_account(namespace, "default")
+    authority = str(control_plane.authority.certificate)
+    async with await connect(str(control_plane.kubeconfig)) as connection:
+        yield Server(connection, namespace, lambda token: _connection(control_plane.url, token, authority))
+
+
+def _connection(url: str, token: str, authority: str | None) -> Connection:
+    return Connection(FixedAccess(Access(url, f"Bearer {token}", ca_file=authority)))
