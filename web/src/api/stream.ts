@@ -18,6 +18,8 @@ const SNAPSHOT_WAIT_MS = 10_000;
 /** The browser's own reconnecting first waits as long as the server asked it to. */
 const BROWSER_RETRY_WAIT_MS = 30_000;
 const LONGEST_SILENCE_MS = 60_000;
+/** The server ends a connection after about 30 min; one that is renewed before is not missed for a moment. */
+const RENEW_AFTER_MS = 20 * 60_000;
 
 export type Connection =
   | { readonly kind: "connecting" }
@@ -71,26 +73,31 @@ export function openStream(listener: StreamListener, seams: StreamSeams = BROWSE
     source?.close();
     const opened = seams.connect(EVENTS_URL);
     source = opened;
+    const renewAtMs = seams.nowMs() + RENEW_AFTER_MS * (1 + seams.random() / 4);
+    // Before its snapshot a connection has nothing to say.
+    let begun = false;
     after(SNAPSHOT_WAIT_MS, retryLater);
 
     opened.addEventListener("snapshot", (event: MessageEvent<string>) => {
       if (source !== opened) return;
       const message = parseSnapshot(event.data);
       if (message === null) return;
+      begun = true;
       attempts = 0;
       listener.onMessage(message);
       become({ kind: "live" });
       after(LONGEST_SILENCE_MS, connect);
     });
     opened.onmessage = (event: MessageEvent<string>) => {
-      // Before its snapshot a connection has nothing to say.
-      if (source !== opened || connection.kind !== "live") return;
+      if (source !== opened || !begun) return;
       const message = parseChange(event.data);
       if (message !== null) listener.onMessage(message);
-      after(LONGEST_SILENCE_MS, connect);
+      if (seams.nowMs() >= renewAtMs) connect();
+      else after(LONGEST_SILENCE_MS, connect);
     };
     opened.onerror = () => {
       if (source !== opened) return;
+      begun = false;
       if (opened.readyState === EventSource.CLOSED) {
         retryLater();
       } else {

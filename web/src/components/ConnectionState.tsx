@@ -12,14 +12,14 @@ export function ConnectionState({ connection }: { connection: Connection }) {
       {connection.kind === "live" && "Live"}
       {connection.kind === "lost" && (
         <>
-          Reconnecting since <LostFor sinceMs={connection.sinceMs} />
+          Reconnecting for <LostFor sinceMs={connection.sinceMs} />
         </>
       )}
     </p>
   );
 }
 
-export function LostFor({ sinceMs }: { sinceMs: number }) {
+function LostFor({ sinceMs }: { sinceMs: number }) {
   const { nowMs } = useClock();
   return <span className={styles.age}>{formatAge((nowMs - sinceMs) / 1000)}</span>;
 }

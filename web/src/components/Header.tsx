@@ -24,7 +24,7 @@ export function Header({ counts, connection, known }: HeaderProps) {
           <Count label="pulling" value={known ? counts.pulling : null} />
           <Count label={counts.waitingPods === 1 ? "pod waits" : "pods wait"} value={known ? counts.waitingPods : null} />
           <Count label="failed" value={known ? counts.failed : null} alarming={counts.failed > 0} />
-          <Count label="in all" value={known ? formatRate(counts.bytesPerSec) : null} wide />
+          <Count label="total rate" value={known ? formatRate(counts.bytesPerSec) : null} wide />
         </dl>
         <ConnectionState connection={connection} />
       </div>

@@ -22,7 +22,7 @@ export function LayerList({ pull }: { pull: Pull }) {
 function LayerRow({ layer, still }: { layer: Layer; still: boolean }) {
   const digest = layer.digest.replace(/^sha256:/, "");
   return (
-    <li className={styles.layer}>
+    <li className={styles.layer} data-state={layer.state}>
       <code className={styles.digest} title={layer.digest}>
         {digest}
       </code>

@@ -4,23 +4,19 @@
  * hear a node's agent (on the rows).
  */
 import type { Connection } from "../api/stream";
+import { formatAge } from "../lib/format";
 import type { Pulls } from "../lib/pulls";
-import { LostFor } from "./ConnectionState";
+import { useClock } from "./Clock";
 import { Icon } from "./icons";
 import styles from "./Notices.module.css";
+
+/** A server that restarts is back within this time: the header says so, and nothing needs to jump. */
+const PATIENCE_MS = 8_000;
 
 export function Notices({ pulls, connection }: { pulls: Pulls; connection: Connection }) {
   return (
     <>
-      {connection.kind === "lost" && pulls.loaded && (
-        <p className={styles.notice}>
-          <Icon name="alert" />
-          <span>
-            <strong>No connection to the server for <LostFor sinceMs={connection.sinceMs} /></strong>
-            What is shown is the last that was heard; it goes on by itself once the server answers.
-          </span>
-        </p>
-      )}
+      {connection.kind === "lost" && pulls.loaded && <Lost sinceMs={connection.sinceMs} />}
       {connection.kind === "live" && pulls.loaded && !pulls.synced && (
         <p className={styles.notice}>
           <Icon name="clock" />
@@ -31,5 +27,19 @@ export function Notices({ pulls, connection }: { pulls: Pulls; connection: Conne
         </p>
       )}
     </>
+  );
+}
+
+function Lost({ sinceMs }: { sinceMs: number }) {
+  const lostMs = useClock().nowMs - sinceMs;
+  if (lostMs < PATIENCE_MS) return null;
+  return (
+    <p className={styles.notice}>
+      <Icon name="alert" />
+      <span>
+        <strong>No connection to the server for {formatAge(lostMs / 1000)}</strong>
+        What is shown is the last that was heard. It goes on by itself once the server answers.
+      </span>
+    </p>
   );
 }

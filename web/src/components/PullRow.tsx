@@ -35,8 +35,14 @@ export const PullRow = memo(function PullRow({ row }: { row: Row }) {
         </button>
         <div className={styles.status}>
           <PhaseWord phase={pull.phase} />
-          <span className={styles.layersDone}>
-            {pull.layerCount > 0 && `${pull.layersDone} of ${count(pull.layerCount, "layer", "layers")}`}
+          <span className={styles.below}>
+            {pull.stale ? (
+              <span className={styles.warn} title={SILENT_AGENT}>
+                <Icon name="silent" /> agent silent
+              </span>
+            ) : (
+              pull.layerCount > 0 && `${pull.layersDone} of ${count(pull.layerCount, "layer", "layers")}`
+            )}
           </span>
         </div>
         <div className={styles.what}>
@@ -44,7 +50,7 @@ export const PullRow = memo(function PullRow({ row }: { row: Row }) {
           <NodeName name={pull.nodeName} />
         </div>
         <Progress row={row} />
-        <Left row={row} />
+        <Pace row={row} />
         <div className={styles.pods}>
           <WaitingPods pods={pull.pods} />
         </div>
@@ -77,15 +83,10 @@ function Progress({ row }: { row: Row }) {
         </span>
       </div>
       <div className={styles.progressText}>
-        {text}
+        <span>{text}</span>
         {row.restartedBelowBytes > 0 && (
           <span className={styles.warn} title="containerd has begun a layer again; these bytes are downloaded twice.">
             <Icon name="restart" /> went back from {formatBytes(row.restartedBelowBytes)}
-          </span>
-        )}
-        {pull.stale && (
-          <span className={styles.warn} title={SILENT_AGENT}>
-            <Icon name="silent" /> agent silent
           </span>
         )}
       </div>
@@ -98,21 +99,17 @@ function shownBytes({ pull }: Row): number {
   return pull.phase === "unpacking" ? pull.unpackedBytes : pull.downloadedBytes;
 }
 
-function Left({ row }: { row: Row }) {
+function Pace({ row }: { row: Row }) {
   const { pull } = row;
   const { estimateAtMs } = useClock();
   const secondsLeft = estimatedSecondsLeft(row, estimateAtMs);
   const moves = pull.phase === "downloading" && !pull.stale;
   return (
-    <>
-      <div className={styles.rate}>{moves ? formatRate(pull.bytesPerSec) : <Nothing />}</div>
-      <div className={styles.left}>{secondsLeft === null ? <Nothing /> : formatTimeLeft(secondsLeft)}</div>
-    </>
+    <div className={styles.pace}>
+      <span>{moves ? formatRate(pull.bytesPerSec) : "–"}</span>
+      <span className={styles.left}>{secondsLeft === null ? "" : formatTimeLeft(secondsLeft)}</span>
+    </div>
   );
-}
-
-function Nothing() {
-  return <span className={styles.nothing}>–</span>;
 }
 
 function Details({ row, id }: { row: Row; id: string }) {

@@ -1,6 +1,6 @@
 import type { Connection } from "../api/stream";
 import type { Pulls, Row } from "../lib/pulls";
-import { EmptyState } from "./EmptyState";
+import { EmptyState, type EmptyKind } from "./EmptyState";
 import { PullRow } from "./PullRow";
 import { RowList } from "./RowList";
 import rowStyles from "./Rows.module.css";
@@ -26,14 +26,16 @@ export function RunningSection({ rows, total, pulls, connection, filter, onClear
           <RowList label="Running pulls" rows={rows} render={(row) => <PullRow key={row.pull.id} row={row} />} />
         </>
       ) : (
-        <EmptyState
-          kind={total > 0 ? "filtered" : pulls.loaded ? (pulls.synced ? "quiet" : "unsynced") : connection.kind === "lost" ? "unreachable" : "loading"}
-          filter={filter}
-          onClearFilter={onClearFilter}
-        />
+        <EmptyState kind={whyEmpty(total, pulls, connection)} filter={filter} onClearFilter={onClearFilter} />
       )}
     </Section>
   );
+}
+
+function whyEmpty(total: number, pulls: Pulls, connection: Connection): EmptyKind {
+  if (total > 0) return "filtered";
+  if (pulls.loaded) return pulls.synced ? "quiet" : "unsynced";
+  return connection.kind === "lost" ? "unreachable" : "loading";
 }
 
 /** Each row says in words what these say once for the eye. */
@@ -44,8 +46,7 @@ function Heads() {
       <span>State</span>
       <span>Image and node</span>
       <span>Progress</span>
-      <span className={rowStyles.headRight}>Rate</span>
-      <span className={rowStyles.headRight}>Time left</span>
+      <span className={rowStyles.headRight}>Rate, time left</span>
       <span>Waiting pods</span>
     </div>
   );

@@ -4,20 +4,23 @@ import type { Pull } from "../api/types";
 export interface ImageTitle {
   /** "docker.io/library/": may be shortened when there is no room. */
   readonly path: string;
-  /** "nginx:1.27": what people look for. */
+  /** "nginx" */
   readonly name: string;
+  /** ":1.27" or "@sha256:2e7d2c03a950"; "" when it is not known. */
+  readonly tag: string;
   /** "one of: nginx:1.26, nginx:1.27"; "" when the name is certain. */
   readonly hint: string;
 }
 
+// Path, name, tag: the path ends with the last slash before a digest; a port's colon is in the path.
+const PARTS = /^((?:[^@]*\/)?)([^@:]*)(.*)$/s;
 const DIGEST = /@(sha256:[0-9a-f]{12})[0-9a-f]+$/;
 
 export function imageTitle(pull: Pull): ImageTitle {
   const hint = candidatesHint(pull);
-  if (pull.imageRef === "") return { path: "", name: hint === "" ? "resolving…" : hint, hint: "" };
-  const short = pull.imageRef.replace(DIGEST, "@$1");
-  const slash = short.split("@", 1)[0]?.lastIndexOf("/") ?? -1;
-  return { path: short.slice(0, slash + 1), name: short.slice(slash + 1), hint };
+  if (pull.imageRef === "") return { path: "", name: hint === "" ? "resolving…" : hint, tag: "", hint: "" };
+  const [, path = "", name = "", tag = ""] = PARTS.exec(pull.imageRef) ?? [];
+  return { path, name, tag: tag.replace(DIGEST, "@$1"), hint };
 }
 
 function candidatesHint(pull: Pull): string {
@@ -34,7 +37,7 @@ function withoutRepository(name: string, repository: string): string {
 
 /** One line for labels, tooltips and announcements. */
 export function imageLabel(pull: Pull): string {
-  const { path, name, hint } = imageTitle(pull);
-  if (pull.imageRef === "") return hint === "" && pull.imageCandidates.length === 0 ? "unnamed image" : name;
-  return hint === "" ? path + name : `${path}${name} (${hint})`;
+  const { path, name, tag, hint } = imageTitle(pull);
+  if (pull.imageRef === "") return pull.imageCandidates.length === 0 ? "unnamed image" : name;
+  return hint === "" ? path + name + tag : `${path}${name}${tag} (${hint})`;
 }
