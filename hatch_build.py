@@ -75,9 +75,7 @@ def _npm(web: Path, path: str, *words: str) -> None:
         [npm, *words], cwd=web, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, check=False
     )
     if result.returncode:
-        sys.exit(
-            f"web UI: `npm {' '.join(words)}` in web/ ended with {result.returncode} (see above)"
-        )
+        sys.exit(f"web UI: `npm {' '.join(words)}` in web/ ended with {result.returncode} (see above)")
 
 
 def _wanted(root: Path) -> bool:

@@ -112,9 +112,7 @@ def test_failure_is_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SystemExit) as caught:
         hatch_build.build(checkout)
 
-    assert caught.value.code == (
-        "web UI: `npm ci --no-audit --no-fund` in web/ ended with 7 (see above)"
-    )
+    assert caught.value.code == "web UI: `npm ci --no-audit --no-fund` in web/ ended with 7 (see above)"
 
 
 def test_old_node_is_not_used(checkout: Path, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
