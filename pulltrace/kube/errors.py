@@ -5,12 +5,14 @@ Whoever calls the API catches `KubeError`; the three below are for those who mus
 
 from __future__ import annotations
 
+from pulltrace.errors import UserError
+
 
 class KubeError(Exception):
     """Anything below."""
 
 
-class ConnectError(KubeError):
+class ConnectError(KubeError, UserError):
     """There is no usable address or credential for an API server: for the user, in one line."""
 
 

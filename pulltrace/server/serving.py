@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from pulltrace.errors import UserError
 from pulltrace.server.asgi import Application
 from pulltrace.server.connection import Connection
 
@@ -32,7 +33,7 @@ UNSENT_BYTES = 128 * 1024
 """So much of what is written waits in the kernel: a slow viewer's backlog stays short, and what it gets is new."""
 
 
-class AddressError(Exception):
+class AddressError(UserError):
     """An address that cannot be listened on; the message is one line for the person who set it."""
 
 
@@ -123,17 +124,18 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     max_connections: int = MAX_CONNECTIONS,
+    connection: type[Connection] = Connection,
 ) -> None:
     """Serve until `stop` is set or the task is cancelled; then finish what is on its way, within `GRACE_SECONDS`.
 
     `ready` is called with the port as soon as connections are taken. Raises AddressError, naming the setting that
-    the address came from.
+    the address came from. A live stream ends when its source closes: close the source before stopping the server.
     """
     bound = listen(parse_address(address, setting), setting)
     server = _Server(
         uvicorn.Config(
             app,
-            http=Connection,
+            http=connection,
             ws="none",
             lifespan="off",
             log_config=None,

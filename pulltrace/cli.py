@@ -1,0 +1,181 @@
+"""The `pulltrace` command: picks the program, reads its settings, runs it until it is told to stop.
+
+Each program is imported only when it is asked for: the agent must never load the server's packages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from pulltrace import __version__, settings
+from pulltrace.errors import UserError
+from pulltrace.logs import set_up_logging
+
+USAGE = """\
+usage: pulltrace PROGRAM [--help] [FLAGS]
+
+Shows which container images are being pulled, how far, and which pods wait for them.
+
+programs:
+  agent        follow the containerd of this node and write its Lease (one on each node)
+  aggregator   join the Leases of all nodes with the pods that wait, and serve UI, API and metrics
+  standalone   both in one process, on a host with containerd and without Kubernetes
+  demo         a simulated cluster, to see what Pulltrace shows
+"""
+
+DEFAULT_NAMESPACE = "pulltrace"
+BAD_USAGE = 2
+
+Program = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a program; gives the exit status."""
+    program, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
+    rest = rest[:-1]
+    if program in ("", "-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0 if program else BAD_USAGE
+    if program in ("-V", "--version"):
+        print(f"pulltrace {__version__}")
+        return 0
+    if program not in _PROGRAMS:
+        print(f"pulltrace: {program!r} is no program; there are {', '.join(_PROGRAMS)}", file=sys.stderr)
+        return BAD_USAGE
+    try:
+        run = _PROGRAMS[program](rest)
+    except UserError as error:
+        print(f"pulltrace {program}: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return asyncio.run(_until_signal(program, run))
+
+
+async def _until_signal(program: str, run: Program) -> int:
+    """Sets `stop` on SIGTERM and SIGINT; errors that a person can mend end the process with one line."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    status = 0
+    try:
+        await run(stop)
+    except* UserError as group:
+        status = 1
+        print(f"pulltrace {program}: {_first(group)}", file=sys.stderr)
+    return status
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _agent(arguments: Sequence[str]) -> Program:
+    given = settings.read(settings.Agent, arguments, os.environ, "pulltrace agent")
+    set_up_logging(given.log_level)
+
+    async def program(stop: asyncio.Event) -> None:
+        from pulltrace.agent import run
+        from pulltrace.kube.connection import connect
+        from pulltrace.kube.lease_store import KubeLeaseStore
+
+        async with await connect(given.kubeconfig or None) as connection:
+            namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+            agent = run.AgentSettings(
+                node_name=given.node_name,
+                holder=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+                containerd_socket=given.containerd_socket,
+                containerd_namespace=given.containerd_namespace,
+                report_interval_seconds=given.report_interval,
+            )
+            await _until_stop(run.run(agent, KubeLeaseStore(connection, namespace)), stop)
+
+    return program
+
+
+def _aggregator(arguments: Sequence[str]) -> Program:
+    given = settings.read(settings.Aggregator, arguments, os.environ, "pulltrace aggregator")
+    set_up_logging(given.log_level)
+
+    async def program(stop: asyncio.Event) -> None:
+        from pulltrace.aggregator import run
+        from pulltrace.kube.connection import connect
+        from pulltrace.kube.lease_store import KubeLeaseStore
+        from pulltrace.kube.pod_watch import KubePodWatch
+
+        async with await connect(given.kubeconfig or None) as connection:
+            namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+            aggregator = run.AggregatorSettings(given.http_addr, given.metrics_addr, given.history_ttl)
+            leases, pods = KubeLeaseStore(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
+            await run.run(aggregator, leases, pods, stop, _say_where(given.http_addr))
+
+    return program
+
+
+def _standalone(arguments: Sequence[str]) -> Program:
+    given = settings.read(settings.Standalone, arguments, os.environ, "pulltrace standalone")
+    set_up_logging(given.log_level)
+
+    async def program(stop: asyncio.Event) -> None:
+        from pulltrace.agent import run as agent_run
+        from pulltrace.aggregator import run as aggregator_run
+        from pulltrace.kube.memory import MemoryLeaseStore
+
+        store = MemoryLeaseStore()
+        agent = agent_run.AgentSettings(
+            node_name=given.node_name,
+            holder="standalone",
+            containerd_socket=given.containerd_socket,
+            containerd_namespace=given.containerd_namespace,
+            report_interval_seconds=given.report_interval,
+        )
+        aggregator = aggregator_run.AggregatorSettings(given.http_addr, given.metrics_addr, given.history_ttl)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_until_stop(agent_run.run(agent, store), stop))
+            tasks.create_task(aggregator_run.run(aggregator, store, None, stop, _say_where(given.http_addr)))
+
+    return program
+
+
+def _demo(arguments: Sequence[str]) -> Program:
+    given = settings.read(settings.Demo, arguments, os.environ, "pulltrace demo")
+    set_up_logging(given.log_level)
+
+    async def program(stop: asyncio.Event) -> None:
+        from pulltrace.aggregator.run import AggregatorSettings
+        from pulltrace.demo import run as demo_run
+
+        aggregator = AggregatorSettings(given.http_addr, given.metrics_addr, demo_run.HISTORY_SECONDS)
+        await demo_run.run(aggregator, stop, _say_where(given.http_addr))
+
+    return program
+
+
+async def _until_stop(work: Awaitable[None], stop: asyncio.Event) -> None:
+    """Runs `work` until `stop` is set, then cancels it; what it raises comes through."""
+    task = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+    finally:
+        stopping.cancel()
+        task.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
+def _say_where(http_addr: str) -> Callable[[int], None]:
+    host = http_addr.rpartition(":")[0] or "127.0.0.1"
+    return lambda port: logging.getLogger("pulltrace").info("Pulltrace is on http://%s:%d", host, port)
+
+
+_PROGRAMS = {"agent": _agent, "aggregator": _aggregator, "standalone": _standalone, "demo": _demo}
+
+if __name__ == "__main__":
+    sys.exit(main())

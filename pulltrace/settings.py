@@ -1,0 +1,264 @@
+"""Settings: frozen values made from flags and PULLTRACE_* variables, checked before anything starts.
+
+Each field of a settings class carries its flag, its variable, its default and how its text is read. A
+flag wins over a variable. A wrong value is refused in one line that names the setting, the value and what
+is allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn, TypeVar
+
+from pulltrace.errors import UserError
+
+LOG_LEVELS = ("debug", "info", "warn", "error")
+
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})")
+
+Settings = TypeVar("Settings")
+
+
+class SettingsError(UserError):
+    """A setting that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    flag: str
+    variable: str | None
+    default: str | None
+    read: Callable[[str], Any]
+    help: str
+    allowed: str
+
+
+def _setting(flag: str, *, default: str | None, read: Callable[[str], Any], help: str, allowed: str) -> Any:  # noqa: A002
+    variable = "PULLTRACE_" + flag.removeprefix("--").replace("-", "_").upper()
+    return field(metadata={"spec": _Spec(flag, variable, default, read, help, allowed)})
+
+
+def duration_seconds(text: str, least: float, most: float) -> float:
+    """Seconds from `500ms`, `1s`, `1m30s`, `30m`."""
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(text)
+    seconds: float = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    if not least <= seconds <= most:
+        raise ValueError(text)
+    return seconds
+
+
+def _duration(least: float, most: float) -> Callable[[str], float]:
+    return lambda text: duration_seconds(text, least, most)
+
+
+def _address(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[2]) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError(text)
+    return text
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(_name(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(text)
+    return text.lower()
+
+
+def _path(text: str) -> str:
+    path = text.removeprefix("unix://")
+    if not path.startswith("/"):
+        raise ValueError(text)
+    return path
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        raise ValueError(text)
+    return text
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _port_free_address(flag: str, default: str, purpose: str) -> Any:
+    return _setting(
+        flag, default=default, read=_address, help=f"address of {purpose}",
+        allowed="host:port, :port or [IPv6]:port, with a port up to 65535",
+    )  # fmt: skip
+
+
+def _http_addr(default: str = ":8080") -> Any:
+    return _port_free_address("--http-addr", default, "the web UI and the API")
+
+
+def _metrics_addr(default: str = ":9090") -> Any:
+    return _port_free_address("--metrics-addr", default, "the Prometheus metrics")
+
+
+def _log_level() -> Any:
+    return _setting(
+        "--log-level", default="info", read=_level, help="least severe messages that are logged",
+        allowed="one of " + ", ".join(LOG_LEVELS),
+    )  # fmt: skip
+
+
+def _socket() -> Any:
+    return _setting(
+        "--containerd-socket", default="/run/containerd/containerd.sock", read=_path,
+        help="containerd's Unix socket", allowed="an absolute path, with or without unix:// before it",
+    )  # fmt: skip
+
+
+def _containerd_namespace() -> Any:
+    return _setting(
+        "--containerd-namespace", default="k8s.io", read=_word,
+        help="containerd's own namespace that is followed; Kubernetes uses k8s.io",
+        allowed="letters, digits and . _ - between them",
+    )  # fmt: skip
+
+
+def _report_interval() -> Any:
+    return _setting(
+        "--report-interval", default="1s", read=_duration(0.2, 300),
+        help="time between two reports of a pull's progress; changes of phase are reported at once",
+        allowed="a duration from 200ms to 5m, such as 1s",
+    )  # fmt: skip
+
+
+def _history_ttl() -> Any:
+    return _setting(
+        "--history-ttl", default="30m", read=_duration(1, 24 * 3600), help="how long ended pulls are shown",
+        allowed="a duration from 1s to 24h, such as 30m",
+    )  # fmt: skip
+
+
+def _node_name() -> Any:
+    return _setting(
+        "--node-name", default=socket.gethostname().lower(), read=_name, help="name of the node; also of its Lease",
+        allowed="a Kubernetes object name: lower-case letters, digits, - and .",
+    )  # fmt: skip
+
+
+def _namespace() -> Any:
+    return _setting(
+        "--namespace", default="", read=lambda text: _name(text) if text else "",
+        help="Kubernetes namespace of the Leases; without it the pod's own, else pulltrace",
+        allowed="a Kubernetes namespace: lower-case letters, digits and -",
+    )  # fmt: skip
+
+
+def _kubeconfig() -> Any:
+    return _setting(
+        "--kubeconfig", default="", read=str, help="kubeconfig file; without it in-cluster, else the usual rules",
+        allowed="a path",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """`pulltrace agent`: follow the containerd of this node and write its Lease."""
+
+    node_name: str = _node_name()
+    containerd_socket: str = _socket()
+    containerd_namespace: str = _containerd_namespace()
+    report_interval: float = _report_interval()
+    namespace: str = _namespace()
+    kubeconfig: str = _kubeconfig()
+    log_level: str = _log_level()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregator:
+    """`pulltrace aggregator`: join the Leases of all nodes with the pods that wait, and serve the result."""
+
+    http_addr: str = _http_addr()
+    metrics_addr: str = _metrics_addr()
+    namespace: str = _namespace()
+    kubeconfig: str = _kubeconfig()
+    watch_namespaces: tuple[str, ...] = _setting(
+        "--watch-namespaces", default="", read=_names,
+        help="namespaces whose pods are shown, separated by commas; all when empty",
+        allowed="Kubernetes namespaces separated by commas",
+    )  # fmt: skip
+    history_ttl: float = _history_ttl()
+    log_level: str = _log_level()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standalone:
+    """`pulltrace standalone`: agent and aggregator in one process, on a host without Kubernetes."""
+
+    node_name: str = _node_name()
+    containerd_socket: str = _socket()
+    containerd_namespace: str = _containerd_namespace()
+    report_interval: float = _report_interval()
+    http_addr: str = _http_addr()
+    metrics_addr: str = _metrics_addr()
+    history_ttl: float = _history_ttl()
+    log_level: str = _log_level()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """`pulltrace demo`: a simulated cluster, to see what Pulltrace shows."""
+
+    http_addr: str = _http_addr("127.0.0.1:8080")
+    metrics_addr: str = _metrics_addr("127.0.0.1:0")
+    log_level: str = _log_level()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(message)
+
+
+def parser(kind: type[Any], prog: str) -> argparse.ArgumentParser:
+    """The flags of a settings class, each with its variable and default in the help."""
+    made = _Parser(prog=prog, description=(kind.__doc__ or "").partition(": ")[2], allow_abbrev=False)
+    for spec in _specs(kind).values():
+        default = f"; default: {spec.default}" if spec.default else ""
+        made.add_argument(spec.flag, metavar="VALUE", help=f"{spec.help} (${spec.variable}{default})")
+    return made
+
+
+def read(kind: type[Settings], arguments: Sequence[str], environ: Mapping[str, str], prog: str) -> Settings:
+    """Settings from flags and variables; raises `SettingsError`."""
+    given = vars(parser(kind, prog).parse_args(arguments))
+    values = {}
+    for name, spec in _specs(kind).items():
+        source, text = spec.flag, given[name]
+        if text is None and spec.variable and environ.get(spec.variable):
+            source, text = spec.variable, environ[spec.variable]
+        if text is None:
+            text = spec.default
+        try:
+            values[name] = spec.read(text)
+        except ValueError:
+            raise SettingsError(f"{source}: {text!r} is not allowed; it takes {spec.allowed}") from None
+    return kind(**values)
+
+
+def _specs(kind: type[Any]) -> dict[str, _Spec]:
+    return {one.name: one.metadata["spec"] for one in fields(kind)}
