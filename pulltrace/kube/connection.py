@@ -140,10 +140,14 @@ class Connection:
                 **self._route(access),
             ) as answer:
                 if answer.status == 401 and not refused:
+                    await answer.read()
                     continue
                 if answer.status >= 300:
                     raise await _error(answer)
-                yield answer
+                try:
+                    yield answer
+                finally:
+                    _cut(answer)
                 return
 
     def _route(self, access: Access) -> dict[str, Any]:
@@ -190,6 +194,15 @@ async def connect(
         source = Kubeconfig(usual_paths(environ) if kubeconfig is None else kubeconfig)
     await source.access()
     return Connection(source)
+
+
+def _cut(answer: aiohttp.ClientResponse) -> None:
+    """Drop the connection of an answer that was not read to its end: a watch that nobody wants any more.
+
+    Left to itself it would go on in the background for up to 30 s, to say goodbye by the rules of TLS.
+    """
+    if (connection := answer.connection) and connection.transport:
+        connection.transport.abort()
 
 
 async def _error(answer: aiohttp.ClientResponse) -> ApiError:

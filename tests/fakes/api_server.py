@@ -2,7 +2,7 @@
 
 It does what Pulltrace relies on (lists in pages, watches with bookmarks, selectors, merge patches, conflicts,
 expired versions) as the real one does; `tests/conformance/test_api_server.py` holds the two together. What a
-real one rarely does on demand is in `api_server_faults`. Seconds in `timeoutSeconds` pass a hundred times faster.
+real one rarely does on demand is in `api_server_faults`. Seconds in `timeoutSeconds` pass twenty times faster.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FIRST_VERSION = 1000
 """Versions before this have "expired", as those before a restart have on a real server."""
-FAKE_SECOND = 0.01
+FAKE_SECOND = 0.05
 
 _KINDS = {"leases": ("Lease", "coordination.k8s.io/v1"), "nodes": ("Node", "v1"), "pods": ("Pod", "v1")}
 
@@ -201,6 +201,7 @@ class FakeApiServer:
         answer.enable_chunked_encoding()
         await answer.prepare(request)
         version, endings = int(seen.params.get("resourceVersion") or 0), self._endings
+        told = version
         if 0 < version < self._floor:
             expired = StatusError(410, "Expired", f"too old resource version: {version} ({self._floor})")
             await _send(answer, "ERROR", expired.body)
@@ -212,9 +213,10 @@ class FakeApiServer:
             for change in [one for one in self._changes if one.version > version and one.resource == resource]:
                 if event := _event(change, seen.params, namespace):
                     await _send(answer, *event)
+                    told = change.version
             version = max(version, self._version)
             if self._endings > endings or loop.time() >= ends_at:
-                if seen.params.get("allowWatchBookmarks") == "true":
+                if version > told and seen.params.get("allowWatchBookmarks") == "true":
                     kind, api_version = _KINDS[resource]
                     metadata = {"resourceVersion": str(version), "creationTimestamp": None}
                     await _send(answer, "BOOKMARK", {"kind": kind, "apiVersion": api_version, "metadata": metadata})
