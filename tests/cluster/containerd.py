@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,8 +36,10 @@ class Options:
     max_concurrent_downloads: int = 3
     discard_unpacked_layers: bool = False
     cni_bin: str = "/usr/lib/cni"
-    netns: str | None = None
-    """The network namespace to run in (the host's when None)."""
+    enter: Sequence[str] = ()
+    """How to run a program on the node that it belongs to (`Machine.enter`)."""
+    inside: bool = False
+    """Whether it runs on a `Machine`, where it uses the usual paths, /run/containerd and /var/lib/containerd."""
     stays: bool = False
     """Whether it outlives the Python that started it."""
 
@@ -50,15 +52,15 @@ class Containerd:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="pulltrace-containerd-"))
         self.version: Version = version
         self.options = options or Options()
-        self.socket = self.folder / "containerd.sock"
-        self.root = self.folder / "root"
-        self.state = self.folder / "state"
-        self._ctr, program = self._programs()
+        self.root = self.folder / ("lib/containerd" if self.options.inside else "root")
+        self.state = self.folder / ("run/containerd" if self.options.inside else "state")
+        self.socket = self.state / "containerd.sock"
+        self.ctr_program, program = self._programs()
         self._process = Process(
             [program, "--config", self.folder / "config.toml"],
             self.folder / "containerd.log",
             env={"PATH": f"{program.parent}:{binaries.SYSTEM_PATH}"},
-            netns=self.options.netns,
+            enter=self.options.enter,
             stays=self.options.stays,
         )
         self.log = self._process.log
@@ -101,7 +103,7 @@ class Containerd:
 
     def ctr(self, *args: str, namespace: str = "k8s.io") -> str:
         """Run containerd's own command line client and return what it prints."""
-        return run([self._ctr, "--address", self.socket, "--namespace", namespace, *args], seconds=600)
+        return run([self.ctr_program, "--address", self.socket, "--namespace", namespace, *args], seconds=600)
 
     def images(self) -> set[str]:
         """The names of the image records."""
