@@ -12,6 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 UI = "pulltrace/server/static/index.html"
+RUNS = {
+    "agent": "pulltrace.agent.run, pulltrace.kube.connection, pulltrace.kube.lease_store",
+    "aggregator": "pulltrace.aggregator.run, pulltrace.kube.connection, pulltrace.kube.lease_store",
+    "all": "pulltrace.agent.run, pulltrace.aggregator.run",
+}
+"""For each extra, what a process that installs only that extra imports."""
 
 
 def main() -> None:
@@ -31,15 +37,20 @@ def main() -> None:
             need("the wheel", packed, {UI})
             need("the source distribution", sources, {"web/package.json", "web/package-lock.json", "web/index.html"})
 
-        python = str(folder / "venv/bin/python")
-        run("uv", "venv", "--quiet", "--python", sys.executable, str(folder / "venv"), cwd=folder)
-        locked = str(ROOT / "requirements/all.txt")
-        run("uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", locked, cwd=folder)
-        run("uv", "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel), cwd=folder)
-        run("uv", "pip", "check", "--quiet", "--python", python, cwd=folder)
-        if (ROOT / "pulltrace/cli.py").exists():
-            run(str(folder / "venv/bin/pulltrace"), "--help", cwd=folder)
+        for extra, modules in RUNS.items():
+            check_install(folder / extra, wheel, ROOT / f"requirements/{extra}.txt", modules)
         print(f"{wheel.name}: {len(packed)} files, {wheel.stat().st_size >> 10} KiB; installs and runs")
+
+
+def check_install(venv: Path, wheel: Path, lock: Path, modules: str) -> None:
+    """Install the wheel with the locked packages of one extra alone, and import what that extra is for."""
+    python = str(venv / "bin/python")
+    run("uv", "venv", "--quiet", "--python", sys.executable, str(venv), cwd=venv.parent)
+    run("uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(lock), cwd=venv.parent)
+    run("uv", "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel), cwd=venv.parent)
+    run("uv", "pip", "check", "--quiet", "--python", python, cwd=venv.parent)
+    run(python, "-c", f"import {modules}", cwd=venv.parent)
+    run(str(venv / "bin/pulltrace"), "--version", cwd=venv.parent)
 
 
 def need(what: str, there: set[str], wanted: set[str]) -> None:
