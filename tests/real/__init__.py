@@ -1,0 +1,1 @@
+"""Pulltrace's own programs as processes on real containerd and a real Kubernetes API."""
