@@ -3,7 +3,6 @@ import type { Pull } from "../api/types";
 import { formatBytes, formatClock, formatDuration } from "../lib/format";
 import { imageLabel } from "../lib/image";
 import { ImageName } from "./ImageName";
-import { NodeName } from "./NodeName";
 import styles from "./Rows.module.css";
 import { PhaseWord } from "./StatusWord";
 import { WaitingPods } from "./WaitingPods";
@@ -15,10 +14,7 @@ export const EndedRow = memo(function EndedRow({ pull }: { pull: Pull }) {
         <div className={styles.status}>
           <PhaseWord phase={pull.phase} />
         </div>
-        <div className={styles.what}>
-          <ImageName pull={pull} />
-          <NodeName name={pull.nodeName} />
-        </div>
+        <ImageName pull={pull} />
         <div className={styles.outcome}>
           <span className={styles.outcomeText}>{outcomeText(pull)}</span>
           {pull.error !== "" && <p className={styles.error}>{pull.error}</p>}
@@ -31,16 +27,16 @@ export const EndedRow = memo(function EndedRow({ pull }: { pull: Pull }) {
   );
 });
 
-/** "1.9 GiB in 48 s · 120 MiB cached"; of a pull that did not complete, how far it came. */
+/** "1.9 GiB in 48 s · 120 MiB cached"; of a pull that did not complete, how far it came: "3.9 GiB of 5.2 GiB after 48 s". */
 function outcomeText(pull: Pull): string {
-  const parts = [sizeText(pull) + durationText(pull)];
+  const parts = [`${sizeText(pull)} ${durationText(pull)}`.trim()];
   if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
   return parts.join(" · ");
 }
 
 function sizeText(pull: Pull): string {
-  if (!pull.totalKnown) return "size not known";
-  if (pull.totalBytes === 0) return "nothing to download";
+  if (!pull.totalKnown) return "Ended";
+  if (pull.totalBytes === 0) return "Nothing to download,";
   if (pull.phase === "completed") return formatBytes(pull.totalBytes);
   return `${formatBytes(pull.downloadedBytes)} of ${formatBytes(pull.totalBytes)}`;
 }
@@ -48,5 +44,5 @@ function sizeText(pull: Pull): string {
 function durationText({ phase, startedAtMs, completedAtMs }: Pull): string {
   if (startedAtMs === null || completedAtMs === null) return "";
   const duration = formatDuration((completedAtMs - startedAtMs) / 1000);
-  return phase === "completed" ? ` in ${duration}` : ` after ${duration}`;
+  return phase === "completed" ? `in ${duration}` : `after ${duration}`;
 }

@@ -22,7 +22,7 @@ export function Header({ counts, connection, known }: HeaderProps) {
         </h1>
         <dl className={styles.counts}>
           <Count label="pulling" value={known ? counts.pulling : null} />
-          <Count label={counts.waitingPods === 1 ? "pod waits" : "pods wait"} value={known ? counts.waitingPods : null} />
+          <Count label={counts.waitingPods === 1 ? "pod waiting" : "pods waiting"} value={known ? counts.waitingPods : null} />
           <Count label="failed" value={known ? counts.failed : null} alarming={counts.failed > 0} />
           <Count label="total rate" value={known ? formatRate(counts.bytesPerSec) : null} wide />
         </dl>

@@ -1,18 +1,25 @@
 import type { Pull } from "../api/types";
 import { imageLabel, imageTitle } from "../lib/image";
+import { Icon } from "./icons";
 import styles from "./ImageName.module.css";
 
-/** The path gives way first when there is no room, then the name; the tag is what tells two apart. */
+/** What is pulled and where: the name and its tag first, then the node and the path the image comes from. */
 export function ImageName({ pull }: { pull: Pull }) {
   const { path, name, tag, hint } = imageTitle(pull);
   return (
-    <span className={styles.image} title={pull.nameKnown ? pull.imageRef : imageLabel(pull)} dir="ltr">
-      <span className={styles.line}>
-        {path !== "" && <span className={styles.path}>{path}</span>}
+    <div className={styles.image} dir="ltr">
+      <div className={styles.title} title={pull.nameKnown ? pull.imageRef : imageLabel(pull)}>
         <span className={pull.imageRef === "" ? styles.unnamed : styles.name}>{name}</span>
-        {tag !== "" && <span className={styles.tag}>{tag}</span>}
-      </span>
-      {hint !== "" && <span className={styles.hint}>{hint}</span>}
-    </span>
+        {tag}
+      </div>
+      {hint !== "" && <div className={styles.below}>{hint}</div>}
+      <div className={styles.place}>
+        <span className={styles.node} title={`Node ${pull.nodeName}`}>
+          <Icon name="node" />
+          {pull.nodeName}
+        </span>
+        {path !== "" && <span className={styles.path}>{path.replace(/\/$/, "")}</span>}
+      </div>
+    </div>
   );
 }

@@ -8,14 +8,14 @@ export function LayerList({ pull }: { pull: Pull }) {
   const unlisted = pull.layerCount - pull.layers.length;
   if (pull.layers.length === 0) return <p className={styles.note}>The layers are not known yet.</p>;
   return (
-    <>
+    <div>
       <ol className={styles.layers} aria-label="Layers">
         {pull.layers.map((layer) => (
           <LayerRow key={layer.digest} layer={layer} still={pull.stale} />
         ))}
       </ol>
       {unlisted > 0 && <p className={styles.note}>{count(unlisted, "more layer", "more layers")} not listed.</p>}
-    </>
+    </div>
   );
 }
 

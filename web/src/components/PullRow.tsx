@@ -1,8 +1,8 @@
-import { memo, useId, useState } from "react";
+import { Fragment, memo, useId, useState } from "react";
 import { estimatedBytes, estimatedSecondsLeft } from "../lib/estimate";
 import { count, formatBytes, formatClock, formatPercent, formatRate, formatTimeLeft } from "../lib/format";
 import { imageLabel } from "../lib/image";
-import { progressText } from "../lib/progress";
+import { progressParts } from "../lib/progress";
 import type { Row } from "../lib/pulls";
 import { PHASE_WORDS, SILENT_AGENT } from "../lib/words";
 import { Bar } from "./Bar";
@@ -10,7 +10,6 @@ import { useClock } from "./Clock";
 import { Icon } from "./icons";
 import { ImageName } from "./ImageName";
 import { LayerList } from "./LayerList";
-import { NodeName } from "./NodeName";
 import styles from "./Rows.module.css";
 import { PhaseWord } from "./StatusWord";
 import { WaitingPods } from "./WaitingPods";
@@ -45,10 +44,7 @@ export const PullRow = memo(function PullRow({ row }: { row: Row }) {
             )}
           </span>
         </div>
-        <div className={styles.what}>
-          <ImageName pull={pull} />
-          <NodeName name={pull.nodeName} />
-        </div>
+        <ImageName pull={pull} />
         <Progress row={row} />
         <Pace row={row} />
         <div className={styles.pods}>
@@ -64,13 +60,13 @@ export const PullRow = memo(function PullRow({ row }: { row: Row }) {
 function Progress({ row }: { row: Row }) {
   const { pull } = row;
   const { estimateAtMs } = useClock();
-  const text = progressText(pull);
+  const parts = progressParts(pull);
   return (
     <div className={styles.progress}>
       <div className={styles.bar}>
         <Bar
           label={`Progress of ${imageLabel(pull)} on ${pull.nodeName}`}
-          valueText={`${PHASE_WORDS[pull.phase].word}, ${text}${pull.stale ? ", agent silent" : ""}`}
+          valueText={`${PHASE_WORDS[pull.phase].word}, ${parts.join(", ")}${pull.stale ? ", agent silent" : ""}`}
           totalKnown={pull.totalKnown}
           totalBytes={pull.totalBytes}
           downloadedBytes={pull.downloadedBytes}
@@ -83,7 +79,14 @@ function Progress({ row }: { row: Row }) {
         </span>
       </div>
       <div className={styles.progressText}>
-        <span>{text}</span>
+        <span>
+          {parts.map((part, index) => (
+            <Fragment key={part}>
+              {index > 0 && " · "}
+              <span className={styles.part}>{part}</span>
+            </Fragment>
+          ))}
+        </span>
         {row.restartedBelowBytes > 0 && (
           <span className={styles.warn} title="containerd has begun a layer again; these bytes are downloaded twice.">
             <Icon name="restart" /> went back from {formatBytes(row.restartedBelowBytes)}
@@ -106,8 +109,9 @@ function Pace({ row }: { row: Row }) {
   const moves = pull.phase === "downloading" && !pull.stale;
   return (
     <div className={styles.pace}>
-      <span>{moves ? formatRate(pull.bytesPerSec) : "–"}</span>
-      <span className={styles.left}>{secondsLeft === null ? "" : formatTimeLeft(secondsLeft)}</span>
+      {moves && <span>{formatRate(pull.bytesPerSec)}</span>}
+      {secondsLeft !== null && <span className={moves ? styles.left : undefined}>{formatTimeLeft(secondsLeft)}</span>}
+      {!moves && secondsLeft === null && <span className={styles.nothing}>–</span>}
     </div>
   );
 }
@@ -115,6 +119,8 @@ function Pace({ row }: { row: Row }) {
 function Details({ row, id }: { row: Row; id: string }) {
   const { pull } = row;
   const facts = [
+    ["Image", pull.imageRef],
+    ["Could be", pull.nameKnown ? "" : pull.imageCandidates.join(", ")],
     ["Phase", `${PHASE_WORDS[pull.phase].word}. ${PHASE_WORDS[pull.phase].explanation}`],
     ["Agent", pull.stale ? SILENT_AGENT : ""],
     ["Started", pull.startedAtMs === null ? "" : formatClock(pull.startedAtMs)],
@@ -124,6 +130,7 @@ function Details({ row, id }: { row: Row; id: string }) {
   ].filter(([, value]) => value !== "");
   return (
     <div className={styles.details} id={id}>
+      <LayerList pull={pull} />
       <dl className={styles.facts}>
         {facts.map(([name, value]) => (
           <div key={name}>
@@ -132,7 +139,6 @@ function Details({ row, id }: { row: Row; id: string }) {
           </div>
         ))}
       </dl>
-      <LayerList pull={pull} />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { WaitingContainer } from "../api/types";
+import { Icon } from "./icons";
 import styles from "./WaitingPods.module.css";
 
 const FIRST = 2;
@@ -27,6 +28,7 @@ export function WaitingPods({ pods }: { pods: readonly WaitingContainer[] }) {
 function Pod({ pod }: { pod: WaitingContainer }) {
   return (
     <li className={styles.pod} title={`${pod.namespace}/${pod.podName} · ${pod.container}`} dir="ltr">
+      <Icon name="pod" />
       <span className={styles.namespace}>{pod.namespace}/</span>
       <span className={styles.name}>{pod.podName}</span>
       <span className={styles.container}> · {pod.container}</span>

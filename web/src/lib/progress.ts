@@ -2,14 +2,14 @@
 import type { Pull } from "../api/types";
 import { formatBytes } from "./format";
 
-/** "412 MiB of 1.9 GiB · 120 MiB cached" */
-export function progressText(pull: Pull): string {
+/** "412 MiB of 1.9 GiB", "310 MiB unpacked", "120 MiB cached": what applies, most important first. */
+export function progressParts(pull: Pull): string[] {
   const parts = [amountText(pull)];
   if (pull.unpackedBytes > 0 && pull.unpackedBytes < pull.totalBytes) {
     parts.push(`${formatBytes(pull.unpackedBytes)} unpacked`);
   }
   if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
-  return parts.join(" · ");
+  return parts;
 }
 
 function amountText(pull: Pull): string {

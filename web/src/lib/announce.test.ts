@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import type { Message } from "../api/types";
+import { aPull } from "../testing/pulls";
+import { phaseChanges, summarise } from "./announce";
+import { NO_PULLS, applyMessages } from "./pulls";
+
+function rows(...pulls: Record<string, unknown>[]) {
+  return applyMessages(NO_PULLS, pulls.map((fields): Message => ({ kind: "upsert", pull: aPull(fields) })), 0).rows;
+}
+
+it("tells what started, moved on and ended, and nothing of bytes", () => {
+  const before = rows({ id: "a" }, { id: "b" }, { id: "c", downloadedBytes: 1 });
+  const after = rows({ id: "a", phase: "unpacking" }, { id: "b", phase: "failed" }, { id: "c", downloadedBytes: 2 }, { id: "d" });
+  const image = "docker.io/library/nginx:1.27 on worker-1";
+  expect(phaseChanges(before, after)).toEqual([`${image}: unpacking`, `${image}: failed`, `${image}: started`]);
+});
+
+it("says no more than three things at a time", () => {
+  expect(summarise(["one", "two", "three", "four", "five"])).toBe("one. two. three. And 2 more changes");
+});

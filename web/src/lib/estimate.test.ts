@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { MIB, aPull } from "../testing/pulls";
+import { estimatedBytes, estimatedSecondsLeft } from "./estimate";
+import type { Row } from "./pulls";
+
+function aRow(fields: Record<string, unknown> = {}, row: Partial<Row> = {}): Row {
+  return { pull: aPull(fields), heardAtMs: 1000, floorBytes: 0, restartedBelowBytes: 0, ...row };
+}
+
+describe("estimatedBytes", () => {
+  it("moves on by the rate after the report", () => {
+    expect(estimatedBytes(aRow(), 4000)).toBe(430 * MIB);
+  });
+
+  it("never passes the total", () => {
+    expect(estimatedBytes(aRow({ downloadedBytes: 995 * MIB }), 9000)).toBe(1000 * MIB);
+  });
+
+  it("stops when no report has come for longer than agents ever wait", () => {
+    expect(estimatedBytes(aRow(), 3_600_000)).toBe(600 * MIB);
+  });
+
+  it("does not fall behind what was shown before", () => {
+    expect(estimatedBytes(aRow({}, { floorBytes: 420 * MIB }), 1000)).toBe(420 * MIB);
+  });
+
+  it("stands still when the agent is silent", () => {
+    expect(estimatedBytes(aRow({ stale: true }), 4000)).toBe(400 * MIB);
+  });
+
+  it("is the report itself when nothing is being downloaded", () => {
+    expect(estimatedBytes(aRow({ phase: "unpacking" }), 4000)).toBe(400 * MIB);
+  });
+});
+
+describe("estimatedSecondsLeft", () => {
+  it("counts down since the report, to no less than nothing", () => {
+    expect(estimatedSecondsLeft(aRow(), 11_000)).toBe(50);
+    expect(estimatedSecondsLeft(aRow({ etaSeconds: 3 }), 11_000)).toBe(0);
+  });
+
+  it("is not known when it was not reported, or the agent is silent", () => {
+    expect(estimatedSecondsLeft(aRow({ etaSeconds: undefined }), 1000)).toBeNull();
+    expect(estimatedSecondsLeft(aRow({ stale: true }), 1000)).toBeNull();
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { formatAge, formatBytes, formatClock, formatDuration, formatPercent, formatRate, formatTimeLeft, percentOf } from "./format";
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+describe("formatBytes", () => {
+  it.each([
+    [0, "0 B"],
+    [1023, "1023 B"],
+    [1024, "1.0 KiB"],
+    [8.44 * MIB, "8.4 MiB"],
+    [9.96 * MIB, "10 MiB"],
+    [412 * MIB, "412 MiB"],
+    [1.9 * GIB, "1.9 GiB"],
+    [12.44 * GIB, "12.4 GiB"],
+    [2048 * GIB, "2.0 TiB"],
+    [1e18, "909494.7 TiB"],
+  ])("writes %d as %s", (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
+  });
+
+  it("goes to the next unit before rounding writes four digits", () => {
+    expect(formatBytes(1023.6 * MIB)).toBe("1.0 GiB");
+  });
+});
+
+it("writes a rate per second", () => {
+  expect(formatRate(34 * MIB)).toBe("34 MiB/s");
+});
+
+describe("formatDuration", () => {
+  it.each([
+    [-1, "0.0 s"],
+    [0.84, "0.8 s"],
+    [48.2, "48 s"],
+    [59.7, "1 min 00 s"],
+    [192, "3 min 12 s"],
+    [3840, "1 h 04 min"],
+  ])("writes %d s as %s", (seconds, text) => {
+    expect(formatDuration(seconds)).toBe(text);
+  });
+});
+
+describe("formatTimeLeft", () => {
+  it.each([
+    [0, "a few seconds"],
+    [4.9, "a few seconds"],
+    [38, "about 40 s"],
+    [57, "about 55 s"],
+    [58, "about 1 min"],
+    [170, "about 3 min"],
+    [3600, "about 1 h"],
+    [4800, "about 1 h 20 min"],
+    [7080, "about 2 h"],
+  ])("writes %d s as %s", (seconds, text) => {
+    expect(formatTimeLeft(seconds)).toBe(text);
+  });
+});
+
+it("writes an age in its largest whole unit", () => {
+  expect([8.9, 61, 7300].map(formatAge)).toEqual(["8 s", "1 min", "2 h"]);
+});
+
+it("writes a time of day with two digits each", () => {
+  expect(formatClock(new Date(2026, 10, 23, 5, 4, 3).getTime())).toBe("05:04:03");
+});
+
+describe("percentages", () => {
+  it("say 100% only when everything is there", () => {
+    expect(formatPercent(999, 1000)).toBe("99%");
+  });
+
+  it("of nothing are whole, and never leave 0 to 100", () => {
+    expect([percentOf(0, 0), percentOf(5, 2), percentOf(-1, 2)]).toEqual([100, 100, 0]);
+  });
+});
