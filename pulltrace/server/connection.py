@@ -25,6 +25,9 @@ WRITE_BYTES = 16 * 1024
 class Connection(H11Protocol):
     """uvicorn's connection with a deadline for what the peer sends, and one for what it reads."""
 
+    header_seconds = HEADER_SECONDS
+    write_seconds = WRITE_SECONDS
+
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
@@ -33,7 +36,7 @@ class Connection(H11Protocol):
         if self.limit_concurrency is not None and len(self.connections) > 2 * self.limit_concurrency:
             transport.abort()
             return
-        self._reading = self.loop.call_later(HEADER_SECONDS, transport.abort)
+        self._reading = self.loop.call_later(self.header_seconds, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -43,7 +46,7 @@ class Connection(H11Protocol):
         if in_request:
             self._forget_reading()
         elif self._reading is None:
-            self._reading = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+            self._reading = self.loop.call_later(self.header_seconds, self.transport.abort)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -60,7 +63,7 @@ class Connection(H11Protocol):
 
     def _watch_writing(self) -> None:
         waiting = self.transport.get_write_buffer_size()
-        self._writing = self.loop.call_later(WRITE_SECONDS, self._look_at_writing, waiting)
+        self._writing = self.loop.call_later(self.write_seconds, self._look_at_writing, waiting)
 
     def _look_at_writing(self, waited: int) -> None:
         if waited - self.transport.get_write_buffer_size() < WRITE_BYTES:

@@ -31,9 +31,11 @@ class Fragments:
             self._by_id[view.id] = (view, text)
         return text
 
-    def of_all(self, views: Collection[PullView], fits: Callable[[PullView], bool] = lambda view: True) -> list[bytes]:
-        """The texts of those that fit, in the order in which people read them. `views` are all rows there are:
-        what is not among them is forgotten."""
+    def of_all(self, views: Collection[PullView], fits: Callable[[PullView], bool] | None = None) -> list[bytes]:
+        """The texts of those that fit, in the order in which people read them.
+
+        `views` are all rows there are: what is not among them is forgotten.
+        """
         texts = [self.of(view) for view in in_order(filter(fits, views))]
         if len(self._by_id) > len(views) + SPARE_ROWS:
             there = {view.id for view in views}

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import falcon.asgi
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from pulltrace.server.asgi import Application, Receive, Scope, Send, respond, secured
-
-PATH = "/metrics"
-_TEXT = "text/plain; charset=utf-8"
+from pulltrace.server import problems
+from pulltrace.server.asgi import Application, secured
 
 
 class _Collected(Collector):
@@ -30,23 +29,25 @@ class _Collected(Collector):
         return self._metrics
 
 
+class _Page:
+    """The registry as text, one page at a time."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._writing = asyncio.Lock()
+
+    async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        encode, content_type = choose_encoder(request.get_header("Accept", default=""))
+        async with self._writing:
+            response.data = await asyncio.to_thread(encode, _Collected(self._registry.collect()))
+        response.content_type = content_type
+
+    on_head = on_get
+
+
 def create_metrics_app(registry: CollectorRegistry) -> Application:
     """An ASGI application that shows the registry."""
-    one_at_a_time = asyncio.Lock()
-
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise ValueError(f"The metrics page does not speak {scope['type']}")
-        head = scope["method"] == "HEAD"
-        if scope["path"] != PATH:
-            await respond(send, 404, _TEXT, b"The metrics are at /metrics.\n", head=head)
-        elif not (head or scope["method"] == "GET"):
-            await respond(send, 405, _TEXT, b"GET only.\n", [(b"allow", b"GET, HEAD")])
-        else:
-            accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-            encode, content_type = choose_encoder(accepted.decode("latin-1"))
-            async with one_at_a_time:
-                text = await asyncio.to_thread(encode, _Collected(registry.collect()))
-            await respond(send, 200, content_type, text, head=head)
-
-    return secured(page)
+    app = falcon.asgi.App()
+    app.set_error_serializer(problems.serialize)
+    app.add_route("/metrics", _Page(registry))
+    return secured(app)

@@ -83,7 +83,7 @@ def pull_without_layers(view: PullView) -> Json:
     if it.error is not None:
         written["error"] = it.error
     if it.target_digest is not None:
-        written["imageDigest"] = it.target_digest
+        written["digest"] = it.target_digest
     return written
 
 

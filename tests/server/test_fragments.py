@@ -1,0 +1,32 @@
+"""Rows are encoded once, and not kept for ever."""
+
+from __future__ import annotations
+
+from pulltrace.server.fragments import SPARE_ROWS, Fragments
+from tests.server.views import view
+
+
+def test_row_is_encoded_once() -> None:
+    """The same row gives the same text, not an equal one."""
+    fragments = Fragments()
+    row = view()
+
+    assert fragments.of(row) is fragments.of(row)
+
+
+def test_rows_that_are_gone_are_forgotten() -> None:
+    """However many rows come and go, the texts that are kept are about as many as there are rows."""
+    fragments = Fragments()
+    for number in range(10 * SPARE_ROWS):
+        fragments.of_all([view(f"{number:012x}")])
+
+    assert len(fragments._by_id) <= 1 + SPARE_ROWS
+
+
+def test_row_that_was_removed_is_forgotten_at_once() -> None:
+    """The text of a row that has been told to be gone is dropped."""
+    fragments = Fragments()
+    fragments.of(view())
+    fragments.forget(view().id)
+
+    assert not fragments._by_id

@@ -1,0 +1,75 @@
+"""The metrics page: both formats, nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import pytest
+from falcon.testing import TestClient
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pulltrace.server.metrics_app import create_metrics_app
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture
+def client() -> TestClient:
+    """The page of a registry with one gauge."""
+    registry = CollectorRegistry()
+    Gauge("pulltrace_sse_clients_active", "Live streams.", registry=registry).set(3)
+    return TestClient(create_metrics_app(registry))
+
+
+def test_text_format(client: TestClient) -> None:
+    """Without an Accept header the page is in the text format."""
+    answer = client.simulate_get("/metrics")
+
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.text == (
+        "# HELP pulltrace_sse_clients_active Live streams.\n"
+        "# TYPE pulltrace_sse_clients_active gauge\n"
+        "pulltrace_sse_clients_active 3.0\n"
+    )
+
+
+def test_openmetrics(client: TestClient) -> None:
+    """A Prometheus that prefers OpenMetrics gets it."""
+    answer = client.simulate_get("/metrics", headers={"Accept": f"{OPENMETRICS},text/plain;version=0.0.4;q=0.5"})
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])
+def test_nothing_else(client: TestClient, method: str, path: str, status: int) -> None:
+    """There is one page, and it is for reading."""
+    assert client.simulate_request(method, path).status_code == status
+
+
+def test_head(client: TestClient) -> None:
+    """HEAD answers like GET without the body."""
+    answer = client.simulate_head("/metrics")
+
+    assert (answer.status_code, answer.text) == (200, "")
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_values_are_collected_in_the_event_loop() -> None:
+    """Collectors read values of the loop's tasks, so they run in its thread; only the text is made in another."""
+    threads: list[threading.Thread] = []
+
+    class Recording(Collector):
+        def collect(self) -> Iterable[Metric]:
+            threads.append(threading.current_thread())
+            yield GaugeMetricFamily("some", "Some.", 1)
+
+    registry = CollectorRegistry()
+    registry.register(Recording())
+    threads.clear()
+    TestClient(create_metrics_app(registry)).simulate_get("/metrics")
+
+    assert threads == [threading.current_thread()]

@@ -1,0 +1,187 @@
+"""The JSON of version 1: names, times, numbers; what decides on events is in test_coalescing."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.server import wire
+from pulltrace.server.coalescing import LayerEvent, LayerKind, PullEvent, PullKind
+from tests.server.views import NOW, POD, STARTED, layer, view
+
+
+def test_pull_has_all_names() -> None:
+    """A row of which everything is known has every field of docs/http-api.md."""
+    written = wire.pull(
+        view(
+            waiting=(POD,),
+            total_bytes=300,
+            downloaded_bytes=100,
+            cached_bytes=50,
+            unpacked_bytes=20,
+            bytes_per_second=12.6,
+            seconds_left=15.2,
+            repositories=("docker.io/library/nginx",),
+            target_digest="sha256:" + "d" * 64,
+            layer_count=4,
+            layers_done=1,
+            progressed_at=STARTED + 1.25,
+            layers=(layer("a", LayerState.DOWNLOADING, 33),),
+        )
+    )
+
+    assert written == {
+        "id": "0123456789ab",
+        "nodeName": "node-1",
+        "imageRef": "docker.io/library/nginx:1.29",
+        "nameKnown": True,
+        "imageCandidates": (),
+        "repositories": ("docker.io/library/nginx",),
+        "phase": "downloading",
+        "stale": False,
+        "totalKnown": True,
+        "totalBytes": 300,
+        "downloadedBytes": 100,
+        "cachedBytes": 50,
+        "unpackedBytes": 20,
+        "bytesPerSec": 13,
+        "percent": 33.3,
+        "layerCount": 4,
+        "layersDone": 1,
+        "startedAt": "2026-11-23T15:04:00.000Z",
+        "progressedAt": "2026-11-23T15:04:01.250Z",
+        "pods": [{"namespace": "shop", "podName": "web-1", "container": "nginx", "image": "nginx:1.29"}],
+        "etaSeconds": 16,
+        "digest": "sha256:" + "d" * 64,
+        "layers": [
+            {
+                "pullId": "0123456789ab",
+                "digest": "sha256:aaaaaaaaaaaa",
+                "state": "downloading",
+                "totalBytes": 100,
+                "downloadedBytes": 33,
+                "percent": 33.0,
+                "totalKnown": True,
+            }
+        ],
+    }
+
+
+def test_unknown_values_are_left_out() -> None:
+    """A pull that is resolving has no size, no estimate, no end and no digest, and does not pretend to."""
+    written = wire.pull(view(phase=Phase.RESOLVING, image=None))
+
+    assert (written["totalKnown"], written["totalBytes"], written["percent"]) == (False, 0, 0.0)
+    assert (written["imageRef"], written["nameKnown"]) == ("", False)
+    assert not {"etaSeconds", "completedAt", "error", "digest"} & set(written)
+
+
+def test_uncertain_name_is_the_repository_and_the_candidates() -> None:
+    """While no name is certain, the row says the repository, and which names are meant perhaps."""
+    written = wire.pull(view(image=None, candidates=("nginx:1", "nginx:2"), repositories=("docker.io/library/nginx",)))
+
+    assert (written["imageRef"], written["nameKnown"]) == ("docker.io/library/nginx", False)
+    assert written["imageCandidates"] == ("nginx:1", "nginx:2")
+
+
+def test_two_repositories_are_no_name() -> None:
+    """With two repositories that the bytes may come from, none is picked."""
+    written = wire.pull(view(image=None, repositories=("a.example/x", "b.example/x")))
+
+    assert (written["imageRef"], written["repositories"]) == ("", ("a.example/x", "b.example/x"))
+
+
+def test_ended_pull() -> None:
+    """A failed pull has its end and its reason, keeps how far it came, and lists no layers."""
+    written = wire.pull(
+        view(
+            phase=Phase.FAILED,
+            error="not found",
+            total_bytes=10,
+            downloaded_bytes=5,
+            layers=(layer("a", LayerState.DOWNLOADING),),
+        )
+    )
+
+    assert (written["phase"], written["error"]) == ("failed", "not found")
+    assert written["completedAt"] == "2026-11-23T15:04:05.678Z"
+    assert (written["percent"], written["layers"]) == (50.0, [])
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [(0, 3, 0.0), (1, 3, 33.3), (2, 3, 66.7), (9_999, 10_000, 99.9), (3, 3, 100.0), (4, 3, 100.0), (0, 0, 100.0)],
+)
+def test_percent(part: int, whole: int, expected: float) -> None:
+    """One decimal; 100 only with the last byte, and also when there was nothing to download."""
+    assert expected == wire.percent(part, whole)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (NOW, "2026-11-23T15:04:05.678Z"),
+        (-5.0, "1970-01-01T00:00:00.000Z"),
+        (1e18, "9999-12-31T23:59:59.000Z"),
+        (float("nan"), "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_timestamp(seconds: float, expected: str) -> None:
+    """Milliseconds in UTC; a time that makes no sense is the nearest that can be written, not an error."""
+    assert expected == wire.timestamp(seconds)
+
+
+def test_numbers_without_sense() -> None:
+    """An infinite rate is none, and an infinite estimate is left out."""
+    written = wire.pull(view(bytes_per_second=float("inf"), seconds_left=float("inf")))
+
+    assert written["bytesPerSec"] == 0
+    assert "etaSeconds" not in written
+
+
+@pytest.mark.parametrize(("state", "expected"), [(LayerState.CACHED, 100.0), (LayerState.QUEUED, 0.0)])
+def test_layer_percent(state: LayerState, expected: float) -> None:
+    """A layer that needs no more work is at 100 whatever its bytes say."""
+    assert expected == wire.layer("0123456789ab", layer("a", state))["percent"]
+
+
+def test_document() -> None:
+    """A document holds the rows as they were encoded."""
+    assert wire.document([b'{"id":"a"}', b'{"id":"b"}'], synced=False, now=NOW) == (
+        b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","synced":false,"pulls":[{"id":"a"},{"id":"b"}]}'
+    )
+
+
+def test_pull_event() -> None:
+    """An event of a row names type and node beside it."""
+    event = PullEvent(PullKind.STARTED, 7, view())
+
+    assert wire.pull_event(event, b'{"id":"a"}', NOW) == (
+        b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","type":"pull.started",'
+        b'"nodeName":"node-1","pull":{"id":"a"}}'
+    )
+
+
+def test_layer_event_carries_its_layer_once() -> None:
+    """The row in the event of a layer has no layers of its own."""
+    one = layer("a", LayerState.DOWNLOADING, 50)
+    written = orjson.loads(wire.layer_event(LayerEvent(LayerKind.PROGRESS, 7, view(layers=(one,)), one), NOW))
+
+    assert (written["type"], written["layer"]["downloadedBytes"]) == ("layer.progress", 50)
+    assert "layers" not in written["pull"]
+
+
+def test_hostile_names_stay_on_one_line() -> None:
+    """Line breaks in a name cannot end the event or begin another."""
+    data = wire.encode_pull(view(image="a\n\ndata: {}\r\nevent: snapshot"))
+
+    assert wire.sse(data, sequence=3).count(b"\n") == 3
+    assert b"\r" not in data
+
+
+def test_sse_fields() -> None:
+    """A named event has its name before id and data."""
+    assert wire.sse(b"{}", sequence=3, name="snapshot") == b"event: snapshot\nid: 3\ndata: {}\n\n"
+    assert wire.sse(b"{}", sequence=4) == b"id: 4\ndata: {}\n\n"

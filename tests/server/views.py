@@ -1,0 +1,50 @@
+"""Rows for the tests of the server, and what they are as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.view import Change, PullView, WaitingContainer
+
+NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
+STARTED = datetime(2026, 11, 23, 15, 4, 0, tzinfo=UTC).timestamp()
+
+POD = WaitingContainer("shop", "web-1", "nginx", "nginx:1.29")
+
+
+def view(
+    pull_id: str = "0123456789ab",
+    phase: Phase = Phase.DOWNLOADING,
+    *,
+    node: str = "node-1",
+    image: str | None = "docker.io/library/nginx:1.29",
+    candidates: tuple[str, ...] = (),
+    waiting: tuple[WaitingContainer, ...] = (),
+    stale: bool = False,
+    **pull: Any,
+) -> PullView:
+    pull.setdefault("started_at", STARTED)
+    pull.setdefault("progressed_at", STARTED)
+    if phase.ended:
+        pull.setdefault("ended_at", NOW)
+    return PullView(node, Pull(id=pull_id, phase=phase, **pull), image, candidates, waiting, stale)
+
+
+def layer(digit: str, state: LayerState, downloaded_bytes: int = 0, size_bytes: int = 100) -> Layer:
+    return Layer(f"sha256:{digit * 64}", size_bytes, downloaded_bytes, state)
+
+
+def changes(*views: PullView | None, first: int = 1) -> list[Change]:
+    """What became of one row: each view the next `after`; None first for a new row, last for one that is gone."""
+    return [Change(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
+
+
+async def until(condition: Callable[[], object], deadline_seconds: float = 10.0) -> None:
+    """Return as soon as the condition holds."""
+    async with asyncio.timeout(deadline_seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
