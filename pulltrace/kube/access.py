@@ -111,7 +111,7 @@ class InCluster:
             raise ConnectError("KUBERNETES_SERVICE_HOST is not set: this is not a pod")
         token = (self._folder / "token").read_text("utf-8", "replace").strip()
         if not token:
-            raise ConnectError(f"the service account token in {self._folder} is empty")
+            raise OSError(f"the token in {self._folder} is empty")
         return Access(
             base_url=f"https://{f'[{host}]' if ':' in host else host}:{port}",
             authorization=f"Bearer {token}",

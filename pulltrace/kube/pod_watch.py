@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import TypeAlias
 from urllib.parse import quote
 
 from pulltrace.kube.backoff import Timing
@@ -20,7 +21,7 @@ from pulltrace.kube.watching import Resource, Watch, WatchHealth
 SELECTOR = "status.phase=Pending,spec.nodeName!="
 """Scheduled, and not all containers created."""
 
-_Told = tuple[str, WatchEvent[PodRecord]]
+_Told: TypeAlias = tuple[str, WatchEvent[PodRecord]] | Exception
 
 
 class KubePodWatch:
@@ -48,7 +49,10 @@ class KubePodWatch:
         known: dict[str, dict[str, PodRecord]] = {namespace: {} for namespace in self._namespaces}
         try:
             while True:
-                namespace, event = await told.get()
+                heard = await told.get()
+                if isinstance(heard, Exception):
+                    raise heard  # a mistake of ours: a watch does not end for any other reason
+                namespace, event = heard
                 match event:
                     case Listed(items):
                         known[namespace] = {pod.key: pod for pod in items}
@@ -81,6 +85,9 @@ def _name(namespace: str) -> str:
 
 
 async def _forward(namespace: str, watch: Watch[PodRecord], told: asyncio.Queue[_Told]) -> None:
-    async with aclosing(watch.events()) as events:
-        async for event in events:
-            await told.put((namespace, event))
+    try:
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                await told.put((namespace, event))
+    except Exception as error:
+        await told.put(error)

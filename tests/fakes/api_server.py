@@ -85,6 +85,7 @@ class FakeApiServer:
         self._changes: list[Change] = []
         self._pages: dict[str, tuple[int, list[Raw]]] = {}
         self._changed = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._endings = 0
 
     # -- for the tests' own hands
@@ -126,6 +127,11 @@ class FakeApiServer:
     def count(self, kind: str) -> int:
         return sum(seen.kind == kind for seen in self.seen)
 
+    async def reached(self, kind: str, count: int) -> None:
+        """Wait until so many requests of this kind have come in all."""
+        while self.count(kind) < count:
+            await self._arrived.wait()
+
     # -- what a client sees
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -134,6 +140,8 @@ class FakeApiServer:
             request.method, request.path, dict(request.query), request.headers, json.loads(text) if text else None
         )
         self.seen.append(seen)
+        self._arrived.set()
+        self._arrived = asyncio.Event()
         if faults := self.faults.get(seen.kind):
             return await faults.pop(0)(request)
         try:
@@ -197,11 +205,11 @@ class FakeApiServer:
         return {"kind": f"{kind}List", "apiVersion": api_version, "metadata": metadata, "items": items}
 
     async def _watch(self, request: web.Request, seen: Seen, resource: str, namespace: str) -> web.StreamResponse:
+        version, endings = int(seen.params.get("resourceVersion") or 0), self._endings
+        told = version
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         answer.enable_chunked_encoding()
         await answer.prepare(request)
-        version, endings = int(seen.params.get("resourceVersion") or 0), self._endings
-        told = version
         if 0 < version < self._floor:
             expired = StatusError(410, "Expired", f"too old resource version: {version} ({self._floor})")
             await _send(answer, "ERROR", expired.body)

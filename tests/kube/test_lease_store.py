@@ -1,0 +1,136 @@
+"""Leases on an API server: what is written besides the record, and races.
+
+What all stores have in common is in tests/conformance/test_lease_store.py.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.errors import ApiError, ApiUnreachable
+from pulltrace.kube.lease_store import KubeLeaseStore, lease_record, micro_time
+from pulltrace.kube.leases import LeasePatch, Listed, Put
+from tests.fakes.api_server import FakeApiServer
+from tests.fakes.api_server_faults import html, lines, status
+
+PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000, duration_seconds=40)
+NODE = {"metadata": {"name": "node-1", "uid": "1234"}}
+
+
+@pytest.fixture
+def store(connection: Connection) -> KubeLeaseStore:
+    return KubeLeaseStore(connection, "ns")
+
+
+async def test_a_new_lease_belongs_to_its_node(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """The garbage collector takes it with the Node, and the watch finds it by its labels."""
+    server.put("nodes", NODE)
+    await store.patch("node-1", PATCH)
+
+    metadata = server.get("leases", "ns", "node-1")["metadata"]
+    assert metadata["ownerReferences"] == [{"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "1234"}]
+    assert metadata["labels"] == {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
+
+
+async def test_a_write_is_one_request_of_what_changed(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """An update reads nothing and sends only the keys it is given."""
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "annotations": {"a": "1"}}})
+    await store.patch("node-1", PATCH)
+
+    [seen] = server.seen
+    assert (seen.method, seen.headers["Content-Type"]) == ("PATCH", "application/merge-patch+json")
+    assert seen.body == {
+        "metadata": {"annotations": {"pulltrace.io/summary": "idle"}},
+        "spec": {
+            "holderIdentity": "agent-x",
+            "renewTime": "2023-11-14T22:13:20.000000Z",
+            "leaseDurationSeconds": 40,
+        },
+    }
+
+
+@pytest.mark.parametrize("code", [403, 404])
+async def test_without_a_node_there_is_no_owner(server: FakeApiServer, store: KubeLeaseStore, code: int) -> None:
+    """A Node that is absent, or may not be read, does not keep its agent from reporting."""
+    server.faults["GET"] = [status(code)]
+    await store.patch("node-1", PATCH)
+
+    assert "ownerReferences" not in server.get("leases", "ns", "node-1")["metadata"]
+
+
+async def test_a_lease_made_in_between_is_patched(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """404, then 409: the second patch finds the Lease."""
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns"}})
+    server.faults["PATCH"] = [status(404)]
+    written = await store.patch("node-1", PATCH)
+
+    assert written.annotations == PATCH.annotations
+    assert [seen.method for seen in server.seen] == ["PATCH", "GET", "POST", "PATCH"]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("PATCH", 403), ("GET", 500), ("POST", 403)])
+async def test_other_errors_are_raised(server: FakeApiServer, store: KubeLeaseStore, kind: str, code: int) -> None:
+    """What is neither absent nor present is the caller's to judge."""
+    server.faults[kind] = [status(code)]
+    with pytest.raises(ApiError, match=str(code)):
+        await store.patch("node-1", PATCH)
+
+
+async def test_a_get_that_fails_is_not_an_absent_lease(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """Only 404 means that there is none."""
+    server.faults["GET"] = [status(500), html(200)]
+    with pytest.raises(ApiError, match="500"):
+        await store.get("node-1")
+    with pytest.raises(ApiUnreachable):
+        await store.get("node-1")
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"[]", b"null", b'{"metadata": {}}'])
+async def test_strange_answers_are_unreachable(server: FakeApiServer, store: KubeLeaseStore, answer: bytes) -> None:
+    """JSON that is neither a Lease nor a Node raises our own error."""
+    server.faults["GET"] = [lines(answer)]
+    with pytest.raises(ApiUnreachable, match="not a Lease"):
+        await store.get("node-1")
+    server.faults["GET"] = [lines(answer)]
+    with pytest.raises(ApiUnreachable, match="not a Node"):
+        await store.patch("node-1", PATCH)
+
+
+async def test_the_election_is_not_a_node(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """A Lease without the agents' label, in the same namespace, is not watched."""
+    leader = {
+        "metadata": {"name": "leader", "namespace": "ns", "labels": {"app.kubernetes.io/component": "aggregator"}}
+    }
+    server.put("leases", leader)
+    async with aclosing(store.watch()) as events:
+        assert await anext(events) == Listed(())
+        server.put("leases", leader)
+        written = await store.patch("node-1", PATCH)
+        assert await anext(events) == Put(written)
+    assert store.health.synced
+
+
+def test_times_have_six_digits() -> None:
+    """Also a whole second, which other clients fail to read otherwise."""
+    assert micro_time(0) == "1970-01-01T00:00:00.000000Z"
+
+
+@given(st.text() | st.integers() | st.none() | st.just("9999-12-31T23:59:59.999999-23:59"))
+def test_any_renew_time_is_read_or_left_out(renew_time: object) -> None:
+    """A time that is none does not cost the record."""
+    raw: dict[str, Any] = {"metadata": {"name": "node-1"}, "spec": {"renewTime": renew_time}}
+
+    assert isinstance(lease_record(raw).renewed_at, float | None)
+
+
+def test_a_bare_lease_is_a_record() -> None:
+    """Nothing but the name is certain."""
+    record = lease_record({"metadata": {"name": "node-1", "annotations": None}, "spec": None})
+
+    assert (record.name, record.annotations, record.holder, record.version) == ("node-1", {}, None, "")

@@ -1,0 +1,45 @@
+"""Stores in memory: what they do beyond the contract of tests/conformance/test_lease_store.py."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from pulltrace.kube.leases import Gone, Listed, Put
+from pulltrace.kube.memory import MAX_BACKLOG, MemoryStore
+
+
+async def test_a_slow_watcher_gets_a_list() -> None:
+    """Who does not read for a long time is told how things stand, not how they came to."""
+    store: MemoryStore[int] = MemoryStore()
+    async with aclosing(store.watch()) as events:
+        await anext(events)
+        for number in range(MAX_BACKLOG + 5):
+            store.put("a", number)
+
+        assert await anext(events) == Listed((MAX_BACKLOG + 4,))
+        store.put("a", -1)
+        assert await anext(events) == Put(-1)
+
+
+async def test_a_watcher_waits_for_changes() -> None:
+    """Nothing comes while nothing happens."""
+    store: MemoryStore[int] = MemoryStore()
+    async with aclosing(store.watch()) as events:
+        await anext(events)
+        waiting = asyncio.create_task(anext(events))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        store.put("a", 1)
+        assert await waiting == Put(1)
+
+
+async def test_removing_what_is_not_there_is_nothing() -> None:
+    """A key that is unknown is not gone."""
+    store: MemoryStore[int] = MemoryStore()
+    store.put("a", 1)
+    async with aclosing(store.watch()) as events:
+        await anext(events)
+        store.remove("b")
+        store.remove("a")
+        assert await anext(events) == Gone("a")

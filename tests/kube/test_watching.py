@@ -1,0 +1,326 @@
+"""The watch that never ends: what it asks, what it makes of faults, and how long it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pytest
+
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watching import Resource, Watch, name_of
+from tests.fakes.api_server import FakeApiServer, Fault
+from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
+from tests.kube.fake_time import FakeTime
+
+LEASES: Resource[str] = Resource(
+    name="leases",
+    path="/apis/coordination.k8s.io/v1/namespaces/ns/leases",
+    parse=name_of,
+    permission="list and watch leases in namespace ns",
+)
+
+
+@dataclass
+class Scene:
+    server: FakeApiServer
+    watch: Watch[str]
+    events: AsyncGenerator[WatchEvent[str], None]
+    time: FakeTime
+
+    def put(self, name: str) -> None:
+        self.server.put("leases", {"metadata": {"name": name, "namespace": "ns"}})
+
+    def remove(self, name: str) -> None:
+        self.server.remove("leases", "ns", name)
+
+    async def next(self) -> WatchEvent[str]:
+        return await anext(self.events)
+
+    async def end_watch(self, number: int, *, after_seconds: float) -> None:
+        """The server ends its watch with this number, so long after it began by our clock."""
+        await self.server.reached("watch", number)
+        self.time.now += after_seconds
+        self.server.end_watches()
+
+
+@pytest.fixture
+async def scene(server: FakeApiServer, connection: Connection) -> AsyncIterator[Scene]:
+    time = FakeTime()
+    watch = Watch(connection, LEASES, timing=time.timing, read_seconds=0.2)
+    async with aclosing(watch.events()) as events:
+        yield Scene(server, watch, events, time)
+
+
+def versions(server: FakeApiServer, kind: str) -> list[str | None]:
+    return [seen.params.get("resourceVersion") for seen in server.seen if seen.kind == kind]
+
+
+async def test_it_lists_and_watches_from_there(scene: Scene) -> None:
+    """First comes everything, then each change."""
+    scene.put("a")
+    assert await scene.next() == Listed(("a",))
+    scene.put("b")
+    assert await scene.next() == Put("b")
+    scene.remove("a")
+    assert await scene.next() == Gone("a")
+
+    assert versions(scene.server, "list") == ["0"]
+    assert versions(scene.server, "watch") == ["1001"]
+
+
+async def test_it_asks_for_bookmarks_and_an_end(scene: Scene) -> None:
+    """The server is to end a watch before we would take it for dead."""
+    await scene.next()
+    waiting = asyncio.create_task(scene.next())
+    await scene.server.reached("watch", 1)
+    scene.put("a")
+    await waiting
+
+    [watch] = [seen for seen in scene.server.seen if seen.kind == "watch"]
+    assert watch.params["allowWatchBookmarks"] == "true"
+    assert watch.params["timeoutSeconds"] == "40"
+
+
+async def test_a_watch_that_ends_is_gone_on_with(scene: Scene) -> None:
+    """After the server's time limit the next watch begins where the last one was, at once, without a list."""
+    await scene.next()
+    scene.put("a")
+    await scene.next()
+    waiting = asyncio.create_task(scene.next())
+    await scene.end_watch(1, after_seconds=45)
+    await scene.server.reached("watch", 2)
+    scene.put("b")
+
+    assert await waiting == Put("b")
+    assert versions(scene.server, "watch") == ["1000", "1001"]
+    assert scene.server.count("list") == 1
+    assert scene.time.slept == []
+    assert scene.watch.health.restarts == {"ended": 1}
+
+
+async def test_a_bookmark_moves_the_version_on(scene: Scene) -> None:
+    """The version of a bookmark is where the next watch begins."""
+    bookmark = event("BOOKMARK", {"metadata": {"resourceVersion": "1042"}})
+    scene.server.faults["watch"] = [lines(bookmark, then="cut")]
+    await scene.next()
+    waiting = asyncio.create_task(scene.next())
+    await scene.server.reached("watch", 2)
+    waiting.cancel()
+
+    assert versions(scene.server, "watch") == ["1000", "1042"]
+
+
+@pytest.mark.parametrize("fault", [status(410), lines(error_event(410))], ids=["status", "event"])
+async def test_an_expired_version_is_listed_once(scene: Scene, fault: Fault) -> None:
+    """410, as a status and inside the watch, brings one list of what is there now, read from the source."""
+    scene.put("a")
+    scene.server.faults["watch"] = [fault]
+    assert await scene.next() == Listed(("a",))
+    scene.remove("a")
+    scene.put("b")
+
+    assert await scene.next() == Listed(("b",))
+    assert versions(scene.server, "list") == ["0", None]
+    assert scene.time.slept == [0.8]
+    assert scene.watch.health.restarts == {"expired": 1}
+
+
+async def test_watches_that_end_at_once_are_errors(scene: Scene) -> None:
+    """200 and an empty body, again and again, makes six requests in half a minute and not a thousand a second."""
+    scene.server.faults["watch"] = [lines()] * 10
+    requests_before = 0
+    while scene.time.now < 30:
+        requests_before = len(scene.server.seen)
+        assert await scene.next() == Listed(())
+
+    # The last list was after the half minute; the watch before it was not.
+    assert requests_before + 1 == 6
+    assert scene.watch.health.restarts["empty"] == 3
+
+
+async def test_a_short_watch_with_events_waits_a_little(scene: Scene) -> None:
+    """A server that ends its watches after each event is not asked in a busy loop."""
+    await scene.next()
+    for number, name in enumerate("abc", 1):
+        scene.put(name)
+        assert await scene.next() == Put(name)
+        waiting = asyncio.create_task(scene.next())
+        await scene.end_watch(number, after_seconds=0)
+        await scene.server.reached("watch", number + 1)
+        scene.put(f"{name}-2")
+        await waiting
+
+    assert scene.time.slept == [0.8] * 3
+    assert scene.watch.health.restarts == {"ended": 3}
+
+
+async def test_silence_is_a_dead_connection(scene: Scene) -> None:
+    """A watch that says nothing, not even goodbye, is left, and the next begins at the same version."""
+    scene.server.faults["watch"] = [hang(), lines(then="hang")]
+    await scene.next()
+    waiting = asyncio.create_task(scene.next())
+    await scene.server.reached("watch", 3)
+    scene.put("a")
+
+    assert await waiting == Put("a")
+    assert versions(scene.server, "watch") == ["1000"] * 3
+    assert scene.watch.health.restarts == {"error": 2}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(500),
+        html(502),
+        html(200),
+        lines(b'{"type": "ADDED", "object": {"metadata": {"na'),
+        lines(b'{"type": "ADDED", "object": {"metadata": {"na', then="cut"),
+        lines(b'{"type": "ADDED", "object": {"metadata": {"name": "\xff"}}}\n'),
+        lines(b"null\n"),
+        lines(b'{"type": "ADDED", "object": []}\n'),
+        lines(b"[" * 5000 + b"\n"),
+        lines(error_event(500)),
+    ],
+    ids=["500", "html-502", "html-200", "half", "half-cut", "utf-8", "null", "list", "deep", "error-event"],
+)
+async def test_a_broken_watch_is_tried_again(scene: Scene, fault: Fault) -> None:
+    """Whatever comes instead of events, the watch goes on from its version after a wait, and nothing is raised."""
+    await scene.next()
+    scene.server.faults["watch"] = [fault]
+    scene.put("a")
+
+    assert await scene.next() == Put("a")
+    assert scene.server.count("list") == 1
+    assert scene.time.slept == [0.8]
+    assert scene.watch.health.restarts == {"error": 1}
+    assert scene.watch.health.problem is None
+
+
+async def test_a_cut_connection_is_made_again(scene: Scene) -> None:
+    """A connection that breaks before the answer is one more failure (the first, aiohttp makes up for)."""
+    await scene.next()
+    scene.server.faults["watch"] = [cut(), cut()]
+    scene.put("a")
+
+    assert await scene.next() == Put("a")
+    assert scene.time.slept == [0.8]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [status(500), html(502), html(200), cut(), status(401), status(410)],
+    ids=["500", "html-502", "html-200", "cut", "401", "410"],
+)
+async def test_a_broken_list_is_tried_again(scene: Scene, fault: Fault) -> None:
+    """A list that fails is asked for again until it comes."""
+    scene.server.faults["list"] = [fault, fault]
+    scene.server.faults["list"] *= 2  # a 401 is tried twice each time
+    scene.put("a")
+
+    assert await scene.next() == Listed(("a",))
+    assert len(scene.time.slept) in {2, 4}
+
+
+async def test_waits_grow_and_start_anew(scene: Scene) -> None:
+    """Waits double up to half a minute; an event makes the next failure a first one."""
+    scene.server.faults["list"] = [status(500)] * 7
+    await scene.next()
+    assert scene.time.slept == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 24.0, 24.0])
+
+    scene.put("a")
+    await scene.next()
+    scene.server.faults["watch"] = [status(500)]
+    waiting = asyncio.create_task(scene.next())
+    await scene.end_watch(1, after_seconds=0)
+    await scene.server.reached("watch", 3)
+    scene.put("b")
+    await waiting
+    assert scene.time.slept[7:] == pytest.approx([0.8, 1.6])
+
+
+@pytest.mark.parametrize("retry_after", ["7", "9999"])
+async def test_the_servers_wish_is_honoured(scene: Scene, retry_after: str) -> None:
+    """Retry-After is waited for, up to two minutes."""
+    scene.server.faults["list"] = [status(429, retry_after=retry_after)]
+    await scene.next()
+
+    assert scene.time.slept == [min(float(retry_after), 120)]
+
+
+async def test_a_missing_permission_is_named(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """403 says what to grant, and is asked again once a minute."""
+    scene.server.faults["list"] = [status(403, "leases is forbidden")] * 2
+    await scene.next()
+
+    assert "missing permission to list and watch leases in namespace ns: 403 leases is forbidden" in caplog.text
+    assert scene.time.slept == [60.0, 60.0]
+    assert scene.watch.health.restarts == {"forbidden": 2}
+
+
+async def test_everything_is_listed_again_after_a_while(scene: Scene) -> None:
+    """Ten minutes after a list comes the next, whatever the watch has told."""
+    await scene.next()
+    waiting = asyncio.create_task(scene.next())
+    await scene.end_watch(1, after_seconds=539)
+    await scene.end_watch(2, after_seconds=45)
+
+    assert await waiting == Listed(())
+    assert scene.server.count("list") == 2
+    assert scene.watch.health.restarts == {"ended": 2, "relist": 1}
+
+
+async def test_long_lists_come_in_pages(scene: Scene) -> None:
+    """A list from the source is read page by page, and is one event."""
+    await scene.next()
+    names = [f"node-{number:04}" for number in range(1100)]
+    for name in names:
+        scene.put(name)
+    scene.server.faults["watch"] = [status(410)]
+
+    assert await scene.next() == Listed(tuple(names))
+    assert scene.server.count("list") == 4
+
+
+async def test_a_page_that_expired_begins_the_list_again(scene: Scene) -> None:
+    """410 between two pages throws the list away."""
+    await scene.next()
+    for number in range(600):
+        scene.put(f"node-{number:04}")
+    scene.server.faults["watch"] = [status(410)]
+    waiting = asyncio.create_task(scene.next())
+    await scene.server.reached("list", 2)
+    scene.server.faults["list"] = [status(410)]
+    listed = await waiting
+
+    assert isinstance(listed, Listed)
+    assert len(listed.items) == 600
+    assert scene.server.count("list") == 5
+
+
+async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """One object that cannot be read costs a log line, not the watch."""
+    scene.server.faults["watch"] = [
+        lines(event("ADDED", {"metadata": {}}), event("NEW", {}), event("ADDED", {"metadata": {"name": "a"}}))
+    ]
+    await scene.next()
+
+    assert await scene.next() == Put("a")
+    assert "left out one of leases that cannot be read: KeyError('name')" in caplog.text
+
+
+async def test_its_health_can_be_read(scene: Scene) -> None:
+    """Readiness sees whether it has listed, when the server last spoke, and what is wrong."""
+    health = scene.watch.health
+    assert (health.synced, health.heard_at, health.problem) == (False, None, None)
+    scene.time.now = 5.0
+    await scene.next()
+    assert (health.synced, health.heard_at, health.problem) == (True, 5.0, None)
+    scene.server.faults["watch"] = [status(500, "on fire"), hang()]
+    waiting = asyncio.create_task(scene.next())
+    await scene.server.reached("watch", 2)
+    waiting.cancel()
+    assert (health.synced, health.heard_at, health.problem) == (True, 5.0, "500 on fire")
