@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,7 @@ DEBIAN = {
     "runc": "runc",
     "setpriv": "util-linux",
     "umount": "mount",
+    "unshare": "util-linux",
     "zstd": "zstd",
 }
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -127,6 +128,14 @@ def debian(program: str) -> Path:
     if not found:
         raise MissingProgram(f"{program} is not installed: apt-get install {DEBIAN[program]}")
     return Path(found)
+
+
+def cni_folder() -> Path:
+    """The folder of the network plugins, or an error that names the Debian package."""
+    for folder in map(Path, ("/usr/lib/cni", "/opt/cni/bin")):
+        if (folder / "ptp").exists():
+            return folder
+    raise MissingProgram("the CNI plugins are not installed: apt-get install containernetworking-plugins")
 
 
 def built(module: Module, program: str) -> Path:
@@ -158,9 +167,13 @@ def helm() -> Path:
 
 def cache_folder(module: Module) -> Path:
     """The folder of this version's programs, outside the checkout."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = module.folder.rstrip("0123456789")
-    return cache / "pulltrace" / f"{name}-{module.version}"
+    return cache_root() / f"{name}-{module.version}"
+
+
+def cache_root() -> Path:
+    """The folder of everything that is built once."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulltrace"
 
 
 def _build(module: Module, program: str, path: Path) -> None:
@@ -203,14 +216,18 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def main(names: list[str]) -> None:
-    """Build the named programs, or all of them, and print their paths."""
+def prepare(names: Collection[str] = ()) -> list[Path]:
+    """Build the named programs, or all of them, unless the cache has them."""
     known = [(module, program) for module in MODULES for program in module.packages]
     if unknown := set(names) - {program for _, program in known}:
         raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(p for _, p in known)}")
-    for module, program in known:
-        if not names or program in names:
-            print(built(module, program))
+    return [built(module, program) for module, program in known if not names or program in names]
+
+
+def main(names: list[str]) -> None:
+    """Build the named programs, or all of them, and print their paths."""
+    for path in prepare(names):
+        print(path)
 
 
 if __name__ == "__main__":

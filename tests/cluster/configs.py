@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 HEAD = """\
 version = {version}
-root = "{containerd.root}"
-state = "{containerd.state}"
+root = "{root}"
+state = "{state}"
 disabled_plugins = [{disabled}]
 
 [grpc]
-  address = "{containerd.socket}"
+  address = "{state}/containerd.sock"
 
 [debug]
   level = "debug"
@@ -37,7 +37,7 @@ CRI_1 = """
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      Root = "{containerd.state}/runc"
+      Root = "{state}/runc"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{options.cni_bin}"
     conf_dir = "{containerd.folder}/cni"
@@ -50,6 +50,9 @@ CRI_1 = """
 CRI_2 = """
 [plugins."io.containerd.transfer.v1.local"]
   max_concurrent_downloads = {options.max_concurrent_downloads}
+
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "{options.snapshotter}"
@@ -67,7 +70,7 @@ CRI_2 = """
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-      Root = "{containerd.state}/runc"
+      Root = "{state}/runc"
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["{options.cni_bin}"]
     conf_dir = "{containerd.folder}/cni"
@@ -82,25 +85,24 @@ NATIVE_UNPACKING = """
 
 def containerd1(containerd: Containerd) -> str:
     """The configuration of containerd 1.6."""
-    disabled = '"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"'
-    options = containerd.options
-    return (HEAD + CRI_1).format(
-        version=2,
-        containerd=containerd,
-        options=options,
-        disabled=disabled,
-        discard=str(options.discard_unpacked_layers).lower(),
-    )
+    return _filled(HEAD + CRI_1, containerd, version=2, disabled="btrfs zfs")
 
 
 def containerd2(containerd: Containerd) -> str:
     """The configuration of containerd 2.1."""
+    template = HEAD + CRI_2 + (NATIVE_UNPACKING if containerd.options.snapshotter == "native" else "")
+    return _filled(template, containerd, version=3, disabled="zfs")
+
+
+def _filled(template: str, containerd: Containerd, *, version: int, disabled: str) -> str:
     options = containerd.options
-    return (HEAD + CRI_2 + (NATIVE_UNPACKING if options.snapshotter == "native" else "")).format(
-        version=3,
+    return template.format(
+        version=version,
+        disabled=", ".join(f'"io.containerd.snapshotter.v1.{name}"' for name in disabled.split()),
         containerd=containerd,
         options=options,
-        disabled='"io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.zfs"',
+        root="/var/lib/containerd" if options.inside else containerd.root,
+        state="/run/containerd" if options.inside else containerd.state,
         discard=str(options.discard_unpacked_layers).lower(),
         cri_downloads=options.max_concurrent_downloads if options.discard_unpacked_layers else 3,
     )

@@ -23,6 +23,7 @@ from tests.cluster.processes import Process, free_port, run, wait_until
 SERVICE_CIDR = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+FRONT_PROXY = "front-proxy-client"
 NAMES = (
     "kubernetes",
     "kubernetes.default",
@@ -39,7 +40,8 @@ class Options:
     address: str = "127.0.0.1"
     port: int | None = None
     """The port of the API server (a free one when None)."""
-    netns: str | None = None
+    enter: Sequence[str] = ()
+    """How to run a program on the machine of the control plane (`Machine.enter`)."""
     flags: Mapping[str, str] = field(default_factory=dict)
     """More flags for kube-apiserver, without the dashes."""
     stays: bool = False
@@ -72,6 +74,7 @@ class ControlPlane:
         addresses += [f"IP:{address}" for address in ("127.0.0.1", SERVICE_ADDRESS, self.options.address)]
         self.authority.issue("apiserver", "kube-apiserver", addresses=addresses)
         self.authority.issue("kubelet-client", "kube-apiserver-kubelet-client", groups=["pulltrace:kubelet-client"])
+        self.authority.issue("front-proxy", FRONT_PROXY)
         self.admin = self.identity("admin", groups=["system:masters"])
         self.admin.write_kubeconfig(self.kubeconfig)
         self.etcd.start()
@@ -92,7 +95,8 @@ class ControlPlane:
 
     def identity(self, user: str, *, groups: Sequence[str] = ()) -> Identity:
         """A user with a certificate; what it may do is up to RBAC."""
-        certificate = self.authority.issue(f"user-{user.replace(':', '-')}", user, groups=groups)
+        name = "-".join(["user", user, *groups]).replace(":", "-")
+        certificate = self.authority.issue(name, user, groups=groups)
         return Identity(self.url, self.authority.certificate, certificate)
 
     def with_token(self, token: str) -> Identity:
@@ -144,7 +148,7 @@ class ControlPlane:
     def _process(self, program: Path, flags: Mapping[str, object]) -> Process:
         argv = [str(program), *(f"--{name}={value}" for name, value in flags.items())]
         log = self.folder / f"{program.name}.log"
-        return Process(argv, log, netns=self.options.netns, stays=self.options.stays)
+        return Process(argv, log, enter=self.options.enter, stays=self.options.stays)
 
     def _etcd_flags(self) -> dict[str, object]:
         peer = f"http://127.0.0.1:{free_port()}"
@@ -173,6 +177,14 @@ class ControlPlane:
             "kubelet-certificate-authority": self.authority.certificate,
             "kubelet-client-certificate": pki / "kubelet-client.crt",
             "kubelet-client-key": pki / "kubelet-client.key",
+            "kubelet-preferred-address-types": "InternalIP",
+            "requestheader-client-ca-file": self.authority.certificate,
+            "requestheader-allowed-names": FRONT_PROXY,
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-username-headers": "X-Remote-User",
+            "proxy-client-cert-file": pki / "front-proxy.crt",
+            "proxy-client-key-file": pki / "front-proxy.key",
             "service-account-issuer": ISSUER,
             "service-account-key-file": pki / "service-accounts.pub",
             "service-account-signing-key-file": pki / "service-accounts.key",

@@ -117,15 +117,30 @@ def random_layer(size: int, *, seed: int | str, compression: Compression = "gzip
     return file_layer({f"data/{seed}-{number}": chance.randbytes(each) for number in range(files)}, compression)
 
 
-def file_layer(contents: Mapping[str, bytes], compression: Compression = "gzip", *, mode: int = 0o755) -> Layer:
-    """A layer with these files, whose names are paths without a leading slash."""
+def file_layer(
+    contents: Mapping[str, bytes],
+    compression: Compression = "gzip",
+    *,
+    mode: int = 0o755,
+    links: Mapping[str, str] | None = None,
+    folders: Sequence[str] = (),
+) -> Layer:
+    """A layer with these files, symbolic links and folders, whose names are paths without a leading slash."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in folders:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(member)
         for name, data in contents.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             member.mode = mode
             tar.addfile(member, io.BytesIO(data))
+        for name, target in (links or {}).items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            tar.addfile(member)
     plain = buffer.getvalue()
     return Layer(_compress(plain, compression), compression, digest_of(plain))
 

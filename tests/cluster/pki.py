@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from tests.cluster import binaries
 from tests.cluster.processes import run
@@ -27,6 +28,7 @@ class Authority:
         self.folder = folder
         self.certificate = folder / "ca.crt"
         self._key = folder / "ca.key"
+        self._lock = Lock()
 
     def create(self) -> None:
         """Make the authority's own key and certificate, unless they are there."""
@@ -36,7 +38,10 @@ class Authority:
             self._make(self._key, self.certificate, "/CN=pulltrace-test-ca", [*usage, "subjectKeyIdentifier=hash"])
 
     def issue(self, name: str, user: str, *, groups: Sequence[str] = (), addresses: Sequence[str] = ()) -> Certificate:
-        """A certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`)."""
+        """A certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`).
+
+        The name stands for all of it: asked again, the same certificate is given.
+        """
         made = Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         extensions = [
             "basicConstraints=critical,CA:FALSE",
@@ -48,7 +53,9 @@ class Authority:
             extensions.append(f"subjectAltName={','.join(addresses)}")
         subject = "".join(f"/O={group}" for group in groups) + f"/CN={user}"
         signer = ["-CA", str(self.certificate), "-CAkey", str(self._key)]
-        self._make(made.key, made.certificate, subject, extensions, signer)
+        with self._lock:  # nodes that start at the same time ask for the same certificate
+            if not made.certificate.exists():
+                self._make(made.key, made.certificate, subject, extensions, signer)
         return made
 
     def service_account_keys(self) -> Certificate:

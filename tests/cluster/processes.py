@@ -33,12 +33,18 @@ TAIL_LINES = 30
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter-of-processes")
 
 
+_CHILDREN: list[subprocess.Popen[bytes]] = []
+
+
 class WaitFailed(AssertionError):
     """What was waited for did not happen in time, or its process ended."""
 
 
 class Process:
-    """A child program with a log file, in a process group of its own."""
+    """A child program with a log file, in a process group of its own.
+
+    `enter` is the beginning of a command that runs the rest somewhere else (`Machine.enter`).
+    """
 
     def __init__(
         self,
@@ -46,20 +52,20 @@ class Process:
         log: Path,
         *,
         env: Mapping[str, str] | None = None,
-        netns: str | None = None,
+        enter: Sequence[str] = (),
         stays: bool = False,
     ) -> None:
         self.argv = [str(word) for word in argv]
         self.name = Path(self.argv[0]).name
         self.log = log
         self._env = {**os.environ, **(env or {})}
-        self._netns = netns
+        self._enter = list(enter)
         self._stays = stays
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
-        """The process ID, which is the ID of its group as well."""
+        """The ID of its process group, and of its process if it was not started through `enter`."""
         if self._child is None:
             raise RuntimeError(f"{self.name} has not been started")
         return self._child.pid
@@ -73,7 +79,7 @@ class Process:
         """Start it; the log of an earlier run is continued."""
         if self.running:
             raise RuntimeError(f"{self.name} is already running")
-        argv = in_netns(self._netns, self.argv)
+        argv = [*self._enter, *self.argv]
         if not self._stays:
             argv = [str(binaries.debian("setpriv")), "--pdeathsig", "KILL", "--", *argv]
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,7 @@ class Process:
                 )
 
         self._child = _STARTER.submit(spawn).result()
+        _CHILDREN.append(self._child)
 
     def stop(self, seconds: float = 10) -> None:
         """End it with SIGTERM, after `seconds` with SIGKILL, and its whole group with it."""
@@ -117,11 +124,11 @@ class Process:
     def _end(self, seconds: float) -> None:
         if self._child is None:
             return
-        if seconds:
-            try:
-                self._child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                pass
+        deadline = time.monotonic() + seconds
+        # NOTE: not only the child: the command that enters a machine ends before the program it started there.
+        while _group_lives(self.pid) and time.monotonic() < deadline:
+            self._child.poll()
+            time.sleep(POLL_SECONDS)
         _signal_group(self.pid, signal.SIGKILL)
         self._child.wait(10)
         self._child = None
@@ -134,6 +141,11 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def reap() -> None:
+    """Take note of the children that have ended without being stopped, e.g. with their machine."""
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 
 def wait_until(
@@ -163,13 +175,13 @@ def wait_until(
 def run(
     argv: Sequence[str | Path],
     *,
-    netns: str | None = None,
+    enter: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     seconds: float = 60,
 ) -> str:
     """Run a program to its end and return what it printed; the error carries what it said."""
-    words = in_netns(netns, [str(word) for word in argv])
+    words = [*enter, *map(str, argv)]
     result = subprocess.run(
         words,
         input=stdin,
@@ -186,16 +198,6 @@ def run(
     return result.stdout
 
 
-def in_netns(netns: str | None, argv: list[str]) -> list[str]:
-    """The command that runs `argv` in a named network namespace.
-
-    NOTE: not `ip netns exec`, which mounts /sys again: a kubelet then finds no cgroups.
-    """
-    if netns is None:
-        return argv
-    return [str(binaries.debian("nsenter")), f"--net=/var/run/netns/{netns}", "--", *argv]
-
-
 def free_port(address: str = "127.0.0.1") -> int:
     """A TCP port that nothing listens on now."""
     with socket.socket() as probe:
@@ -208,6 +210,19 @@ def accepts(address: str, port: int) -> bool:
     """Whether something listens there."""
     with socket.create_connection((address, port), timeout=1):
         return True
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group still runs; one that has ended but was not waited for does not."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, its_group = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,7 @@ class Proxy:
         address: str = "127.0.0.1",
         port: int | None = None,
         folder: Path | None = None,
+        enter: Sequence[str] = (),
         stays: bool = False,
     ) -> None:
         self.address = address
@@ -44,6 +46,7 @@ class Proxy:
             [*server, "--listen", f"{address}:{self.port}", "--upstream", upstream],
             self.folder / "proxy.log",
             env={"PYTHONPATH": str(REPOSITORY_ROOT)},
+            enter=enter,
             stays=stays,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,7 @@ class Registry:
         *,
         address: str = "127.0.0.1",
         port: int | None = None,
+        enter: Sequence[str] = (),
         stays: bool = False,
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="pulltrace-registry-"))
@@ -39,6 +41,7 @@ class Registry:
             [binaries.debian("docker-registry"), "serve", self.folder / "config.yml"],
             self.folder / "registry.log",
             env={"OTEL_TRACES_EXPORTER": "none"},
+            enter=enter,
             stays=stays,
         )
         self.log = self._process.log
