@@ -7,13 +7,14 @@ import logging
 import os
 import time
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import tenacity
 
 from pulltrace.agent import tracker
 from pulltrace.agent.lease_writer import RETRY_WAIT, LeaseWriter
 from pulltrace.containerd.client import ContainerdError, connect
-from pulltrace.containerd.observation import Observer
+from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.leases import LeaseRecord, LeaseWriting
 from pulltrace.pulls.annotations import decode
@@ -40,36 +41,47 @@ class AgentSettings:
     report_interval_seconds: float
 
 
+class Observing(Protocol):
+    """Where observations of a node come from."""
+
+    async def observe(self) -> NodeObservation:
+        """One look at the node; raises `ContainerdError`."""
+
+
 async def run(settings: AgentSettings, store: LeaseWriting) -> None:
-    """Follows the node until it is cancelled."""
+    """Follows the containerd of the node until it is cancelled."""
+    async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
+        await follow(settings, Observer(client, lambda: _modified_at(settings.containerd_socket)), store)
+
+
+async def follow(settings: AgentSettings, observer: Observing, store: LeaseWriting) -> None:
+    """Follows what `observer` sees until it is cancelled."""
     writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds)
     state = tracker.restore(await _last_report(settings.node_name, store))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        tasks.create_task(_follow(settings, state, writer))
+        tasks.create_task(_track(settings, observer, state, writer))
 
 
-async def _follow(settings: AgentSettings, state: tracker.NodeState, writer: LeaseWriter) -> None:
+async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
     failures = 0
-    async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
-        observer = Observer(client, lambda: _modified_at(settings.containerd_socket))
-        while True:
-            began = time.monotonic()
-            try:
-                observation = await observer.observe()
-            except ContainerdError as error:
-                failures += 1
-                if failures == TROUBLE_AFTER:
-                    logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                    writer.offer(replace(tracker.report(state), trouble="containerd does not answer"))
-            else:
-                if failures >= TROUBLE_AFTER:
-                    logger.warning("containerd on %s answers again", settings.containerd_socket)
-                failures = 0
-                state = tracker.advance(state, observation, time.time(), settings.node_name)
-                writer.offer(tracker.report(state))
-            pause = OBSERVE_SECONDS if state.running else IDLE_OBSERVE_SECONDS
-            await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
+    while True:
+        began = time.monotonic()
+        try:
+            observation = await observer.observe()
+        except ContainerdError as error:
+            failures += 1
+            if failures == TROUBLE_AFTER:
+                logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
+                writer.offer(replace(tracker.report(state), trouble="containerd does not answer"))
+        else:
+            if failures >= TROUBLE_AFTER:
+                logger.warning("containerd on %s answers again", settings.containerd_socket)
+            failures = 0
+            state = tracker.advance(state, observation, time.time(), settings.node_name)
+            writer.offer(tracker.report(state))
+        pause = OBSERVE_SECONDS if state.running else IDLE_OBSERVE_SECONDS
+        await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 
 
 async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
@@ -77,7 +89,9 @@ async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(KubeError),
         wait=RETRY_WAIT,
-        before_sleep=lambda attempt: logger.warning("the Lease of node %s cannot be read yet: %s", node_name, _why(attempt)),
+        before_sleep=lambda attempt: logger.warning(
+            "the Lease of node %s cannot be read yet: %s", node_name, _why(attempt)
+        ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)
     return decode(record.annotations) if record is not None else NodeReport()

@@ -1,0 +1,1 @@
+"""A simulated cluster: nodes, pods and faults that feed the same pipeline as real ones, in one process."""

@@ -1,0 +1,205 @@
+"""The kubelet of a simulated node: pods that start, images that it pulls for them, and what it says of it.
+
+As the real one: the images of a pod are pulled one after another, init containers first; the node pulls one
+image at a time (or as many as it was told to) and everything else waits in a queue; a pull that failed is
+`ErrImagePull`, then `ImagePullBackOff`, and tried again after pauses that double.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pulltrace.demo.images import Image
+from pulltrace.demo.node import Failure, Fault, SimulatedNode, SimulatedPull
+from pulltrace.kube.pods import ImageWait, PodRecord, Role
+
+FIRST_PAUSE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 300.0
+NEXT_LOOK_SECONDS = 3.0
+"""From `ErrImagePull` to `ImagePullBackOff`: the kubelet looks at the pod again."""
+START_SECONDS = 0.5
+"""From the image to the running container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod."""
+
+    name: str
+    image: Image
+    role: Role = Role.MAIN
+    runs_seconds: float = 0.0
+    """How long an init container keeps those after it waiting."""
+    fault: Fault | None = None
+    """What happens to the pulls that this container makes necessary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that was scheduled to a node."""
+
+    namespace: str
+    name: str
+    node: str
+    owner: tuple[str, str] | None
+    containers: tuple[Container, ...]
+    """In the order in which the kubelet starts them."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(slots=True, eq=False)
+class _Start:
+    """A pod whose containers have not all been created."""
+
+    pod: Pod
+    created: int = 0
+    """Containers that are."""
+    not_before: float = 0.0
+    """When the next one may be looked at: an init container runs, or the kubelet waits before it tries again."""
+    queued: bool = False
+    """Its next image is being pulled, or waits for its turn."""
+    pull: SimulatedPull | None = None
+    tries: int = 0
+    failed_at: float | None = None
+    failure: str = ""
+    reason: str | None = None
+
+
+class Kubelet:
+    """Starts the pods of one node."""
+
+    def __init__(self, node: SimulatedNode, keep_images: int) -> None:
+        """`keep_images`: how many images no pod needs any more stay on the disk."""
+        self._node = node
+        self._keep_images = keep_images
+        self._starts: dict[str, _Start] = {}
+        self._queue: deque[_Start] = deque()
+        self._changed: set[str] = set()
+
+    @property
+    def starting(self) -> tuple[Pod, ...]:
+        return tuple(start.pod for start in self._starts.values())
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is pulled, and nothing waits for its turn."""
+        return not self._queue and not self._node.pulls
+
+    def add(self, pod: Pod) -> None:
+        self._starts[pod.key] = _Start(pod)
+        self._changed.add(pod.key)
+
+    def remove(self, key: str) -> None:
+        """The pod is deleted; a pull that has begun for it goes on."""
+        if (start := self._starts.pop(key, None)) is not None:
+            self._changed.add(key)
+            if start in self._queue:
+                self._queue.remove(start)
+
+    def changes(self) -> Iterator[tuple[str, PodRecord | None]]:
+        """The pods that have changed since the last call; None for one that does not wait any more."""
+        changed, self._changed = self._changed, set()
+        for key in sorted(changed):
+            start = self._starts.get(key)
+            yield key, _record(start) if start is not None else None
+
+    def advance(self, now: float) -> None:
+        for start in list(self._starts.values()):
+            if start.pull is not None and start.pull.ended_at is not None:
+                self._pulled(start, start.pull, now)
+            if (
+                start.failed_at is not None
+                and start.reason == "ErrImagePull"
+                and now >= start.failed_at + NEXT_LOOK_SECONDS
+            ):
+                start.reason = "ImagePullBackOff"
+                self._changed.add(start.pod.key)
+            if not start.queued and now >= start.not_before:
+                self._look(start, now)
+        self._serve(now)
+
+    def _look(self, start: _Start, now: float) -> None:
+        """Goes on with a pod: the next container has its image, or it has to be pulled."""
+        if start.created == len(start.pod.containers):
+            del self._starts[start.pod.key]
+            self._changed.add(start.pod.key)
+        elif self._node.has(start.pod.containers[start.created].image):
+            self._create(start, now)
+        else:
+            start.queued = True
+            self._queue.append(start)
+
+    def _create(self, start: _Start, now: float) -> None:
+        container = start.pod.containers[start.created]
+        start.created += 1
+        start.not_before = now + START_SECONDS + container.runs_seconds
+        start.tries, start.failed_at, start.reason = 0, None, None
+        self._changed.add(start.pod.key)
+
+    def _serve(self, now: float) -> None:
+        """Begins as many pulls as may run at once, in the order of the queue."""
+        while self._queue and len(self._node.pulls) < self._node.machine.parallel_pulls:
+            start = self._queue.popleft()
+            container = start.pod.containers[start.created]
+            if self._node.has(container.image):
+                start.queued = False
+                self._create(start, now)
+                continue
+            self._make_room()
+            start.pull = self._node.pull(container.image, _resolve_seconds(container), container.fault)
+
+    def _make_room(self) -> None:
+        needed = {container.image.name for start in self._starts.values() for container in start.pod.containers}
+        unused = [name for name in self._node.installed if name not in needed]
+        if len(unused) > self._keep_images:
+            self._node.collect(needed | set(unused[len(unused) - self._keep_images :]))
+
+    def _pulled(self, start: _Start, pull: SimulatedPull, now: float) -> None:
+        start.pull, start.queued = None, False
+        if pull.succeeded:
+            self._create(start, now)
+            return
+        assert isinstance(pull.fault, Failure)
+        start.failed_at, start.failure, start.reason = now, pull.fault.message, "ErrImagePull"
+        start.not_before = now + min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**start.tries)
+        start.tries += 1
+        self._changed.add(start.pod.key)
+
+
+def _resolve_seconds(container: Container) -> float:
+    """A registry that has to look for what is not there takes longer."""
+    if isinstance(container.fault, Failure) and container.fault.after_fraction is None:
+        return 3.5
+    return 0.3 + len(container.image.name) % 7 / 10
+
+
+def _record(start: _Start) -> PodRecord:
+    pod = start.pod
+    has_init = any(container.role is Role.INIT for container in pod.containers)
+    usual = "PodInitializing" if has_init else "ContainerCreating"
+    return PodRecord(
+        namespace=pod.namespace,
+        name=pod.name,
+        uid=f"uid-{pod.key}",
+        node=pod.node,
+        owner=pod.owner,
+        waiting=tuple(
+            ImageWait(container.name, container.image.name, container.role, usual)
+            if number or start.reason is None
+            else ImageWait(
+                container.name, container.image.name, container.role, start.reason, _message(start, container)
+            )
+            for number, container in enumerate(pod.containers[start.created :])
+        ),
+    )
+
+
+def _message(start: _Start, container: Container) -> str:
+    if start.reason == "ErrImagePull":
+        return start.failure
+    return f'Back-off pulling image "{container.image.name}": ErrImagePull: {start.failure}'

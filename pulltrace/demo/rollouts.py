@@ -1,0 +1,95 @@
+"""What goes on between the acts: roll-outs of every day, begun when the cluster has become quiet.
+
+Decides from what it is shown and from a seed, so two runs are the same. It keeps the number of running pulls
+in a range that fills a page and can still be read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pulltrace.demo.images import Image, image
+from pulltrace.demo.kubelet import Container, Pod
+from pulltrace.demo.naming import pod_name, replica_set
+from pulltrace.demo.story import orders
+
+WANTED_PULLS = 9
+WANTED_BIG_PULLS = 3
+REPLICAS = 3
+
+_SMALL = ("checkout", "redis", "web", "orders", "search", "postgres", "catalog", "nginx", "fluent-bit")
+_BIG = ("trainer", "vllm", "embedder", "triton")
+_NAMESPACES = {
+    "redis": "cache",
+    "nginx": "edge",
+    "postgres": "data",
+    "fluent-bit": "monitoring",
+    "trainer": "ml",
+    "vllm": "inference",
+    "embedder": "inference",
+    "triton": "inference",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What there is to decide from."""
+
+    running_pulls: int
+    idle_workers: Sequence[str]
+    idle_accelerated: Sequence[str]
+    big_pulls: int
+    """Running on the nodes with accelerators."""
+
+
+class Rollouts:
+    """Which roll-out begins next, and where."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._small = self._big = 0
+
+    def due(self, situation: Situation) -> Iterator[Pod]:
+        """The pods to schedule now; at most one roll-out a call."""
+        if situation.big_pulls < WANTED_BIG_PULLS and situation.idle_accelerated:
+            self._big += 1
+            node = self._random.choice(situation.idle_accelerated)
+            yield _pod(_BIG[self._big % len(_BIG)], self._big, node)
+        elif situation.running_pulls < WANTED_PULLS and situation.idle_workers:
+            self._small += 1
+            replicas = self._random.randint(1, REPLICAS)
+            for node in self._random.sample(situation.idle_workers, min(replicas, len(situation.idle_workers))):
+                yield _pod(_SMALL[self._small % len(_SMALL)], self._small, node)
+
+
+def _pod(name: str, number: int, node: str) -> Pod:
+    if name == "orders":
+        return orders(1000 + number, node)
+    what = _release(name, number)
+    return Pod(
+        _NAMESPACES.get(name, "shop"),
+        pod_name(name, what.name, f"{node} {number}"),
+        node,
+        ("ReplicaSet", replica_set(name, what.name)),
+        (Container(name, what),),
+    )
+
+
+def _release(name: str, number: int) -> Image:
+    match name:
+        case "redis":
+            return image(name, f"7.4.{number % 30}-bookworm")
+        case "nginx":
+            return image(name, f"1.27.{number % 30}")
+        case "postgres":
+            return image(name, f"16.{number % 30}")
+        case "fluent-bit":
+            return image(name, f"3.1.{10 + number % 30}")
+        case "vllm":
+            return image(name, f"v0.8.{number % 30}")
+        case "triton":
+            return image(name, f"25.{number % 12 + 1:02}-py3")
+        case _:
+            return image(name, f"v{number // 50 + 2}.{number % 50}.{number % 4}")

@@ -1,0 +1,79 @@
+"""`pulltrace demo`: the simulated cluster in real time, with an agent for each node and an aggregator.
+
+Everything but the nodes and pods is the real thing: trackers, Lease writers and Lease format, correlation, store,
+live stream and web UI. Only the Leases and pods are kept in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from pulltrace.agent import run as agent_run
+from pulltrace.aggregator import run as aggregator_run
+from pulltrace.aggregator.run import AggregatorSettings
+from pulltrace.demo import past
+from pulltrace.demo.cluster import SimulatedCluster
+from pulltrace.demo.observation import SimulatedObserver
+from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
+from pulltrace.kube.pods import PodRecord
+
+HISTORY_SECONDS = 90.0
+"""How long ended pulls are shown: some, but not so many that the page has to be scrolled."""
+REPORT_SECONDS = 1.0
+TICK_SECONDS = 0.25
+CATCH_UP_SECONDS = 1.0
+"""How much may pass in one go: after a sleep of the machine hours are made up for without blocking anybody."""
+SEED = 1
+
+PodStore = MemoryStore[PodRecord]
+
+
+async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
+    """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
+    cluster = SimulatedCluster(SEED, time.time())
+    leases, pods = MemoryLeaseStore(), PodStore()
+    await past.write(cluster, time.time(), leases)
+    apply_pod_changes(cluster, pods)
+    async with asyncio.TaskGroup() as tasks:
+        simulation = tasks.create_task(_simulate(cluster, leases, pods))
+        await aggregator_run.run(settings, leases, pods, stop, listening)
+        simulation.cancel()
+
+
+def apply_pod_changes(cluster: SimulatedCluster, pods: PodStore) -> None:
+    """Tells whoever watches the pods what has changed."""
+    for key, record in cluster.pod_changes():
+        if record is None:
+            pods.remove(key)
+        else:
+            pods.put(key, record)
+
+
+async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: PodStore) -> None:
+    """Lets the cluster go with the clock, and agents come and go."""
+    agents: dict[str, asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            now = time.time()
+            cluster.advance(min(now, cluster.now + CATCH_UP_SECONDS))
+            apply_pod_changes(cluster, pods)
+            for name, node in cluster.nodes.items():
+                if not cluster.silent(name) and name not in agents:
+                    observer = SimulatedObserver(node)
+                    agents[name] = tasks.create_task(agent_run.follow(_agent(name), observer, leases))
+                elif cluster.silent(name) and name in agents:
+                    agents.pop(name).cancel()
+            behind = now - cluster.now > CATCH_UP_SECONDS
+            await asyncio.sleep(0 if behind else TICK_SECONDS)
+
+
+def _agent(node_name: str) -> agent_run.AgentSettings:
+    return agent_run.AgentSettings(
+        node_name=node_name,
+        holder=f"pulltrace-agent-{node_name}",
+        containerd_socket="(simulated)",
+        containerd_namespace="k8s.io",
+        report_interval_seconds=REPORT_SECONDS,
+    )
