@@ -74,7 +74,10 @@ WatchEvent: TypeAlias = Listed[Item] | Put[Item] | Gone
 
 
 class LeaseWriting(Protocol):
-    """What the agent needs: read its own Lease at start, then write it."""
+    """What the agent needs: read its own Lease at start, then write it.
+
+    Both raise `kube.errors.KubeError`: `ApiError` (with the server's Retry-After, if any) or `ApiUnreachable`.
+    """
 
     async def get(self, name: str) -> LeaseRecord | None: ...
 
