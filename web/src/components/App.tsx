@@ -26,7 +26,7 @@ export function App() {
     <>
       <title>{pulls.loaded && counts.pulling > 0 ? `${counts.pulling} pulling · Pulltrace` : "Pulltrace"}</title>
       <Header counts={counts} connection={connection} known={pulls.loaded} />
-      <main className={styles.main}>
+      <main className={styles.main} data-lost={connection.kind === "lost"}>
         <Notices pulls={pulls} connection={connection} />
         <div className={styles.toolbar}>
           <FilterField value={filter} onChange={setFilter} />
@@ -42,7 +42,7 @@ export function App() {
         />
         <EndedSection rows={shownEnded} total={ended.length} />
       </main>
-      <Announcer pulls={pulls} />
+      <Announcer pulls={pulls} connection={connection} />
     </>
   );
 }

@@ -11,9 +11,9 @@ export function ConnectionState({ connection }: { connection: Connection }) {
       {connection.kind === "connecting" && "Connecting"}
       {connection.kind === "live" && "Live"}
       {connection.kind === "lost" && (
-        <>
+        <span>
           Reconnecting for <LostFor sinceMs={connection.sinceMs} />
-        </>
+        </span>
       )}
     </p>
   );

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Message } from "../api/types";
 import { aPull } from "../testing/pulls";
-import { phaseChanges, summarise } from "./announce";
+import { connectionChange, phaseChanges, summarise } from "./announce";
 import { NO_PULLS, applyMessages } from "./pulls";
 
 function rows(...pulls: Record<string, unknown>[]) {
@@ -17,4 +17,10 @@ it("tells what started, moved on and ended, and nothing of bytes", () => {
 
 it("says no more than three things at a time", () => {
   expect(summarise(["one", "two", "three", "four", "five"])).toBe("one. two. three. And 2 more changes");
+});
+
+it("tells that the connection was lost and that it is back, not that it was made", () => {
+  expect(connectionChange("connecting", "live")).toEqual([]);
+  expect(connectionChange("live", "lost")).toEqual(["Connection to the server lost; reconnecting"]);
+  expect(connectionChange("lost", "live")).toEqual(["Connection to the server is back"]);
 });

@@ -1,4 +1,5 @@
-// What a screen reader is told: changes of phase, and no more than a few sentences at a time.
+// What a screen reader is told: changes of phase and of the connection, and no more than a few sentences at a time.
+import type { Connection } from "../api/stream";
 import { imageLabel } from "./image";
 import { hasEnded, type Row } from "./pulls";
 import { PHASE_WORDS } from "./words";
@@ -15,6 +16,12 @@ export function phaseChanges(before: ReadonlyMap<string, Row>, after: ReadonlyMa
     sentences.push(`${imageLabel(pull)} on ${pull.nodeName}: ${what}`);
   }
   return sentences;
+}
+
+export function connectionChange(before: Connection["kind"], after: Connection["kind"]): string[] {
+  if (before === after) return [];
+  if (after === "lost") return ["Connection to the server lost; reconnecting"];
+  return before === "lost" && after === "live" ? ["Connection to the server is back"] : [];
 }
 
 export function summarise(sentences: readonly string[]): string {
