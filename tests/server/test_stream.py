@@ -1,0 +1,350 @@
+"""The live stream as the application sends it, literally; what needs a real connection is in test_serving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from falcon.testing import ASGIConductor, StreamedResult
+
+from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.server.fragments import Fragments
+from pulltrace.server.stream import EventStream
+from tests.fakes.pull_source import FakePullSource
+from tests.server.views import NOW, layer, until, view
+
+ROW = (
+    '{"id":"0123456789ab","nodeName":"node-1","imageRef":"docker.io/library/nginx:1.29","nameKnown":true,'
+    '"imageCandidates":[],"repositories":[],"phase":"%s","stale":false,"totalKnown":true,"totalBytes":100,'
+    '"downloadedBytes":%d,"cachedBytes":0,"unpackedBytes":0,"bytesPerSec":0,"percent":%d.0,"layerCount":0,'
+    '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
+    '%s"layers":[]}'
+)
+HEAD = '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z"'
+ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
+
+
+class Reader:
+    """One viewer's end of the stream."""
+
+    def __init__(self, result: StreamedResult) -> None:
+        self.result = result
+        self.text = ""
+
+    async def until(self, wanted: str, deadline_seconds: float = 10.0) -> str:
+        """All that came since the last call, as soon as it ends with what is wanted."""
+        async with asyncio.timeout(deadline_seconds):
+            while not self.text.endswith(wanted):
+                self.text += (await self.result.stream.read()).decode()
+        text, self.text = self.text, ""
+        return text
+
+    async def event(self) -> str:
+        return await self.until("\n\n")
+
+
+class Streams:
+    """An event stream under test and its source."""
+
+    def __init__(self, *views: Any, **options: Any) -> None:
+        self.source = FakePullSource(*views)
+        options.setdefault("window_seconds", 0.01)
+        self.app = EventStream(self.source, Fragments(), clock=lambda: NOW, **options)
+
+    @asynccontextmanager
+    async def open(self, query: str = "") -> AsyncIterator[Reader]:
+        conductor = ASGIConductor(self.app)
+        async with conductor.simulate_get_stream("/api/v1/events", query_string=query) as result:
+            yield Reader(result)
+
+
+def at(downloaded_bytes: int, phase: Phase = Phase.DOWNLOADING, **pull: Any) -> Any:
+    return view(phase=phase, total_bytes=100, downloaded_bytes=downloaded_bytes, **pull)
+
+
+async def test_snapshot_comes_first() -> None:
+    """The first event is named and holds all rows; its id is the sequence of the source."""
+    streams = Streams(at(50))
+    async with streams.open() as reader:
+        assert await reader.event() == (
+            f'event: snapshot\nid: 1\ndata: {HEAD},"type":"snapshot","synced":true,'
+            f'"pulls":[{ROW % ("downloading", 50, 50, "")}]}}\n\n'
+        )
+        assert reader.result.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert reader.result.headers["cache-control"] == "no-store"
+        assert reader.result.headers["x-accel-buffering"] == "no"
+
+
+async def test_changes_follow() -> None:
+    """Each change is an unnamed event with its type, the node and the row."""
+    streams = Streams()
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.put(at(0))
+        started = await reader.event()
+        streams.source.put(at(50))
+        progress = await reader.event()
+        streams.source.put(at(100, Phase.COMPLETED))
+        completed = await reader.event()
+        streams.source.remove("0123456789ab")
+        removed = await reader.event()
+
+    def event(number: int, kind: str, row: str) -> str:
+        return f'id: {number}\ndata: {HEAD},"type":"{kind}","nodeName":"node-1","pull":{row}}}\n\n'
+
+    assert started == event(1, "pull.started", ROW % ("downloading", 0, 0, ""))
+    assert progress == event(2, "pull.progress", ROW % ("downloading", 50, 50, ""))
+    assert completed == event(3, "pull.completed", ROW % ("completed", 100, 100, ENDED))
+    assert removed == event(4, "pull.removed", ROW % ("completed", 100, 100, ENDED))
+
+
+async def test_changes_of_a_window_are_one() -> None:
+    """Of many changes within a window the last is sent; the start and the end of a short pull both are."""
+    streams = Streams(window_seconds=0.25)
+    async with streams.open() as reader:
+        await reader.event()
+        for done in range(10):
+            streams.source.put(at(done))
+        streams.source.put(at(100, Phase.COMPLETED))
+        both = await reader.until("}\n\n")
+
+    assert [line for line in both.splitlines() if line.startswith("id")] == ["id: 10", "id: 11"]
+    assert '"type":"pull.started"' in both
+    assert '"type":"pull.completed"' in both
+
+
+async def test_window_bounds_the_rate() -> None:
+    """A viewer is sent one block a window, however often the rows change."""
+    streams = Streams(at(0), window_seconds=0.25)
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.put(at(1))
+        await reader.event()
+        first = asyncio.get_running_loop().time()
+        streams.source.put(at(2))
+        await until(lambda: not any(each._changes for each in streams.source.subscriptions))
+        streams.source.put(at(3))
+        assert '"downloadedBytes":3' in await reader.event()
+        assert asyncio.get_running_loop().time() - first > 0.2
+
+
+async def test_layers_on_request() -> None:
+    """With `layers=true` the layers' own events come too; without it they do not."""
+    streams = Streams(at(0))
+    async with streams.open("layers=true") as detailed, streams.open("layers=false") as plain:
+        await detailed.event()
+        await plain.event()
+        streams.source.put(at(5, layers=(layer("a", LayerState.DOWNLOADING, 5),)))
+        both = await detailed.event()
+        assert '"type":"layer.' not in await plain.event()
+
+    assert '"type":"pull.progress"' in both
+    assert (
+        '"layer":{"pullId":"0123456789ab","digest":"sha256:aaaaaaaaaaaa","state":"downloading","totalBytes":100,'
+        '"downloadedBytes":5,"percent":5.0,"totalKnown":true}}\n\n'
+    ) in both
+
+
+async def test_all_viewers_are_sent_the_same_bytes() -> None:
+    """An event is written once: two viewers get the very same object."""
+    streams = Streams(at(0))
+    one, two = (streams.app._hub.join(layers=False) for _ in range(2))
+    try:
+        assert await one.next(5) is await two.next(5)
+        streams.source.put(at(1))
+        block = await one.next(5)
+        assert block is not None
+        assert b'"downloadedBytes":1' in block
+        assert block is await two.next(5)
+    finally:
+        streams.app._hub.leave(one)
+        streams.app._hub.leave(two)
+
+
+async def test_silence_is_filled() -> None:
+    """When nothing happens a comment keeps the connection alive."""
+    streams = Streams(at(0), ping_seconds=0.01)
+    async with streams.open() as reader:
+        await reader.until("}\n\n")
+        assert (await reader.until(": ping\n\n")).startswith(": ping\n\n")
+
+
+async def test_source_becomes_complete() -> None:
+    """A viewer that came before the first list of Leases gets a new snapshot once it is in."""
+    streams = Streams()
+    streams.source.synced = False
+    async with streams.open() as reader:
+        assert '"synced":false' in await reader.event()
+        streams.source.synced = True
+        streams.source.put(at(1))
+        snapshot = await reader.event()
+
+    assert snapshot.startswith("event: snapshot\n")
+    assert '"synced":true' in snapshot
+    assert '"downloadedBytes":1' in snapshot
+
+
+async def test_hub_that_was_too_slow_begins_again() -> None:
+    """When the source lost the hub, every viewer gets a new snapshot and then changes again."""
+    streams = Streams(at(0))
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.lose_subscribers()
+        streams.source.rows[at(7).id] = at(7)
+        assert (await reader.event()).startswith("event: snapshot\n")
+        streams.source.put(at(8))
+        assert '"type":"pull.progress"' in await reader.event()
+
+    assert not streams.source.subscriptions
+
+
+async def test_slow_viewer_begins_again() -> None:
+    """A viewer that does not read for long gets the state of now, once, and no backlog."""
+    streams = Streams(at(0))
+    slow, quick = (streams.app._hub.join(layers=False) for _ in range(2))
+    try:
+        await slow.next(5)
+        await quick.next(5)
+        for done in range(1, 40):
+            streams.source.put(at(done))
+            assert await quick.next(5)
+        streams.source.put(at(40))
+        assert await quick.next(5)
+        block = await slow.next(5)
+        assert block is not None
+        assert block.startswith(b"event: snapshot\nid: 41\n")
+        assert b'"downloadedBytes":40' in block
+        streams.source.put(at(41))
+        assert b"pull.progress" in (await slow.next(5) or b"")
+    finally:
+        streams.app._hub.leave(slow)
+        streams.app._hub.leave(quick)
+
+
+async def test_shutdown_ends_the_stream() -> None:
+    """When the source closes, the last changes are sent, then when to come back, then the stream ends."""
+    streams = Streams(at(0), window_seconds=5)
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.put(at(1))
+        await reader.event()
+        streams.source.close()
+        farewell = await reader.event()
+        await until(lambda: not streams.app.clients)
+
+    name, milliseconds = farewell.split()
+    assert name == "retry:"
+    assert 2000 <= int(milliseconds) <= 7000
+
+
+async def test_old_stream_ends() -> None:
+    """A viewer does not stay with one replica for ever: after a while it is asked to come again."""
+    streams = Streams(at(0), max_age_seconds=0.01, ping_seconds=0.005)
+    async with streams.open() as reader:
+        await until(lambda: not streams.app.clients)
+        assert (await reader.event()).splitlines()[-2].startswith("retry: ")
+
+
+async def test_viewer_that_leaves_is_forgotten() -> None:
+    """After the last viewer nobody is subscribed any more, and the next one begins anew."""
+    streams = Streams(at(0))
+    for downloaded in (1, 2):
+        async with streams.open() as reader:
+            await reader.event()
+            assert (streams.app.clients, len(streams.source.subscriptions)) == (1, 1)
+            streams.source.put(at(downloaded))
+            assert f'"downloadedBytes":{downloaded}' in await reader.event()
+        assert (streams.app.clients, len(streams.source.subscriptions)) == (0, 0)
+
+
+async def test_viewer_that_leaves_at_once_is_forgotten() -> None:
+    """A viewer that is gone before anything was sent leaves no subscription behind."""
+    streams = Streams(at(0))
+    streams.app._hub.leave(streams.app._hub.join(layers=False))
+
+    assert (streams.app.clients, len(streams.source.subscriptions)) == (0, 0)
+
+
+async def test_viewers_are_limited() -> None:
+    """One viewer too many is told so, when to come back, and what works meanwhile."""
+    streams = Streams(max_clients=1)
+    async with streams.open() as reader:
+        await reader.event()
+        answer = await ASGIConductor(streams.app).simulate_get("/api/v1/events")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json == {
+        "type": "about:blank",
+        "title": "Too many viewers",
+        "status": 503,
+        "detail": "This replica serves 1 live streams and has no room for another now. GET /api/v1/pulls still answers.",
+    }
+
+
+@pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("node=x", "node"), ("layers=", "layers")])
+async def test_bad_query(query: str, parameter: str) -> None:
+    """What the stream does not know it refuses, before it begins."""
+    answer = await ASGIConductor(Streams().app).simulate_get("/api/v1/events", query_string=query)
+
+    assert (answer.status_code, answer.json["parameter"]) == (400, parameter)
+
+
+async def test_bad_method() -> None:
+    """The stream is for reading."""
+    answer = await ASGIConductor(Streams().app).simulate_post("/api/v1/events")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+async def test_peer_that_takes_nothing_is_left() -> None:
+    """A send that never returns ends the stream after its time, and the viewer is forgotten."""
+    streams = Streams(at(0), send_seconds=0.01)
+    never = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await never.wait()
+        return {}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            await never.wait()
+
+    await streams.app({"type": "http", "method": "GET", "query_string": b""}, receive, send)
+
+    assert streams.app.clients == 0
+
+
+async def test_large_snapshot_goes_out_in_pieces() -> None:
+    """A large text is sent piece by piece, so that a slow peer has time for each of them."""
+    streams = Streams(at(0, error="x" * 200_000))
+    pieces: list[bytes] = []
+
+    async def receive() -> dict[str, Any]:
+        await until(lambda: b"".join(pieces).endswith(b"\n\n"))
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        pieces.append(message.get("body", b""))
+
+    await streams.app({"type": "http", "method": "GET", "query_string": b""}, receive, send)
+
+    assert max(map(len, pieces)) == 64 * 1024
+    assert len(b"".join(pieces)) > 200_000
+
+
+async def test_broken_source_sends_viewers_away(caplog: pytest.LogCaptureFixture) -> None:
+    """An error while following is logged once and ends the streams; those who come back begin anew."""
+    streams = Streams(at(0))
+    async with streams.open() as reader:
+        await reader.event()
+        [subscription] = streams.source.subscriptions
+        subscription.take("nonsense")  # type: ignore[arg-type]
+        assert (await reader.event()).startswith("retry: ")
+        await until(lambda: not streams.app.clients)
+
+    assert subscription not in streams.source.subscriptions
+    assert "The live stream broke" in caplog.text
