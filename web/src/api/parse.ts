@@ -61,8 +61,7 @@ function pullOf(value: unknown): Pull | null {
     progressedAtMs: time(fields.progressedAt),
     completedAtMs,
     error: text(fields.error, ERROR_LENGTH),
-    manifestDigest: text(fields.manifestDigest),
-    indexDigest: text(fields.indexDigest),
+    digest: text(fields.digest),
     pods: list(fields.pods).flatMap(podOf),
     layers: list(fields.layers).flatMap(layerOf),
   };

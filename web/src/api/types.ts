@@ -45,8 +45,8 @@ export interface Pull {
   readonly progressedAtMs: number | null;
   readonly completedAtMs: number | null;
   readonly error: string;
-  readonly manifestDigest: string;
-  readonly indexDigest: string;
+  /** What the reference resolved to; "" while it is not known. */
+  readonly digest: string;
   readonly pods: readonly WaitingContainer[];
   readonly layers: readonly Layer[];
 }

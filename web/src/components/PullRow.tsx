@@ -125,8 +125,7 @@ function Details({ row, id }: { row: Row; id: string }) {
     ["Agent", pull.stale ? SILENT_AGENT : ""],
     ["Started", pull.startedAtMs === null ? "" : formatClock(pull.startedAtMs)],
     ["Last progress", pull.progressedAtMs === null ? "" : formatClock(pull.progressedAtMs)],
-    ["Manifest", pull.manifestDigest],
-    ["Index", pull.indexDigest],
+    ["Digest", pull.digest],
   ].filter(([, value]) => value !== "");
   return (
     <div className={styles.details} id={id}>
