@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pulltrace.demo import story
+from pulltrace.demo import machines, story
 from pulltrace.demo.images import image
 from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import STEP_SECONDS, SimulatedNode
@@ -26,9 +26,9 @@ class SimulatedCluster:
         self._origin = origin
         self._began_at = origin - story.PREPARATION_SECONDS
         self._steps = 0
-        self.nodes = {machine.name: SimulatedNode(machine, self._began_at) for machine in story.MACHINES}
+        self.nodes = {machine.name: SimulatedNode(machine, self._began_at) for machine in machines.MACHINES}
         self._kubelets = {
-            name: Kubelet(node, KEPT_BIG_IMAGES if name in story.ACCELERATED else KEPT_IMAGES)
+            name: Kubelet(node, KEPT_BIG_IMAGES if name in machines.ACCELERATED else KEPT_IMAGES)
             for name, node in self.nodes.items()
         }
         self._rollouts = Rollouts(seed)
@@ -36,7 +36,7 @@ class SimulatedCluster:
         self._acts: list[Act] = list(story.acts(0))
         self._silent_until: dict[str, float] = {}
         self._changes: list[tuple[str, PodRecord | None]] = []
-        for name in story.WORKERS:
+        for name in machines.WORKERS:
             for recipe, tag in (("nginx", "1.27.2"), ("python", "3.12-slim"), ("java", "21-jre")):
                 self.nodes[name].preload(image(recipe, tag))
 
@@ -94,7 +94,7 @@ class SimulatedCluster:
         spoken_for = {act.what.pod.node for act in self._acts if isinstance(act.what, Deploy)}
         return Situation(
             running_pulls=sum(len(node.pulls) for node in self.nodes.values()),
-            idle_workers=[name for name in idle if name in story.WORKERS],
-            idle_accelerated=[name for name in idle if name in story.ACCELERATED and name not in spoken_for],
-            big_pulls=sum(bool(self.nodes[name].pulls) for name in story.ACCELERATED),
+            idle_workers=[name for name in idle if name in machines.WORKERS],
+            idle_accelerated=[name for name in idle if name in machines.ACCELERATED and name not in spoken_for],
+            big_pulls=sum(bool(self.nodes[name].pulls) for name in machines.ACCELERATED),
         )

@@ -142,7 +142,9 @@ class Kubelet:
         self._changed.add(start.pod.key)
 
     def _serve(self, now: float) -> None:
-        """Begins as many pulls as may run at once, in the order of the queue."""
+        """Begins as many pulls as may run at once, in the order of the queue; after an end not before the next step."""
+        if self._node.ended and self._node.ended[-1].ended_at == now:
+            return
         while self._queue and len(self._node.pulls) < self._node.machine.parallel_pulls:
             start = self._queue.popleft()
             container = start.pod.containers[start.created]
@@ -151,7 +153,7 @@ class Kubelet:
                 self._create(start, now)
                 continue
             self._make_room()
-            start.pull = self._node.pull(container.image, _resolve_seconds(container), container.fault)
+            start.pull = self._node.pull(container.image, _resolve_seconds(container), _fault(container, start.tries))
 
     def _make_room(self) -> None:
         needed = {container.image.name for start in self._starts.values() for container in start.pod.containers}
@@ -169,6 +171,12 @@ class Kubelet:
         start.not_before = now + min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**start.tries)
         start.tries += 1
         self._changed.add(start.pod.key)
+
+
+def _fault(container: Container, tries: int) -> Fault | None:
+    """What is not in the registry is missing every time; a connection breaks once."""
+    passing = isinstance(container.fault, Failure) and container.fault.after_fraction is not None
+    return None if passing and tries else container.fault
 
 
 def _resolve_seconds(container: Container) -> float:

@@ -15,11 +15,23 @@ from pulltrace.demo.kubelet import Container, Pod
 from pulltrace.demo.naming import pod_name, replica_set
 from pulltrace.demo.story import orders
 
-WANTED_PULLS = 9
+WANTED_PULLS = 8
 WANTED_BIG_PULLS = 3
 REPLICAS = 3
 
-_SMALL = ("checkout", "redis", "web", "orders", "search", "postgres", "catalog", "nginx", "fluent-bit")
+_SMALL = (
+    "checkout",
+    "search",
+    "redis",
+    "catalog",
+    "orders",
+    "postgres",
+    "search",
+    "nginx",
+    "checkout",
+    "catalog",
+    "web",
+)
 _BIG = ("trainer", "vllm", "embedder", "triton")
 _NAMESPACES = {
     "redis": "cache",

@@ -6,36 +6,20 @@ with the next releases, so that what is on the nodes already matters as it does 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pulltrace.demo.images import Image, image
 from pulltrace.demo.kubelet import Container, Pod
 from pulltrace.demo.naming import pod_name, replica_set
-from pulltrace.demo.node import Failure, Fault, Machine, Stall
+from pulltrace.demo.machines import FASTEST, PARALLEL, TRAINERS, WORKERS
+from pulltrace.demo.node import Failure, Fault, Stall
 from pulltrace.kube.pods import Role
 
 ROUND_SECONDS = 200.0
 PREPARATION_SECONDS = 30.0
 """The first acts of a round begin so long before its time zero: at zero there is something to see."""
 SILENCE_SECONDS = 95.0
-
-MACHINES = (
-    Machine("gpu-h100-01", 196, 310),
-    Machine("gpu-a100-01", 92, 230),
-    Machine("gpu-a100-02", 74, 210),
-    Machine("gpu-a100-03", 112, 240),
-    Machine("gpu-a100-04", 81, 220),
-    Machine("gpu-l4-01", 64, 180, parallel_pulls=3),
-    Machine("worker-01", 38, 110),
-    Machine("worker-02", 46, 120),
-    Machine("worker-03", 31, 95),
-    Machine("worker-04", 52, 130),
-    Machine("worker-05", 41, 110),
-    Machine("edge-01", 20, 60),
-)
-ACCELERATED = tuple(machine.name for machine in MACHINES if machine.name.startswith("gpu-"))
-WORKERS = tuple(machine.name for machine in MACHINES if machine.name not in ACCELERATED)
-BIG = tuple(name for name in ACCELERATED if "-a100-" in name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,48 +72,61 @@ class Act:
 
 def acts(number: int) -> tuple[Act, ...]:
     """The acts of a round, by time."""
-    training, second, stalling, silent = (BIG[(number + turn) % len(BIG)] for turn in range(4))
-    busy_worker, failing = WORKERS[number % len(WORKERS)], WORKERS[(number + 2) % len(WORKERS)]
-    pytorch = image("pytorch", "2.4.0-cuda12.4-cudnn9-devel")
-    found = [
-        # A Deployment with a big image over two nodes, and what waits in the queue behind it on one of them.
-        *(Act(-26.0 + 6 * turn, Clean(node)) for turn, node in enumerate((training, second))),
-        Act(-26.0, Deploy(_pod("ml", "finetune-llama", number, training, pytorch))),
-        Act(-20.0, Deploy(_pod("ml", "finetune-llama", number, second, pytorch))),
-        Act(-8.0, Deploy(_pod("monitoring", "fluent-bit", number, training, image("fluent-bit", f"3.1.{number % 9}")))),
-        Act(
-            -6.0,
-            Deploy(
-                _pod(
-                    "gpu-operator",
-                    "dcgm-exporter",
-                    number,
-                    training,
-                    image("dcgm-exporter", f"3.3.{number % 9}-ubuntu22.04"),
-                )
-            ),
-        ),
-        # A download that stands still for a minute.
-        Act(-14.0, Clean(stalling)),
-        Act(
-            -14.0, Deploy(_pod("ml", "speech-nemo", number, stalling, image("nemo", _month(number)), Stall(0.24, 60.0)))
-        ),
-        # An agent that falls silent in the middle of a pull.
-        Act(-4.0, Clean(silent)),
-        Act(-4.0, Deploy(_pod("inference", "triton", number, silent, image("triton", f"{_month(number)}-py3")))),
-        Act(9.0, Silence(silent, SILENCE_SECONDS)),
-        # A release that was never pushed; it is put right after some time.
-        *_broken_release(number, failing),
-        # Two tags of one repository at once: nothing but the end tells which is which.
-        Act(2.0, Clean("gpu-l4-01")),
-        Act(2.0, Deploy(_pod("inference", "vllm-stable", number, "gpu-l4-01", image("vllm", f"v0.6.{number % 8}")))),
-        Act(3.5, Deploy(_pod("inference", "vllm-canary", number, "gpu-l4-01", image("vllm", f"v0.7.{number % 8}")))),
-        # Before a maintenance somebody fetches an image by hand.
-        Act(6.0, PrePull("gpu-h100-01", image("vllm", f"v0.7.{number % 8}"))),
-        # One pod, three images: one after another.
-        Act(1.0, Deploy(orders(number, busy_worker))),
-    ]
+    found = (*_on_accelerated(number), *_on_workers(number))
     return tuple(sorted(found, key=lambda act: act.at))
+
+
+def _on_accelerated(number: int) -> Iterator[Act]:
+    training, second, stalling, silent = (TRAINERS[(number + turn) % len(TRAINERS)] for turn in range(4))
+    month = f"24.{number % 12 + 1:02}"
+
+    # A Deployment with a big image over two nodes, and what waits in the queue behind it on one of them.
+    pytorch = image("pytorch", "2.4.0-cuda12.4-cudnn9-devel")
+    for at, node in ((-26.0, training), (-20.0, second)):
+        yield Act(at, Clean(node))
+        yield Act(at, Deploy(_pod("ml", "finetune-llama", number, node, pytorch)))
+    yield Act(
+        -8.0, Deploy(_pod("monitoring", "fluent-bit", number, training, image("fluent-bit", f"3.1.{number % 9}")))
+    )
+    exporter = image("dcgm-exporter", f"3.3.{number % 9}-ubuntu22.04")
+    yield Act(-6.0, Deploy(_pod("gpu-operator", "dcgm-exporter", number, training, exporter)))
+
+    # A download that stands still for a minute.
+    yield Act(-14.0, Clean(stalling))
+    yield Act(-14.0, Deploy(_pod("ml", "speech-nemo", number, stalling, image("nemo", month), Stall(0.24, 60.0))))
+
+    # An agent that falls silent in the middle of a pull.
+    yield Act(-6.0, Clean(silent))
+    yield Act(-6.0, Deploy(_pod("inference", "triton", number, silent, image("triton", f"{month}-py3"))))
+    yield Act(3.0, Silence(silent, SILENCE_SECONDS))
+
+    # Two tags of one repository at once: nothing but the end tells which is which.
+    stable, canary = image("vllm", f"v0.6.{number % 8}"), image("vllm", f"v0.7.{number % 8}")
+    yield Act(2.0, Clean(PARALLEL))
+    yield Act(2.0, Deploy(_pod("inference", "vllm-stable", number, PARALLEL, stable)))
+    yield Act(3.5, Deploy(_pod("inference", "vllm-canary", number, PARALLEL, canary)))
+
+    # Before a roll-out somebody fetches an image by hand.
+    yield Act(6.0, PrePull(FASTEST, canary))
+
+
+def _on_workers(number: int) -> Iterator[Act]:
+    several, failing, interrupted = (WORKERS[(number + turn) % len(WORKERS)] for turn in (0, 2, 3))
+
+    # A release that was never pushed; it is put right after some time.
+    missing = image("payments", f"v3.{number}.0")
+    broken = _pod("shop", "payments", number, failing, missing, Failure(_not_found(missing)))
+    yield Act(-29.0, Deploy(broken))
+    yield Act(166.0, Withdraw(broken))
+    yield Act(166.0, Deploy(_pod("shop", "payments", number, failing, image("payments", f"v3.{number}.1"))))
+
+    # A connection that breaks in the middle: the next try goes on from there.
+    catalog = image("catalog", f"v4.{number}.0")
+    reset = Failure(_connection_reset(catalog), after_fraction=0.55)
+    yield Act(94.0, Deploy(_pod("shop", "catalog", number, interrupted, catalog, reset)))
+
+    # One pod, three images: one after another.
+    yield Act(1.0, Deploy(orders(number, several)))
 
 
 def orders(number: int, node: str) -> Pod:
@@ -148,17 +145,17 @@ def orders(number: int, node: str) -> Pod:
     )
 
 
-def _broken_release(number: int, node: str) -> tuple[Act, ...]:
-    missing, pushed = image("payments", f"v3.{number}.0"), image("payments", f"v3.{number}.1")
-    words = (
-        f'rpc error: code = NotFound desc = failed to pull and unpack image "{missing.name}": '
-        f'failed to resolve reference "{missing.name}": {missing.name}: not found'
-    )
-    broken = _pod("shop", "payments", number, node, missing, Failure(words))
+def _not_found(missing: Image) -> str:
     return (
-        Act(-2.0, Deploy(broken)),
-        Act(166.0, Withdraw(broken)),
-        Act(166.0, Deploy(_pod("shop", "payments", number, node, pushed))),
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{missing.reference}": '
+        f'failed to resolve reference "{missing.reference}": {missing.reference}: not found'
+    )
+
+
+def _connection_reset(wanted: Image) -> str:
+    return (
+        f'rpc error: code = Unknown desc = failed to pull and unpack image "{wanted.reference}": failed to copy: '
+        f"read tcp 10.40.2.17:51724->140.82.121.34:443: read: connection reset by peer"
     )
 
 
@@ -166,7 +163,3 @@ def _pod(namespace: str, name: str, number: int, node: str, what: Image, fault: 
     release = f"{what.name} {number}"
     owner = ("ReplicaSet", replica_set(name, release))
     return Pod(namespace, pod_name(name, release, node), node, owner, (Container(name, what, fault=fault),))
-
-
-def _month(number: int) -> str:
-    return f"24.{number % 12 + 1:02}"
