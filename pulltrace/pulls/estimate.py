@@ -30,11 +30,15 @@ class Step:
 
 
 def add_step(steps: tuple[Step, ...], now: float, moved_bytes: int) -> tuple[Step, ...]:
-    """`steps` with this moment, if bytes have moved since the last one, and without what is too old to matter."""
+    """`steps` with this moment, if bytes have moved since the last one, and without what is too old to matter.
+
+    The step before this one always matters: on a very slow link it is the only other one.
+    """
     if steps and moved_bytes <= steps[-1].moved_bytes:
         return steps
-    kept = [step for step in steps if now - step.at <= LONG_WINDOW_SECONDS]
-    return (*kept, Step(now, moved_bytes))
+    before = tuple(step for step in steps if step.at < now)  # a clock that was set back left the others in the future
+    kept = tuple(step for step in before if now - step.at <= LONG_WINDOW_SECONDS)
+    return (*(kept or before[-1:]), Step(now, moved_bytes))
 
 
 def bytes_per_second(steps: Sequence[Step], now: float) -> float:
