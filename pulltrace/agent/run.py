@@ -66,7 +66,7 @@ async def follow(settings: AgentSettings, observer: Observing, store: LeaseWriti
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
     failures = 0
     while True:
-        began = time.monotonic()
+        began, now = time.monotonic(), time.time()
         try:
             observation = await observer.observe()
         except ContainerdError as error:
@@ -78,7 +78,7 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
             if failures >= TROUBLE_AFTER:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
-            state = tracker.advance(state, observation, time.time(), settings.node_name)
+            state = tracker.advance(state, observation, now, settings.node_name)
             writer.offer(tracker.report(state))
         pause = OBSERVE_SECONDS if state.running else IDLE_OBSERVE_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))

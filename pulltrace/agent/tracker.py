@@ -34,6 +34,8 @@ class TrackedPull:
     layer_bytes: Mapping[str, int] = field(default_factory=dict)
     """Downloaded bytes by layer at the last observation."""
     moved_bytes: int = 0
+    seen_at: float | None = None
+    """When the last look at it began; None for one that only the Lease tells of."""
     steps: tuple[estimate.Step, ...] = ()
 
 
@@ -57,9 +59,7 @@ def restore(report: NodeReport) -> NodeState:
 def report(state: NodeState) -> NodeReport:
     """What to say of the node."""
     running = sorted((tracked.pull for tracked in state.running.values()), key=lambda pull: (pull.started_at, pull.id))
-    return NodeReport(
-        pulls=tuple(running), recent=state.recent, unpack_bytes_per_second=state.unpack_bytes_per_second
-    )
+    return NodeReport(pulls=tuple(running), recent=state.recent, unpack_bytes_per_second=state.unpack_bytes_per_second)
 
 
 def pull_id(node_name: str, lease_id: str, started_at: float) -> str:
@@ -69,7 +69,7 @@ def pull_id(node_name: str, lease_id: str, started_at: float) -> str:
 
 
 def advance(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> NodeState:
-    """The state after one more look at the node."""
+    """The state after one more look at the node; `now` is when that look began."""
     running: dict[str, TrackedPull] = {}
     unpack_rate = state.unpack_bytes_per_second
     for seen in observation.pulls:
@@ -84,7 +84,9 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
         ended: list[Pull] = []
     else:
         claimed = frozenset(tracked.pull.target_digest for tracked in (*running.values(), *gone))
-        ended = [_ended(tracked.pull, observation.images, claimed, now) for tracked in gone]
+        free = tuple(image for image in observation.images if image.digest not in claimed)
+        alone = sum(tracked.pull.target_digest is None for tracked in gone) == 1
+        ended = [_ended(tracked, observation.images, free, now, alone=alone) for tracked in gone]
     recent = sorted((*ended, *state.recent), key=lambda pull: pull.ended_at or 0.0, reverse=True)
     recent = [pull for pull in recent if now - (pull.ended_at or 0.0) < RECENT_SECONDS]
     return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate)
@@ -100,7 +102,7 @@ def _moved_on(
         target_digest=seen.index_digest or seen.manifest_digest or before.pull.target_digest,
     )
     if seen.layers is None:
-        return replace(before, pull=pull)
+        return replace(before, pull=pull, seen_at=now)
     moved = before.moved_bytes + _newly_moved(before, seen)
     steps = estimate.add_step(before.steps, now, moved)
     rate = estimate.bytes_per_second(steps, now)
@@ -116,7 +118,7 @@ def _moved_on(
         bytes_per_second=rate if pull.phase is Phase.DOWNLOADING else 0.0,
         seconds_left=_seconds_left(seen, rate, unpack_rate, now),
     )
-    return TrackedPull(pull, {layer.digest: _here(layer) for layer in seen.layers}, moved, steps)
+    return TrackedPull(pull, {layer.digest: _here(layer) for layer in seen.layers}, moved, now, steps)
 
 
 def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
@@ -197,7 +199,7 @@ def _seconds_left(seen: PullObservation, rate: float, unpack_rate: float | None,
 
 def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: PullObservation) -> float | None:
     """Adds the layers that were unpacked since the last observation to what is known of this node's speed."""
-    if tracked is None or not seen.layers:
+    if tracked is None or not tracked.layer_bytes or not seen.layers:  # what was unpacked before is not news
         return known
     done_before = {layer.digest for layer in tracked.pull.layers if layer.state is LayerState.DONE}
     ready_at = seen.started_at
@@ -211,25 +213,33 @@ def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: Pul
     return known
 
 
-def _ended(pull: Pull, images: tuple[ImageRecord, ...], claimed: frozenset[str | None], now: float) -> Pull:
-    """The pull with its outcome: an image record is the proof of success. `claimed`: the digests of all known pulls."""
-    written = [image for image in images if image.updated_at >= pull.started_at]
+def _ended(
+    tracked: TrackedPull, images: tuple[ImageRecord, ...], free: tuple[ImageRecord, ...], now: float, *, alone: bool
+) -> Pull:
+    """The pull with its outcome: an image record is the proof of success.
+
+    A pull whose manifest was never seen (so fast, or so little) can only have written a record that is `free`
+    (no known pull's), after it was last seen; when it is not `alone` in that, nobody can tell whose it is.
+    """
+    pull = tracked.pull
     if pull.target_digest is not None:
-        records = [image for image in written if image.digest == pull.target_digest]
+        records = [i for i in images if i.digest == pull.target_digest and i.updated_at >= pull.started_at]
         if not records and pull.layer_count and pull.layers_done == pull.layer_count:
-            records = [image for image in images if image.digest == pull.target_digest]
-    else:  # so fast, or so little, that its manifest was never seen
-        records = [image for image in written if image.digest not in claimed]
+            records = [i for i in images if i.digest == pull.target_digest]
+    else:
+        since = max(pull.started_at, tracked.seen_at or 0.0)
+        records = [i for i in free if i.updated_at >= since]
     pull = replace(pull, bytes_per_second=0.0, seconds_left=None, ended_at=now, progressed_at=now)
     if not records:
         return replace(pull, phase=Phase.FAILED)
-    if len({image.digest for image in records}) > 1:  # any of them may be this pull's
+    if len({i.digest for i in records}) > 1 or (pull.target_digest is None and not alone):
         return replace(pull, phase=Phase.UNKNOWN)
     total = pull.total_bytes or 0
+    written_at = max(image.updated_at for image in records)
     return replace(
         pull,
         phase=Phase.COMPLETED,
-        ended_at=min(now, max(pull.started_at, *(image.updated_at for image in records))),
+        ended_at=min(now, written_at) if written_at >= pull.started_at else now,
         names=_names(records),
         downloaded_bytes=total,
         unpacked_bytes=total,
