@@ -44,17 +44,23 @@ class Written:
     """Of the running pulls in it."""
     at: float
     """On the monotonic clock."""
+    stretch: float = 1.0
+    """What the intervals until the next write are multiplied by."""
 
 
-def due_in(written: Written | None, report: NodeReport, wanted: Mapping[str, str], interval: float, now: float) -> float:
+def due_in(
+    written: Written | None, report: NodeReport, wanted: Mapping[str, str], interval: float, now: float
+) -> float:
     """Seconds until `wanted` should be written, on a clock where `written.at` and `now` are times."""
     if written is None:
         return 0.0
     if written.phases != phases(report):
-        return max(0.0, written.at + COALESCE_SECONDS - now)
-    if changed(written.annotations, wanted):
-        return max(0.0, written.at + interval - now)
-    return max(0.0, written.at + (PULLING_RENEW_SECONDS if report.pulls else IDLE_RENEW_SECONDS) - now)
+        pause = COALESCE_SECONDS
+    elif changed(written.annotations, wanted):
+        pause = interval
+    else:
+        pause = PULLING_RENEW_SECONDS if report.pulls else IDLE_RENEW_SECONDS
+    return max(0.0, written.at + pause * written.stretch - now)
 
 
 def changed(written: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
@@ -104,10 +110,7 @@ class LeaseWriter:
         while True:
             self._wake.clear()
             assert self._report is not None
-            factor = 1 + random.uniform(-JITTER, JITTER)  # noqa: S311 - spreads writes, hides nothing
-            wait = factor * due_in(
-                self._written, self._report, encode(self._report), self._interval, self._monotonic()
-            )
+            wait = due_in(self._written, self._report, encode(self._report), self._interval, self._monotonic())
             if wait > 0:
                 await self._wait_for_report(wait)
             if wait <= 0 or not self._wake.is_set():
@@ -147,13 +150,17 @@ class LeaseWriter:
             duration_seconds=PULLING_DURATION_SECONDS if report.pulls else IDLE_DURATION_SECONDS,
         )
         record = await self._store.patch(self._node_name, patch)
-        self._written = Written(record.annotations, phases(report), self._monotonic())
+        # Drawn once a write: drawn at every report, the differences would even out.
+        stretch = 1 + random.uniform(-JITTER, JITTER)
+        self._written = Written(record.annotations, phases(report), self._monotonic(), stretch)
 
     def _failed(self, attempt: tenacity.RetryCallState) -> None:
         self._written = None  # the write may have arrived or not: look before the next one
         error = attempt.outcome.exception() if attempt.outcome else None
         pause = attempt.next_action.sleep if attempt.next_action else 0.0
-        logger.warning("the Lease of node %s could not be written (%s); next try in %.0f s", self._node_name, error, pause)
+        logger.warning(
+            "the Lease of node %s could not be written (%s); next try in %.0f s", self._node_name, error, pause
+        )
 
 
 def _retry_wait(attempt: tenacity.RetryCallState) -> float:
