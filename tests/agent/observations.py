@@ -1,0 +1,89 @@
+"""What containerd shows, written by hand for the tests of the tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pulltrace.agent import tracker
+from pulltrace.agent.tracker import NodeState
+from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
+from pulltrace.pulls.model import Pull
+
+NODE = "node-1"
+START = 1_000_000.0
+MIB = 1024 * 1024
+INDEX = "sha256:" + "f" * 64
+NAME = "docker.io/library/nginx:1.29"
+
+
+def layer(digit: str, size_bytes: int = 100 * MIB, **seen: Any) -> LayerObservation:
+    """A layer that is queued unless it is said what was seen of it."""
+    return LayerObservation(f"sha256:{digit * 64}", size_bytes, **seen)
+
+
+def arriving(digit: str, ingested_bytes: int, **seen: Any) -> LayerObservation:
+    return layer(digit, ingested_bytes=ingested_bytes, **{"ingest_started_at": START + 1, **seen})
+
+
+def stored(digit: str, at: float = START + 5, **seen: Any) -> LayerObservation:
+    return layer(digit, stored_at=at, **seen)
+
+
+def unpacked(digit: str, at: float = START + 6, **seen: Any) -> LayerObservation:
+    return layer(digit, **{"stored_at": START + 5, "unpacked_at": at, **seen})
+
+
+def resolving(lease: str = "lease-1", started_at: float = START) -> PullObservation:
+    return PullObservation(lease, started_at)
+
+
+def running(
+    *layers: LayerObservation, lease: str = "lease-1", started_at: float = START, digest: str = INDEX, **seen: Any
+) -> PullObservation:
+    return PullObservation(
+        lease,
+        started_at,
+        has_content=True,
+        repositories=("docker.io/library/nginx",),
+        index_digest=digest,
+        layers=layers,
+        **seen,
+    )
+
+
+def record(name: str = NAME, digest: str = INDEX, updated_at: float = START + 20) -> ImageRecord:
+    return ImageRecord(name, digest, updated_at)
+
+
+class Watched:
+    """A node that is looked at again and again."""
+
+    def __init__(self, state: NodeState | None = None) -> None:
+        self.state = state or NodeState()
+
+    def look(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> Watched:
+        """One look, `now` seconds after START."""
+        observation = NodeObservation(pulls, None if images is None else tuple(images))
+        self.state = tracker.advance(self.state, observation, START + now, NODE)
+        return self
+
+    @property
+    def pulls(self) -> tuple[Pull, ...]:
+        return tracker.report(self.state).pulls
+
+    @property
+    def pull(self) -> Pull:
+        """The only one that runs."""
+        [pull] = self.pulls
+        return pull
+
+    @property
+    def recent(self) -> tuple[Pull, ...]:
+        return self.state.recent
+
+    @property
+    def ended(self) -> Pull:
+        """The only one that has ended."""
+        [pull] = self.recent
+        return pull
