@@ -110,6 +110,7 @@ DEBIAN = {
     "etcd": "etcd-server",
     "gcc": "gcc",
     "ip": "iproute2",
+    "mount": "mount",
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.cluster import base_images, binaries, machines
+from tests.cluster import base_images, binaries, machines, mounts
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.containerd import VERSIONS
 from tests.cluster.control_plane import SERVICE_CIDR, ControlPlane
@@ -79,7 +79,7 @@ class Cluster:
         """Remove what a killed run left, start everything and wait until all nodes are Ready."""
         self._claim()
         self.remove()
-        self.folder.mkdir(mode=0o755)
+        mounts.make(self.folder)
         for machine in (self.hub, *(node.machine for node in self.nodes)):
             machine.start()
         machines.connect_hub(self.network, self.hub)

@@ -17,7 +17,7 @@ disabled_plugins = [{disabled}]
   address = "{state}/containerd.sock"
 
 [debug]
-  level = "debug"
+  level = "info"
 
 [plugins."io.containerd.internal.v1.opt"]
   path = "{containerd.folder}/opt"

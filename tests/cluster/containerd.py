@@ -69,7 +69,7 @@ class Containerd:
         """Write the configuration, start containerd and wait until its CRI plugin answers."""
         if len(str(self.socket)) > 100:
             raise ValueError(f"the path of the socket is too long for a unix socket: {self.socket}")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        mounts.make(self.folder)
         write = configs.containerd1 if self.version == "1.6" else configs.containerd2
         (self.folder / "config.toml").write_text(write(self), encoding="utf-8")
         for host, url in self.options.registries.items():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.cluster.processes import Process, reap, run, wait_until
 OWN_FOLDERS = {"/run": "run", "/var/lib": "lib", "/var/log": "log"}
 
 MAX_INTERFACE_NAME = 15
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 # A kubelet sets these for the whole kernel. On these machines it writes into copies.
 KERNEL_SETTINGS = (
@@ -186,9 +188,22 @@ def _netns_names() -> list[str]:
     return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
 
 
+def make_control_groups(name: str) -> None:
+    """Make a control group at the top of each hierarchy: one in version 2, many in version 1."""
+    if (CONTROL_GROUPS / "cgroup.controllers").exists():
+        for controller in (CONTROL_GROUPS / "cgroup.controllers").read_text(encoding="utf-8").split():
+            with suppress(OSError):  # not every controller can be had everywhere; the kubelet says what it misses
+                (CONTROL_GROUPS / "cgroup.subtree_control").write_text(f"+{controller}", encoding="utf-8")
+        tops = [CONTROL_GROUPS]
+    else:
+        tops = [entry for entry in CONTROL_GROUPS.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    for top in tops:
+        (top / name).mkdir(exist_ok=True)
+
+
 def remove_control_groups(prefix: str) -> None:
     """Delete the control groups at the top of each hierarchy whose names begin so."""
-    for top in [*Path("/sys/fs/cgroup").glob(f"{prefix}*"), *Path("/sys/fs/cgroup").glob(f"*/{prefix}*")]:
+    for top in [*CONTROL_GROUPS.glob(f"{prefix}*"), *CONTROL_GROUPS.glob(f"*/{prefix}*")]:
         wait_until(partial(_removed, top), f"the control group {top} to be empty")
 
 

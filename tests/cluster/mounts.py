@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
-from tests.cluster import binaries, processes
+from tests.cluster import binaries
+from tests.cluster.processes import run, wait_until
 
 
 def below(folder: Path) -> list[Path]:
@@ -19,6 +21,18 @@ def below(folder: Path) -> list[Path]:
         if point.is_relative_to(folder):
             found.append(point)
     return sorted(found, key=lambda point: len(point.parts), reverse=True)
+
+
+def make(folder: Path) -> None:
+    """Make a folder in which containerd's overlayfs works: not on another overlay, as in a container."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if _file_system_of(folder) == "overlay":
+        print(f"{folder} is on an overlay, where containers cannot have theirs: mounting a tmpfs", file=sys.stderr)
+        run([binaries.debian("mount"), "-t", "tmpfs", "-o", "mode=755", "pulltrace-tests", folder])
+
+
+def _file_system_of(folder: Path) -> str:
+    return run(["stat", "--file-system", "--format=%T", folder]).strip().removesuffix("fs")
 
 
 def unmount_below(folder: Path) -> None:
@@ -61,7 +75,7 @@ def end_users_of(folder: Path) -> None:
                 pass
         return not left
 
-    processes.wait_until(gone, f"the processes that use {folder} to end", seconds=20)
+    wait_until(gone, f"the processes that use {folder} to end", seconds=20)
 
 
 def remove(folder: Path) -> None:

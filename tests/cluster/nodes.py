@@ -19,7 +19,7 @@ from tests.cluster.api import JSON, Identity
 from tests.cluster.containerd import Containerd, Version
 from tests.cluster.containerd import Options as ContainerdOptions
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.machines import Machine, Network
+from tests.cluster.machines import Machine, Network, make_control_groups
 from tests.cluster.processes import Process
 from tests.cluster.proxy import Proxy
 
@@ -81,8 +81,7 @@ class Node:
 
     def start_kubelet(self, control_plane: ControlPlane) -> None:
         """Start the kubelet and kube-proxy; the node is Ready some seconds later."""
-        for hierarchy in _hierarchies():
-            (hierarchy / self.control_group).mkdir(exist_ok=True)
+        make_control_groups(self.control_group)
         authority = control_plane.authority
         addresses = [f"DNS:{self.name}", f"IP:{self.address}"]
         user = f"system:node:{self.name}"
@@ -168,11 +167,3 @@ class Node:
             ),
             "imageGCHighThresholdPercent": 100,
         }
-
-
-def _hierarchies() -> list[Path]:
-    """The tops of the control group hierarchies: one for version 2, many for version 1."""
-    top = Path("/sys/fs/cgroup")
-    if (top / "cgroup.controllers").exists():
-        return [top]
-    return [entry for entry in top.iterdir() if entry.is_dir() and not entry.is_symlink()]
