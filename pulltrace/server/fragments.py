@@ -1,8 +1,8 @@
 """Rows as JSON text, each written once and used wherever it is sent.
 
 A change goes to hundreds of viewers, and a new viewer gets thousands of rows of which few have changed since the last
-one came. Measured with 3,000 rows of ten layers: writing them all takes a tenth of a second in which nothing else
-runs, putting texts together that are there takes a few milliseconds.
+one came. Measured with 3,000 rows of ten layers: writing them all takes 0.15 s in which nothing else
+runs, putting texts together that are there takes 5 to 20 ms.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import orjson
 import pytest
 
@@ -9,6 +12,8 @@ from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.server import wire
 from pulltrace.server.coalescing import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.server.views import NOW, POD, STARTED, layer, view
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
 
 
 def test_pull_has_all_names() -> None:
@@ -66,6 +71,19 @@ def test_pull_has_all_names() -> None:
             }
         ],
     }
+
+
+def test_documented_fields_are_those_that_are_written() -> None:
+    """docs/http-api.md names every field of a pull and of a layer, and no other."""
+    one = layer("a", LayerState.DOWNLOADING, 33)
+    running = wire.pull(view(seconds_left=1, target_digest="sha256:d", layers=(one,)))
+    ended = wire.pull(view(phase=Phase.FAILED, error="not found"))
+    [table] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
+    rows = [line.split("|")[1:3] for line in table.splitlines()]
+
+    assert {name for names, _ in rows for name in re.findall(r"`(\w+)`", names)} == running.keys() | ended.keys()
+    [layers] = [meaning for names, meaning in rows if names.strip() == "`layers`"]
+    assert re.findall(r'"(\w+)"', layers) == list(running["layers"][0])
 
 
 def test_unknown_values_are_left_out() -> None:
