@@ -1,6 +1,6 @@
 import { Fragment, memo, useId, useState } from "react";
-import { estimatedBytes, estimatedSecondsLeft } from "../lib/estimate";
-import { count, formatBytes, formatClock, formatPercent, formatRate, formatTimeLeft } from "../lib/format";
+import { estimatedBytes, estimatedSecondsLeft, stalledSeconds } from "../lib/estimate";
+import { count, formatAge, formatBytes, formatClock, formatPercent, formatRate, formatTimeLeft } from "../lib/format";
 import { imageLabel } from "../lib/image";
 import { progressParts } from "../lib/progress";
 import type { Row } from "../lib/pulls";
@@ -106,11 +106,17 @@ function Pace({ row }: { row: Row }) {
   const { pull } = row;
   const { estimateAtMs } = useClock();
   const secondsLeft = estimatedSecondsLeft(row, estimateAtMs);
+  const stalled = stalledSeconds(row, estimateAtMs);
   const moves = pull.phase === "downloading" && !pull.stale;
   return (
     <div className={styles.pace}>
       {moves && <span>{formatRate(pull.bytesPerSec)}</span>}
-      {secondsLeft !== null && <span className={moves ? styles.left : undefined}>{formatTimeLeft(secondsLeft)}</span>}
+      {secondsLeft !== null && stalled === null && <span className={moves ? styles.left : undefined}>{formatTimeLeft(secondsLeft)}</span>}
+      {stalled !== null && (
+        <span className={styles.stalled} title="No byte has arrived for so long.">
+          stalled {formatAge(stalled)}
+        </span>
+      )}
       {!moves && secondsLeft === null && <span className={styles.nothing}>–</span>}
     </div>
   );

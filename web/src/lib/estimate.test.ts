@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MIB, aPull } from "../testing/pulls";
-import { estimatedBytes, estimatedSecondsLeft } from "./estimate";
+import { estimatedBytes, estimatedSecondsLeft, stalledSeconds } from "./estimate";
 import type { Row } from "./pulls";
 
 function aRow(fields: Record<string, unknown> = {}, row: Partial<Row> = {}): Row {
@@ -42,5 +42,18 @@ describe("estimatedSecondsLeft", () => {
   it("is not known when it was not reported, or the agent is silent", () => {
     expect(estimatedSecondsLeft(aRow({ etaSeconds: undefined }), 1000)).toBeNull();
     expect(estimatedSecondsLeft(aRow({ stale: true }), 1000)).toBeNull();
+  });
+});
+
+describe("stalledSeconds", () => {
+  it("counts from the report that nothing moves, once it is more than a pause", () => {
+    const row = aRow({ bytesPerSec: 0 });
+    expect([stalledSeconds(row, 10_999), stalledSeconds(row, 26_000)]).toEqual([null, 25]);
+  });
+
+  it("is not said of a download that moves, of other work, or of a silent agent", () => {
+    for (const fields of [{}, { bytesPerSec: 0, phase: "unpacking" }, { bytesPerSec: 0, stale: true }]) {
+      expect(stalledSeconds(aRow(fields), 60_000)).toBeNull();
+    }
   });
 });

@@ -24,3 +24,14 @@ export function estimatedSecondsLeft(row: Row, nowMs: number): number | null {
   if (row.pull.etaSeconds === null || row.pull.stale) return null;
   return Math.max(0, row.pull.etaSeconds - aheadSeconds(row, nowMs));
 }
+
+/** A download rests for a moment between layers; longer is worth a word. */
+const SHORTEST_STALL_SECONDS = 10;
+
+/** For how long a download has been seen not to move; null while it moves, or nobody can tell. */
+export function stalledSeconds(row: Row, nowMs: number): number | null {
+  const { phase, stale, bytesPerSec } = row.pull;
+  if (phase !== "downloading" || stale || bytesPerSec > 0) return null;
+  const seconds = (nowMs - row.heardAtMs) / 1000;
+  return seconds >= SHORTEST_STALL_SECONDS ? seconds : null;
+}
