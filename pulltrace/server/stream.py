@@ -28,8 +28,8 @@ PING = b": ping\n\n"
 PING_SECONDS = 12.0
 """Proxies close what is silent for long; 15 s at most is promised."""
 
-SEND_SECONDS = 10.0
-"""A viewer that takes nothing for so long is sent nothing more."""
+SEND_SECONDS = 45.0
+"""No send takes longer, whatever serves us. Our own server (`connection`) cuts off who reads nothing after 10 s."""
 
 CHUNK_BYTES = 64 * 1024
 """So much goes out in one piece: a slow viewer of a large snapshot has `SEND_SECONDS` for each of them."""
@@ -92,7 +92,7 @@ class EventStream:
             farewell = b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)
             await self._send(send, {"type": "http.response.body", "body": farewell})
         except TimeoutError:
-            # Nobody reads. The server closes the connection, for the response is not complete.
+            # Nobody reads. The server closes the connection, for the answer is not complete.
             return
         finally:
             leaving.cancel()

@@ -41,6 +41,15 @@ def percent(part: int, whole: int) -> float:
     return max(0.0, min(99.9, round(100 * part / whole, 1)))
 
 
+def _pull_percent(it: Pull) -> float:
+    """A pull that completed so fast that its size was never seen is 100; one that failed is so only with every byte here."""
+    if it.phase is Phase.COMPLETED:
+        return 100.0
+    if it.total_bytes is None or (it.phase.ended and not it.total_bytes):
+        return 0.0
+    return percent(it.downloaded_bytes, it.total_bytes)
+
+
 def pull(view: PullView) -> Json:
     """A row with everything that is known of it, its layers included."""
     written = pull_without_layers(view)
@@ -66,7 +75,7 @@ def pull_without_layers(view: PullView) -> Json:
         "cachedBytes": it.cached_bytes,
         "unpackedBytes": it.unpacked_bytes,
         "bytesPerSec": round(it.bytes_per_second) if math.isfinite(it.bytes_per_second) else 0,
-        "percent": percent(it.downloaded_bytes, total) if it.total_bytes is not None else 0.0,
+        "percent": _pull_percent(it),
         "layerCount": it.layer_count,
         "layersDone": it.layers_done,
         "startedAt": timestamp(it.started_at),
