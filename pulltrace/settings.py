@@ -62,7 +62,7 @@ def _duration(least: float, most: float) -> Callable[[str], float]:
 
 def _address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[2]) > 65535:  # noqa: PLR2004 - the last port
+    if match is None or int(match[2]) > 65535:
         raise ValueError(text)
     return text
 

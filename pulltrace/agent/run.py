@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import tenacity
@@ -104,6 +104,6 @@ def _why(attempt: tenacity.RetryCallState) -> BaseException | None:
 def _modified_at(socket_path: str) -> float:
     """When the socket was made, which is when containerd came up; 0 when that cannot be told."""
     try:
-        return os.stat(socket_path).st_mtime
+        return Path(socket_path).stat().st_mtime
     except OSError:
         return 0.0

@@ -145,7 +145,12 @@ class Cluster:
     def _close(self, pulls: Iterable[Pull], node: Node, error: str | None, now: float) -> None:
         for pull in pulls:
             ended = replace(
-                pull, phase=Phase.UNKNOWN, ended_at=pull.progressed_at, error=error, bytes_per_second=0.0, seconds_left=None
+                pull,
+                phase=Phase.UNKNOWN,
+                ended_at=pull.progressed_at,
+                error=error,
+                bytes_per_second=0.0,
+                seconds_left=None,
             )
             node.history[pull.id] = ended, now + self._history_seconds
 

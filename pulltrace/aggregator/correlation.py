@@ -93,12 +93,21 @@ def _resolving(view: PullView, free: Sequence[Wait], *, alone: bool) -> PullView
 
 
 def _ended(node: str, pull: Pull, failing: Sequence[Wait], before: PullView | None) -> PullView:
+    """The row of an ended pull. A failed one is explained, and if need be named, by the pods that still wait for it."""
     image = pull.names[0] if pull.names else before.image if before is not None else None
     candidates = before.candidates if before is not None and image is None else ()
     error = pull.error or (before.pull.error if before is not None else None)
     if pull.phase is Phase.FAILED and error is None:
-        reasons = {wait.failure for wait in failing if _failed(pull, wait.reference, image, candidates)}
-        error = reasons.pop() if len(reasons) == 1 else None
+        fitting = [wait for wait in failing if _failed(pull, wait.reference, image, candidates)]
+        names = tuple(sorted({str(wait.reference) for wait in fitting}))
+        if len(names) == 1:
+            error = fitting[0].failure
+            # Known by its repository, or one of the names that it might have had: then it is that one.
+            image = names[0] if candidates or pull.repositories else image
+        if image is not None:
+            candidates = ()
+        elif not candidates:
+            candidates = names
     layers = pull.layers or (before.pull.layers if before is not None and before.pull.phase is pull.phase else ())
     return PullView(node, replace(pull, error=error, layers=layers), image, candidates=candidates)
 
@@ -115,6 +124,9 @@ def _fits(pull: Pull, reference: Reference) -> bool:
 
 
 def _failed(pull: Pull, reference: Reference, image: str | None, candidates: Sequence[str]) -> bool:
+    """Whether a container that waits after a failure may have waited for this pull."""
     if image is not None:
         return str(reference) == image
-    return str(reference) in candidates or (bool(pull.repositories) and _fits(pull, reference))
+    if candidates:
+        return str(reference) in candidates
+    return not pull.repositories or _fits(pull, reference)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.model import Layer, LayerState
+from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.view import PullView
 from pulltrace.server.coalescing import LayerEvent, PullEvent
 
@@ -42,7 +42,7 @@ def percent(part: int, whole: int) -> float:
 
 
 def _pull_percent(it: Pull) -> float:
-    """A pull that completed so fast that its size was never seen is 100; one that failed is so only with every byte here."""
+    """100 for a completed pull, even one so fast that its size was never seen; never for one that failed without a byte."""
     if it.phase is Phase.COMPLETED:
         return 100.0
     if it.total_bytes is None or (it.phase.ended and not it.total_bytes):

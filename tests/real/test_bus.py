@@ -112,7 +112,12 @@ async def sample_offsets(containerd: Containerd, until: asyncio.Task[str]) -> li
 
 
 def test_stream_follows_containerd(
-    control_plane: ControlPlane, containerd: Containerd, proxy: Proxy, app: Image, node_agent: Process, aggregator: Server
+    control_plane: ControlPlane,
+    containerd: Containerd,
+    proxy: Proxy,
+    app: Image,
+    node_agent: Process,
+    aggregator: Server,
 ) -> None:
     """The stream says within 2 s what containerd has, and `kubectl describe lease` reads well meanwhile."""
     proxy.set_rate(2 * MB)
@@ -145,7 +150,9 @@ def test_describe_lease(
     async def look() -> str:
         pull = asyncio.create_task(pull_via_cri(containerd.socket, app.ref))
         summary = asyncio.to_thread(
-            wait_until, lambda: "~" in lease(control_plane)["metadata"]["annotations"]["pulltrace.io/summary"], "a summary"
+            wait_until,
+            lambda: "~" in lease(control_plane)["metadata"]["annotations"]["pulltrace.io/summary"],
+            "a summary",
         )
         await summary
         text = await asyncio.to_thread(control_plane.kubectl, "describe", "lease", "-n", NAMESPACE, NODE)
@@ -198,7 +205,12 @@ def test_aggregator_restart_loses_nothing(
 
 
 def test_waiting_pod_names_the_pull(
-    control_plane: ControlPlane, containerd: Containerd, proxy: Proxy, app: Image, node_agent: Process, aggregator: Server
+    control_plane: ControlPlane,
+    containerd: Containerd,
+    proxy: Proxy,
+    app: Image,
+    node_agent: Process,
+    aggregator: Server,
 ) -> None:
     """A pod that is bound to the node and waits for the image gives the pull its full name while it runs."""
     proxy.set_rate(2 * MB)
@@ -220,9 +232,7 @@ def test_waiting_pod_names_the_pull(
     control_plane.admin.delete(f"{pods}/web?gracePeriodSeconds=0")
 
 
-def test_agent_is_small(
-    containerd: Containerd, proxy: Proxy, app: Image, tool: Image, node_agent: Process
-) -> None:
+def test_agent_is_small(containerd: Containerd, proxy: Proxy, app: Image, tool: Image, node_agent: Process) -> None:
     """The agent holds at most 48 MiB after pulls, with its token in a pod's place."""
 
     async def both() -> None:

@@ -51,12 +51,14 @@ def row_of(rows: list[Row], image: Image) -> Row:
     return row
 
 
-def test_two_pulls_at_once(
-    standalone: Server, containerd: Containerd, proxy: Proxy, app: Image, tool: Image
-) -> None:
+def test_two_pulls_at_once(standalone: Server, containerd: Containerd, proxy: Proxy, app: Image, tool: Image) -> None:
     """Two pulls through ctr are two rows with their own repository, size, layers and phase, then two completed ones."""
     proxy.set_rate(4 * MB)
-    with standalone.stream() as stream, ctr_pull(containerd, app.ref) as first, ctr_pull(containerd, tool.ref) as second:
+    with (
+        standalone.stream() as stream,
+        ctr_pull(containerd, app.ref) as first,
+        ctr_pull(containerd, tool.ref) as second,
+    ):
         rows = standalone.wait_for(
             lambda rows: len([row for row in rows if row["phase"] == "downloading" and row["downloadedBytes"]]) == 2,
             "two moving downloads",
@@ -111,9 +113,7 @@ def test_cancelled_pull_fails(standalone: Server, containerd: Containerd, proxy:
     assert row["percent"] < 100
 
 
-def test_restart_resumes_the_row(
-    containerd: Containerd, proxy: Proxy, app: Image, tmp_path: Path
-) -> None:
+def test_restart_resumes_the_row(containerd: Containerd, proxy: Proxy, app: Image, tmp_path: Path) -> None:
     """A restart in the middle of a pull finds the same row again: same id, same start, no fewer bytes."""
     proxy.set_rate(3 * MB)
     server = Server("standalone", tmp_path, "--containerd-socket", containerd.socket, "--node-name", "node-1")
