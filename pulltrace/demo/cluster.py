@@ -13,7 +13,7 @@ from pulltrace.demo.story import Act, Clean, Deploy, Happening, PrePull, Silence
 from pulltrace.kube.pods import PodRecord
 
 KEPT_IMAGES = 4
-KEPT_BIG_IMAGES = 1
+KEPT_BIG_IMAGES = 2
 """Images of many GiB fill a disk soon."""
 STEPS_BETWEEN_ROLLOUTS = 8
 

@@ -142,9 +142,7 @@ class Kubelet:
         self._changed.add(start.pod.key)
 
     def _serve(self, now: float) -> None:
-        """Begins as many pulls as may run at once, in the order of the queue; after an end not before the next step."""
-        if self._node.ended and self._node.ended[-1].ended_at == now:
-            return
+        """Begins as many pulls as may run at once, in the order of the queue."""
         while self._queue and len(self._node.pulls) < self._node.machine.parallel_pulls:
             start = self._queue.popleft()
             container = start.pod.containers[start.created]

@@ -135,13 +135,14 @@ class SimulatedNode:
         self._record(image, self.now - 3600.0)
 
     def pull(self, image: Image, resolve_seconds: float, fault: Fault | None = None) -> SimulatedPull:
-        """Begins a pull now."""
+        """Begins a pull: after all that this step brought, and before what the next one brings."""
+        began_at = self.now + STEP_SECONDS / 2
         self._leases += 1
         random = hashlib.sha256(f"{self.machine.name} {self._leases}".encode()).hexdigest()
         lease_id = f"{int(random[:8], 16) % 10**9:09}-{random[8:12]}"
         here = (layer for layer in image.layers if layer.digest in self.content or layer.chain_id in self.snapshots)
         begun = SimulatedPull(
-            lease_id, image, self.now, self.now + resolve_seconds, frozenset(layer.digest for layer in here), fault
+            lease_id, image, began_at, began_at + resolve_seconds, frozenset(layer.digest for layer in here), fault
         )
         self.pulls[lease_id] = begun
         return begun

@@ -29,11 +29,13 @@ class Trackers:
                 self.states[name] = tracker.advance(self.states[name], observer.look(), cluster.now, name)
 
 
-def replay(cluster: SimulatedCluster, until: float) -> Iterator[Mapping[str, tracker.NodeState]]:
+def replay(
+    cluster: SimulatedCluster, until: float, look_seconds: float = LOOK_SECONDS
+) -> Iterator[Mapping[str, tracker.NodeState]]:
     """What the agents know after each of their looks, from the cluster's time to `until`."""
     trackers = Trackers(cluster)
-    while cluster.now + LOOK_SECONDS <= until:
-        cluster.advance(cluster.now + LOOK_SECONDS)
+    while cluster.now + look_seconds <= until:
+        cluster.advance(cluster.now + look_seconds)
         trackers.look(cluster)
         yield trackers.states
 

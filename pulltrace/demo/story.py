@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pulltrace.demo.images import Image, image
 from pulltrace.demo.kubelet import Container, Pod
-from pulltrace.demo.naming import pod_name, replica_set
 from pulltrace.demo.machines import FASTEST, PARALLEL, TRAINERS, WORKERS
+from pulltrace.demo.naming import pod_name, replica_set
 from pulltrace.demo.node import Failure, Fault, Stall
 from pulltrace.kube.pods import Role
 

@@ -1,0 +1,138 @@
+"""The simulated kubelet: the order of pulls, the queue, and what it says of failures."""
+
+from __future__ import annotations
+
+import itertools
+
+from pulltrace.demo.kubelet import Container, Kubelet, Pod
+from pulltrace.demo.node import Failure, SimulatedNode
+from pulltrace.kube.pods import PodRecord, Role
+from tests.demo.clusters import ORIGIN, image, node
+
+SMALL = image("small:1", ("small", 4.0))
+OTHER = image("other:1", ("other", 4.0))
+NOT_FOUND = Failure("rpc error: code = NotFound desc = small:1: not found")
+
+
+def pod(name: str, *containers: Container) -> Pod:
+    return Pod("default", name, "node-1", None, containers)
+
+
+class Run:
+    """A node and its kubelet, and what it has said of its pods."""
+
+    def __init__(self, simulated: SimulatedNode | None = None) -> None:
+        self.node = simulated or node()
+        self.kubelet = Kubelet(self.node, keep_images=4)
+        self.pods: dict[str, PodRecord] = {}
+        self.said: list[str | None] = []
+        self.most_pulls = 0
+
+    def advance(self, until: float) -> None:
+        while self.node.now < ORIGIN + until:
+            self.node.advance(self.node.now + 0.125)
+            self.kubelet.advance(self.node.now)
+            self.most_pulls = max(self.most_pulls, len(self.node.pulls))
+            for key, record in self.kubelet.changes():
+                if record is None:
+                    del self.pods[key]
+                else:
+                    self.pods[key] = record
+                    self.said += [wait.reason for wait in record.waiting[:1]]
+
+    @property
+    def pulled(self) -> list[str]:
+        return [pull.image.name for pull in self.node.ended]
+
+
+def test_one_image_at_a_time() -> None:
+    """By default the second image waits, with its pod, until the first one is there."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL)))
+    run.kubelet.add(pod("b", Container("b", OTHER)))
+    run.advance(0.5)
+
+    assert [pull.image for pull in run.node.pulls.values()] == [SMALL]
+    assert set(run.pods) == {"default/a", "default/b"}
+    run.advance(20)
+    assert (run.most_pulls, run.pulled, run.pods) == (1, ["small:1", "other:1"], {})
+
+
+def test_parallel_pulls() -> None:
+    """A kubelet that may pull several images at once does."""
+    run = Run(node(parallel_pulls=2))
+    run.kubelet.add(pod("a", Container("a", SMALL)))
+    run.kubelet.add(pod("b", Container("b", OTHER)))
+    run.advance(20)
+
+    assert run.most_pulls == 2
+
+
+def test_an_image_that_is_there_is_not_pulled() -> None:
+    """A second pod with the same image starts without a pull of its own."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL)))
+    run.kubelet.add(pod("b", Container("b", SMALL)))
+    run.advance(20)
+
+    assert run.pulled == ["small:1"]
+    assert run.pods == {}
+
+
+def test_init_containers_come_first() -> None:
+    """The main image is pulled when the init container has run; until then both wait as PodInitializing."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("setup", OTHER, Role.INIT, runs_seconds=5.0), Container("main", SMALL)))
+    run.advance(0.5)
+    waiting = run.pods["default/a"].waiting
+
+    assert [(wait.name, wait.reason) for wait in waiting] == [("setup", "PodInitializing"), ("main", "PodInitializing")]
+    run.advance(4)
+    assert run.pulled == ["other:1"]
+    assert [wait.name for wait in run.pods["default/a"].waiting] == ["main"]
+    assert not run.node.pulls
+    run.advance(20)
+    assert run.pulled == ["other:1", "small:1"]
+
+
+def test_failures_are_said_and_tried_again_after_growing_pauses() -> None:
+    """ErrImagePull with the registry's words, then ImagePullBackOff; the pauses double."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL, fault=NOT_FOUND)))
+    run.advance(4)
+    failed = run.pods["default/a"].waiting[0]
+    run.advance(10)
+    backing_off = run.pods["default/a"].waiting[0]
+    run.advance(120)
+    starts = [pull.started_at - ORIGIN for pull in run.node.ended]
+    pauses = [round(later - earlier - 3.5) for earlier, later in itertools.pairwise(starts)]
+
+    assert (failed.reason, failed.message) == ("ErrImagePull", NOT_FOUND.message)
+    assert backing_off.reason == "ImagePullBackOff"
+    assert (backing_off.message or "").startswith('Back-off pulling image "small:1": ErrImagePull: rpc error')
+    assert pauses == [10, 20, 40]
+    assert run.said.count("ErrImagePull") == len(starts)
+
+
+def test_a_passing_failure_passes() -> None:
+    """A connection that broke once does not break the next try."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL, fault=Failure("reset", after_fraction=0.5))))
+    run.advance(30)
+
+    assert [pull.succeeded for pull in run.node.ended] == [False, True]
+    assert run.pods == {}
+
+
+def test_a_deleted_pod_is_not_waited_for() -> None:
+    """A pod that is deleted leaves the queue; the pull that runs goes on."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL)))
+    run.kubelet.add(pod("b", Container("b", OTHER)))
+    run.advance(0.5)
+    run.kubelet.remove("default/a")
+    run.kubelet.remove("default/b")
+    run.advance(20)
+
+    assert run.pulled == ["small:1"]
+    assert run.pods == {}
