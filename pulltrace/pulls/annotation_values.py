@@ -1,13 +1,14 @@
 """One pull as a compact JSON value of the Lease contract, and back, with every field checked.
 
-Layers are arrays `[digest, size, state]`, with the bytes that have arrived as a fourth element while a
-layer downloads; the digest is cut to its first 12 hex digits, as people know it from `docker pull`.
+A layer is a short text: digest, letter of its state, size, and while it downloads `/` and the bytes that have
+arrived. The digest is cut to its first 12 hex digits, as people know it from `docker pull`.
 Times are seconds since `start`, so no clock but the agent's own is in them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
@@ -25,7 +26,7 @@ LAST_START = 4_102_444_800.0
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
-_SHORT = re.compile(r"[0-9a-f]{12}")
+_LAYER = re.compile(r"([0-9a-f]{12})([qcdwux])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
 # Control characters, line and paragraph separators, and what reverses the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -48,8 +49,8 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
     """A running pull; its id is the annotation's key."""
     value: dict[str, Any] = {
         "phase": pull.phase.value,
-        "repo": list(pull.repositories[:MAX_NAMES]),
-        "names": list(pull.names[:MAX_NAMES]),
+        "repo": _readable(pull.repositories),
+        "names": _readable(pull.names),
         "target": pull.target_digest,
         "start": rfc3339(pull.started_at),
         "progress": _after(pull.progressed_at, pull),
@@ -59,21 +60,22 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "unpacked": pull.unpacked_bytes,
         "rate": round(pull.bytes_per_second),
         "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
-        "count": pull.layer_count,
+        "count": pull.layer_count if pull.layer_count != len(pull.layers) else 0,
         "ready": pull.layers_done,
         "layers": [_layer_to_json(layer) for layer in pull.layers[:MAX_LAYERS]],
     }
-    return {key: item for key, item in value.items() if item or (key == "total" and item is not None)}
+    return {key: item for key, item in value.items() if item or (key in {"total", "left"} and item is not None)}
 
 
 def recent_to_json(pull: Pull) -> dict[str, Any]:
     """An ended pull: what history shows of it, in as few bytes as can be."""
-    tagged = [name for name in pull.names if "@" not in name]
+    names = _readable(pull.names)
+    tagged = [name for name in names if "@" not in name]
     value: dict[str, Any] = {
         "id": pull.id,
         "phase": pull.phase.value,
-        "names": tagged[:2] or list(pull.names[:1]),
-        "repo": [] if pull.names else list(pull.repositories[:2]),
+        "names": tagged[:2] or names[:1],
+        "repo": [] if names else _readable(pull.repositories)[:2],
         "start": rfc3339(pull.started_at),
         "end": _after(pull.ended_at if pull.ended_at is not None else pull.progressed_at, pull),
         "total": pull.total_bytes,
@@ -82,7 +84,7 @@ def recent_to_json(pull: Pull) -> dict[str, Any]:
         "count": pull.layer_count,
         "error": clean(pull.error)[:200] if pull.error else None,
     }
-    return {key: item for key, item in value.items() if item or (key in ("total", "done") and item is not None)}
+    return {key: item for key, item in value.items() if item or (key in {"total", "done", "end"} and item is not None)}
 
 
 def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
@@ -124,14 +126,23 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
     )
 
 
+def _readable(texts: Sequence[str]) -> list[str]:
+    """Those that a reader takes: one name that it refused would cost the whole pull."""
+    return [text for text in texts if _is_text(text)][:MAX_NAMES]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and not _UNPRINTABLE.search(value)
+
+
 def _after(moment: float, pull: Pull) -> float:
     return round(max(0.0, min(moment - pull.started_at, MAX_SECONDS)), 1)
 
 
-def _layer_to_json(layer: Layer) -> list[str | int]:
+def _layer_to_json(layer: Layer) -> str:
     digest = layer.digest.partition(":")[2][:SHORT_DIGEST]
-    value: list[str | int] = [digest, layer.size_bytes, _STATE_LETTERS[layer.state]]
-    return [*value, layer.downloaded_bytes] if layer.state is LayerState.DOWNLOADING else value
+    value = f"{digest}{_STATE_LETTERS[layer.state]}{layer.size_bytes}"
+    return f"{value}/{layer.downloaded_bytes}" if layer.state is LayerState.DOWNLOADING else value
 
 
 def _layers(values: object) -> tuple[Layer, ...]:
@@ -141,20 +152,14 @@ def _layers(values: object) -> tuple[Layer, ...]:
 
 
 def _layer_from_json(value: object) -> Layer:
-    match value:
-        case [str(digest), int(size), str(letter), *more] if (
-            _SHORT.fullmatch(digest) and letter in _LETTER_STATES and _is_count(size)
-        ):
-            state = _LETTER_STATES[letter]
-        case _:
-            raise Invalid(f"layer {str(value)[:64]!r} is not [12 hex digits, bytes, state]")
-    done = 0 if state is LayerState.QUEUED else size
-    if state is LayerState.DOWNLOADING:
-        match more:
-            case [int(done), *_] if _is_count(done) and done <= size:
-                pass
-            case _:
-                raise Invalid(f"layer {digest}: downloading, but its bytes are not from 0 to {size}")
+    match = _LAYER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise Invalid(f"layer {str(value)[:64]!r} is not 12 hex digits, letter of a state, size")
+    digest, letter, size, arrived = match[1], match[2], int(match[3]), match[4]
+    state = _LETTER_STATES[letter]
+    done = int(arrived) if arrived is not None else 0 if state is LayerState.QUEUED else size
+    if (state is LayerState.DOWNLOADING) is (arrived is None) or done > size or size >= MAX_BYTES:
+        raise Invalid(f"layer {value!r}: more bytes than it can have, or not those of its state")
     return Layer("sha256:" + digest, size, done, state)
 
 
@@ -182,9 +187,8 @@ def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
     texts = value.get(key, [])
     if not isinstance(texts, list) or len(texts) > MAX_NAMES:
         raise Invalid(f"{key} is not a list of at most {MAX_NAMES} texts")
-    for text in texts:
-        if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT or _UNPRINTABLE.search(text):
-            raise Invalid(f"{key} holds something that is not a printable text of at most {MAX_TEXT} characters")
+    if not all(map(_is_text, texts)):
+        raise Invalid(f"{key} holds something that is not a printable text of at most {MAX_TEXT} characters")
     return tuple(texts)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.annotation_values import Invalid, clean, pull_from_json, pull_to_json, recent_to_json
+from pulltrace.pulls.annotation_values import MAX_BYTES, Invalid, clean, pull_from_json, pull_to_json, recent_to_json
 from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.quantities import human_bytes, human_seconds
 from pulltrace.pulls.references import short_name
@@ -33,8 +33,12 @@ USUAL_BYTES = 8 * 1024
 """What all annotations of a Lease take at most, as a rule: keys and values together."""
 RECENT_BYTES = 4 * 1024
 """What ended pulls may take of it before layers of running pulls have to give way."""
+LEAST_RECENT_BYTES = 1024
+"""What ended pulls may take even when the running ones take more than usual."""
 HARD_BYTES = 16 * 1024
 """What they never exceed, whatever the node does."""
+READ_BYTES = 2 * HARD_BYTES
+"""What a reader takes of one Lease. More was not written by an agent, and costs time to look at."""
 MAX_PULLS = 256
 """How many running pulls a reader takes from one node."""
 SUMMARY_PULLS = 3
@@ -45,22 +49,21 @@ Detail = Callable[[Pull], Pull]
 
 def encode(report: NodeReport) -> dict[str, str]:
     """The annotations for a report, within the budgets. Totals stay exact: what is left out is counted."""
+    fixed = {SUMMARY: summary(report), NODE: _node(report, 0)}
     recent = [recent_to_json(pull) for pull in report.recent]
-    recent_bytes = min(len(_json_list(recent)), RECENT_BYTES)
+    usual = USUAL_BYTES - _size(fixed)
     running: dict[str, str] = {}
     for detail in _DETAILS:
         running = {PULL_PREFIX + pull.id: _value(pull_to_json(detail(pull))) for pull in report.pulls}
-        if _size(running) <= USUAL_BYTES - recent_bytes:
+        if _size(running) <= usual - min(_size({RECENT: _json_list(recent)}), RECENT_BYTES):
             break
-    fixed = {SUMMARY: summary(report), NODE: _node(report, 0)}
     spare = HARD_BYTES - _size(fixed) - 64  # room for the count of what is left out
-    omitted = 0
-    while _size(running) > spare:
-        running.popitem()
-        omitted += 1
-    fixed[NODE] = _node(report, omitted)
-    left = max(USUAL_BYTES - _size(running), min(RECENT_BYTES, spare - _size(running)))
-    while recent and len(_json_list(recent)) + len(RECENT) > left:
+    taken = _size(running)
+    while taken > spare:
+        taken -= _size(dict([running.popitem()]))
+    fixed[NODE] = _node(report, len(report.pulls) - len(running))
+    left = max(usual - taken, min(LEAST_RECENT_BYTES, spare - taken))
+    while recent and _size({RECENT: _json_list(recent)}) > left:
         recent.pop()
     if recent:
         fixed[RECENT] = _json_list(recent)
@@ -70,13 +73,13 @@ def encode(report: NodeReport) -> dict[str, str]:
 def decode(annotations: Mapping[str, str]) -> NodeReport:
     """The report that annotations hold. Never raises: `problems` names what could not be used."""
     problems: list[str] = []
+    if _size(annotations) > READ_BYTES:
+        return NodeReport(problems=(f"{_size(annotations)} bytes of annotations; at most {READ_BYTES} are read",))
     pulls: list[Pull] = []
-    for key, value in annotations.items():
-        if not key.startswith(PULL_PREFIX):
-            continue
-        if len(pulls) >= MAX_PULLS:
-            problems.append(f"more than {MAX_PULLS} running pulls: the rest is left out")
-            break
+    values = [(key, value) for key, value in annotations.items() if key.startswith(PULL_PREFIX)]
+    if len(values) > MAX_PULLS:
+        problems.append(f"{len(values)} running pulls; {MAX_PULLS} are read")
+    for key, value in values[:MAX_PULLS]:
         pull = _attempt(problems, key, lambda: pull_from_json(key.removeprefix(PULL_PREFIX), _object(value)))  # noqa: B023
         if pull is not None and pull.phase.ended:
             problems.append(f"{key}: phase {pull.phase.value!r} is not one of a running pull")
@@ -90,13 +93,13 @@ def decode(annotations: Mapping[str, str]) -> NodeReport:
         elif pull is not None:
             problems.append(f"{RECENT}: pull {pull.id} has not ended")
     node = _attempt(problems, NODE, lambda: _object(annotations.get(NODE, '{"v":1}'))) or {}
-    rate, omitted, trouble = node.get("unpack"), node.get("omitted"), node.get("trouble")
+    trouble = _attempt(problems, NODE, lambda: _text(node, "trouble"))
     return NodeReport(
         pulls=tuple(sorted(pulls, key=lambda pull: (pull.started_at, pull.id))),
         recent=tuple(sorted(recent, key=lambda pull: pull.ended_at or 0.0, reverse=True)),
-        unpack_bytes_per_second=float(rate) if isinstance(rate, int) and 0 < rate < 2**53 else None,
-        omitted_pulls=omitted if isinstance(omitted, int) and 0 <= omitted < 2**31 else 0,
-        trouble=clean(trouble)[:MAX_TROUBLE] if isinstance(trouble, str) and trouble else None,
+        unpack_bytes_per_second=_attempt(problems, NODE, lambda: _number(node, "unpack")) or None,
+        omitted_pulls=_attempt(problems, NODE, lambda: _number(node, "omitted")) or 0,
+        trouble=clean(trouble)[:MAX_TROUBLE] if trouble else None,
         problems=tuple(problems),
     )
 
@@ -114,11 +117,11 @@ def summary(report: NodeReport) -> str:
         if count := sum(pull.phase is phase for pull in report.recent):
             parts.append(f"{count} {phase.value}")
     line = ", ".join(parts) + (" in the last 30 min" if len(parts) > 1 else "")
-    return f"{report.trouble[:MAX_TROUBLE]}; last seen: {line}" if report.trouble else line
+    return f"{clean(report.trouble)[:MAX_TROUBLE]}; last seen: {line}" if report.trouble else line
 
 
 def _progress(pull: Pull) -> str:
-    name = short_name(min((*pull.names, *pull.repositories), key=len, default="an image"))[:128]
+    name = clean(short_name(min((*pull.names, *pull.repositories), key=len, default="an image")))[:128]
     if pull.phase is not Phase.DOWNLOADING or not pull.total_bytes:
         return f"{name} {pull.phase.value}"
     words = [name, f"{100 * pull.downloaded_bytes // pull.total_bytes}%", f"{human_bytes(pull.bytes_per_second)}/s"]
@@ -170,6 +173,20 @@ def _attempt(problems: list[str], key: str, read: Callable[[], Any]) -> Any:
     except Invalid as problem:
         problems.append(f"{key[:96]}: {problem}")
         return None
+
+
+def _number(node: dict[str, Any], key: str) -> int:
+    number = node.get(key, 0)
+    if type(number) is not int or not 0 <= number < MAX_BYTES:
+        raise Invalid(f"{key} {str(number)[:32]!r} is not a whole number from 0 to 2^53")
+    return number
+
+
+def _text(node: dict[str, Any], key: str) -> str:
+    text = node.get(key, "")
+    if not isinstance(text, str):
+        raise Invalid(f"{key} is not a text")
+    return text
 
 
 def _object(text: str) -> dict[str, Any]:
