@@ -1,0 +1,149 @@
+"""Reports for the tests of the Lease contract: by hand, and as hypothesis makes them up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+
+START = 1_763_910_245.678
+RUNNING = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
+ENDED = (Phase.COMPLETED, Phase.FAILED, Phase.UNKNOWN)
+
+
+def pull(number: int = 0, *layers: Layer, **fields: Any) -> Pull:
+    values = {
+        "id": f"{number:012x}",
+        "phase": Phase.DOWNLOADING,
+        "started_at": START,
+        "progressed_at": START + 1.5,
+        "layers": layers,
+        "layer_count": len(layers),
+    }
+    return Pull(**{**values, **fields})
+
+
+def layer(number: int, state: LayerState = LayerState.DOWNLOADING, size: int = 54_321_987, done: int = 0) -> Layer:
+    done = done if state is LayerState.DOWNLOADING else 0 if state is LayerState.QUEUED else size
+    return Layer(f"sha256:{number:012x}", size, done, state)
+
+
+def image(number: int, layer_count: int, **fields: Any) -> Pull:
+    """A pull in the middle of its work, with figures as long as real ones are."""
+    states = [*LayerState] * layer_count
+    layers = [layer(987_654_321_000 + 100 * number + i, states[i], done=12_345_678) for i in range(layer_count)]
+    values = {
+        "repositories": (f"registry.example.com/team-{number}/service",),
+        "target_digest": "sha256:" + f"{number:x}" * 64,
+        "total_bytes": 54_321_987 * layer_count,
+        "downloaded_bytes": 12_345_678 * layer_count,
+        "cached_bytes": 54_321_987,
+        "unpacked_bytes": 54_321_987,
+        "bytes_per_second": 34_567_890.0,
+        "seconds_left": 42.1,
+        "layers_done": 2,
+    }
+    return pull(987_654_321_000 + number, *layers, **{**values, **fields})
+
+
+def ended(number: int, **fields: Any) -> Pull:
+    values = {
+        "phase": Phase.COMPLETED,
+        "ended_at": START + 30.5,
+        "progressed_at": START + 30.5,
+        "names": (f"registry.example.com/team-{number}/service:1.0",),
+        "total_bytes": 123_456_789,
+        "downloaded_bytes": 123_456_789,
+        "layer_count": 10,
+    }
+    return pull(500_000_000_000 + number, **{**values, **fields})
+
+
+# -- as hypothesis makes them ----------------------------------------------------------------------
+
+sizes = st.integers(0, 2**42)
+tenths = st.integers(0, 10_000_000).map(lambda n: n / 10)
+ids = st.integers(0, 16**12 - 1).map(lambda n: f"{n:012x}")
+moments = st.integers(0, 4_102_444_799_999).map(lambda n: n / 1000)
+names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+digests = st.integers(0, 16**64 - 1).map(lambda n: f"sha256:{n:064x}")
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Layer:
+    size, state = draw(sizes), draw(st.sampled_from(LayerState))
+    done = {LayerState.QUEUED: 0, LayerState.DOWNLOADING: draw(st.integers(0, size))}.get(state, size)
+    return Layer(f"sha256:{draw(ids)}", size, done, state)
+
+
+@st.composite
+def running(draw: st.DrawFn) -> Pull:
+    """A running pull with only such values as a Lease can carry."""
+    started_at = draw(moments)
+    total = draw(st.none() | sizes)
+    shown = draw(st.lists(layers(), max_size=3))
+    return Pull(
+        id=draw(ids),
+        phase=draw(st.sampled_from(RUNNING)),
+        started_at=started_at,
+        progressed_at=started_at + draw(tenths),
+        repositories=tuple(draw(st.lists(names, max_size=2))),
+        names=tuple(draw(st.lists(names, max_size=2))),
+        target_digest=draw(st.none() | digests),
+        total_bytes=total,
+        downloaded_bytes=draw(st.integers(0, 2**42 if total is None else total)),
+        cached_bytes=draw(sizes),
+        unpacked_bytes=draw(sizes),
+        bytes_per_second=float(draw(sizes)),
+        seconds_left=draw(st.none() | tenths),
+        layer_count=len(shown) + draw(st.integers(0, 100)),
+        layers_done=draw(st.integers(0, 100)),
+        layers=tuple(shown),
+    )
+
+
+@st.composite
+def history(draw: st.DrawFn) -> Pull:
+    """An ended pull with only such values as a Lease can carry."""
+    started_at, phase = draw(moments), draw(st.sampled_from(ENDED))
+    total = draw(st.none() | sizes)
+    done = draw(st.integers(0, 2**42 if total is None else total))
+    ended_at = started_at + draw(tenths)
+    tagged = tuple(draw(st.lists(names.filter(lambda name: "@" not in name), min_size=1, max_size=2)))
+    named = draw(st.booleans())
+    count = draw(st.integers(0, 100))
+    made = Pull(
+        id=draw(ids),
+        phase=phase,
+        started_at=started_at,
+        progressed_at=ended_at,
+        ended_at=ended_at,
+        total_bytes=total,
+        downloaded_bytes=done,
+        cached_bytes=draw(sizes),
+        error=draw(st.none() | names),
+        layer_count=count,
+        names=tagged if named else (),
+        repositories=() if named else tagged,
+    )
+    return replace(made, unpacked_bytes=total or 0, layers_done=count) if phase is Phase.COMPLETED else made
+
+
+def _unique(pulls: list[Pull]) -> tuple[Pull, ...]:
+    return tuple({pull.id: pull for pull in pulls}.values())
+
+
+reports = st.builds(
+    NodeReport,
+    pulls=st.lists(running(), max_size=3).map(
+        lambda pulls: tuple(sorted(_unique(pulls), key=lambda pull: (pull.started_at, pull.id)))
+    ),
+    recent=st.lists(history(), max_size=3).map(
+        lambda pulls: tuple(sorted(_unique(pulls), key=lambda pull: pull.ended_at or 0.0, reverse=True))
+    ),
+    unpack_bytes_per_second=st.none() | st.integers(1, 2**40).map(float),
+    trouble=st.none() | names,
+)
