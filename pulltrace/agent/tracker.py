@@ -141,8 +141,10 @@ def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
 
 def _layer(seen: LayerObservation, pull: PullObservation) -> Layer:
     unpacked = seen.unpacked_at is not None or (not pull.unpacks and seen.stored_at is not None)
-    if seen.ingested_bytes is not None:
+    if seen.ingested_bytes:
         state = LayerState.DOWNLOADING
+    elif seen.ingested_bytes == 0:  # containerd 2.1 opens the downloads of all layers at once and lets them wait
+        state = LayerState.QUEUED
     elif unpacked:
         state = LayerState.CACHED if _cached(seen, pull.started_at) else LayerState.DONE
     elif seen.stored_at is not None:

@@ -123,8 +123,11 @@ class Cluster:
         else:
             self._close_lost(known, report, now)
         known.lease, known.report, known.heard_at, known.gone = record, report, now, False
+        for pull in report.pulls:  # its node knows best: what was closed here has not ended
+            known.history.pop(pull.id, None)
         for pull in report.recent:
-            if pull.id not in known.history:
+            seen, _ = known.history.get(pull.id, (None, 0.0))
+            if seen is None or (seen.phase is Phase.UNKNOWN and pull.phase is not Phase.UNKNOWN):
                 self._remember(known, pull, now)
         return self._refresh((record.name,), now)
 
@@ -186,6 +189,8 @@ class Cluster:
             running = [pull for pull in node.report.pulls if pull.id not in node.history]
             ended = [pull for pull, _ in node.history.values()]
             rows = correlate(name, [*running, *ended], self._waits(name), node.rows)
+            # A node speaks for itself only: an id that is on another node already is not its own.
+            rows = {key: row for key, row in rows.items() if key in node.rows or not self._store.has(key)}
             if node.stale(now):
                 rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
             changes.extend(self._store.replace(node.rows, rows))

@@ -19,6 +19,9 @@ from pulltrace.pulls.view import PullView, WaitingContainer
 FAILURES = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed"})
 """What the kubelet calls a container whose image could not be pulled; its message then says why."""
 
+NEVER_PULLED = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+"""What the kubelet calls a container for which it does not even try; another's pull may still end its wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -28,6 +31,8 @@ class Wait:
     reference: Reference
     failure: str | None
     """The registry's or containerd's words, when the last try has failed."""
+    pulled: bool = True
+    """False when the kubelet pulls nothing for this container."""
 
 
 def waits(pods: Iterable[PodRecord]) -> tuple[Wait, ...]:
@@ -44,7 +49,7 @@ def correlate(
     for pull in pulls:
         if not pull.phase.ended:
             views[pull.id] = _running(node, pull, waiting, pulls)
-    claimed = {wait.container for view in views.values() for wait in waiting if wait.container in view.waiting}
+    claimed = {container for view in views.values() if view.image is not None for container in view.waiting}
     nameless = [view for view in views.values() if not view.pull.repositories and not view.pull.names]
     free = [wait for wait in waiting if wait.container not in claimed]
     for view in nameless:
@@ -61,6 +66,7 @@ def _wait(pod: PodRecord, container: ImageWait) -> Wait:
         WaitingContainer(pod.namespace, pod.name, container.name, container.image),
         parse_reference(container.image),
         container.message or container.reason if container.reason in FAILURES else None,
+        container.reason not in NEVER_PULLED,
     )
 
 
@@ -87,6 +93,7 @@ def _running(node: str, pull: Pull, waiting: Sequence[Wait], pulls: Sequence[Pul
 
 def _resolving(view: PullView, free: Sequence[Wait], *, alone: bool) -> PullView:
     """Before the first blob only the pods can tell; they wait for this pull for certain when there is no other choice."""
+    free = [wait for wait in free if wait.pulled]
     names = tuple(sorted({str(wait.reference) for wait in free}))
     certain = alone and len(names) == 1
     return replace(view, candidates=names, waiting=tuple(wait.container for wait in free) if certain else ())

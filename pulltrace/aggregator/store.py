@@ -31,6 +31,10 @@ class PullStore:
     def closed(self) -> bool:
         return self._closed
 
+    def has(self, key: str) -> bool:
+        """Whether there is a row with this id."""
+        return key in self._rows
+
     def snapshot(self) -> Snapshot:
         return Snapshot(self._sequence, dict(self._rows), self._synced)
 

@@ -69,7 +69,9 @@ class ContainerdClient:
         return answer.statuses
 
     async def content_info(self, digest: str) -> pb.ContentInfo:
-        answer = await self._call("content.v1.Content/Info", pb.ContentInfoRequest(digest=digest), pb.ContentInfoResponse)
+        answer = await self._call(
+            "content.v1.Content/Info", pb.ContentInfoRequest(digest=digest), pb.ContentInfoResponse
+        )
         return answer.info
 
     async def read_content(self, digest: str, size: int) -> bytes:

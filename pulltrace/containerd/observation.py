@@ -120,7 +120,9 @@ class Observer:
     async def observe(self) -> NodeObservation:
         """One look at the node. Raises `ContainerdError`; the next call starts afresh then."""
         since = self._server_started_at()
-        leases = [lease for lease in await self._client.leases() if is_pull(lease) and seconds(lease.created_at) >= since]
+        leases = [
+            lease for lease in await self._client.leases() if is_pull(lease) and seconds(lease.created_at) >= since
+        ]
         pulls = []
         if leases:
             # Ingests before resources: a blob that is committed in between is in both, never in neither.
@@ -135,7 +137,9 @@ class Observer:
         running = frozenset(pull.lease_id for pull in pulls)
         images = None
         if self._last_leases is None or self._last_leases - running:
-            images = tuple(ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in await self._client.images())
+            images = tuple(
+                ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in await self._client.images()
+            )
         self._last_leases = running
         self._memories = {lease: memory for lease, memory in self._memories.items() if lease in running}
         if not running:

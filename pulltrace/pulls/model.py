@@ -37,7 +37,7 @@ class LayerState(StrEnum):
     """Where a layer of a pull stands."""
 
     QUEUED = "queued"
-    """Neither here nor on its way: containerd downloads only a few layers at a time."""
+    """No byte of it is here: containerd downloads only a few layers at a time."""
     CACHED = "cached"
     """Was on the node before this pull began; costs no download."""
     DOWNLOADING = "downloading"

@@ -68,7 +68,8 @@ class Subscription(Protocol):
 
     async def next(self, timeout_seconds: float) -> tuple[Change, ...] | None:
         """The changes since the last call, at least one; `()` when the timeout passed in silence;
-        None when the reader was too slow (or the store closed) and must begin with a new snapshot."""
+        None when the reader was too slow (or the store closed) and must begin with a new snapshot.
+        """
 
     def close(self) -> None: ...
 

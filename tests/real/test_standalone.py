@@ -121,7 +121,7 @@ def test_restart_resumes_the_row(containerd: Containerd, proxy: Proxy, app: Imag
         with server:
             (before,) = server.wait_for(lambda rows: any(row["downloadedBytes"] > 2 * MB for row in rows), "bytes")
         with server:
-            (after,) = server.wait_for(lambda rows: bool(rows), "the row")
+            (after,) = server.wait_for(bool, "the row")
             assert (after["id"], after["startedAt"]) == (before["id"], before["startedAt"])
             assert after["phase"] in RUNNING
             assert after["downloadedBytes"] >= before["downloadedBytes"]
