@@ -1,0 +1,66 @@
+"""Values that cannot work are refused before anything is installed, by a message that names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.deploy.manifests import NEEDS_HELM, HelmError, Values, rendered
+
+pytestmark = NEEDS_HELM
+
+
+def at(path: str, value: Any) -> Values:
+    """One value, given by its path."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    found: Values = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("agnet", {}),
+        ("agent.socket", "/run/containerd/containerd.sock"),
+        ("agent.image.tagg", "1"),
+        ("agent.resources.limit", {"memory": "1Gi"}),
+        ("aggregator.podDisruptionBudget.minAvailable", 1),
+        ("monitoring.serviceMonitor.enable", True),
+    ],
+)
+def test_unknown_key(path: str, value: Any) -> None:
+    """A key that does not exist is an error that names it, at every depth."""
+    with pytest.raises(HelmError, match=path.rpartition(".")[2]):
+        rendered(at(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("logLevel", "verbose"),
+        ("watchNamespaces", ["Team A"]),
+        ("agent.containerd.preset", "docker"),
+        ("agent.containerd.socket", "containerd.sock"),
+        ("agent.containerd.socket", "/containerd.sock"),
+        ("agent.containerd.socket", "/run/../containerd.sock"),
+        ("agent.containerd.group", 0),
+        ("agent.reportInterval", "1"),
+        ("agent.image.digest", "sha256:abc"),
+        ("aggregator.replicas", "two"),
+        ("service.port", 70000),
+        ("ingress.hosts", []),
+        ("apiPriority.shares", 0),
+    ],
+)
+def test_wrong_value(path: str, value: Any) -> None:
+    """A value of the wrong form is an error that names its key."""
+    with pytest.raises(HelmError, match=path.rpartition(".")[2]):
+        rendered(at(path, value))
+
+
+def test_route_needs_a_gateway() -> None:
+    """An HTTPRoute that belongs to no Gateway would lead nowhere."""
+    with pytest.raises(HelmError, match="name the Gateway"):
+        rendered({"httpRoute": {"enabled": True}})
