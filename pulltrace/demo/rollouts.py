@@ -16,7 +16,7 @@ from pulltrace.demo.naming import pod_name, replica_set
 from pulltrace.demo.story import orders
 
 WANTED_PULLS = 8
-WANTED_BIG_PULLS = 3
+WANTED_BIG_PULLS = 4
 REPLICAS = 3
 
 _SMALL = (

@@ -19,7 +19,7 @@ from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.pods import PodRecord
 
-HISTORY_SECONDS = 60.0
+HISTORY_SECONDS = 45.0
 """How long ended pulls are shown: some, but not so many that the page has to be scrolled."""
 REPORT_SECONDS = 1.0
 TICK_SECONDS = 0.25
