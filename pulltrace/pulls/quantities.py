@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -26,9 +27,14 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02}m"
 
 
+_LAST_SECOND = 253_402_300_799.0
+"""9999-12-31T23:59:59Z: a later moment cannot be written."""
+
+
 def rfc3339(seconds: float) -> str:
-    """`2026-11-23T15:04:05.678Z` from Unix seconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """`2026-11-23T15:04:05.678Z` from Unix seconds; what cannot be written becomes the first or last moment that can."""
+    bounded = min(max(seconds, 0.0), _LAST_SECOND) if math.isfinite(seconds) else 0.0
+    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_rfc3339(text: str) -> float:

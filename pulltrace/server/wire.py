@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.quantities import rfc3339
 from pulltrace.pulls.view import PullView
 from pulltrace.server.coalescing import LayerEvent, PullEvent
 
@@ -22,16 +22,7 @@ SCHEMA_VERSION = "v1"
 
 DIGEST_LENGTH = len("sha256:") + 12
 
-_LAST_SECOND = 253_402_300_799.0
-"""The end of the year 9999: Python has no later date, and RFC 3339 has no place for one."""
-
 Json = dict[str, Any]
-
-
-def timestamp(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
-    bounded = min(max(seconds, 0.0), _LAST_SECOND) if math.isfinite(seconds) else 0.0
-    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def percent(part: int, whole: int) -> float:
@@ -78,8 +69,8 @@ def pull_without_layers(view: PullView) -> Json:
         "percent": _pull_percent(it),
         "layerCount": it.layer_count,
         "layersDone": it.layers_done,
-        "startedAt": timestamp(it.started_at),
-        "progressedAt": timestamp(it.progressed_at),
+        "startedAt": rfc3339(it.started_at),
+        "progressedAt": rfc3339(it.progressed_at),
         "pods": [
             {"namespace": each.namespace, "podName": each.pod, "container": each.container, "image": each.image}
             for each in view.waiting
@@ -88,7 +79,7 @@ def pull_without_layers(view: PullView) -> Json:
     if it.seconds_left is not None and math.isfinite(it.seconds_left):
         written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
     if it.ended_at is not None:
-        written["completedAt"] = timestamp(it.ended_at)
+        written["completedAt"] = rfc3339(it.ended_at)
     if it.error is not None:
         written["error"] = it.error
     if it.target_digest is not None:
@@ -117,7 +108,7 @@ def encode_pull(view: PullView) -> bytes:
 
 def document(encoded_pulls: Iterable[bytes], *, synced: bool, now: float, kind: str | None = None) -> bytes:
     """All rows: the answer of `GET /api/v1/pulls`, and with a `kind` the data of an event."""
-    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(now)}
+    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
     if kind is not None:
         written["type"] = kind
     written["synced"] = synced
@@ -130,7 +121,7 @@ def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
     return orjson.dumps(
         {
             "schemaVersion": SCHEMA_VERSION,
-            "timestamp": timestamp(now),
+            "timestamp": rfc3339(now),
             "type": event.kind.value,
             "nodeName": event.view.node,
             "pull": orjson.Fragment(encoded_pull),
@@ -143,7 +134,7 @@ def layer_event(event: LayerEvent, now: float) -> bytes:
     return orjson.dumps(
         {
             "schemaVersion": SCHEMA_VERSION,
-            "timestamp": timestamp(now),
+            "timestamp": rfc3339(now),
             "type": event.kind.value,
             "nodeName": event.view.node,
             "pull": pull_without_layers(event.view),

@@ -136,21 +136,6 @@ def test_percent(part: int, whole: int, expected: float) -> None:
     assert expected == wire.percent(part, whole)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.0, "1970-01-01T00:00:00.000Z"),
-        (NOW, "2026-11-23T15:04:05.678Z"),
-        (-5.0, "1970-01-01T00:00:00.000Z"),
-        (1e18, "9999-12-31T23:59:59.000Z"),
-        (float("nan"), "1970-01-01T00:00:00.000Z"),
-    ],
-)
-def test_timestamp(seconds: float, expected: str) -> None:
-    """Milliseconds in UTC; a time that makes no sense is the nearest that can be written, not an error."""
-    assert expected == wire.timestamp(seconds)
-
-
 def test_numbers_without_sense() -> None:
     """An infinite rate is none, and an infinite estimate is left out."""
     written = wire.pull(view(bytes_per_second=float("inf"), seconds_left=float("inf")))
