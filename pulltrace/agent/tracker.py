@@ -5,6 +5,7 @@ Pure: `advance(state, observation, now)` gives the next state. The rules:
 - A pull is one containerd lease. It begins when the lease was made and ends when the lease is gone.
 - Ended with an image record written since it began: completed. Without: failed. A record that may belong to
   another pull: unknown.
+- Gone while the agent was away for long, and no record: unknown, since the image may have come and gone.
 - A layer that was on the node before the lease was made is cached: it is not part of what there is to
   download, and not of the rate.
 - Bytes move on only. They go back when containerd itself begins a layer again.
@@ -22,6 +23,8 @@ from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 
 RESOLVING_GRACE_SECONDS = 0.5
 """A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
+IMAGE_LIFE_SECONDS = 120.0
+"""No kubelet removes an image sooner (imageMinimumGCAge); after a longer absence a missing record proves nothing."""
 RECENT_SECONDS = 30 * 60.0
 RECENT_PULLS = 60
 
@@ -231,9 +234,10 @@ def _ended(
     else:
         since = max(pull.started_at, tracked.seen_at or 0.0)
         records = [i for i in free if i.updated_at >= since]
+    unwatched = tracked.seen_at is None and now - pull.progressed_at > IMAGE_LIFE_SECONDS
     pull = replace(pull, bytes_per_second=0.0, seconds_left=None, ended_at=now, progressed_at=now)
     if not records:
-        return replace(pull, phase=Phase.FAILED)
+        return replace(pull, phase=Phase.UNKNOWN if unwatched else Phase.FAILED)
     if len({i.digest for i in records}) > 1 or (pull.target_digest is None and not alone):
         return replace(pull, phase=Phase.UNKNOWN)
     total = pull.total_bytes or 0

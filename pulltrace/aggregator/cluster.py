@@ -115,7 +115,7 @@ class Cluster:
             return ()
         self.reports += 1
         report = decode(record.annotations)
-        if report.problems:
+        if report.problems and (known is None or known.report.problems != report.problems):
             self.problems += len(report.problems)
             logger.warning("Lease of node %r: %s", record.name, "; ".join(report.problems[:3]))
         if known is None:

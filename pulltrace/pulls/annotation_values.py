@@ -82,6 +82,7 @@ def recent_to_json(pull: Pull) -> dict[str, Any]:
         "done": pull.downloaded_bytes if pull.downloaded_bytes != pull.total_bytes else None,
         "cached": pull.cached_bytes,
         "count": pull.layer_count,
+        "ready": pull.layers_done if pull.phase is not Phase.COMPLETED else 0,
         "error": clean(pull.error)[:200] if pull.error else None,
     }
     return {key: item for key, item in value.items() if item or (key in {"total", "done", "end"} and item is not None)}

@@ -502,6 +502,13 @@ def test_a_pull_that_ended_while_the_agent_was_away_has_its_outcome() -> None:
     assert restarted(downloading()).look(60, images=[]).ended.phase is Phase.FAILED
 
 
+def test_after_a_long_absence_a_missing_record_proves_nothing() -> None:
+    """An image may be pulled, used and removed while the agent is away for long."""
+    node = restarted(downloading()).look(3600, images=[])
+
+    assert node.ended.phase is Phase.UNKNOWN
+
+
 def test_history_survives_a_restart() -> None:
     """What had ended before is still told after."""
     node = downloading().look(21, images=[record()])
