@@ -1,0 +1,80 @@
+"""Pulls, pods and Leases for the tests of the aggregator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pulltrace.kube.leases import LeaseRecord
+from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport, Phase, Pull
+
+START = 1_763_910_000.0
+NODE = "node-1"
+NGINX = "docker.io/library/nginx"
+DIGEST = "sha256:" + "a" * 64
+OTHER_DIGEST = "sha256:" + "b" * 64
+
+
+def pull(number: int = 1, **fields: Any) -> Pull:
+    """A running pull of nginx, whose name is not known."""
+    values = {
+        "id": f"{number:012x}",
+        "phase": Phase.DOWNLOADING,
+        "started_at": START,
+        "progressed_at": START + 1,
+        "repositories": (NGINX,),
+        "target_digest": DIGEST,
+        "total_bytes": 1000,
+        "downloaded_bytes": 100,
+    }
+    return Pull(**{**values, **fields})
+
+
+def resolving(number: int = 1) -> Pull:
+    return pull(
+        number, phase=Phase.RESOLVING, repositories=(), target_digest=None, total_bytes=None, downloaded_bytes=0
+    )
+
+
+def ended(number: int = 1, phase: Phase = Phase.COMPLETED, **fields: Any) -> Pull:
+    values = {"phase": phase, "ended_at": START + 30, "progressed_at": START + 30, "downloaded_bytes": 1000}
+    names = {"names": (f"{NGINX}:1.29",)} if phase is Phase.COMPLETED else {}
+    return pull(number, **{**values, **names, **fields})
+
+
+def pod(name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = ()) -> PodRecord:
+    """A pod that waits for these images."""
+    waits = [ImageWait(f"c{number}", image, Role.MAIN, "ContainerCreating") for number, image in enumerate(images)]
+    return PodRecord("shop", name, f"uid-{name}", node, waiting=(*waiting, *waits))
+
+
+def failing(name: str, image: str, message: str | None, reason: str = "ImagePullBackOff") -> PodRecord:
+    """A pod whose image could not be pulled."""
+    return pod(name, waiting=[ImageWait("c0", image, Role.MAIN, reason, message)])
+
+
+class Writer:
+    """Leases as agents write them: every one with a version of its own."""
+
+    def __init__(self) -> None:
+        self.version = 0
+
+    def lease(
+        self,
+        *pulls: Pull,
+        node: str = NODE,
+        recent: tuple[Pull, ...] = (),
+        renewed_at: float = START + 60,
+        duration_seconds: int | None = 40,
+        omitted: int = 0,
+        junk: str | None = None,
+    ) -> LeaseRecord:
+        self.version += 1
+        told = encode(NodeReport(pulls=pulls, recent=recent))
+        if omitted:
+            told["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
+        if junk is not None:
+            told["pull.pulltrace.io/0123456789ab"] = junk
+        return LeaseRecord(node, told, "agent", renewed_at, duration_seconds, str(self.version))

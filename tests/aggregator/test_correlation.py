@@ -1,0 +1,296 @@
+"""Which pull is which image, and who waits for it: certain, a candidate, or not said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from pulltrace.aggregator.correlation import FAILURES, NEVER_PULLED, correlate, waits
+from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.pulls.model import Phase, Pull
+from pulltrace.pulls.view import PullView
+from tests.aggregator.records import DIGEST, NGINX, NODE, OTHER_DIGEST, ended, failing, pod, pull, resolving
+
+
+def rows(
+    pulls: Sequence[Pull], pods: Sequence[PodRecord] = (), before: Mapping[str, PullView] | None = None
+) -> dict[str, PullView]:
+    return correlate(NODE, pulls, waits(pods), before or {})
+
+
+def row(one: Pull, *pods: PodRecord, before: Mapping[str, PullView] | None = None) -> PullView:
+    [found] = rows([one], pods, before).values()
+    return found
+
+
+def waiting(view: PullView) -> list[tuple[str, str]]:
+    return [(each.pod, each.container) for each in view.waiting]
+
+
+# -- the name while it is pulled -------------------------------------------------------------------
+
+
+def test_a_pull_without_pods_has_no_name() -> None:
+    """The repository is all that is known, and no name is made of it."""
+    view = row(pull())
+
+    assert (view.image, view.candidates, view.waiting) == (None, (), ())
+
+
+def test_a_pull_is_named_by_the_only_tag_that_fits() -> None:
+    """One name of its repository is waited for: that is the name, in full."""
+    view = row(pull(), pod("web", "nginx:1.29"), pod("db", "postgres:17"))
+
+    assert (view.image, view.candidates) == (f"{NGINX}:1.29", ())
+    assert waiting(view) == [("web", "c0")]
+
+
+def test_names_that_mean_the_same_are_one() -> None:
+    """However pods write a name, it is one name, and all of them wait."""
+    view = row(pull(), pod("a", "nginx"), pod("b", "docker.io/nginx:latest"), pod("c", "index.docker.io/library/nginx"))
+
+    assert view.image == f"{NGINX}:latest"
+    assert waiting(view) == [("a", "c0"), ("b", "c0"), ("c", "c0")]
+
+
+def test_two_tags_that_fit_are_candidates() -> None:
+    """Where two names fit, both are told and none is chosen."""
+    view = row(pull(), pod("new", "nginx:1.29"), pod("old", "nginx:1.27"))
+
+    assert (view.image, view.candidates) == (None, (f"{NGINX}:1.27", f"{NGINX}:1.29"))
+    assert waiting(view) == [("new", "c0"), ("old", "c0")]
+
+
+def test_a_pull_is_named_by_its_digest() -> None:
+    """A pod that asks for the digest that is pulled is certain, whatever tags others wait for."""
+    view = row(pull(), pod("other", "nginx:1.27"), pod("web", f"nginx:1.29@{DIGEST}"))
+
+    assert view.image == f"{NGINX}:1.29@{DIGEST}"
+
+
+def test_another_digest_of_the_repository_does_not_fit() -> None:
+    """A pod that asks for another digest waits for another pull."""
+    view = row(pull(), pod("web", f"nginx@{OTHER_DIGEST}"))
+
+    assert (view.image, view.candidates, view.waiting) == (None, (), ())
+
+
+def test_the_digest_of_another_repository_does_not_fit() -> None:
+    """The same digest by another repository is another name."""
+    assert row(pull(), pod("web", f"redis@{DIGEST}")).waiting == ()
+
+
+def test_a_blob_of_two_repositories_fits_pods_of_both() -> None:
+    """An image that was pulled from two places before may be either."""
+    mirrored = pull(repositories=(NGINX, "mirror.example.com/nginx"))
+    view = row(mirrored, pod("a", "nginx:1"), pod("b", "mirror.example.com/nginx:1"))
+
+    assert view.candidates == (f"{NGINX}:1", "mirror.example.com/nginx:1")
+
+
+def test_two_pulls_of_one_repository_are_not_told_apart_by_tags() -> None:
+    """With one tag waited for, either of the two pulls may be it."""
+    found = rows([pull(1), pull(2, target_digest=OTHER_DIGEST)], [pod("web", "nginx:1.29")])
+
+    assert [(view.image, view.candidates) for view in found.values()] == [(None, (f"{NGINX}:1.29",))] * 2
+
+
+def test_two_pulls_of_one_digest_have_the_name_both() -> None:
+    """The same image pulled twice at once is two rows with one name."""
+    found = rows([pull(1), pull(2)], [pod("web", "nginx:1.29")])
+
+    assert [view.image for view in found.values()] == [f"{NGINX}:1.29"] * 2
+
+
+def test_digests_tell_two_pulls_of_one_repository_apart() -> None:
+    """Each pull is named by the pod that asks for its digest."""
+    found = rows(
+        [pull(1), pull(2, target_digest=OTHER_DIGEST)], [pod("a", f"nginx@{DIGEST}"), pod("b", f"nginx@{OTHER_DIGEST}")]
+    )
+
+    assert [waiting(view) for view in found.values()] == [[("a", "c0")], [("b", "c0")]]
+
+
+def test_an_ended_pull_does_not_make_the_next_uncertain() -> None:
+    """History of the same repository is no twin."""
+    found = rows([ended(1, target_digest=OTHER_DIGEST), pull(2)], [pod("web", "nginx:1.29")])
+
+    assert found[pull(2).id].image == f"{NGINX}:1.29"
+
+
+# -- while it is resolved --------------------------------------------------------------------------
+
+
+def test_a_resolving_pull_has_the_free_names_as_candidates() -> None:
+    """Before the first byte only the pods can tell, and what they tell is not certain."""
+    view = row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis"))
+
+    assert (view.image, view.candidates, view.waiting) == (
+        None,
+        (f"{NGINX}:1.29", "docker.io/library/redis:latest"),
+        (),
+    )
+
+
+def test_the_only_resolving_pull_is_what_the_only_pods_wait_for() -> None:
+    """With one pull and one name there is no other choice for who waits."""
+    view = row(resolving(), pod("a", "nginx:1.29"), pod("b", "nginx:1.29"))
+
+    assert view.candidates == (f"{NGINX}:1.29",)
+    assert waiting(view) == [("a", "c0"), ("b", "c0")]
+
+
+def test_what_waits_for_another_pull_is_not_free() -> None:
+    """A pod that waits for a pull of a known name is no candidate for one that is still resolved."""
+    found = rows([pull(1), resolving(2)], [pod("a", "nginx:1.29"), pod("b", "redis:8")])
+
+    assert found[resolving(2).id].candidates == ("docker.io/library/redis:8",)
+
+
+def test_what_may_wait_for_either_is_a_candidate_of_both() -> None:
+    """Two tags of a repository, of which one is still resolved: both pulls may be either."""
+    found = rows([pull(1), resolving(2)], [pod("a", "nginx:1.29"), pod("b", "nginx:1.27")])
+
+    assert [view.candidates for view in found.values()] == [(f"{NGINX}:1.27", f"{NGINX}:1.29")] * 2
+
+
+def test_two_resolving_pulls_claim_no_pods() -> None:
+    """Two pulls and one name: nobody can say for which of them the pod waits."""
+    found = rows([resolving(1), resolving(2)], [pod("a", "nginx:1.29")])
+
+    assert [(view.candidates, view.waiting) for view in found.values()] == [((f"{NGINX}:1.29",), ())] * 2
+
+
+@pytest.mark.parametrize("reason", sorted(NEVER_PULLED))
+def test_what_the_kubelet_never_pulls_is_no_candidate(reason: str) -> None:
+    """A container whose image may not or cannot be pulled is not what is being resolved."""
+    view = row(resolving(), pod("a", waiting=[ImageWait("c0", "nginx:1.29", Role.MAIN, reason)]))
+
+    assert (view.candidates, view.waiting) == ((), ())
+
+
+def test_a_container_that_is_never_pulled_for_waits_for_the_pull_of_another() -> None:
+    """When the image is there, it will start."""
+    never = pod("b", waiting=[ImageWait("c0", "nginx:1.29", Role.MAIN, "ErrImageNeverPull")])
+
+    assert waiting(row(pull(), pod("a", "nginx:1.29"), never)) == [("a", "c0"), ("b", "c0")]
+
+
+# -- who waits -------------------------------------------------------------------------------------
+
+
+def test_a_pod_with_two_images_waits_with_the_right_container() -> None:
+    """Of a pod with two images, the container of this image waits for this pull."""
+    assert waiting(row(pull(), pod("web", "redis:8", "nginx:1.29"))) == [("web", "c1")]
+
+
+def test_two_containers_of_one_pod_wait_for_one_pull() -> None:
+    """Init container and container of the same image both wait."""
+    init = ImageWait("prepare", "nginx:1.29", Role.INIT, "PodInitializing")
+
+    assert waiting(row(pull(), pod("web", "nginx:1.29", waiting=[init]))) == [("web", "c0"), ("web", "prepare")]
+
+
+def test_a_container_is_told_as_its_pod_writes_it() -> None:
+    """Namespace, pod, container and image are those of the specification."""
+    [container] = row(pull(), pod("web", "nginx")).waiting
+
+    assert (container.namespace, container.pod, container.container, container.image) == ("shop", "web", "c0", "nginx")
+
+
+def test_an_ended_pull_keeps_nobody_waiting() -> None:
+    """Who still waits, waits for another try."""
+    assert row(ended(), pod("web", "nginx:1.29")).waiting == ()
+
+
+# -- the name when it has ended --------------------------------------------------------------------
+
+
+def test_a_completed_pull_has_the_name_that_containerd_recorded() -> None:
+    """What containerd says is certain, whatever pods wait for."""
+    assert row(ended(), pod("web", "nginx:1.27")).image == f"{NGINX}:1.29"
+
+
+def test_a_running_pull_with_a_recorded_name_has_it() -> None:
+    """A name that containerd has recorded already needs no pods, and only those of that name wait."""
+    view = row(pull(names=(f"{NGINX}:1.29",)), pod("a", "nginx:1.29"), pod("b", "nginx:1.27"))
+
+    assert view.image == f"{NGINX}:1.29"
+    assert waiting(view) == [("a", "c0")]
+
+
+def test_what_was_certain_once_stays_so() -> None:
+    """A failed pull keeps the name that it had while its pod was there."""
+    before = {pull().id: row(pull(), pod("web", "nginx:1.29"))}
+
+    assert row(ended(phase=Phase.FAILED), before=before).image == f"{NGINX}:1.29"
+
+
+def test_candidates_stay_candidates() -> None:
+    """A failed pull that could have been two names is not named by their pods' absence."""
+    before = {pull().id: row(pull(), pod("a", "nginx:1.27"), pod("b", "nginx:1.29"))}
+    view = row(ended(phase=Phase.FAILED), before=before)
+
+    assert (view.image, view.candidates) == (None, (f"{NGINX}:1.27", f"{NGINX}:1.29"))
+
+
+# -- why it failed ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", sorted(FAILURES))
+def test_a_failed_pull_has_the_kubelets_message(reason: str) -> None:
+    """What the registry said is in the status of the pod that waits."""
+    view = row(ended(phase=Phase.FAILED), failing("web", "nginx:1.29", "manifest unknown", reason))
+
+    assert (view.pull.error, view.image) == ("manifest unknown", f"{NGINX}:1.29")
+
+
+def test_a_failure_without_a_message_has_the_reason() -> None:
+    """A kubelet that gives no message gives at least the kind."""
+    assert row(ended(phase=Phase.FAILED), failing("web", "nginx:1.29", None)).pull.error == "ImagePullBackOff"
+
+
+def test_the_message_of_another_image_is_not_taken() -> None:
+    """A pod that fails for another repository explains nothing."""
+    assert row(ended(phase=Phase.FAILED), failing("web", "redis:8", "manifest unknown")).pull.error is None
+
+
+def test_a_named_pull_takes_the_message_of_its_name_only() -> None:
+    """Once the name is certain, another tag's failure is another failure."""
+    before = {pull().id: row(pull(), pod("web", "nginx:1.29"))}
+
+    assert row(ended(phase=Phase.FAILED), failing("old", "nginx:1.27", "denied"), before=before).pull.error is None
+
+
+def test_the_failure_of_a_candidate_names_the_pull() -> None:
+    """Of the names that a pull might have had, the one that fails is the one."""
+    before = {pull().id: row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis:8"))}
+    failed = ended(phase=Phase.FAILED, repositories=(), target_digest=None)
+    view = row(failed, failing("a", "nginx:1.29", "not found"), before=before)
+
+    assert (view.image, view.candidates, view.pull.error) == (f"{NGINX}:1.29", (), "not found")
+
+
+def test_two_failures_that_fit_explain_nothing() -> None:
+    """Where two names fail that might be this pull's, none is chosen."""
+    view = row(ended(phase=Phase.FAILED), failing("a", "nginx:1.27", "denied"), failing("b", "nginx:1.29", "not found"))
+
+    assert (view.pull.error, view.image, view.candidates) == (None, None, (f"{NGINX}:1.27", f"{NGINX}:1.29"))
+
+
+def test_an_explanation_stays_when_the_pod_is_gone() -> None:
+    """The reason of a failure outlives the pod that told it."""
+    before = {pull().id: row(ended(phase=Phase.FAILED), failing("web", "nginx:1.29", "denied"))}
+
+    assert row(ended(phase=Phase.FAILED), before=before).pull.error == "denied"
+
+
+def test_a_completed_pull_has_no_error() -> None:
+    """A pod that failed before does not make a success a failure."""
+    assert row(ended(), failing("web", "nginx:1.29", "denied")).pull.error is None
+
+
+def test_an_unknown_end_stays_unexplained() -> None:
+    """A pull that nobody saw end is not explained by a pod."""
+    assert row(ended(phase=Phase.UNKNOWN), failing("web", "nginx:1.29", "denied")).pull.error is None

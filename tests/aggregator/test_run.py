@@ -1,0 +1,193 @@
+"""The whole aggregator in one process: Leases in memory go in, HTTP comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from pulltrace.aggregator.run import AggregatorSettings, run
+from pulltrace.errors import UserError
+from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
+from pulltrace.kube.pods import PodRecord
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport, Phase, Pull
+from tests.aggregator.records import NGINX, NODE, START, ended, failing, pod, pull
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+class Running:
+    """An aggregator that serves, and what its agents and pods say."""
+
+    def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
+        self.leases = leases
+        self.pods = pods
+        self.session = session
+        self.stop = asyncio.Event()
+        self.url = ""
+        self.metrics_url = ""
+
+    async def report(self, *pulls: Pull, recent: tuple[Pull, ...] = (), node: str = NODE) -> None:
+        before = await self.leases.get(node)
+        told = encode(NodeReport(pulls=pulls, recent=recent))
+        gone = {key: None for key in (before.annotations if before else ()) if key not in told}
+        await self.leases.patch(node, LeasePatch({**gone, **told}, "agent", START + 60, 40))
+
+    async def get(self, path: str) -> Any:
+        async with self.session.get(self.url + path) as answer:
+            return await answer.json()
+
+    async def status(self, path: str) -> int:
+        async with self.session.get(self.url + path) as answer:
+            return answer.status
+
+    async def metric(self, name: str) -> float:
+        async with self.session.get(self.metrics_url + "/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
+
+    async def row_where(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first row that fits, as soon as there is one."""
+
+        async def look() -> list[dict[str, Any]]:
+            return [row for row in (await self.get("/api/v1/pulls"))["pulls"] if fits(row)]
+
+        found: list[dict[str, Any]] = await until(look)
+        return found[0]
+
+
+async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10.0) -> Any:
+    async with asyncio.timeout(deadline_seconds):
+        while not (found := await look()):
+            await asyncio.sleep(0.01)
+        return found
+
+
+@asynccontextmanager
+async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[Running]:
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    metrics_port = free_port()
+    settings = AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", history_seconds=600)
+    async with aiohttp.ClientSession() as session:
+        aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
+        pods = aggregator.pods if with_pods else None
+        serving = asyncio.create_task(run(settings, aggregator.leases, pods, aggregator.stop, port.set_result))
+        aggregator.url = f"http://127.0.0.1:{await port}"
+        aggregator.metrics_url = f"http://127.0.0.1:{metrics_port}"
+        try:
+            yield aggregator
+        finally:
+            aggregator.stop.set()
+            await asyncio.wait_for(serving, 10)
+
+
+async def test_a_report_becomes_a_row() -> None:
+    """What an agent writes to its Lease is in the JSON, joined with the pod that waits."""
+    async with running() as aggregator:
+        aggregator.pods.put("shop/web", pod("web", "nginx:1.29"))
+        await aggregator.report(pull())
+        row = await aggregator.row_where(lambda row: bool(row["pods"]))
+
+    assert (row["nodeName"], row["imageRef"], row["totalBytes"]) == (NODE, f"{NGINX}:1.29", 1000)
+    assert row["pods"][0]["podName"] == "web"
+
+
+async def test_a_failure_is_told_with_its_reason() -> None:
+    """A pull that fails ends with what the kubelet says of its pod."""
+    async with running() as aggregator:
+        await aggregator.report(pull())
+        await aggregator.row_where(lambda row: True)
+        await aggregator.report(recent=(ended(phase=Phase.FAILED),))
+        aggregator.pods.put("shop/web", failing("web", "nginx:1.29", "manifest unknown"))
+        row = await aggregator.row_where(lambda row: bool(row.get("error")))
+
+    assert row["error"] == "manifest unknown"
+
+
+async def test_it_is_ready_when_leases_and_pods_have_been_listed() -> None:
+    """Readiness comes with the first lists; liveness was there before."""
+    async with running() as aggregator:
+        assert await aggregator.status("/healthz") == 200
+
+        async def ready() -> bool:
+            return await aggregator.status("/readyz") == 200
+
+        assert await until(ready)
+
+
+class Silent(MemoryStore[PodRecord]):
+    """A watch that never lists."""
+
+    async def watch(self) -> AsyncIterator[Any]:  # type: ignore[override]
+        await asyncio.Event().wait()
+        yield
+
+
+@pytest.mark.parametrize("missing", ["leases", "pods"])
+async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
+    """An empty page that only has not heard yet must not take traffic."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()
+    serving = asyncio.create_task(run(settings, leases, Silent() if missing == "pods" else None, stop, port.set_result))
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{await port}/readyz") as answer:
+        status, text = answer.status, await answer.text()
+    stop.set()
+    await serving
+
+    assert status == 503
+    assert missing in text.lower()
+
+
+async def test_it_works_without_kubernetes() -> None:
+    """On a host without pods, the Leases in memory are enough to be ready."""
+    async with running(with_pods=False) as aggregator:
+        await aggregator.report(pull())
+        await aggregator.row_where(lambda row: row["nodeName"] == NODE)
+
+        assert await aggregator.status("/readyz") == 200
+
+
+async def test_what_ended_before_it_came_up_is_not_counted() -> None:
+    """A restart shows the history and counts only what happens from now on."""
+    leases = MemoryLeaseStore()
+    await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
+    async with running(leases=leases) as aggregator:
+        await aggregator.row_where(lambda row: row["id"] == ended(1).id)
+        assert await aggregator.metric("pulltrace_pulls_total") == 0
+
+        await aggregator.report(pull(2), recent=(ended(1),))
+        await aggregator.row_where(lambda row: row["id"] == pull(2).id)
+
+        assert await aggregator.metric("pulltrace_pulls_total") == 1
+
+
+async def test_an_open_stream_does_not_hold_up_the_end() -> None:
+    """Stopping ends the streams of those who watch."""
+    async with running() as aggregator, aggregator.session.get(aggregator.url + "/api/v1/events") as stream:
+        assert await aggregator.metric("pulltrace_sse_clients_active") == 1
+        aggregator.stop.set()
+        async with asyncio.timeout(10):
+            assert await stream.content.read()
+
+
+async def test_a_port_that_is_in_use_is_one_line() -> None:
+    """An address that cannot be had ends the aggregator with an error for the person who set it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = AggregatorSettings(address, "127.0.0.1:0", 600)
+        with pytest.raises(ExceptionGroup) as group:
+            await run(settings, MemoryLeaseStore(), None, asyncio.Event())
+
+    assert group.group_contains(UserError, match=f"^--http-addr: cannot listen on '{address}': address already in use$")
