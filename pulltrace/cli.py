@@ -81,10 +81,11 @@ def _agent(arguments: Sequence[str]) -> Program:
 
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.agent import run
-        from pulltrace.kube.connection import connect
+        from pulltrace.kube.access import usual_source
         from pulltrace.kube.lease_store import KubeLeaseStore
+        from pulltrace.kube.small_connection import SmallConnection
 
-        async with await connect(given.kubeconfig or None) as connection:
+        async with SmallConnection(await usual_source(given.kubeconfig or None)) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             agent = run.AgentSettings(
                 node_name=given.node_name,
@@ -105,13 +106,13 @@ def _aggregator(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
         from pulltrace.kube.connection import connect
-        from pulltrace.kube.lease_store import KubeLeaseStore
+        from pulltrace.kube.lease_watch import KubeLeaseWatch
         from pulltrace.kube.pod_watch import KubePodWatch
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             aggregator = run.AggregatorSettings(given.http_addr, given.metrics_addr, given.history_ttl)
-            leases, pods = KubeLeaseStore(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
+            leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             await run.run(aggregator, leases, pods, stop, _say_where(given.http_addr))
 
     return program

@@ -1,6 +1,6 @@
 """Where the API server is and who we are to it, as it stands now: tokens and certificates change while we run.
 
-`Connection` asks an `AccessSource` before each request, so a source answers from its cache and looks at its
+A connection asks an `AccessSource` before each request, so a source answers from its cache and looks at its
 files at most once a minute. Inside a cluster that source is `InCluster`, written here in a few lines because
 the `kubernetes` package would cost every node more memory than the rest of the agent's Kubernetes code.
 Outside, it is `kube.kubeconfig.Kubeconfig`, which is imported only then.
@@ -124,3 +124,25 @@ class InCluster:
             return (self._folder / "namespace").read_text("utf-8", "replace").strip() or None
         except OSError:
             return None
+
+
+async def usual_source(
+    kubeconfig: str | None = None,
+    *,
+    folder: Path = SERVICE_ACCOUNT_FOLDER,
+    environ: Mapping[str, str] = os.environ,
+) -> AccessSource:
+    """Access by the usual rules: the kubeconfig that is named, else the pod's service account,
+    else $KUBECONFIG or ~/.kube/config. Raises `ConnectError` when there is none.
+    """
+    source: AccessSource
+    in_cluster = InCluster(folder, environ)
+    if kubeconfig is None and in_cluster.present:
+        source = in_cluster
+    else:
+        # Here, and not above: it loads the `kubernetes` package, which the agent has no memory for.
+        from pulltrace.kube.kubeconfig import Kubeconfig, usual_paths
+
+        source = Kubeconfig(usual_paths(environ) if kubeconfig is None else kubeconfig)
+    await source.access()
+    return source

@@ -1,41 +1,46 @@
-"""The connection to the API server: one HTTP session and one SSL context for the whole process.
+"""The aggregator's connection to the API server: one HTTP session and one SSL context for the whole process.
 
 Two verbs: `request` sends JSON and gets JSON, within a time limit; `stream` reads a watch line by line,
-as bytes, because most lines are cheaper to filter than to parse. Both raise only `ApiError` (the server
-said no) and `ApiUnreachable` (it said nothing sensible); retrying is the caller's decision, with one
-exception: a 401 is tried once more with fresh credentials, since tokens expire between two looks at them.
+as bytes, because most lines are cheaper to filter than to parse. Both raise what `kube.requesting` says, and
+try a 401 once more with fresh credentials.
+
+NOTE: aiohttp costs 10 MiB. The agent has no memory for it and uses `kube.small_connection`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import aiohttp
-import orjson
 from yarl import URL
 
-from pulltrace import __version__
-from pulltrace.kube.access import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, InCluster
-from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
+from pulltrace.kube.access import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, usual_source
+from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.requesting import (
+    HEADERS,
+    JSON,
+    REQUEST_SECONDS,
+    Params,
+    current,
+    decoded,
+    encoded,
+    error_of,
+    time_limit,
+    unreachable,
+)
 from pulltrace.kube.transport import TlsContexts, open_socket
-
-JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
 
 CONNECT_SECONDS = 5.0
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """A watch line beyond this is no object of Kubernetes' (etcd takes 1.5 MiB): better an error than all memory."""
 
-Params: TypeAlias = Mapping[str, str]
-
 
 class Connection:
-    """Talks to one API server. Made in, used in and closed in one event loop."""
+    """`Requesting`, and watching, over aiohttp."""
 
     def __init__(self, source: AccessSource) -> None:
         self._source = source
@@ -53,7 +58,6 @@ class Connection:
             await self._session.close()
 
     async def namespace(self) -> str | None:
-        """The namespace we run in, or the one that the kubeconfig's context names."""
         return (await self._source.access()).namespace
 
     async def request(
@@ -64,27 +68,19 @@ class Connection:
         params: Params | None = None,
         body: object = None,
         content_type: str = JSON,
-        timeout_seconds: float = 10.0,
+        timeout_seconds: float = REQUEST_SECONDS,
     ) -> tuple[int, Any]:
-        """Send one request; the status (2xx) and the parsed answer, None when the answer is empty."""
-        data = None if body is None else orjson.dumps(body)
-        headers = {} if data is None else {"Content-Type": content_type}
+        what = f"{method} {path}"
+        data, headers = encoded(body, content_type)
         try:
-            async with asyncio.timeout(timeout_seconds):
-                # A limit for the whole, credentials and body included: aiohttp's own do not cover the first.
-                async with self._answer(method, path, params, data, headers, aiohttp.ClientTimeout()) as answer:
-                    raw = await answer.read()
-        except TimeoutError as error:
-            raise ApiUnreachable(f"no answer to {method} {path} within {timeout_seconds:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnreachable(f"{method} {path}: {_describe(error)}") from error
-        if not raw:
-            return answer.status, None
-        try:
-            return answer.status, orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            kind = one_line(answer.headers.get("Content-Type", "no content type"))
-            raise ApiUnreachable(f"{method} {path} was answered with something that is not JSON ({kind})") from error
+            async with (
+                time_limit(what, timeout_seconds),  # aiohttp's own do not cover the credentials
+                self._answer(method, path, params, data, headers, aiohttp.ClientTimeout()) as answer,
+            ):
+                raw = await answer.read()
+        except aiohttp.ClientError as error:
+            raise unreachable(what, error) from error
+        return answer.status, decoded(what, raw, answer.headers.get("Content-Type"))
 
     async def stream(
         self, path: str, params: Params, read_timeout_seconds: float = 60.0
@@ -108,7 +104,7 @@ class Connection:
         except TimeoutError as error:
             raise ApiUnreachable(f"{path} has been silent for {read_timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ApiUnreachable(f"{path}: {_describe(error)}") from error
+            raise unreachable(path, error) from error
         if line := b"".join(parts):
             yield line
 
@@ -124,10 +120,7 @@ class Connection:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A successful answer, its body not yet read."""
         for refused in (False, True):
-            try:
-                access = await self._source.access(refused=refused)
-            except ConnectError as error:
-                raise ApiUnreachable(str(error)) from error
+            access = await current(self._source, refused=refused)
             if access.authorization:
                 headers["Authorization"] = access.authorization
             async with self._open().request(
@@ -143,7 +136,8 @@ class Connection:
                     await answer.read()
                     continue
                 if answer.status >= 300:
-                    raise await _error(answer)
+                    after = answer.headers.get("Retry-After")
+                    raise error_of(answer.status, answer.reason, after, await answer.read())
                 try:
                     yield answer
                 finally:
@@ -166,7 +160,7 @@ class Connection:
             self._session = aiohttp.ClientSession(
                 # No limit: every watched namespace holds a connection, and a write must not wait for them.
                 connector=aiohttp.TCPConnector(limit=0, socket_factory=open_socket),
-                headers={"User-Agent": f"pulltrace/{__version__}", "Accept": JSON},
+                headers=HEADERS,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # Neither HTTP_PROXY nor .netrc may have a say in where our token goes.
                 trust_env=False,
@@ -180,20 +174,8 @@ async def connect(
     folder: Path = SERVICE_ACCOUNT_FOLDER,
     environ: Mapping[str, str] = os.environ,
 ) -> Connection:
-    """A connection by the usual rules: the kubeconfig that is named, else the pod's service account,
-    else $KUBECONFIG or ~/.kube/config. Raises `ConnectError`; does not ask the server anything yet.
-    """
-    source: AccessSource
-    in_cluster = InCluster(folder, environ)
-    if kubeconfig is None and in_cluster.present:
-        source = in_cluster
-    else:
-        # Here, and not above: it loads the `kubernetes` package, which the agent has no memory for.
-        from pulltrace.kube.kubeconfig import Kubeconfig, usual_paths
-
-        source = Kubeconfig(usual_paths(environ) if kubeconfig is None else kubeconfig)
-    await source.access()
-    return Connection(source)
+    """A connection to the usual place (see `usual_source`); it does not ask the server anything yet."""
+    return Connection(await usual_source(kubeconfig, folder=folder, environ=environ))
 
 
 def _cut(answer: aiohttp.ClientResponse) -> None:
@@ -203,24 +185,3 @@ def _cut(answer: aiohttp.ClientResponse) -> None:
     """
     if (connection := answer.connection) and connection.transport:
         connection.transport.abort()
-
-
-async def _error(answer: aiohttp.ClientResponse) -> ApiError:
-    """The error of an answer that is not a success: a Status object, or whatever stands between us wrote."""
-    raw = await answer.read()
-    reason = ""
-    try:
-        status = orjson.loads(raw)
-        reason = str(status.get("message") or status.get("reason") or "") if isinstance(status, dict) else ""
-    except orjson.JSONDecodeError:
-        reason = raw.decode("utf-8", "replace")
-    after = answer.headers.get("Retry-After", "").strip()
-    return ApiError(
-        answer.status,
-        one_line(reason) or answer.reason or "no reason given",
-        float(after) if after.isascii() and after.isdigit() else None,
-    )
-
-
-def _describe(error: Exception) -> str:
-    return one_line(str(error)) or type(error).__name__

@@ -1,38 +1,41 @@
-"""The bus in a cluster: Leases of `coordination.k8s.io/v1` in Pulltrace's own namespace.
+"""The agent's half of the bus in a cluster: its Lease of `coordination.k8s.io/v1` in Pulltrace's own namespace.
 
 A write is one merge patch of the keys that changed, and nothing is read first: only the agent of a node
 writes its Lease, so there is nobody to lose an update to. The first write of a node finds no Lease and makes
 one that belongs to the Node, so that it goes with it. Agents' Leases carry a label, because the leader
-election keeps its own Lease in the same namespace and the watch must not take it for a node.
+election keeps its own Lease in the same namespace and the watch must not take it for a node. A Lease that has
+lost them gets them back with the next write, or the watch would never see it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from pulltrace.kube.backoff import Timing
-from pulltrace.kube.connection import MERGE_PATCH, Connection
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.frames import Raw
-from pulltrace.kube.leases import LeasePatch, LeaseRecord, WatchEvent, is_ours
-from pulltrace.kube.watching import Resource, Watch, WatchHealth
+from pulltrace.kube.leases import LeasePatch, LeaseRecord, is_ours
+from pulltrace.kube.requesting import MERGE_PATCH, Requesting
 
 LABELS = {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
 
+_log = logging.getLogger(__name__)
+
+
+def leases_path(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
+
 
 class KubeLeaseStore:
-    """`LeaseWriting` and `LeaseWatching` over the API server. `get` and `patch` raise `KubeError`."""
+    """`LeaseWriting` over the API server: `get` and `patch` raise `KubeError`."""
 
-    def __init__(self, connection: Connection, namespace: str, *, timing: Timing | None = None) -> None:
-        self.health = WatchHealth("leases")
+    def __init__(self, connection: Requesting, namespace: str) -> None:
         self._api = connection
-        self._timing = timing
-        self._namespace = namespace
-        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
+        self._path = leases_path(namespace)
+        self._may_label = True
 
     async def get(self, name: str) -> LeaseRecord | None:
         try:
@@ -58,25 +61,28 @@ class KubeLeaseStore:
         # Somebody made it in between: this agent's predecessor, whose answer was lost on the way.
         return await self._merge(name, body)
 
-    async def watch(self) -> AsyncGenerator[WatchEvent[LeaseRecord], None]:
-        resource = Resource(
-            name="leases",
-            path=self._path,
-            parse=lease_record,
-            permission=f"list and watch leases.coordination.k8s.io in namespace {self._namespace}",
-            selectors={"labelSelector": ",".join(f"{key}={value}" for key, value in LABELS.items())},
-        )
-        watch = Watch(self._api, resource, health=self.health, timing=self._timing)
-        async with aclosing(watch.events()) as events:
-            async for event in events:
-                yield event
-
     def _one(self, name: str) -> str:
         return f"{self._path}/{quote(name, safe='')}"
 
     async def _merge(self, name: str, body: dict[str, Any]) -> LeaseRecord:
+        raw = await self._send(name, body)
+        record = _answered(raw)
+        # `LABELS` are not in the first patch: it would take 100 bytes of every write to mend what hardly ever breaks.
+        if not self._may_label or LABELS.items() <= (raw["metadata"].get("labels") or {}).items():
+            return record
+        try:
+            return _answered(await self._send(name, {"metadata": {"labels": LABELS}}))
+        except ApiError as error:
+            if error.status not in {403, 422}:
+                raise
+            # A policy may keep agents from labelling. The write itself has been done: this is no failure of it.
+            self._may_label = False
+            _log.warning("the Lease of node %s lacks its labels and stays invisible to the aggregator: %s", name, error)
+            return record
+
+    async def _send(self, name: str, body: dict[str, Any]) -> Any:
         _, raw = await self._api.request("PATCH", self._one(name), body=body, content_type=MERGE_PATCH)
-        return _answered(raw)
+        return raw
 
     async def _create(self, name: str, patch: LeasePatch) -> LeaseRecord:
         metadata: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """The bus: one `coordination.k8s.io/v1` Lease a node, written by its agent, watched by the aggregator.
 
-Two stores keep the same contract and pass the same tests: `kube.lease_store.KubeLeaseStore` (the API server)
-and `kube.memory.MemoryLeaseStore` (one process, for `standalone` and `demo`).
+Two buses keep the same contract and pass the same tests: the API server (`kube.lease_store.KubeLeaseStore` writes,
+`kube.lease_watch.KubeLeaseWatch` watches) and `kube.memory.MemoryLeaseStore` (one process, for `standalone` and `demo`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The bus without a cluster: Leases in the memory of one process, for `standalone` and `demo`.
 
-`MemoryLeaseStore` keeps the contract of `KubeLeaseStore` and passes the same tests. Below it is `MemoryStore`,
-which does the same for any kind of record (the demo's pods). Each watcher has its own queue; one that does
-not read for a long time gets a new list instead of its backlog, as the API server would do.
+`MemoryLeaseStore` keeps the contract of `KubeLeaseStore` and `KubeLeaseWatch` and passes the same tests. Below
+it is `MemoryStore`, which does the same for any kind of record (the demo's pods). Each watcher has its own queue;
+one that does not read for a long time gets a new list instead of its backlog, as the API server would do.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from asyncio.trsock import TransportSocket
 from pathlib import Path
-from typing import TypeAlias
-
-from aiohttp import AddrInfoType
+from typing import Any, TypeAlias
 
 from pulltrace.kube.access import Access
 
@@ -24,15 +23,23 @@ KEEPALIVE_PROBES = 3
 UNSENT_SECONDS = 30
 """The same for a peer that vanishes while we send: without it Linux tries for a quarter of an hour."""
 
+AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
+"""What `getaddrinfo` says of an address: family, kind, protocol, canonical name, address."""
+
 _Fingerprint: TypeAlias = tuple[object, ...]
 
 _log = logging.getLogger(__name__)
 
 
-def open_socket(address: AddrInfoType) -> socket.socket:
-    """A TCP socket with keepalive, for aiohttp's connector."""
+def open_socket(address: AddressInfo) -> socket.socket:
+    """A TCP socket that notices a dead peer, for aiohttp's connector."""
     family, kind, protocol, _, _ = address
     opened = socket.socket(family, kind, protocol)
+    notice_dead_peer(opened)
+    return opened
+
+
+def notice_dead_peer(opened: socket.socket | TransportSocket) -> None:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
@@ -42,7 +49,6 @@ def open_socket(address: AddrInfoType) -> socket.socket:
     ):
         if hasattr(socket, option):  # Linux has them all; macOS, where developers run the aggregator, has not
             opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return opened
 
 
 class TlsContexts:

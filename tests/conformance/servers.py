@@ -9,20 +9,25 @@ from dataclasses import dataclass
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection, connect
+from pulltrace.kube.access import Access, FixedAccess, usual_source
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.small_connection import SmallConnection
 from tests.cluster.control_plane import ControlPlane
 from tests.fakes import api_server
 
 FAKE = "fake"
 REAL = pytest.param("real", marks=pytest.mark.real("etcd"))
+SMALL = "-small"
+FAKE_SMALL = FAKE + SMALL
+REAL_SMALL = pytest.param("real" + SMALL, marks=pytest.mark.real("etcd"))
 
 
 @dataclass
 class Server:
-    """An API server with a namespace for this test alone, and an administrator's connection to it."""
+    """An API server with a namespace for this test alone, and an administrator's connections to it."""
 
     connection: Connection
+    small: SmallConnection
     namespace: str
     with_token: Callable[[str], Connection]
     """A connection of somebody else."""
@@ -32,18 +37,20 @@ class Server:
 async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """The kind of server that the fixture's parameter asks for."""
     namespace = f"test-{uuid.uuid4().hex[:8]}"
-    if request.param == FAKE:
+    if request.param.startswith(FAKE):
         async with api_server.running() as fake:
             fake.token = "admin"
-            async with Connection(FixedAccess(Access(fake.url, "Bearer admin"))) as connection:
-                yield Server(connection, namespace, lambda token: _connection(fake.url, token, None))
+            source = FixedAccess(Access(fake.url, "Bearer admin"))
+            async with Connection(source) as connection, SmallConnection(source) as small:
+                yield Server(connection, small, namespace, lambda token: _connection(fake.url, token, None))
         return
     control_plane: ControlPlane = request.getfixturevalue("control_plane")
     # Pods need a ServiceAccount, and there is no controller that makes it.
     control_plane.create_service_account(namespace, "default")
     authority = str(control_plane.authority.certificate)
-    async with await connect(str(control_plane.kubeconfig)) as connection:
-        yield Server(connection, namespace, lambda token: _connection(control_plane.url, token, authority))
+    admin = await usual_source(str(control_plane.kubeconfig))
+    async with Connection(admin) as connection, SmallConnection(admin) as small:
+        yield Server(connection, small, namespace, lambda token: _connection(control_plane.url, token, authority))
 
 
 def _connection(url: str, token: str, authority: str | None) -> Connection:

@@ -1,4 +1,6 @@
-"""The contract of the bus, asserted on every store: in memory, on a fake API server, on a real one."""
+"""The contract of the bus, asserted on every store: in memory, on a fake API server, on a real one,
+and there over each connection.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.lease_watch import KubeLeaseWatch
 from pulltrace.kube.leases import Gone, LeasePatch, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.memory import MemoryLeaseStore
-from tests.conformance.servers import FAKE, REAL, serving
+from tests.conformance.servers import FAKE, FAKE_SMALL, REAL, REAL_SMALL, SMALL, serving
 
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000.25, duration_seconds=40)
 
@@ -21,21 +24,23 @@ Events = AsyncGenerator[WatchEvent[LeaseRecord], None]
 @dataclass
 class Bus:
     store: MemoryLeaseStore | KubeLeaseStore
+    watching: MemoryLeaseStore | KubeLeaseWatch
     delete: Callable[[str], Awaitable[object]]
     """What happens to the Lease of a node that is gone."""
 
 
-@pytest.fixture(params=["memory", FAKE, REAL])
+@pytest.fixture(params=["memory", FAKE, FAKE_SMALL, REAL, REAL_SMALL])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    """An empty bus of each kind."""
+    """An empty bus of each kind; the writer of `small` ones uses the agent's connection, as in a cluster."""
     if request.param == "memory":
         memory = MemoryLeaseStore()
-        yield Bus(memory, memory.delete)
+        yield Bus(memory, memory, memory.delete)
         return
     async with serving(request) as server:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{server.namespace}/leases"
         yield Bus(
-            KubeLeaseStore(server.connection, server.namespace),
+            KubeLeaseStore(server.small if request.param.endswith(SMALL) else server.connection, server.namespace),
+            KubeLeaseWatch(server.connection, server.namespace),
             lambda name: server.connection.request("DELETE", f"{path}/{name}"),
         )
 
@@ -124,16 +129,16 @@ async def test_values_may_be_large_and_in_any_language(bus: Bus) -> None:
 
 async def test_a_watch_begins_with_a_list(bus: Bus) -> None:
     """The first event is all there is, even when there is nothing."""
-    async with aclosing(bus.store.watch()) as events:
+    async with aclosing(bus.watching.watch()) as events:
         assert await anext(events) == Listed(())
     written = await bus.store.patch("node-1", PATCH)
-    async with aclosing(bus.store.watch()) as events:
+    async with aclosing(bus.watching.watch()) as events:
         assert await anext(events) == Listed((written,))
 
 
 async def test_a_watch_tells_every_change(bus: Bus) -> None:
     """After the list come new Leases, changed ones and deleted ones, in order."""
-    async with aclosing(bus.store.watch()) as events:
+    async with aclosing(bus.watching.watch()) as events:
         await anext(events)
         first = await bus.store.patch("node-1", annotated(a="1"))
         assert await anext(events) == Put(first)
@@ -145,7 +150,7 @@ async def test_a_watch_tells_every_change(bus: Bus) -> None:
 
 async def test_changes_wait_for_a_reader(bus: Bus) -> None:
     """What happens between the list and the next read is not lost."""
-    async with aclosing(bus.store.watch()) as events:
+    async with aclosing(bus.watching.watch()) as events:
         await anext(events)
         written = [await bus.store.patch(name, PATCH) for name in ("node-1", "node-2", "node-3")]
 
@@ -154,7 +159,7 @@ async def test_changes_wait_for_a_reader(bus: Bus) -> None:
 
 async def test_every_watcher_hears_everything(bus: Bus) -> None:
     """Two watchers get the same events."""
-    async with aclosing(bus.store.watch()) as one, aclosing(bus.store.watch()) as other:
+    async with aclosing(bus.watching.watch()) as one, aclosing(bus.watching.watch()) as other:
         assert await anext(one) == await anext(other) == Listed(())
         written = await bus.store.patch("node-1", PATCH)
 

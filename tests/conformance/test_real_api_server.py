@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pulltrace.kube.access import usual_source
 from pulltrace.kube.connection import connect
 from pulltrace.kube.errors import ApiError
 from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.lease_watch import KubeLeaseWatch
 from pulltrace.kube.leases import LeasePatch, Listed, Put
+from pulltrace.kube.small_connection import SmallConnection
 from tests.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.real("etcd")
@@ -23,8 +26,8 @@ async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
     """While the API server is away nothing is raised, and what was written meanwhile or later arrives."""
     control_plane.create_service_account("restart", "default")
     async with await connect(str(control_plane.kubeconfig)) as connection:
-        store = KubeLeaseStore(connection, "restart")
-        async with aclosing(store.watch()) as events:
+        store, watching = KubeLeaseStore(connection, "restart"), KubeLeaseWatch(connection, "restart")
+        async with aclosing(watching.watch()) as events:
             assert await anext(events) == Listed(())
             waiting = asyncio.create_task(anext(events))
             await asyncio.to_thread(control_plane.restart_apiserver)
@@ -51,7 +54,7 @@ async def test_a_service_account_may_do_what_its_role_says(control_plane: Contro
     (tmp_path / "ca.crt").write_bytes(control_plane.authority.certificate.read_bytes())
     environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(control_plane.port)}
 
-    async with await connect(folder=tmp_path, environ=environ) as connection:
+    async with SmallConnection(await usual_source(folder=tmp_path, environ=environ)) as connection:
         # It may not read Nodes either: the Lease is then made without an owner.
         written = await KubeLeaseStore(connection, "agents").patch("node-1", PATCH)
         with pytest.raises(ApiError, match=r'403 .*cannot list resource "leases"'):

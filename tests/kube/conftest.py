@@ -1,4 +1,4 @@
-"""A fake API server and a connection to it."""
+"""A fake API server and connections to it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from pulltrace.kube.access import Access, FixedAccess
 from pulltrace.kube.connection import Connection
+from pulltrace.kube.small_connection import SmallConnection
 from tests.fakes import api_server
 from tests.fakes.api_server import FakeApiServer
+from tests.kube.connections import Connecting
 
 
 @pytest.fixture
@@ -22,3 +24,16 @@ async def server() -> AsyncIterator[FakeApiServer]:
 async def connection(server: FakeApiServer) -> AsyncIterator[Connection]:
     async with Connection(FixedAccess(Access(server.url))) as connection:
         yield connection
+
+
+@pytest.fixture(params=[Connection, SmallConnection])
+def connecting(request: pytest.FixtureRequest) -> Connecting:
+    kind: Connecting = request.param
+    return kind
+
+
+@pytest.fixture
+async def requesting(connecting: Connecting, server: FakeApiServer) -> AsyncIterator[Connection | SmallConnection]:
+    """A connection of each kind."""
+    async with connecting(FixedAccess(Access(server.url))) as requesting:
+        yield requesting

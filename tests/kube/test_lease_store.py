@@ -5,7 +5,6 @@ What all stores have in common is in tests/conformance/test_lease_store.py.
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.lease_store import KubeLeaseStore, lease_record, micro_time
-from pulltrace.kube.leases import LeasePatch, Listed, Put
+from pulltrace.kube.lease_store import LABELS, KubeLeaseStore, lease_record, micro_time
+from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.requesting import Requesting
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
 
@@ -40,7 +40,7 @@ async def test_a_new_lease_belongs_to_its_node(server: FakeApiServer, store: Kub
 
 async def test_a_write_is_one_request_of_what_changed(server: FakeApiServer, store: KubeLeaseStore) -> None:
     """An update reads nothing and sends only the keys it is given."""
-    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "annotations": {"a": "1"}}})
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "labels": LABELS}})
     await store.patch("node-1", PATCH)
 
     [seen] = server.seen
@@ -66,7 +66,7 @@ async def test_without_a_node_there_is_no_owner(server: FakeApiServer, store: Ku
 
 async def test_a_lease_made_in_between_is_patched(server: FakeApiServer, store: KubeLeaseStore) -> None:
     """404, then 409: the second patch finds the Lease."""
-    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns"}})
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "labels": LABELS}})
     server.faults["PATCH"] = [status(404)]
     written = await store.patch("node-1", PATCH)
 
@@ -102,18 +102,42 @@ async def test_strange_answers_are_unreachable(server: FakeApiServer, store: Kub
         await store.patch("node-1", PATCH)
 
 
-async def test_the_election_is_not_a_node(server: FakeApiServer, store: KubeLeaseStore) -> None:
-    """A Lease without the agents' label, in the same namespace, is not watched."""
-    leader = {
-        "metadata": {"name": "leader", "namespace": "ns", "labels": {"app.kubernetes.io/component": "aggregator"}}
-    }
-    server.put("leases", leader)
-    async with aclosing(store.watch()) as events:
-        assert await anext(events) == Listed(())
-        server.put("leases", leader)
-        written = await store.patch("node-1", PATCH)
-        assert await anext(events) == Put(written)
-    assert store.health.synced
+async def test_lost_labels_come_back(server: FakeApiServer, store: KubeLeaseStore) -> None:
+    """A Lease that somebody stripped of its labels is labelled again, and others' labels stay."""
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "labels": {"team": "x"}}})
+    written = await store.patch("node-1", PATCH)
+    await store.patch("node-1", PATCH)
+
+    lease = server.get("leases", "ns", "node-1")
+    assert lease["metadata"]["labels"] == {"team": "x", **LABELS}
+    assert written.annotations == PATCH.annotations
+    assert [seen.method for seen in server.seen] == ["PATCH", "PATCH", "PATCH"]
+
+
+class KeepingLabels:
+    """A connection to a server whose policy keeps agents from labelling."""
+
+    def __init__(self, connection: Requesting) -> None:
+        self._connection = connection
+        self.namespace = connection.namespace
+
+    async def request(self, method: str, path: str, *, body: Any = None, **rest: Any) -> tuple[int, Any]:
+        if method == "PATCH" and "labels" in body["metadata"]:
+            raise ApiError(403, "an agent may not choose labels")
+        return await self._connection.request(method, path, body=body, **rest)
+
+
+async def test_labels_that_may_not_be_set_do_not_fail_the_write(
+    server: FakeApiServer, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a policy keeps the agent from labelling, the write counts, and the agent says so once."""
+    server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns"}})
+    store = KubeLeaseStore(KeepingLabels(connection), "ns")
+    for _ in range(2):
+        assert (await store.patch("node-1", PATCH)).annotations == PATCH.annotations
+
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("the Lease of node node-1 lacks its labels and stays invisible to the aggregator: 403 ")
 
 
 def test_times_have_six_digits() -> None:

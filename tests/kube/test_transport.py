@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.transport import TlsContexts, open_socket
 from tests.cluster.pki import Authority
 from tests.fakes import api_server
+from tests.kube.connections import Connecting
 
 NODES = "/api/v1/nodes"
 
@@ -39,49 +39,49 @@ async def serving(authority: Authority, address: str = "IP:127.0.0.1") -> AsyncI
         yield server.url
 
 
-async def ask(access: Access) -> int:
-    async with Connection(FixedAccess(access)) as connection:
+async def ask(connecting: Connecting, access: Access) -> int:
+    async with connecting(FixedAccess(access)) as connection:
         return (await connection.request("GET", NODES))[0]
 
 
-async def test_a_trusted_certificate_is_accepted(authority: Authority) -> None:
+async def test_a_trusted_certificate_is_accepted(connecting: Connecting, authority: Authority) -> None:
     """The cluster's own CA is enough."""
     async with serving(authority) as url:
-        assert await ask(Access(url, ca_file=str(authority.certificate))) == 200
+        assert await ask(connecting, Access(url, ca_file=str(authority.certificate))) == 200
 
 
-async def test_an_unknown_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
+async def test_an_unknown_authority_is_refused(connecting: Connecting, authority: Authority, tmp_path: Path) -> None:
     """Neither another CA nor the system's vouch for the server."""
     other = Authority(tmp_path / "other")
     other.create()
     async with serving(authority) as url:
         for ca_file in (str(other.certificate), None):
             with pytest.raises(ApiUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
-                await ask(Access(url, ca_file=ca_file))
+                await ask(connecting, Access(url, ca_file=ca_file))
 
 
-async def test_a_wrong_name_is_refused(authority: Authority) -> None:
+async def test_a_wrong_name_is_refused(connecting: Connecting, authority: Authority) -> None:
     """A certificate for somebody else is not the API server's, unless we were told its name."""
     async with serving(authority, "DNS:elsewhere") as url:
         access = Access(url, ca_file=str(authority.certificate))
         with pytest.raises(ApiUnreachable, match="IP address mismatch"):
-            await ask(access)
-        assert await ask(replace(access, server_name="elsewhere")) == 200
+            await ask(connecting, access)
+        assert await ask(connecting, replace(access, server_name="elsewhere")) == 200
 
 
-async def test_verification_is_off_only_on_request(authority: Authority) -> None:
+async def test_verification_is_off_only_on_request(connecting: Connecting, authority: Authority) -> None:
     """`insecure-skip-tls-verify` accepts anything."""
     async with serving(authority, "DNS:elsewhere") as url:
-        assert await ask(Access(url, verify=False)) == 200
+        assert await ask(connecting, Access(url, verify=False)) == 200
 
 
-async def test_a_new_ca_file_is_noticed(authority: Authority, tmp_path: Path) -> None:
+async def test_a_new_ca_file_is_noticed(connecting: Connecting, authority: Authority, tmp_path: Path) -> None:
     """A rotated CA is trusted without a restart."""
     other = Authority(tmp_path / "other")
     other.create()
     mounted = tmp_path / "ca.crt"
     mounted.write_bytes(other.certificate.read_bytes())
-    async with serving(authority) as url, Connection(FixedAccess(Access(url, ca_file=str(mounted)))) as connection:
+    async with serving(authority) as url, connecting(FixedAccess(Access(url, ca_file=str(mounted)))) as connection:
         with pytest.raises(ApiUnreachable):
             await connection.request("GET", NODES)
         mounted.write_bytes(authority.certificate.read_bytes())
@@ -89,10 +89,10 @@ async def test_a_new_ca_file_is_noticed(authority: Authority, tmp_path: Path) ->
         assert (await connection.request("GET", NODES))[0] == 200
 
 
-async def test_a_missing_ca_file_is_unreachable(tmp_path: Path) -> None:
+async def test_a_missing_ca_file_is_unreachable(connecting: Connecting, tmp_path: Path) -> None:
     """A CA file that is not there at the start is an error of ours."""
     with pytest.raises(ApiUnreachable, match="No such file"):
-        await ask(Access("https://127.0.0.1:1", ca_file=str(tmp_path / "absent")))
+        await ask(connecting, Access("https://127.0.0.1:1", ca_file=str(tmp_path / "absent")))
 
 
 def test_a_context_is_kept_while_its_files_are(authority: Authority, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""What a request to the API server is, whoever carries it.
+
+Two connections keep this contract and pass the same tests: `kube.connection.Connection`, which can also watch,
+and `kube.small_connection.SmallConnection`, which takes a fifth of the memory and runs on every node. What they
+have in common is here: the time limit, JSON, and what an answer that is not a success says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeAlias
+
+import orjson
+
+from pulltrace import __version__
+from pulltrace.kube.access import Access, AccessSource
+from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON}
+"""Of every request."""
+
+REQUEST_SECONDS = 10.0
+
+Params: TypeAlias = Mapping[str, str]
+
+
+class Requesting(Protocol):
+    """A connection to one API server: made in, used in and closed in one event loop.
+
+    It raises only `ApiError` (the server said no) and `ApiUnreachable` (it said nothing sensible); retrying is the
+    caller's decision, but for a 401: it is tried once more with fresh credentials, since tokens expire.
+    """
+
+    async def namespace(self) -> str | None:
+        """The namespace we run in, or the one that the kubeconfig's context names."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        timeout_seconds: float = REQUEST_SECONDS,
+    ) -> tuple[int, Any]:
+        """Send one request; the status (2xx) and the parsed answer, None when the answer is empty."""
+
+
+async def current(source: AccessSource, *, refused: bool) -> Access:
+    """The access of this moment. A plugin that fails while we run is a failure of the request, not of the process."""
+    try:
+        return await source.access(refused=refused)
+    except ConnectError as error:
+        raise ApiUnreachable(str(error)) from error
+
+
+def encoded(body: object, content_type: str) -> tuple[bytes | None, dict[str, str]]:
+    """A body as it is sent, and the headers that go with it."""
+    return (None, {}) if body is None else (orjson.dumps(body), {"Content-Type": content_type})
+
+
+@asynccontextmanager
+async def time_limit(what: str, seconds: float) -> AsyncIterator[None]:
+    """A limit for the whole, credentials and body included; what breaks within it is `ApiUnreachable`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise ApiUnreachable(f"no answer to {what} within {seconds:g} s") from error
+    except OSError as error:
+        raise unreachable(what, error) from error
+
+
+def unreachable(what: str, error: Exception) -> ApiUnreachable:
+    return ApiUnreachable(f"{what}: {one_line(str(error)) or type(error).__name__}")
+
+
+def decoded(what: str, raw: bytes, content_type: str | None) -> Any:
+    """The value of a successful answer's body."""
+    try:
+        return orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError as error:
+        kind = one_line(content_type or "no content type")
+        raise ApiUnreachable(f"{what} was answered with something that is not JSON ({kind})") from error
+
+
+def error_of(status: int, phrase: str | None, retry_after: str | None, raw: bytes) -> ApiError:
+    """The error of an answer that is not a success: a Status object, or whatever stands between us wrote."""
+    reason = ""
+    try:
+        told = orjson.loads(raw)
+        reason = str(told.get("message") or told.get("reason") or "") if isinstance(told, dict) else ""
+    except orjson.JSONDecodeError:
+        reason = raw.decode("utf-8", "replace")
+    after = (retry_after or "").strip()
+    return ApiError(
+        status,
+        one_line(reason) or phrase or "no reason given",
+        float(after) if after.isascii() and after.isdigit() else None,
+    )
