@@ -1,7 +1,7 @@
 """What a request to the API server is, whoever carries it.
 
 Two connections keep this contract and pass the same tests: `kube.connection.Connection`, which can also watch,
-and `kube.small_connection.SmallConnection`, which takes a fifth of the memory and runs on every node. What they
+and `kube.small_connection.SmallConnection`, which is 10 MiB smaller and runs on every node. What they
 have in common is here: the time limit, JSON, and what an answer that is not a success says.
 """
 
