@@ -7,6 +7,7 @@ Blobs come from a registry, so they are foreign bytes: whatever is not as expect
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ import orjson
 
 MAX_BLOB_BYTES = 8 * 1024 * 1024
 """Registries refuse manifests above 4 MiB; larger blobs are layers."""
+MAX_LAYERS = 1000
+"""No file system stacks half as many."""
+MAX_LAYER_BYTES = 2**40
+
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +92,23 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:
-    layers = tuple(
-        LayerSpec(_digest(entry), max(0, int(entry.get("size", 0))), str(entry.get("mediaType", "")))
-        for entry in document["layers"]
-    )
+    entries = document["layers"]
+    if len(entries) > MAX_LAYERS:
+        raise ValueError(len(entries))
+    layers = tuple(LayerSpec(_digest(entry), _size(entry), str(entry.get("mediaType", ""))) for entry in entries)
     config = document.get("config")
     return Manifest(_digest(config) if isinstance(config, dict) else None, layers)
 
 
 def _digest(entry: dict[str, Any]) -> str:
     digest = entry["digest"]
-    if not isinstance(digest, str) or ":" not in digest:
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise ValueError(digest)
     return digest
+
+
+def _size(entry: dict[str, Any]) -> int:
+    size = entry.get("size", 0)
+    if type(size) is not int or not 0 <= size <= MAX_LAYER_BYTES:
+        raise ValueError(size)
+    return size
