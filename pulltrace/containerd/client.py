@@ -48,8 +48,9 @@ class NotFound(ContainerdError):
 class ContainerdClient:
     """Typed calls in one containerd namespace (`k8s.io` holds what Kubernetes uses)."""
 
-    def __init__(self, channel: grpc.aio.Channel, namespace: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, namespace: str, call_seconds: float = CALL_SECONDS) -> None:
         self._channel = channel
+        self._call_seconds = call_seconds
         self._metadata = (("containerd-namespace", namespace),)
 
     async def leases(self) -> Sequence[pb.Lease]:
@@ -74,6 +75,13 @@ class ContainerdClient:
         )
         return answer.info
 
+    async def find_content(self, digest: str) -> pb.ContentInfo | None:
+        """As `content_info`; None for a blob that is not there."""
+        try:
+            return await self.content_info(digest)
+        except NotFound:
+            return None
+
     async def read_content(self, digest: str, size: int) -> bytes:
         """The first `size` bytes of a blob (0: all of it)."""
         path = "/containerd.services.content.v1.Content/Read"
@@ -84,7 +92,7 @@ class ContainerdClient:
         )
         request = pb.ReadContentRequest(digest=digest, size=size)
         try:
-            parts = [part.data async for part in call(request, timeout=CALL_SECONDS, metadata=self._metadata)]
+            parts = [part.data async for part in call(request, timeout=self._call_seconds, metadata=self._metadata)]
         except grpc.aio.AioRpcError as error:
             raise _translated(error, path) from None
         return b"".join(parts)
@@ -109,17 +117,19 @@ class ContainerdClient:
         )
         try:
             # A deadline, not asyncio.timeout: grpc.aio leaks when a call is cancelled (grpc issue 43360).
-            answer: _Response = await call(request, timeout=CALL_SECONDS, metadata=self._metadata)
+            answer: _Response = await call(request, timeout=self._call_seconds, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, path) from None
         return answer
 
 
 @asynccontextmanager
-async def connect(socket_path: str, namespace: str) -> AsyncIterator[ContainerdClient]:
+async def connect(
+    socket_path: str, namespace: str, call_seconds: float = CALL_SECONDS
+) -> AsyncIterator[ContainerdClient]:
     """A client on containerd's Unix socket; opening never fails, the calls tell."""
     async with grpc.aio.insecure_channel(f"unix:{socket_path}", options=_CHANNEL_OPTIONS) as channel:
-        yield ContainerdClient(channel, namespace)
+        yield ContainerdClient(channel, namespace, call_seconds)
 
 
 def _translated(error: grpc.aio.AioRpcError, path: str) -> ContainerdError:

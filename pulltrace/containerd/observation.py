@@ -99,6 +99,9 @@ class _Memory:
     chains: dict[str, str] = field(default_factory=dict)
     """Layer digest to the (last) chain ID that it unpacks to."""
     chain_order: tuple[str, ...] = ()
+    looked_for_layers: bool = False
+    arriving: frozenset[str] = frozenset()
+    """Layers that were being downloaded at the last look, by this pull or by another."""
     stored_at: dict[str, float] = field(default_factory=dict)
     unpacked_at: dict[str, float] = field(default_factory=dict)
     repositories: tuple[str, ...] = ()
@@ -129,9 +132,10 @@ class Observer:
             ingests = {ref_digest(status.ref): status for status in await self._client.ingests()}
             for lease in leases:
                 try:
-                    pull = await self._observe_pull(lease, ingests)
+                    resources = await self._client.lease_resources(lease.id)
                 except NotFound:
                     continue  # the lease has ended since it was listed
+                pull = await self._observe_pull(lease, resources, ingests)
                 if pull is not None:
                     pulls.append(pull)
         running = frozenset(pull.lease_id for pull in pulls)
@@ -146,9 +150,10 @@ class Observer:
             self._blobs.clear()
         return NodeObservation(tuple(pulls), images)
 
-    async def _observe_pull(self, lease: pb.Lease, ingests: Mapping[str, pb.IngestStatus]) -> PullObservation | None:
+    async def _observe_pull(
+        self, lease: pb.Lease, resources: Sequence[pb.Resource], ingests: Mapping[str, pb.IngestStatus]
+    ) -> PullObservation | None:
         """None for a lease that turns out to be something else: it holds snapshots and nothing that was fetched."""
-        resources = await self._client.lease_resources(lease.id)
         has_content = any(r.type in ("content", "ingests") for r in resources)
         if resources and not has_content:
             return None
@@ -187,12 +192,15 @@ class Observer:
             elif isinstance(blob, Manifest):
                 memory.manifests[digest] = blob
 
-    async def _blob(self, digest: str) -> Blob:
+    async def _blob(self, digest: str) -> Blob | None:
+        """None when it is not there (yet, or any more)."""
         if (blob := self._blobs.get(digest)) is None:
-            blob = Opaque()
-            info = await self._client.content_info(digest)
-            if info.size <= MAX_BLOB_BYTES and await self._client.read_content(digest, 1) == b"{":
-                blob = parse_blob(await self._client.read_content(digest, 0))
+            try:
+                small = (await self._client.content_info(digest)).size <= MAX_BLOB_BYTES
+                is_json = small and await self._client.read_content(digest, 1) == b"{"
+                blob = parse_blob(await self._client.read_content(digest, 0)) if is_json else Opaque()
+            except NotFound:
+                return None
             self._blobs[digest] = blob
         return blob
 
@@ -204,9 +212,8 @@ class Observer:
         for manifest in memory.manifests.values():
             if manifest.config_digest is None:
                 continue
-            try:
-                config = await self._blob(manifest.config_digest)
-            except NotFound:
+            config = await self._blob(manifest.config_digest)
+            if config is None:
                 memory.observations_without_config += 1
                 return memory.observations_without_config > CONFIG_PATIENCE
             if isinstance(config, Config) and len(config.diff_ids) == len(manifest.layers):
@@ -223,8 +230,20 @@ class Observer:
         for manifest in memory.manifests.values():
             specs.update((layer.digest, layer) for layer in manifest.layers)
         for digest in specs:
-            if digest in content and digest not in memory.stored_at:
-                memory.stored_at[digest] = seconds((await self._client.content_info(digest)).created_at)
+            if digest in ingests and digest not in content:
+                memory.stored_at.pop(digest, None)  # what an earlier pull had left is gone, and fetched again
+                continue
+            # The lease names a layer when containerd comes to it. What was on the node before is told at once,
+            # and a layer whose download has ended, by whichever pull, is not gone because it is not named yet.
+            wanted = digest in content or digest in memory.arriving or not memory.looked_for_layers
+            if (
+                wanted
+                and digest not in memory.stored_at
+                and (info := await self._client.find_content(digest)) is not None
+            ):
+                memory.stored_at[digest] = seconds(info.created_at)
+        memory.looked_for_layers = True
+        memory.arriving = frozenset(specs.keys() & ingests.keys())
         await self._find_snapshots(memory)
         return tuple(self._layer(spec, memory, ingests, extracting) for spec in specs.values())
 
@@ -260,10 +279,10 @@ class Observer:
         """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
         agreed: set[str] = set()
         for digest in filter(None, (memory.index_digest, *memory.manifests)):
-            labels = (await self._client.content_info(digest)).labels
+            info = await self._client.find_content(digest)
             sources = {
                 f"{key.removeprefix(SOURCE_LABEL)}/{repository}"
-                for key, value in labels.items()
+                for key, value in (info.labels.items() if info is not None else ())
                 if key.startswith(SOURCE_LABEL)
                 for repository in value.split(",")
                 if repository
