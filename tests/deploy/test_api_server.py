@@ -19,9 +19,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
 from pulltrace.kube.lease_store import KubeLeaseStore
 from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.small_connection import SmallConnection
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -279,16 +279,19 @@ def test_agent_as_root_violates_no_other_rule(cluster: ControlPlane, restricted:
 
 
 async def test_agents_store_works_with_the_agents_rights(cluster: ControlPlane, agent: Identity) -> None:
-    """The agent's own code makes the Lease, owned by the Node, and patches it, with no more than its rights."""
+    """The agent's own code makes the Lease, patches it, and gives it lost labels back, with no more than its rights."""
     access = Access(agent.url, f"Bearer {agent.token}", ca_file=str(cluster.authority.certificate))
-    async with Connection(FixedAccess(access)) as connection:
+    path = f"{LEASES}/node-1"
+    async with SmallConnection(FixedAccess(access)) as connection:
         store = KubeLeaseStore(connection, "pulltrace")
         for text in ("1 pulling", "idle"):
             annotations = {"pulltrace.io/summary": text, "pull.pulltrace.io/a1": "{}" if text != "idle" else None}
             await store.patch("node-1", LeasePatch(annotations, "agent-on-node-1", 1_700_000_000, 300))
+            cluster.admin.patch(path, {"metadata": {"labels": dict.fromkeys(LABELS)}})
+        await store.patch("node-1", LeasePatch({}, "agent-on-node-1", 1_700_000_000, 300))
         record = await store.get("node-1")
-    made = cluster.admin.get(f"{LEASES}/node-1")["metadata"]
-    cluster.admin.delete(f"{LEASES}/node-1")
+    made = cluster.admin.get(path)["metadata"]
+    cluster.admin.delete(path)
 
     assert record
     assert record.annotations == {"pulltrace.io/summary": "idle"}
