@@ -99,9 +99,8 @@ class _Memory:
     chains: dict[str, str] = field(default_factory=dict)
     """Layer digest to the (last) chain ID that it unpacks to."""
     chain_order: tuple[str, ...] = ()
-    looked_for_layers: bool = False
-    arriving: frozenset[str] = frozenset()
-    """Layers that were being downloaded at the last look, by this pull or by another."""
+    arriving: frozenset[str] | None = None
+    """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
     stored_at: dict[str, float] = field(default_factory=dict)
     unpacked_at: dict[str, float] = field(default_factory=dict)
     repositories: tuple[str, ...] = ()
@@ -123,9 +122,8 @@ class Observer:
     async def observe(self) -> NodeObservation:
         """One look at the node. Raises `ContainerdError`; the next call starts afresh then."""
         since = self._server_started_at()
-        leases = [
-            lease for lease in await self._client.leases() if is_pull(lease) and seconds(lease.created_at) >= since
-        ]
+        listed = await self._client.leases()
+        leases = [lease for lease in listed if is_pull(lease) and seconds(lease.created_at) >= since]
         pulls = []
         if leases:
             # Ingests before resources: a blob that is committed in between is in both, never in neither.
@@ -141,9 +139,8 @@ class Observer:
         running = frozenset(pull.lease_id for pull in pulls)
         images = None
         if self._last_leases is None or self._last_leases - running:
-            images = tuple(
-                ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in await self._client.images()
-            )
+            records = await self._client.images()
+            images = tuple(ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in records)
         self._last_leases = running
         self._memories = {lease: memory for lease, memory in self._memories.items() if lease in running}
         if not running:
@@ -226,23 +223,17 @@ class Observer:
     async def _observe_layers(
         self, memory: _Memory, content: frozenset[str], ingests: Mapping[str, pb.IngestStatus], extracting: set[str]
     ) -> tuple[LayerObservation, ...]:
-        specs: dict[str, LayerSpec] = {}
-        for manifest in memory.manifests.values():
-            specs.update((layer.digest, layer) for layer in manifest.layers)
+        specs = {layer.digest: layer for manifest in memory.manifests.values() for layer in manifest.layers}
         for digest in specs:
             if digest in ingests and digest not in content:
                 memory.stored_at.pop(digest, None)  # what an earlier pull had left is gone, and fetched again
                 continue
             # The lease names a layer when containerd comes to it. What was on the node before is told at once,
             # and a layer whose download has ended, by whichever pull, is not gone because it is not named yet.
-            wanted = digest in content or digest in memory.arriving or not memory.looked_for_layers
-            if (
-                wanted
-                and digest not in memory.stored_at
-                and (info := await self._client.find_content(digest)) is not None
-            ):
+            wanted = digest in content or memory.arriving is None or digest in memory.arriving
+            missing = wanted and digest not in memory.stored_at
+            if missing and (info := await self._client.find_content(digest)):
                 memory.stored_at[digest] = seconds(info.created_at)
-        memory.looked_for_layers = True
         memory.arriving = frozenset(specs.keys() & ingests.keys())
         await self._find_snapshots(memory)
         return tuple(self._layer(spec, memory, ingests, extracting) for spec in specs.values())
@@ -279,10 +270,10 @@ class Observer:
         """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
         agreed: set[str] = set()
         for digest in filter(None, (memory.index_digest, *memory.manifests)):
-            info = await self._client.find_content(digest)
+            info = await self._client.find_content(digest) or pb.ContentInfo()
             sources = {
                 f"{key.removeprefix(SOURCE_LABEL)}/{repository}"
-                for key, value in (info.labels.items() if info is not None else ())
+                for key, value in info.labels.items()
                 if key.startswith(SOURCE_LABEL)
                 for repository in value.split(",")
                 if repository
