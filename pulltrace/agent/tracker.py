@@ -74,13 +74,15 @@ def pull_id(node_name: str, lease_id: str, started_at: float) -> str:
 def advance(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> NodeState:
     """The state after one more look at the node; `now` is when that look began."""
     running: dict[str, TrackedPull] = {}
+    observed: dict[str, PullObservation] = {}
     unpack_rate = state.unpack_bytes_per_second
     for seen in observation.pulls:
         known = state.running.get(key := pull_id(node_name, seen.lease_id, seen.started_at))
         if known is None and not seen.has_content and now - seen.started_at < RESOLVING_GRACE_SECONDS:
             continue
         unpack_rate = _learn_unpacking(unpack_rate, known, seen)
-        running[key] = _moved_on(known, seen, key, now, unpack_rate)
+        running[key], observed[key] = _moved_on(known, seen, key, now), seen
+    running = _with_estimates(running, observed, unpack_rate, now)
     gone = [tracked for key, tracked in state.running.items() if key not in running]
     if observation.images is None:  # nobody looked for what has ended: it stays as it was
         running.update((tracked.pull.id, tracked) for tracked in gone)
@@ -95,9 +97,7 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
     return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate)
 
 
-def _moved_on(
-    known: TrackedPull | None, seen: PullObservation, key: str, now: float, unpack_rate: float | None
-) -> TrackedPull:
+def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: float) -> TrackedPull:
     before = known or TrackedPull(Pull(id=key, phase=Phase.RESOLVING, started_at=seen.started_at, progressed_at=now))
     pull = replace(
         before.pull,
@@ -119,7 +119,6 @@ def _moved_on(
         pull,
         progressed_at=now if progressed else before.pull.progressed_at,
         bytes_per_second=rate if pull.phase is Phase.DOWNLOADING else 0.0,
-        seconds_left=_seconds_left(seen, rate, unpack_rate, now),
     )
     return TrackedPull(pull, {layer.digest: _here(layer) for layer in seen.layers}, moved, now, steps)
 
@@ -187,19 +186,31 @@ def _newly_moved(before: TrackedPull, seen: PullObservation) -> int:
     return moved
 
 
-def _seconds_left(seen: PullObservation, rate: float, unpack_rate: float | None, now: float) -> float | None:
-    if now - seen.started_at < estimate.WARM_UP_SECONDS:
-        return None
-    remaining = [
+def _with_estimates(
+    running: Mapping[str, TrackedPull], observed: Mapping[str, PullObservation], unpack_rate: float | None, now: float
+) -> dict[str, TrackedPull]:
+    """Gives each pull its time left: all together, because they share the node's link."""
+    known = {key: seen for key, seen in observed.items() if key in running and seen.layers is not None}
+    works = [estimate.Work(_remaining(seen), running[key].pull.bytes_per_second) for key, seen in known.items()]
+    estimates = dict(zip(known, estimate.seconds_left(works, unpack_rate), strict=True))
+    for key, seen in known.items():
+        only_unpacking = not any(layer.download_bytes for layer in _remaining(seen))
+        if now - seen.started_at < estimate.WARM_UP_SECONDS or (only_unpacking and unpack_rate is None):
+            estimates[key] = None
+    return {
+        key: replace(tracked, pull=replace(tracked.pull, seconds_left=estimates.get(key)))
+        for key, tracked in running.items()
+    }
+
+
+def _remaining(seen: PullObservation) -> list[estimate.Remaining]:
+    return [
         estimate.Remaining(
             download_bytes=layer.size_bytes - _here(layer),
             unpack_bytes=layer.size_bytes if seen.unpacks and layer.unpacked_at is None else 0,
         )
         for layer in seen.layers or ()
     ]
-    if unpack_rate is None and not any(layer.download_bytes for layer in remaining):
-        return None
-    return estimate.seconds_left(remaining, rate, unpack_rate)
 
 
 def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: PullObservation) -> float | None:

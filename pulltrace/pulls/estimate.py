@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SHORT_WINDOW_SECONDS = 3.5
+"""What the rate looks back on when much moves."""
+ENOUGH_BYTES = 12 * 1024 * 1024
+"""So much must have moved in it, or steps of 1 MiB on three connections would make the rate jump."""
 WINDOW_SECONDS = 10.0
-"""What the rate looks back on when progress is frequent."""
+"""What it looks back on otherwise."""
 LONG_WINDOW_SECONDS = 40.0
 """What it looks back on when steps are rare (a slow link moves 1 MiB in many seconds)."""
 WANTED_STEPS = 5
@@ -46,9 +50,7 @@ def bytes_per_second(steps: Sequence[Step], now: float) -> float:
 
     Between the first and the last step of the window. When the next step is overdue, the wait counts too.
     """
-    window = [step for step in steps if now - step.at <= WINDOW_SECONDS]
-    if len(window) < WANTED_STEPS:
-        window = list(steps[-WANTED_STEPS:])
+    window = _window(steps, now)
     if len(window) < 2:
         return 0.0
     first, last = window[0], window[-1]
@@ -60,6 +62,16 @@ def bytes_per_second(steps: Sequence[Step], now: float) -> float:
     return (last.moved_bytes - first.moved_bytes) / span if span > 0 else 0.0
 
 
+def _window(steps: Sequence[Step], now: float) -> Sequence[Step]:
+    """The newest steps that tell enough: as short as the steps' size allows, so that a new speed is soon seen."""
+    for seconds in (SHORT_WINDOW_SECONDS, WINDOW_SECONDS):
+        window = [step for step in steps if now - step.at <= seconds]
+        enough = len(window) >= WANTED_STEPS and window[-1].moved_bytes - window[0].moved_bytes >= ENOUGH_BYTES
+        if enough or (seconds == WINDOW_SECONDS and len(window) >= WANTED_STEPS):
+            return window
+    return steps[-WANTED_STEPS:]
+
+
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """What is left to do for one layer."""
@@ -68,24 +80,72 @@ class Remaining:
     unpack_bytes: int
 
 
-def seconds_left(
-    layers: Sequence[Remaining], download_bytes_per_second: float, unpack_bytes_per_second: float | None
-) -> float | None:
-    """Time until the last layer is unpacked; None when bytes are missing and none arrive.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is left to do for one pull, bottom layer first, and how fast it downloads now."""
 
-    Layers arrive in order over one link; each is unpacked when it is here and the one below it is
+    layers: Sequence[Remaining]
+    bytes_per_second: float
+
+    @property
+    def download_bytes(self) -> int:
+        return sum(layer.download_bytes for layer in self.layers)
+
+
+def seconds_left(works: Sequence[Work], unpack_bytes_per_second: float | None) -> list[float | None]:
+    """For each pull of a node the time until its last layer is unpacked; None when bytes are missing and none arrive.
+
+    The pulls share one link in proportion to their present rates; what one leaves when it is done goes to
+    the others. A pull's layers arrive in order; each is unpacked when it is here and the one below it is
     done. Without a known unpacking speed only the download counts.
     """
-    if any(layer.download_bytes for layer in layers) and download_bytes_per_second <= 0:
-        return None
-    arrived = unpacked = 0.0
+    speeds = _speeds(works)
+    return [
+        None if work.download_bytes and not speed else _finish(work.layers, speed, unpack_bytes_per_second)
+        for work, speed in zip(works, speeds, strict=True)
+    ]
+
+
+def _speeds(works: Sequence[Work]) -> list[list[tuple[float, float]]]:
+    """For each pull its future speeds, as (seconds, bytes a second) one after the other; empty when it stands still."""
+    link = sum(work.bytes_per_second for work in works if work.download_bytes)
+    left = {
+        i: float(work.download_bytes)
+        for i, work in enumerate(works)
+        if work.download_bytes and work.bytes_per_second > 0
+    }
+    speeds: list[list[tuple[float, float]]] = [[] for _ in works]
+    while left:
+        weight = sum(works[i].bytes_per_second for i in left)
+        share = {i: link * works[i].bytes_per_second / weight for i in left}
+        first = min(left, key=lambda i: left[i] / share[i])
+        seconds = left[first] / share[first]
+        for i in left:
+            speeds[i].append((seconds, share[i]))
+        left = {i: rest - seconds * share[i] for i, rest in left.items() if i != first}
+    return speeds
+
+
+def _finish(layers: Sequence[Remaining], speeds: Sequence[tuple[float, float]], unpack_rate: float | None) -> float:
+    """When the last layer is unpacked."""
+    arrived_bytes = unpacked_at = 0.0
     for layer in layers:
         if layer.download_bytes:
-            arrived += layer.download_bytes / download_bytes_per_second
-        unpacked = max(unpacked, arrived)
-        if unpack_bytes_per_second:
-            unpacked += layer.unpack_bytes / unpack_bytes_per_second
-    return unpacked
+            arrived_bytes += layer.download_bytes
+            unpacked_at = max(unpacked_at, _when(arrived_bytes, speeds))
+        if unpack_rate:
+            unpacked_at += layer.unpack_bytes / unpack_rate
+    return unpacked_at
+
+
+def _when(arrived_bytes: float, speeds: Sequence[tuple[float, float]]) -> float:
+    """The time at which so many bytes have arrived."""
+    at = 0.0
+    for seconds, speed in speeds:
+        if arrived_bytes <= seconds * speed:
+            return at + arrived_bytes / speed
+        at, arrived_bytes = at + seconds, arrived_bytes - seconds * speed
+    return at  # the last byte, less what rounding left
 
 
 def learned_rate(known: float | None, sample: float) -> float:
