@@ -12,7 +12,15 @@ import pytest
 from tests.repository.files import ROOT, name_of, tracked
 
 MODULE_LINES = 300
-NOT_IN_THE_AGENT = ("falcon", "kubernetes", "prometheus_client", "uvicorn", "pulltrace.aggregator", "pulltrace.server")
+NOT_IN_THE_AGENT = (
+    "aiohttp",
+    "falcon",
+    "kubernetes",
+    "prometheus_client",
+    "uvicorn",
+    "pulltrace.aggregator",
+    "pulltrace.server",
+)
 
 
 def test_cmd_holds_no_python() -> None:
@@ -60,6 +68,7 @@ def test_workflow_is_pinned_and_bounded(path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "pulltrace/agent/run.py").exists(), reason="the agent is not there yet")
 def test_agent_loads_nothing_that_only_the_aggregator_needs() -> None:
     """The agent runs on every node: each megabyte that it loads is paid for thousands of times."""
-    code = f"import sys, pulltrace.agent.run; print(*[name for name in {NOT_IN_THE_AGENT} if name in sys.modules])"
+    programs = "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.small_connection, pulltrace.kube.lease_store"
+    code = f"import sys, {programs}; print(*[name for name in {NOT_IN_THE_AGENT} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []
