@@ -1,0 +1,174 @@
+"""The whole agent in one process: a containerd goes in, a Lease comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import grpc
+
+from pulltrace.agent.run import AgentSettings, run
+from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.leases import LeasePatch, LeaseRecord
+from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.pulls.annotations import decode, encode
+from pulltrace.pulls.model import NodeReport, Phase, Pull
+from tests.fakes import containerd
+from tests.fakes.containerd import FakeContainerd, image, until
+
+NODE = "node-1"
+NAME = "docker.io/library/nginx:1.29"
+NGINX = image("docker.io/library/nginx", ("base", 1000), ("top", 3000))
+
+
+async def told(store: MemoryLeaseStore) -> NodeReport:
+    record = await store.get(NODE)
+    return decode(record.annotations) if record is not None else NodeReport()
+
+
+async def wait_for(store: MemoryLeaseStore, fits: Callable[[NodeReport], bool]) -> NodeReport:
+    """What the Lease says, as soon as it says that."""
+
+    async def look() -> NodeReport | None:
+        report = await told(store)
+        return report if fits(report) else None
+
+    found: NodeReport = await until(look)
+    return found
+
+
+@asynccontextmanager
+async def agent(node: FakeContainerd, store: MemoryLeaseStore) -> AsyncIterator[None]:
+    """An agent that runs."""
+    settings = AgentSettings(NODE, "agent-x", str(node.socket), containerd.NAMESPACE, report_interval_seconds=0.1)
+    running = asyncio.create_task(run(settings, store))
+    try:
+        yield
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@asynccontextmanager
+async def pulling(store: MemoryLeaseStore) -> AsyncIterator[tuple[FakeContainerd, containerd.FakePull]]:
+    """A node with an agent, in the middle of a pull that the Lease tells of."""
+    async with containerd.running() as node, agent(node, store):
+        await until(lambda: store.get(NODE))
+        pull = node.pull(NGINX).resolve().download(0, 400)
+        await wait_for(store, lambda report: any(pull.downloaded_bytes == 400 for pull in report.pulls))
+        yield node, pull
+
+
+async def test_a_pull_is_told_from_beginning_to_end() -> None:
+    """An idle node, then a pull with its bytes, then its end with its name."""
+    store = MemoryLeaseStore()
+    async with pulling(store) as (_, pull):
+        [running] = (await told(store)).pulls
+        assert (running.phase, running.total_bytes) == (Phase.DOWNLOADING, 4000)
+
+        pull.complete(NAME)
+        report = await wait_for(store, lambda report: bool(report.recent))
+
+    assert report.pulls == ()
+    assert [(ended.id, ended.phase, ended.names) for ended in report.recent] == [(running.id, Phase.COMPLETED, (NAME,))]
+
+
+async def test_a_containerd_that_is_away_is_told_and_its_pulls_are_not_done() -> None:
+    """While nobody answers, the Lease says so, and a pull is neither completed nor failed; then it goes on."""
+    store = MemoryLeaseStore()
+    async with pulling(store) as (node, pull):
+        node.errors["*"] = grpc.StatusCode.UNAVAILABLE
+        report = await wait_for(store, lambda report: report.trouble is not None)
+        assert report.trouble == "containerd does not answer"
+        assert [(each.phase, each.downloaded_bytes) for each in report.pulls] == [(Phase.DOWNLOADING, 400)]
+        assert report.recent == ()
+
+        pull.download(0, 900)
+        node.errors.clear()
+        report = await wait_for(store, lambda report: report.trouble is None)
+
+    assert [each.downloaded_bytes for each in report.pulls] == [900]
+
+
+async def test_one_failed_look_is_not_worth_a_word() -> None:
+    """An ingest that vanishes under containerd's hands fails a call now and then: the Lease does not flicker."""
+    store = MemoryLeaseStore()
+    async with pulling(store) as (node, pull):
+        node.errors["Content/ListStatuses"] = grpc.StatusCode.UNKNOWN
+        await until(lambda: _has_failed(node))
+        node.errors.clear()
+        pull.download(0, 900)
+        report = await wait_for(store, lambda report: report.pulls[0].downloaded_bytes == 900)
+
+    assert (report.trouble, report.recent) == (None, ())
+
+
+async def _has_failed(node: FakeContainerd) -> bool:
+    return node.calls[-1] == "Content/ListStatuses"
+
+
+async def test_a_containerd_that_restarts_has_ended_its_pulls() -> None:
+    """A restart breaks what was being pulled, although the leases survive it; the socket is a new one."""
+    store = MemoryLeaseStore()
+    async with pulling(store) as (node, _):
+        await node.stop()
+        await wait_for(store, lambda report: report.trouble is not None)
+        await node.start()
+        report = await wait_for(store, lambda report: bool(report.recent))
+
+    assert report.pulls == ()
+    assert [each.phase for each in report.recent] == [Phase.FAILED]
+
+
+async def test_a_restarted_agent_goes_on() -> None:
+    """The same pull has the same id and start; what ended meanwhile is told once."""
+    store = MemoryLeaseStore()
+    async with containerd.running() as node:
+        async with agent(node, store):
+            await until(lambda: store.get(NODE))
+            first, second = node.pull(NGINX, "a").resolve(), node.pull(image("docker.io/library/redis", ("r", 9)), "b")
+            second.resolve()
+            before = await wait_for(store, lambda report: len(report.pulls) == 2)
+        second.complete("docker.io/library/redis:8")
+        async with agent(node, store):
+            first.download(0, 700)
+            after = await wait_for(store, lambda report: bool(report.recent))
+
+    assert [(pull.id, pull.started_at) for pull in after.pulls] == [
+        (pull.id, pull.started_at) for pull in before.pulls if "nginx" in pull.repositories[0]
+    ]
+    assert [pull.names for pull in after.recent] == [("docker.io/library/redis:8",)]
+
+
+class LateStore(MemoryLeaseStore):
+    """A bus that cannot be read at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = 1
+
+    async def get(self, name: str) -> LeaseRecord | None:
+        if self.failures:
+            self.failures -= 1
+            raise ApiUnreachable("no route")
+        return await super().get(name)
+
+    async def was_asked(self) -> bool:
+        return not self.failures
+
+
+async def test_history_is_not_wiped_while_the_lease_cannot_be_read() -> None:
+    """An agent that comes up before its API server waits for it: what the Lease tells would be lost."""
+    store, now = LateStore(), time.time()
+    ended = Pull(id="0123456789ab", phase=Phase.COMPLETED, started_at=now - 9, progressed_at=now, ended_at=now)
+    await store.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended,))), "agent-w", now, 300))
+    async with containerd.running() as node, agent(node, store):
+        await until(store.was_asked)
+        node.pull(NGINX).resolve()
+        report = await wait_for(store, lambda report: bool(report.pulls))
+
+    assert [pull.id for pull in report.recent] == [ended.id]
