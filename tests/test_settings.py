@@ -1,0 +1,169 @@
+"""Settings: defaults, what wins over what, and that a wrong value is refused in one line that helps."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from pulltrace.settings import (
+    LOG_LEVELS,
+    Agent,
+    Aggregator,
+    Demo,
+    SettingsError,
+    Standalone,
+    duration_seconds,
+    parser,
+    read,
+)
+
+PROGRAMS = (Agent, Aggregator, Standalone, Demo)
+NODE = ["--node-name", "node-1"]
+
+
+def agent(*arguments: str, **environ: str) -> Agent:
+    return read(Agent, [*NODE, *arguments], environ, "pulltrace agent")
+
+
+def aggregator(*arguments: str, **environ: str) -> Aggregator:
+    return read(Aggregator, arguments, environ, "pulltrace aggregator")
+
+
+def test_an_agent_needs_no_flags() -> None:
+    """On a usual node the defaults are right."""
+    assert agent() == Agent(
+        node_name="node-1",
+        containerd_socket="/run/containerd/containerd.sock",
+        containerd_namespace="k8s.io",
+        report_interval=1.0,
+        namespace="",
+        kubeconfig="",
+        log_level="info",
+    )
+
+
+def test_an_aggregator_needs_no_flags() -> None:
+    """In a usual cluster the defaults are right."""
+    assert aggregator() == Aggregator(
+        http_addr=":8080",
+        metrics_addr=":9090",
+        namespace="",
+        kubeconfig="",
+        watch_namespaces=(),
+        history_ttl=1800.0,
+        log_level="info",
+    )
+
+
+def test_a_demo_is_not_offered_to_the_network() -> None:
+    """What runs on somebody's machine to be looked at listens there only."""
+    assert read(Demo, [], {}, "pulltrace demo").http_addr == "127.0.0.1:8080"
+
+
+def test_a_variable_sets_what_no_flag_sets() -> None:
+    """Every setting has a variable, for pods."""
+    assert agent(PULLTRACE_REPORT_INTERVAL="5s", PULLTRACE_LOG_LEVEL="debug").report_interval == 5
+    assert aggregator(PULLTRACE_WATCH_NAMESPACES="a, b").watch_namespaces == ("a", "b")
+
+
+def test_a_flag_wins_over_a_variable() -> None:
+    """Who types a flag means it."""
+    assert agent("--report-interval", "2s", PULLTRACE_REPORT_INTERVAL="5s").report_interval == 2
+    assert agent("--report-interval=2s", PULLTRACE_REPORT_INTERVAL="junk").report_interval == 2
+
+
+def test_an_empty_variable_is_none() -> None:
+    """A chart that sets a variable to nothing has set nothing."""
+    assert agent(PULLTRACE_LOG_LEVEL="").log_level == "info"
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_every_setting_has_a_flag_a_variable_and_help(kind: type[Any]) -> None:
+    """`--help` names each flag with its variable, and the variable is named like the flag."""
+    text = " ".join(parser(kind, "pulltrace x").format_help().split())
+    for field in fields(kind):
+        flag = "--" + field.name.replace("_", "-")
+        assert f"{flag} VALUE" in text
+        assert f"$PULLTRACE_{field.name.upper()}" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("500ms", 0.5), ("1s", 1), ("1.5s", 1.5), ("1m30s", 90), ("1h", 3600), ("1h1m1s1ms", 3661.001)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Durations are written as everywhere around Kubernetes."""
+    assert duration_seconds(text, 0, 1e9) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "1", "s", "1d", "1 s", "-1s", "1s ", "1,5s", "1s2", "inf", "1e3s", "9s", "11h"])
+def test_what_is_no_duration_in_range(text: str) -> None:
+    """A number without a unit, a unit without a number, and what is too short or too long are refused."""
+    with pytest.raises(ValueError):
+        duration_seconds(text, 10, 36_000)
+
+
+@pytest.mark.parametrize("text", [":8080", "127.0.0.1:0", "localhost:65535", "[::1]:80"])
+def test_addresses(text: str) -> None:
+    """An address has a port, and a host where not all of them are meant."""
+    assert aggregator("--http-addr", text).http_addr == text
+
+
+def test_a_socket_may_be_a_url() -> None:
+    """Both forms that containerd's users write mean the same."""
+    assert agent("--containerd-socket", "unix:///run/x.sock").containerd_socket == "/run/x.sock"
+
+
+@pytest.mark.parametrize("level", LOG_LEVELS)
+def test_log_levels_in_any_case(level: str) -> None:
+    """INFO is info."""
+    assert agent("--log-level", level.upper()).log_level == level
+
+
+WRONG = [
+    (Agent, "--report-interval", "0s", "a duration from 200ms to 5m, such as 1s"),
+    (Agent, "--report-interval", "1", "a duration from 200ms to 5m, such as 1s"),
+    (Agent, "--node-name", "Node_1", "a Kubernetes object name: lower-case letters, digits, - and ."),
+    (Agent, "--node-name", "", "a Kubernetes object name: lower-case letters, digits, - and ."),
+    (Agent, "--containerd-socket", "run/x.sock", "an absolute path, with or without unix:// before it"),
+    (Agent, "--containerd-namespace", "k8s/io", "letters, digits and . _ - between them"),
+    (Agent, "--namespace", "Pull Trace", "a Kubernetes namespace: lower-case letters, digits and -"),
+    (Agent, "--log-level", "loud", "one of debug, info, warn, error"),
+    (Aggregator, "--http-addr", "8080", "host:port, :port or [IPv6]:port, with a port up to 65535"),
+    (Aggregator, "--http-addr", ":65536", "host:port, :port or [IPv6]:port, with a port up to 65535"),
+    (Aggregator, "--http-addr", "::1:80", "host:port, :port or [IPv6]:port, with a port up to 65535"),
+    (Aggregator, "--metrics-addr", "http://x:80/", "host:port, :port or [IPv6]:port, with a port up to 65535"),
+    (Aggregator, "--watch-namespaces", "a,B", "Kubernetes namespaces separated by commas"),
+    (Aggregator, "--history-ttl", "25h", "a duration from 1s to 24h, such as 30m"),
+    (Standalone, "--report-interval", "6m", "a duration from 200ms to 5m, such as 1s"),
+    (Demo, "--log-level", "inf\no", "one of debug, info, warn, error"),
+]
+
+
+@pytest.mark.parametrize("by_variable", [False, True], ids=["flag", "variable"])
+@pytest.mark.parametrize(("kind", "flag", "value", "allowed"), WRONG)
+def test_a_wrong_value_is_refused_in_one_line(
+    kind: type[Any], flag: str, value: str, allowed: str, *, by_variable: bool
+) -> None:
+    """The line names the setting as it was given, the value, and what is allowed."""
+    variable = "PULLTRACE_" + flag.removeprefix("--").replace("-", "_").upper()
+    if by_variable and not value:
+        return  # an empty variable is one that is not set
+    environ = {variable: value} if by_variable else {}
+    arguments = [] if by_variable else [f"{flag}={value}"]
+    with pytest.raises(SettingsError) as refused:
+        read(kind, arguments, environ, "pulltrace x")
+
+    assert str(refused.value) == f"{variable if by_variable else flag}: {value!r} is not allowed; it takes {allowed}"
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--report-interval"], ["extra"], ["--report", "1s"]])
+def test_arguments_that_do_not_exist_are_refused_in_one_line(arguments: list[str]) -> None:
+    """Unknown flags, missing values, shortened flags and stray words are named."""
+    with pytest.raises(SettingsError) as refused:
+        agent(*arguments)
+
+    assert "\n" not in str(refused.value)
