@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pulltrace.pulls.quantities import rfc3339
+from pulltrace.pulls.quantities import from_rfc3339, human_bytes, human_seconds, rfc3339
 
 NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 
@@ -24,3 +24,33 @@ NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 def test_rfc3339(seconds: float, expected: str) -> None:
     """Milliseconds in UTC; a time that makes no sense is the nearest that can be written, not an error."""
     assert expected == rfc3339(seconds)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (-5, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KiB"),
+        (34 * 2**20, "34 MiB"),
+        (1.9 * 2**30, "1.9 GiB"),
+        (2**60, "1048576 TiB"),
+    ],
+)
+def test_human_bytes(count: float, text: str) -> None:
+    """Three figures at most, as long as there is a larger unit."""
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.6, "1m00s"), (200, "3m20s"), (3900, "1h05m"), (-1, "0s")])
+def test_human_seconds(seconds: float, text: str) -> None:
+    """Two units at most."""
+    assert human_seconds(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-23T15:04:05", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time(text: str) -> None:
+    """A time without a zone, or none at all, is refused."""
+    with pytest.raises(ValueError):
+        from_rfc3339(text)
