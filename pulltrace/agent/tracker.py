@@ -148,7 +148,8 @@ def _layer(seen: LayerObservation, pull: PullObservation) -> Layer:
     elif seen.ingested_bytes == 0:  # containerd 2.1 opens the downloads of all layers at once and lets them wait
         state = LayerState.QUEUED
     elif unpacked:
-        state = LayerState.CACHED if _cached(seen, pull.started_at) else LayerState.DONE
+        before = _cached(seen, pull.started_at) and (seen.unpacked_at or 0.0) < pull.started_at
+        state = LayerState.CACHED if before else LayerState.DONE
     elif seen.stored_at is not None:
         state = LayerState.UNPACKING if seen.unpacking else LayerState.DOWNLOADED
     else:
@@ -253,10 +254,12 @@ def _ended(
         return replace(pull, phase=Phase.UNKNOWN)
     total = pull.total_bytes or 0
     written_at = max(image.updated_at for image in records)
+    ended_at = min(now, written_at) if written_at >= pull.started_at else now
     return replace(
         pull,
         phase=Phase.COMPLETED,
-        ended_at=min(now, written_at) if written_at >= pull.started_at else now,
+        ended_at=ended_at,
+        progressed_at=ended_at,
         names=_names(records),
         downloaded_bytes=total,
         unpacked_bytes=total,

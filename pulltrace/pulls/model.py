@@ -39,13 +39,13 @@ class LayerState(StrEnum):
     QUEUED = "queued"
     """No byte of it is here: containerd downloads only a few layers at a time."""
     CACHED = "cached"
-    """Was on the node before this pull began; costs no download."""
+    """Was on the node before this pull began; costs no more work."""
     DOWNLOADING = "downloading"
     DOWNLOADED = "downloaded"
     """Every byte is here; waits for the layers below it to be unpacked."""
     UNPACKING = "unpacking"
     DONE = "done"
-    """Downloaded by this pull and unpacked."""
+    """Unpacked since this pull began; only what was unpacked before is cached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,17 @@ def test_cached_layers_are_counted_apart(there: LayerObservation) -> None:
     assert (pull.total_bytes, pull.downloaded_bytes, pull.cached_bytes) == (100 * MIB, 10 * MIB, 100 * MIB)
 
 
+def test_a_blob_of_before_that_is_unpacked_now_is_done_in_the_end() -> None:
+    """A layer that a broken pull had left costs no download, but is work of this pull: it is not told as cached."""
+    node = Watched().look(2, running(stored("a", at=START - 1), unpacked("b", at=START - 1, stored_at=START - 2)))
+    assert [one.state for one in node.pull.layers] == [LayerState.DOWNLOADED, LayerState.CACHED]
+
+    node.look(3, running(unpacked("a", stored_at=START - 1), unpacked("b", at=START - 1, stored_at=START - 2)))
+
+    assert [one.state for one in node.pull.layers] == [LayerState.DONE, LayerState.CACHED]
+    assert (node.pull.total_bytes, node.pull.cached_bytes) == (0, 200 * MIB)
+
+
 def test_a_pull_of_cached_layers_has_nothing_to_download() -> None:
     """A total of 0 is known, and is not the same as an unknown one."""
     pull = Watched().look(2, running(unpacked("a", at=START - 1, stored_at=START - 2))).pull
@@ -307,6 +318,7 @@ def test_a_pull_with_an_image_record_has_completed() -> None:
     ended = downloading().look(21, images=[record()]).ended
 
     assert (ended.phase, ended.names, ended.ended_at) == (Phase.COMPLETED, (NAME,), START + 20)
+    assert ended.progressed_at == ended.ended_at
     assert ended.downloaded_bytes == ended.unpacked_bytes == ended.total_bytes == 100 * MIB
     assert ended.layers_done == ended.layer_count == 2
     assert [one.state for one in ended.layers] == [LayerState.DONE, LayerState.CACHED]
