@@ -123,11 +123,11 @@ def _fits(pull: Pull, reference: Reference) -> bool:
     """Whether a pod that asks for this reference waits for this pull."""
     if reference.digest is not None:
         return reference.digest == pull.target_digest and (
-            not pull.repositories or reference.repository in pull.repositories
+            not pull.repositories or reference.source in pull.repositories
         )
     if pull.names:
         return str(reference) in pull.names
-    return reference.repository in pull.repositories
+    return reference.source in pull.repositories
 
 
 def _failed(pull: Pull, reference: Reference, image: str | None, candidates: Sequence[str]) -> bool:

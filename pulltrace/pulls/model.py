@@ -72,8 +72,8 @@ class Pull:
     """When a byte last arrived, a layer was last unpacked, or the phase last changed."""
     ended_at: float | None = None
     repositories: tuple[str, ...] = ()
-    """Where the bytes come from, such as `docker.io/library/nginx`; empty until the first blob is on the
-    node, and more than one only when the same image was pulled from several repositories before."""
+    """Where the bytes come from, such as `docker.io/library/nginx`, without the registry's port, which
+    containerd does not note; empty until the first blob is on the node, and more than one only when the same image was pulled from several repositories before."""
     names: tuple[str, ...] = ()
     """The image's names as containerd recorded them; empty until it has recorded one."""
     target_digest: str | None = None

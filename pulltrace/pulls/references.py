@@ -7,9 +7,11 @@ come from pods, so from anybody, and are only compared and shown.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 DEFAULT_DOMAIN = "docker.io"
+_HOST_AND_PORT = re.compile(r"\[?(.+?)\]?(?::\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,13 @@ class Reference:
     repository: str
     tag: str | None
     digest: str | None
+
+    @property
+    def source(self) -> str:
+        """The repository as containerd notes it on the blobs that come from there: without the registry's port."""
+        domain, _, path = self.repository.partition("/")
+        host = _HOST_AND_PORT.fullmatch(domain)
+        return f"{host[1] if host else domain}/{path}"
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

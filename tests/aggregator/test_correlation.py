@@ -69,6 +69,15 @@ def test_a_pull_is_named_by_its_digest() -> None:
     assert view.image == f"{NGINX}:1.29@{DIGEST}"
 
 
+@pytest.mark.parametrize("suffix", [":1", f"@{DIGEST}"])
+def test_a_registry_with_a_port_is_the_same_registry(suffix: str) -> None:
+    """containerd tells where the bytes come from without the port; the pods write it."""
+    view = row(pull(repositories=("registry.test/app",)), pod("web", f"registry.test:5000/app{suffix}"))
+
+    assert view.image == f"registry.test:5000/app{suffix}"
+    assert waiting(view) == [("web", "c0")]
+
+
 def test_another_digest_of_the_repository_does_not_fit() -> None:
     """A pod that asks for another digest waits for another pull."""
     view = row(pull(), pod("web", f"nginx@{OTHER_DIGEST}"))

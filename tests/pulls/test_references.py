@@ -71,3 +71,18 @@ def test_no_name_raises(name: str) -> None:
 def test_the_short_form_is_what_people_write(name: str, short: str) -> None:
     """Without what goes without saying, and with as much of a digest as `docker pull` shows."""
     assert short_name(name) == short
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("nginx:1.29", "docker.io/library/nginx"),
+        ("registry.test:5000/team/app:1", "registry.test/team/app"),
+        ("localhost:5000/app", "localhost/app"),
+        ("10.0.0.1:5000/app", "10.0.0.1/app"),
+        ("[fd00::1]:5000/app:1", "fd00::1/app"),
+    ],
+)
+def test_source_is_without_the_port(name: str, source: str) -> None:
+    """containerd notes where a blob came from without the port of the registry."""
+    assert parse_reference(name).source == source
