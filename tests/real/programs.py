@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from tests.cluster.api import Identity
 from tests.cluster.processes import Process, free_port, wait_until
 
 Row = dict[str, Any]
@@ -109,6 +111,20 @@ def agent(folder: Path, enter: Sequence[str], *flags: str | Path) -> Process:
     """`pulltrace agent`; `enter` begins the command that puts it where its credentials are."""
     command = [sys.executable, "-m", "pulltrace.cli", "agent", *flags]
     return Process(command, folder / "agent.log", enter=enter)
+
+
+def in_pod(folder: Path, identity: Identity, namespace: str) -> tuple[str, ...]:
+    """The beginning of a command that sees its token and the API's address where a container sees them."""
+    account = folder / "serviceaccount"
+    account.mkdir(exist_ok=True)
+    (account / "token").write_text(identity.token or "")
+    (account / "ca.crt").write_bytes(identity.authority.read_bytes())
+    (account / "namespace").write_text(namespace)
+    host, _, port = identity.url.removeprefix("https://").partition(":")
+    place = "/run/secrets/kubernetes.io"
+    steps = f"mount -t tmpfs none /run && mkdir -p {place} && cp -r {shlex.quote(str(account))} {place}/"
+    address = f"KUBERNETES_SERVICE_HOST={host} KUBERNETES_SERVICE_PORT={port}"
+    return ("unshare", "--mount", "sh", "-c", f'{steps} && exec env {address} "$@"', "sh")
 
 
 def resident_mib(pid: int) -> float:

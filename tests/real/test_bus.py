@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.containerd.client import connect
-from tests.cluster.api import JSON, Identity
+from tests.cluster.api import JSON
 from tests.cluster.containerd import Containerd
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.cri import pull_via_cri
@@ -21,7 +20,7 @@ from tests.cluster.images import Image
 from tests.cluster.processes import Process, wait_until
 from tests.cluster.proxy import Proxy
 from tests.real.conftest import MB
-from tests.real.programs import Row, Server, agent, resident_mib
+from tests.real.programs import Row, Server, agent, in_pod, resident_mib
 
 pytestmark = pytest.mark.real
 
@@ -58,26 +57,12 @@ def control_plane() -> Iterator[ControlPlane]:
         yield control_plane
 
 
-def in_pod(folder: Path, identity: Identity) -> tuple[str, ...]:
-    """The beginning of a command that sees its token and the API's address where a container sees them."""
-    account = folder / "serviceaccount"
-    account.mkdir(exist_ok=True)
-    (account / "token").write_text(identity.token or "")
-    (account / "ca.crt").write_bytes(identity.authority.read_bytes())
-    (account / "namespace").write_text(NAMESPACE)
-    host, _, port = identity.url.removeprefix("https://").partition(":")
-    place = "/run/secrets/kubernetes.io"
-    steps = f"mount -t tmpfs none /run && mkdir -p {place} && cp -r {shlex.quote(str(account))} {place}/"
-    address = f"KUBERNETES_SERVICE_HOST={host} KUBERNETES_SERVICE_PORT={port}"
-    return ("unshare", "--mount", "sh", "-c", f'{steps} && exec env {address} "$@"', "sh")
-
-
 @pytest.fixture
 def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Path) -> Iterator[Process]:
     """The agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
     token = control_plane.token(NAMESPACE, "agent", node=NODE)
     flags = ("--node-name", NODE, "--containerd-socket", containerd.socket)
-    with agent(tmp_path, in_pod(tmp_path, control_plane.with_token(token)), *flags) as process:
+    with agent(tmp_path, in_pod(tmp_path, control_plane.with_token(token), NAMESPACE), *flags) as process:
         wait_until(lambda: "holderIdentity" in lease(control_plane).get("spec", {}), "the Lease", processes=[process])
         yield process
     control_plane.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NODE}")
