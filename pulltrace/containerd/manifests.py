@@ -1,4 +1,4 @@
-"""Reads the JSON blobs of an image: index, manifest, config (OCI image spec and Docker schema 2).
+"""Reads the JSON blobs of an image: index, manifest, config (OCI image spec and Docker schema 2), and their labels.
 
 Blobs come from a registry, so they are foreign bytes: whatever is not as expected makes the blob
 `Opaque`, never an exception.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+SOURCE_LABEL = "containerd.io/distribution.source."
 MAX_BLOB_BYTES = 8 * 1024 * 1024
 """Registries refuse manifests above 4 MiB; larger blobs are layers."""
 MAX_LAYERS = 1000
@@ -89,6 +90,17 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
         else:
             chain.append(diff_id)
     return tuple(chain)
+
+
+def repositories(labels: Mapping[str, str]) -> set[str]:
+    """Where a blob was fetched from, as containerd notes it on the blob: by host, without the port."""
+    return {
+        f"{key.removeprefix(SOURCE_LABEL)}/{path}"
+        for key, value in labels.items()
+        if key.startswith(SOURCE_LABEL)
+        for path in value.split(",")
+        if path
+    }
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:

@@ -10,8 +10,7 @@ pulls (CRI-O, a kubelet endpoint) would give the same `NodeObservation`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pulltrace.containerd.client import ContainerdClient, NotFound
@@ -25,17 +24,14 @@ from pulltrace.containerd.manifests import (
     Opaque,
     chain_ids,
     parse_blob,
+    repositories,
 )
 from pulltrace.containerd.proto import containerd_pb2 as pb
+from pulltrace.containerd.records import is_pull, ref_digest, seconds
 
-EXPIRY_LABEL = "containerd.io/gc.expire"
-"""containerd's client puts it on the leases that it makes for one operation, such as a pull."""
-SOURCE_LABEL = "containerd.io/distribution.source."
 DEFAULT_SNAPSHOTTER = "overlayfs"
 CONFIG_PATIENCE = 5
 """Observations to wait for the config: before it is here, cached layers cannot be told from queued ones."""
-
-_CONTAINER_LEASE = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ class _Memory:
     chains: dict[str, str] = field(default_factory=dict)
     """Layer digest to the (last) chain ID that it unpacks to."""
     chain_order: tuple[str, ...] = ()
-    arriving: frozenset[str] | None = None
+    arriving: Mapping[str, pb.IngestStatus] | None = None
     """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
     stored_at: dict[str, float] = field(default_factory=dict)
     unpacked_at: dict[str, float] = field(default_factory=dict)
@@ -128,13 +124,10 @@ class Observer:
         if leases:
             # Ingests before resources: a blob that is committed in between is in both, never in neither.
             ingests = {ref_digest(status.ref): status for status in await self._client.ingests()}
-            for lease in leases:
-                try:
-                    resources = await self._client.lease_resources(lease.id)
-                except NotFound:
-                    continue  # the lease has ended since it was listed
-                pull = await self._observe_pull(lease, resources, ingests)
-                if pull is not None:
+            resources = [await self._resources(lease) for lease in leases]
+            held = {ref_digest(r.id) for each in resources if each for r in each if r.type == "ingests"}
+            for lease, its in zip(leases, resources, strict=True):
+                if its is not None and (pull := await self._observe_pull(lease, its, ingests, held)) is not None:
                     pulls.append(pull)
         running = frozenset(pull.lease_id for pull in pulls)
         images = None
@@ -147,8 +140,19 @@ class Observer:
             self._blobs.clear()
         return NodeObservation(tuple(pulls), images)
 
+    async def _resources(self, lease: pb.Lease) -> Sequence[pb.Resource] | None:
+        """None when the lease has ended since it was listed."""
+        try:
+            return await self._client.lease_resources(lease.id)
+        except NotFound:
+            return None
+
     async def _observe_pull(
-        self, lease: pb.Lease, resources: Sequence[pb.Resource], ingests: Mapping[str, pb.IngestStatus]
+        self,
+        lease: pb.Lease,
+        resources: Sequence[pb.Resource],
+        ingests: Mapping[str, pb.IngestStatus],
+        held: Collection[str],
     ) -> PullObservation | None:
         """None for a lease that turns out to be something else: it holds snapshots and nothing that was fetched."""
         has_content = any(r.type in ("content", "ingests") for r in resources)
@@ -165,7 +169,7 @@ class Observer:
             memory.repositories = await self._repositories(memory)
         layers = None
         if memory.manifests and await self._config_settled(memory):
-            layers = await self._observe_layers(memory, frozenset(content), ingests, extracting)
+            layers = await self._observe_layers(memory, frozenset(content), ingests, held, extracting)
         return PullObservation(
             lease_id=lease.id,
             started_at=seconds(lease.created_at),
@@ -221,7 +225,12 @@ class Observer:
         return True
 
     async def _observe_layers(
-        self, memory: _Memory, content: frozenset[str], ingests: Mapping[str, pb.IngestStatus], extracting: set[str]
+        self,
+        memory: _Memory,
+        content: frozenset[str],
+        ingests: Mapping[str, pb.IngestStatus],
+        held: Collection[str],
+        extracting: Collection[str],
     ) -> tuple[LayerObservation, ...]:
         specs = {layer.digest: layer for manifest in memory.manifests.values() for layer in manifest.layers}
         for digest in specs:
@@ -234,9 +243,15 @@ class Observer:
             missing = wanted and digest not in memory.stored_at
             if missing and (info := await self._client.find_content(digest)):
                 memory.stored_at[digest] = seconds(info.created_at)
-        memory.arriving = frozenset(specs.keys() & ingests.keys())
+        # While a blob is being committed it is in neither list, but the lease of its pull still holds the download.
+        arriving = {**(memory.arriving or {}), **ingests}
+        memory.arriving = {
+            digest: arriving[digest]
+            for digest in specs
+            if digest in ingests or (digest in held and digest in arriving and digest not in memory.stored_at)
+        }
         await self._find_snapshots(memory)
-        return tuple(self._layer(spec, memory, ingests, extracting) for spec in specs.values())
+        return tuple(_layer(spec, memory, extracting) for spec in specs.values())
 
     async def _find_snapshots(self, memory: _Memory) -> None:
         """Layers are unpacked bottom up: asks from the first that is not known to be unpacked to the first that is not."""
@@ -249,48 +264,25 @@ class Observer:
                 return
             memory.unpacked_at[chain_id] = seconds(snapshot.created_at)
 
-    @staticmethod
-    def _layer(
-        spec: LayerSpec, memory: _Memory, ingests: Mapping[str, pb.IngestStatus], extracting: set[str]
-    ) -> LayerObservation:
-        chain_id = memory.chains.get(spec.digest)
-        stored_at = memory.stored_at.get(spec.digest)
-        ingest = ingests.get(spec.digest) if stored_at is None else None
-        return LayerObservation(
-            digest=spec.digest,
-            size_bytes=spec.size_bytes,
-            ingested_bytes=int(ingest.offset) if ingest is not None else None,
-            ingest_started_at=seconds(ingest.started_at) if ingest is not None else None,
-            stored_at=stored_at,
-            unpacked_at=memory.unpacked_at.get(chain_id) if chain_id else None,
-            unpacking=chain_id in extracting,
-        )
-
     async def _repositories(self, memory: _Memory) -> tuple[str, ...]:
         """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
         agreed: set[str] = set()
         for digest in filter(None, (memory.index_digest, *memory.manifests)):
             info = await self._client.find_content(digest) or pb.ContentInfo()
-            sources = {
-                f"{key.removeprefix(SOURCE_LABEL)}/{repository}"
-                for key, value in info.labels.items()
-                if key.startswith(SOURCE_LABEL)
-                for repository in value.split(",")
-                if repository
-            }
-            agreed = agreed & sources or sources or agreed
+            agreed = agreed & (sources := repositories(info.labels)) or sources or agreed
         return tuple(sorted(agreed))
 
 
-def is_pull(lease: pb.Lease) -> bool:
-    """Leases of one operation, less those that a container or sandbox start holds (their id is its id)."""
-    return EXPIRY_LABEL in lease.labels and not _CONTAINER_LEASE.fullmatch(lease.id)
-
-
-def ref_digest(ref: str) -> str:
-    """`layer-sha256:abc` is the download of `sha256:abc`."""
-    return ref.partition("-")[2]
-
-
-def seconds(timestamp: pb.Timestamp) -> float:
-    return float(timestamp.seconds) + timestamp.nanos / 1e9
+def _layer(spec: LayerSpec, memory: _Memory, extracting: Collection[str]) -> LayerObservation:
+    chain_id = memory.chains.get(spec.digest)
+    stored_at = memory.stored_at.get(spec.digest)
+    ingest = (memory.arriving or {}).get(spec.digest) if stored_at is None else None
+    return LayerObservation(
+        digest=spec.digest,
+        size_bytes=spec.size_bytes,
+        ingested_bytes=int(ingest.offset) if ingest is not None else None,
+        ingest_started_at=seconds(ingest.started_at) if ingest is not None else None,
+        stored_at=stored_at,
+        unpacked_at=memory.unpacked_at.get(chain_id) if chain_id else None,
+        unpacking=chain_id in extracting,
+    )

@@ -252,6 +252,18 @@ async def test_a_layer_that_is_here_has_a_time(node: FakeContainerd, observer: O
     assert (base.ingested_bytes, base.stored_at) == (None, node.blobs[BASE].created_at)
 
 
+async def test_a_layer_that_is_being_committed_is_not_missing(node: FakeContainerd, observer: Observer) -> None:
+    """For a moment a blob is neither a download nor content: while its lease holds the download it stays what it was."""
+    pull = node.pull(NGINX).resolve().download(0, 1000)
+    before = layers(await one(observer))[0]
+    del node.ingests[f"layer-{BASE}"]
+    assert layers(await one(observer))[0] == before
+
+    pull.commit(0)
+
+    assert layers(await one(observer))[0].stored_at is not None
+
+
 async def test_unpacking_is_seen(node: FakeContainerd, observer: Observer) -> None:
     """A snapshot that is being extracted, then the committed one."""
     pull = node.pull(NGINX).resolve().commit(0).unpacking(0)
@@ -301,6 +313,7 @@ async def test_a_layer_that_containerd_begins_again_is_missing_again(node: FakeC
     node.pull(NGINX).resolve().download(0, 900)
     await observer.observe()
     del node.ingests[f"layer-{BASE}"]
+    node.release("pull-1", "ingests", f"layer-{BASE}")
 
     assert layers(await one(observer))[0] == LayerObservation(BASE, 1000)
 

@@ -1,0 +1,26 @@
+"""How to read what containerd keeps: its leases, the names of its downloads, its times."""
+
+from __future__ import annotations
+
+import re
+
+from pulltrace.containerd.proto import containerd_pb2 as pb
+
+EXPIRY_LABEL = "containerd.io/gc.expire"
+"""containerd's client puts it on the leases that it makes for one operation, such as a pull."""
+
+_CONTAINER_LEASE = re.compile(r"[0-9a-f]{64}")
+
+
+def is_pull(lease: pb.Lease) -> bool:
+    """Leases of one operation, less those that a container or sandbox start holds (their id is its id)."""
+    return EXPIRY_LABEL in lease.labels and not _CONTAINER_LEASE.fullmatch(lease.id)
+
+
+def ref_digest(ref: str) -> str:
+    """`layer-sha256:abc` is the download of `sha256:abc`."""
+    return ref.partition("-")[2]
+
+
+def seconds(timestamp: pb.Timestamp) -> float:
+    return float(timestamp.seconds) + timestamp.nanos / 1e9
