@@ -20,6 +20,7 @@ from pulltrace.agent.tracker import NodeState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.references import parse_reference
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import PullFailed, pull_via_cri
 from tests.cluster.images import Image
@@ -212,7 +213,7 @@ def _check_progress(last: Pull, pull: Pull, *, layers_restart: bool) -> None:
 def check_image(pull: Pull, image: Image) -> None:
     """A row tells the name, the layers and the size of the image that is pulled."""
     if pull.repositories:
-        assert image.ref.rpartition(":")[0] in pull.repositories, pull
+        assert parse_reference(image.ref).source in pull.repositories, pull
     if pull.total_bytes is not None:
         assert pull.total_bytes + pull.cached_bytes == image.size, (pull, image)
         assert pull.layer_count == len({layer.digest for layer in image.layers}), (pull, image)
