@@ -99,6 +99,8 @@ class _Memory:
     """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
     stored_at: dict[str, float] = field(default_factory=dict)
     unpacked_at: dict[str, float] = field(default_factory=dict)
+    content: frozenset[str] = frozenset()
+    """The blobs that the lease held at the last look."""
     repositories: tuple[str, ...] = ()
     observations_without_config: int = 0
 
@@ -233,6 +235,8 @@ class Observer:
         extracting: Collection[str],
     ) -> tuple[LayerObservation, ...]:
         specs = {layer.digest: layer for manifest in memory.manifests.values() for layer in manifest.layers}
+        moved_on = memory.arriving is None or content != memory.content
+        memory.content = content
         for digest in specs:
             if digest in ingests and digest not in content:
                 memory.stored_at.pop(digest, None)  # what an earlier pull had left is gone, and fetched again
@@ -250,14 +254,20 @@ class Observer:
             for digest in specs
             if digest in ingests or (digest in held and digest in arriving and digest not in memory.stored_at)
         }
-        await self._find_snapshots(memory)
+        await self._find_snapshots(memory, moved_on=moved_on)
         return tuple(_layer(spec, memory, extracting) for spec in specs.values())
 
-    async def _find_snapshots(self, memory: _Memory) -> None:
-        """Layers are unpacked bottom up: asks from the first that is not known to be unpacked to the first that is not."""
+    async def _find_snapshots(self, memory: _Memory, *, moved_on: bool) -> None:
+        """Layers are unpacked bottom up: asks from the first that is not known to be unpacked to the first that is not.
+
+        One that still downloads is not asked for, unless the pull has moved on since the last look.
+        """
+        arriving = {memory.chains[digest] for digest in memory.arriving or () if digest in memory.chains}
         for chain_id in memory.chain_order:
             if chain_id in memory.unpacked_at:
                 continue
+            if chain_id in arriving and not moved_on:
+                return
             try:
                 snapshot = await self._client.snapshot(self._snapshotter, chain_id)
             except NotFound:

@@ -418,7 +418,7 @@ async def test_a_blob_that_vanishes_between_the_calls_is_no_end(
 @pytest.mark.parametrize("call", ["Leases/List", "Leases/ListResources", "Content/ListStatuses", "Snapshots/Stat"])
 async def test_an_error_spoils_one_look_only(node: FakeContainerd, observer: Observer, call: str) -> None:
     """An ingest that vanished under containerd's own hands fails a call: nothing is concluded from that look."""
-    node.pull(NGINX).resolve().download(0, 10)
+    node.pull(NGINX).resolve().download(0, 10).commit(0).download(1, 10)
     before = await one(observer)
     node.errors[call] = grpc.StatusCode.UNKNOWN
     with pytest.raises(ContainerdError):
@@ -450,3 +450,17 @@ async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observ
         await observer.observe()
 
     assert (observer._memories, observer._blobs) == ({}, {})
+
+
+async def test_a_snapshot_is_not_asked_for_while_its_layer_downloads(node: FakeContainerd, observer: Observer) -> None:
+    """It cannot be there yet, so nothing is lost; it is found once the pull has moved on."""
+    pull = node.pull(NGINX).resolve().download(0, 10)
+    await one(observer)
+    node.errors["Snapshots/Stat"] = grpc.StatusCode.UNKNOWN
+    pull.download(0, 20)
+    assert layers(await one(observer))[0].ingested_bytes == 20
+
+    node.errors.clear()
+    pull.commit(0).unpack(0)
+
+    assert layers(await one(observer))[0].unpacked_at is not None
