@@ -114,6 +114,8 @@ DEBIAN = {
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "runc": "runc",
     "setpriv": "util-linux",
     "umount": "mount",

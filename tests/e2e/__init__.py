@@ -1,0 +1,1 @@
+"""Pulltrace on a whole cluster: installed as users install it, looked at as users look at it."""

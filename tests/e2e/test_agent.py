@@ -1,0 +1,66 @@
+"""What an agent leaves on its node: a Lease that people can read, and little memory taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import Node
+from tests.e2e.installs import NAMESPACE
+from tests.e2e.reach import Forward
+from tests.e2e.workloads import MB, Shop
+from tests.real.programs import resident_mib
+
+pytestmark = pytest.mark.e2e
+
+AGENT_MIB = 48
+
+
+def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node: Node, artifacts: Path) -> None:
+    """`kubectl describe lease` says in one line what the node pulls, how far it is, how fast and how long it takes."""
+    image = shop.image(f"described-{node.name}", 10 * MB, 6 * MB)
+    node.proxy.set_rate(2 * MB)
+    shop.run("described", {"main": image}, node)
+    row = pulltrace.moving(image, node, percent=30)
+
+    text = cluster.kubectl("describe", "lease", "--namespace", NAMESPACE, node.name)
+    (artifacts / f"describe-lease-{node.name}.txt").write_text(text, encoding="utf-8")
+    print(text)
+
+    (summary,) = [line.strip() for line in text.splitlines() if "pulltrace.io/summary:" in line]
+    repository = image.ref.rpartition(":")[0]
+    assert summary.startswith(f"pulltrace.io/summary: 1 pulling ({repository} ")
+    assert all(word in summary for word in ("% ", "MiB/s", "~"))
+    assert f"pull.pulltrace.io/{row['id']}:" in text
+    assert "Kind:            Node" in text
+    assert "Lease Duration Seconds:  40" in text
+    node.proxy.set_rate(None)
+    pulltrace.ended_row(image, node)
+
+
+def test_agents_are_small(pulltrace: Forward, cluster: Cluster) -> None:
+    """Each agent holds at most 48 MiB after all that it has seen."""
+    for node in cluster.nodes:
+        (pid,) = pids(node, "agent")
+        size = resident_mib(pid)
+        print(f"agent on {node.name}: {size:.1f} MiB resident")
+        assert size <= AGENT_MIB
+    aggregators = [pid for node in cluster.nodes for pid in pids(node, "aggregator")]
+    print(f"aggregator: {[f'{resident_mib(pid):.1f} MiB' for pid in aggregators]} resident")
+
+
+def pids(node: Node, program: str) -> list[int]:
+    """The processes of `pulltrace PROGRAM` in the node's containers."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                groups = (process / "cgroup").read_text(encoding="utf-8")
+            except OSError:  # it has ended
+                continue
+            if words[-3:-1] == ["pulltrace.cli", program] and f"/{node.control_group}/" in groups:
+                found.append(int(process.name))
+    return found
