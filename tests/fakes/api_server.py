@@ -182,6 +182,11 @@ class FakeApiServer:
                 if seen.headers.get("Content-Type") != "application/merge-patch+json":
                     raise StatusError(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
                 return self.put(resource, merge(self._objects[key], seen.body))
+            case "PUT":
+                version = seen.body["metadata"].get("resourceVersion")
+                if version not in {None, self._objects[key]["metadata"]["resourceVersion"]}:
+                    raise StatusError(409, "Conflict", f'{resource} "{name}": the object has been modified')
+                return self.put(resource, seen.body)
         raise StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
     def _list(self, params: Mapping[str, str], resource: str, namespace: str) -> Raw:

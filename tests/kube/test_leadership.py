@@ -1,0 +1,319 @@
+"""Who leads, and until when. Time is virtual: all replicas live in it, and no test waits.
+
+The requests themselves are in test_election_lease.py; a real API server is in tests/conformance/test_leadership.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from tests.agent import virtual_time
+from tests.agent.virtual_time import now
+from tests.fakes.api_server import FakeApiServer
+from tests.kube.elections import Candidate, leads, lease
+
+LEASE_SECONDS = 15
+DEADLINE_SECONDS = 10
+RETRY_SECONDS = 2
+HOUR = 3600.0
+
+
+def in_virtual_time(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is given a server; whatever it leaves running ends with it."""
+
+    async def whole(**arguments: Any) -> None:
+        await scenario(FakeApiServer(), **arguments)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def test(**arguments: Any) -> None:
+        virtual_time.run(whole(**arguments))
+
+    functools.update_wrapper(test, scenario)
+    del test.__wrapped__  # type: ignore[attr-defined] # pytest would ask it for its arguments
+    _, *others = inspect.signature(scenario).parameters.values()
+    test.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]
+    return test
+
+
+async def led(api: FakeApiServer) -> tuple[Candidate, Candidate]:
+    """A leader in its 20th second, and a follower."""
+    leader = Candidate(api, "a")
+    await leads(leader)
+    follower = Candidate(api, "b")
+    await asyncio.sleep(20)
+    assert leader.works
+    assert not follower.works
+    return leader, follower
+
+
+@in_virtual_time
+async def test_the_first_leads_at_once(api: FakeApiServer) -> None:
+    """Where there is no Lease, it is made, and the work begins."""
+    leader = Candidate(api, "a")
+
+    assert await leads(leader) < 0.1
+    assert lease(api)["spec"]["holderIdentity"] == "a"
+    assert lease(api)["spec"]["leaseTransitions"] == 0
+
+
+@in_virtual_time
+async def test_one_of_many_leads(api: FakeApiServer) -> None:
+    """Of five that start together one leads, for as long as it renews."""
+    candidates = [Candidate(api, f"replica-{number}") for number in range(5)]
+    for _ in range(600):
+        await asyncio.sleep(1)
+        assert sum(candidate.works for candidate in candidates) == 1
+
+    assert sum(len(candidate.terms) for candidate in candidates) == 1
+
+
+@in_virtual_time
+async def test_a_leader_renews_about_every_two_seconds(api: FakeApiServer) -> None:
+    """One write each, and nothing is read; a follower only reads."""
+    leader, follower = await led(api)
+    leader.line.sent.clear()
+    follower.line.sent.clear()
+    await asyncio.sleep(100)
+
+    assert set(leader.line.sent) == {"PUT"}
+    assert 100 / RETRY_SECONDS <= len(leader.line.sent) <= 100 / 1.4
+    assert set(follower.line.sent) == {"GET"}
+
+
+@in_virtual_time
+async def test_after_a_crash_another_leads(api: FakeApiServer) -> None:
+    """A leader that is gone without a word is replaced when its record has stood still for 15 s."""
+    leader, follower = await led(api)
+    gone = now()
+    await leader.die()
+    taken = await leads(follower)
+
+    assert LEASE_SECONDS - RETRY_SECONDS <= taken - gone <= LEASE_SECONDS + RETRY_SECONDS
+    assert lease(api)["spec"]["leaseTransitions"] == 1
+
+
+@in_virtual_time
+async def test_after_a_release_another_leads_within_3_seconds(api: FakeApiServer) -> None:
+    """D4, E4: a leader that is stopped ends its work and gives the Lease back."""
+    leader, follower = await led(api)
+    stopped = now()
+    await leader.stop()
+    assert (lease(api)["spec"]["holderIdentity"], lease(api)["spec"]["leaseDurationSeconds"]) == ("", 1)
+
+    assert await leads(follower) - stopped <= 3
+    assert not leader.works
+
+
+@in_virtual_time
+async def test_a_follower_that_is_stopped_leaves_the_lease_alone(api: FakeApiServer) -> None:
+    """Only the holder releases."""
+    leader, follower = await led(api)
+    follower.line.sent.clear()
+    await follower.stop()
+
+    assert follower.line.sent == []
+    assert leader.works
+
+
+@pytest.mark.parametrize("mode", ["refuses", "hangs", "loses", "500", "429", "403"])
+@in_virtual_time
+async def test_a_leader_without_api_server_stops_in_time(api: FakeApiServer, mode: str) -> None:
+    """D1, D2, E1, E2: refused, silent or failing, the work ends 10 s after the last renewal, and never two work."""
+    leader, follower = await led(api)
+    leader.line.mode = mode
+    cut = now()
+    while leader.works:
+        await asyncio.sleep(0.01)
+        assert not follower.works
+    assert cut + DEADLINE_SECONDS - RETRY_SECONDS <= now() <= cut + DEADLINE_SECONDS + 0.1
+
+    assert await leads(follower) >= leader.terms[0][1]  # type: ignore[operator]
+    assert not leader.running.done()
+
+
+@in_virtual_time
+async def test_a_former_leader_follows_and_may_lead_again(api: FakeApiServer) -> None:
+    """D1: after the outage it is a follower, and takes over when the other one is gone."""
+    leader, follower = await led(api)
+    leader.line.mode = "refuses"
+    await leads(follower)
+    leader.line.mode = "works"
+    await asyncio.sleep(60)
+    assert not leader.works
+
+    await follower.stop()
+
+    assert await leads(leader)
+    assert len(leader.terms) == 2
+
+
+@in_virtual_time
+async def test_a_short_outage_is_survived(api: FakeApiServer) -> None:
+    """Eight seconds without an answer cost a leader nothing."""
+    leader, _ = await led(api)
+    leader.line.mode = "hangs"
+    await asyncio.sleep(DEADLINE_SECONDS - RETRY_SECONDS - 0.5)
+    leader.line.mode = "works"
+    await asyncio.sleep(60)
+
+    assert len(leader.terms) == 1
+    assert leader.works
+
+
+@in_virtual_time
+async def test_leading_ends_with_the_deadline_itself(api: FakeApiServer) -> None:
+    """`leading` asks the clock: whoever asks before each step of its work is safe even when no task has run."""
+    leader, _ = await led(api)
+    leader.line.mode = "hangs"
+    while leader.elector.leading:
+        await asyncio.sleep(0.01)
+
+    assert 20 + DEADLINE_SECONDS - RETRY_SECONDS <= now() <= 20.1 + DEADLINE_SECONDS
+
+
+@in_virtual_time
+async def test_work_that_fails_is_raised_and_another_leads(api: FakeApiServer) -> None:
+    """D3, E3: the Lease is released, the error reaches the process, and the next leader is there within 3 s."""
+    leader, follower = await led(api)
+    leader.error = ValueError("the work has failed")
+    failed = now()
+    leader.fail.set()
+    with pytest.raises(ValueError, match="the work has failed"):
+        await leader.running
+
+    assert await leads(follower) - failed <= 3
+
+
+@in_virtual_time
+async def test_work_that_ends_is_the_end(api: FakeApiServer) -> None:
+    """Work that is done ends the candidacy, and the Lease is free."""
+    leader, follower = await led(api)
+    leader.fail.set()
+    await leader.running
+
+    assert await leads(follower)
+
+
+@pytest.mark.parametrize("offset", [HOUR, -HOUR, 600.0])
+@in_virtual_time
+async def test_clocks_that_differ_change_nothing(api: FakeApiServer, offset: float) -> None:
+    """D5: what a clock shows is for people; nobody takes over early, and nobody waits for ever."""
+    leader, follower = await led(api)
+    follower.clock_offset = offset
+    await asyncio.sleep(100)
+    assert leader.works
+    leader.clock_offset = -offset
+    await asyncio.sleep(100)
+    assert leader.works
+    assert not follower.works
+    gone = now()
+    await leader.die()
+
+    assert await leads(follower) - gone <= LEASE_SECONDS + RETRY_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [10**9, -5, None, "15"])
+@in_virtual_time
+async def test_a_strange_duration_is_not_waited_for(api: FakeApiServer, seconds: object) -> None:
+    """A record that claims to hold for decades holds for 15 s."""
+    spec = {"holderIdentity": "x", "leaseDurationSeconds": seconds}
+    api.put("leases", {"metadata": {"name": "election", "namespace": "ns"}, "spec": spec})
+
+    assert await leads(Candidate(api, "a")) <= LEASE_SECONDS + RETRY_SECONDS
+
+
+@in_virtual_time
+async def test_a_process_that_starts_again_goes_on(api: FakeApiServer) -> None:
+    """A container that was restarted finds its own name in the Lease and need not wait."""
+    leader, _ = await led(api)
+    await leader.die()
+    begin = now()
+
+    assert await leads(Candidate(api, "a")) - begin < 0.1
+    assert lease(api)["spec"]["leaseTransitions"] == 0
+
+
+@in_virtual_time
+async def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer) -> None:
+    """Its leader goes on, where no other is there to take what is nobody's."""
+    leader, follower = await led(api)
+    await follower.stop()
+    api.remove("leases", "ns", "election")
+    await asyncio.sleep(RETRY_SECONDS)
+
+    assert lease(api)["spec"]["holderIdentity"] == "a"
+    assert len(leader.terms) == 1
+
+
+@in_virtual_time
+async def test_a_lease_that_was_taken_is_let_go(api: FakeApiServer) -> None:
+    """Whoever finds another name in its Lease stops at once."""
+    leader, follower = await led(api)
+    taken = lease(api)
+    api.put("leases", {**taken, "spec": {**taken["spec"], "holderIdentity": "x"}})
+    await asyncio.sleep(RETRY_SECONDS)
+
+    assert not leader.works
+    assert not follower.works
+
+
+@in_virtual_time
+async def test_a_change_by_others_is_a_conflict_that_is_survived(api: FakeApiServer) -> None:
+    """409: a person's annotation, or a follower's remark, stays and costs the leader nothing."""
+    leader, follower = await led(api)
+    for number in range(10):
+        await follower.elector.remark({"pulltrace.io/watched": str(number)})
+        await asyncio.sleep(RETRY_SECONDS)
+
+    assert len(leader.terms) == 1
+    assert lease(api)["metadata"]["annotations"] == {"pulltrace.io/watched": "9"}
+    assert leader.elector.annotations == {"pulltrace.io/watched": "9"}
+
+
+@in_virtual_time
+async def test_what_a_leader_publishes_is_written_at_once(api: FakeApiServer) -> None:
+    """It goes with a renewal, stays with the next ones, and only the leader's counts."""
+    leader, follower = await led(api)
+    leader.elector.publish({"pulltrace.io/report-interval": "1.0s"})
+    follower.elector.publish({"pulltrace.io/report-interval": "9.0s"})
+    await asyncio.sleep(0.05)
+    written = dict(lease(api)["metadata"]["annotations"])
+    await asyncio.sleep(60)
+
+    assert written == {"pulltrace.io/report-interval": "1.0s"} == lease(api)["metadata"]["annotations"]
+
+
+@in_virtual_time
+async def test_missing_rights_are_named_and_asked_for_once_a_minute(
+    api: FakeApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the role that comes with the chart there is no leader, and no noise."""
+    candidate = Candidate(api, "a")
+    candidate.line.mode = "403"
+    with caplog.at_level(logging.WARNING):
+        await asyncio.sleep(600)
+
+    assert 8 <= len(candidate.line.sent) <= 11
+    [record] = caplog.records
+    missing = "missing permission to get, create and update leases.coordination.k8s.io: 403 on demand"
+    assert record.message == f"the Lease election: {missing}; trying again"
+
+
+@in_virtual_time
+async def test_refusals_are_counted(api: FakeApiServer) -> None:
+    """What the API server refuses for being too busy is known to whoever sets the pace."""
+    leader, _ = await led(api)
+    leader.line.mode = "429"
+    await asyncio.sleep(5)
+
+    assert 2 <= leader.elector.refusals <= 4
