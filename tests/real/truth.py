@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Self
 
 from pulltrace.agent import tracker
+from pulltrace.agent.run import AgentSettings, run
 from pulltrace.agent.tracker import NodeState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
+from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.pulls.annotations import decode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
 from tests.cluster.containerd import Containerd
@@ -222,6 +225,31 @@ def check_image(pull: Pull, image: Image) -> None:
         assert [(layer.digest, layer.size_bytes) for layer in pull.layers] == list(layers), (pull, image)
     for name in pull.names:
         assert name in {*image.refs, image.digest_ref}, (pull, image)
+
+
+@asynccontextmanager
+async def agent(containerd: Containerd, store: MemoryLeaseStore) -> AsyncIterator[None]:
+    """The agent's own loop, in this process."""
+    settings = AgentSettings(NODE, "agent-1", str(containerd.socket), NAMESPACE, report_interval_seconds=LOOK_SECONDS)
+    running = asyncio.create_task(run(settings, store))
+    try:
+        yield
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def lease_says(store: MemoryLeaseStore, condition: Callable[[NodeReport], object], what: str) -> NodeReport:
+    """What the Lease of the node says, once it fulfils the condition."""
+    deadline = time.monotonic() + 30
+    while True:
+        record = await store.get(NODE)
+        report = decode(record.annotations) if record is not None else NodeReport()
+        if record is not None and condition(report):
+            return report
+        assert time.monotonic() < deadline, f"waited for {what}; the Lease says {report}"
+        await asyncio.sleep(LOOK_SECONDS / 2)
 
 
 @asynccontextmanager
