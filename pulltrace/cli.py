@@ -32,6 +32,8 @@ programs:
 DEFAULT_NAMESPACE = "pulltrace"
 BAD_USAGE = 2
 
+logger = logging.getLogger("pulltrace")
+
 Program = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -68,6 +70,12 @@ async def _until_signal(program: str, run: Program) -> int:
     except* UserError as group:
         status = 1
         print(f"pulltrace {program}: {_first(group)}", file=sys.stderr)
+    except* ModuleNotFoundError as group:
+        missing = _first(group)
+        if not isinstance(missing, ModuleNotFoundError) or (missing.name or "pulltrace").startswith("pulltrace"):
+            raise  # not a package that was left out, but a mistake of ours
+        status = 1
+        print(f"pulltrace {program}: {missing.name} is not installed; `pulltrace[all]` brings it", file=sys.stderr)
     return status
 
 
@@ -94,6 +102,7 @@ def _agent(arguments: Sequence[str]) -> Program:
                 containerd_namespace=given.containerd_namespace,
                 report_interval_seconds=given.report_interval,
             )
+            logger.info("following %s; node %s, namespace %s", agent.containerd_socket, agent.node_name, namespace)
             await _until_stop(run.run(agent, KubeLeaseStore(connection, namespace)), stop)
 
     return program
@@ -172,8 +181,10 @@ async def _until_stop(work: Awaitable[None], stop: asyncio.Event) -> None:
 
 
 def _say_where(http_addr: str) -> Callable[[int], None]:
-    host = http_addr.rpartition(":")[0] or "127.0.0.1"
-    return lambda port: logging.getLogger("pulltrace").info("Pulltrace is on http://%s:%d", host, port)
+    host = http_addr.rpartition(":")[0]
+    if not host:
+        return lambda port: logger.info("Pulltrace is on port %d of this machine", port)
+    return lambda port: logger.info("Pulltrace is on http://%s:%d", host, port)
 
 
 _PROGRAMS = {"agent": _agent, "aggregator": _aggregator, "standalone": _standalone, "demo": _demo}

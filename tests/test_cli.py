@@ -20,9 +20,9 @@ from pulltrace.logs import JsonFormatter, set_up_logging
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("agent", "aggregator", "standalone", "demo")
-AGENT_NEEDS = ("pulltrace.cli", "pulltrace.agent.run", "pulltrace.kube.connection", "pulltrace.kube.lease_store")
+AGENT_NEEDS = ("pulltrace.cli", "pulltrace.agent.run", "pulltrace.kube.small_connection", "pulltrace.kube.lease_store")
 NOT_FOR_THE_AGENT = (
-    *("kubernetes", "falcon", "uvicorn", "prometheus_client"),
+    *("aiohttp", "kubernetes", "falcon", "uvicorn", "prometheus_client"),
     *("pulltrace.server", "pulltrace.aggregator", "pulltrace.demo"),
 )
 
@@ -124,6 +124,19 @@ def test_a_signal_ends_a_program_well(number: signal.Signals) -> None:
     assert json.loads(line)["message"].startswith("Pulltrace is on http://127.0.0.1:")
     assert process.returncode == 0
     assert "Traceback" not in rest
+
+
+def test_a_package_that_was_left_out_is_one_line() -> None:
+    """A program that was installed without what it needs says so, and what to install."""
+    without_grpc = "import sys; sys.modules['grpc'] = None; from pulltrace.cli import main; sys.exit(main(['demo']))"
+    ended = subprocess.run(
+        [sys.executable, "-c", without_grpc], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+
+    assert (ended.returncode, ended.stderr.splitlines()[-1:]) == (
+        1,
+        ["pulltrace demo: grpc is not installed; `pulltrace[all]` brings it"],
+    )
 
 
 async def test_what_a_program_raises_ends_it() -> None:
