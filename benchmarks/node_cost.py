@@ -82,6 +82,10 @@ async def while_pulling(seconds: float, containerd: Containerd, images: list[Ima
 @contextmanager
 def running_agent(containerd: Containerd, control_plane: ControlPlane, folder: Path) -> Iterator[Process]:
     """The agent, with its token where a pod has it: a kubeconfig would load a library that a node never loads."""
+    subject = {"kind": "ServiceAccount", "name": "agent", "namespace": NAMESPACE}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    binding = {"metadata": {"name": "agent"}, "subjects": [subject], "roleRef": role}
+    control_plane.admin.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
     identity = control_plane.with_token(control_plane.token(NAMESPACE, "agent", node=NODE))
     flags = ("--node-name", NODE, "--containerd-socket", containerd.socket)
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -107,10 +111,6 @@ async def main() -> None:
         proxy.set_rate(rate)
         control_plane.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})
         control_plane.create_service_account(NAMESPACE, "agent")
-        subject = {"kind": "ServiceAccount", "name": "agent", "namespace": NAMESPACE}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-        binding = {"metadata": {"name": "agent"}, "subjects": [subject], "roleRef": role}
-        control_plane.admin.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
         options = Options(registries={"registry.test": proxy.url})
         with Containerd(version, options=options) as containerd, tempfile.TemporaryDirectory() as folder:
             print(
