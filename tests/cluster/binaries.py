@@ -103,6 +103,7 @@ MODULES = (KUBERNETES, CONTAINERD2, HELM)
 
 DEBIAN = {
     "busybox": "busybox-static",
+    "chromium": "chromium",
     "containerd": "containerd",
     "containerd-shim-runc-v2": "containerd",
     "ctr": "containerd",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.cluster import binaries
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
 from tests.deploy import images
@@ -99,6 +100,6 @@ def shop(cluster: Cluster) -> Iterator[Shop]:
 def page() -> Iterator[Page]:
     """A page of Debian's Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(BROWSER_FLAGS))
+        browser = playwright.chromium.launch(executable_path=binaries.debian("chromium"), args=list(BROWSER_FLAGS))
         yield browser.new_page(viewport={"width": 1280, "height": 800})
         browser.close()

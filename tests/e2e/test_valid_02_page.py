@@ -24,7 +24,7 @@ def test_page_follows_a_deployment(
     image = shop.image("web", 8 * MB, 6 * MB, 4 * MB, 2 * MB)
     rows = {node: f"{image.ref} on {node.name}" for node in cluster.nodes}
     for node in cluster.nodes:
-        node.proxy.set_rate(2 * MB)
+        node.proxy.set_rate(1.5 * MB)
     page.goto(pulltrace.url)
     shop.deploy("web", image, replicas=2)
     for node, row in rows.items():
@@ -33,11 +33,10 @@ def test_page_follows_a_deployment(
 
     for node in cluster.nodes:
         pulltrace.moving(image, node)
-    first = {node: percent(page, row) for node, row in rows.items()}
+    first = {row: wait_until(partial(percent, page, row), "the bar to leave zero") for row in rows.values()}
     page.screenshot(path=artifacts / "page-pulling.png")
-    for node, row in rows.items():
-        pulltrace.moving(image, node, percent=first[node] + 20)
-        assert percent(page, row) > first[node] > 0
+    for row in rows.values():
+        wait_until(lambda one=row: percent(page, one) > first[one], f"the bar of {row} to move on")  # type: ignore[misc]
     for node in cluster.nodes:
         node.proxy.set_rate(None)
 

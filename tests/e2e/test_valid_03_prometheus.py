@@ -150,11 +150,17 @@ def test_alerts_can_be_evaluated(prometheus: Prometheus) -> None:
     wait_until(lambda: not prometheus.ask("alerts")["alerts"], "no alert to be pending")
 
 
-def test_promtool_finds_nothing_to_say(pulltrace: Forward) -> None:
+@pytest.fixture
+def promtool() -> Path:
+    """The program that comes with Prometheus."""
+    return binaries.debian("promtool")
+
+
+def test_promtool_finds_nothing_to_say(promtool: Path, pulltrace: Forward) -> None:
     """`promtool check metrics` is silent about names, types and help texts."""
     page = pulltrace.get(pulltrace.metrics_port, "/metrics")
-    promtool = [str(binaries.debian("promtool")), "check", "metrics"]
+    command = [str(promtool), "check", "metrics"]
 
-    told = subprocess.run(promtool, input=page, capture_output=True, text=True, timeout=30, check=False)
+    told = subprocess.run(command, input=page, capture_output=True, text=True, timeout=30, check=False)
 
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")

@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Locator, Page
 
 from pulltrace.containerd.client import connect
-from tests.cluster.images import Image, PushedLayer
+from tests.cluster.base_images import busybox_layer
+from tests.cluster.cri import pull_now
+from tests.cluster.images import Image, Layer, PushedLayer
 from tests.cluster.nodes import Node
 from tests.cluster.processes import wait_until
 from tests.e2e.reach import Forward
@@ -34,8 +36,14 @@ class LayerTruth:
     size: int
 
 
-def ask_containerd(node: Node, image: Image) -> list[LayerTruth]:
-    """What containerd itself says of each layer: what is being written, what is there, what is unpacked."""
+def unpacked_layers(node: Node) -> set[str]:
+    """The chain IDs of the layers that are unpacked."""
+    snapshots = [line.split() for line in node.containerd.ctr("snapshots", "ls").splitlines()]
+    return {words[0] for words in snapshots if words[-1] == "Committed"}
+
+
+def ask_containerd(node: Node, image: Image, cached: set[str]) -> list[LayerTruth]:
+    """What containerd itself says of each layer: what was there before, what is being written, what is unpacked."""
 
     async def offsets() -> dict[str, int]:
         async with connect(str(node.containerd.socket), "k8s.io") as client:
@@ -44,13 +52,12 @@ def ask_containerd(node: Node, image: Image) -> list[LayerTruth]:
     with ThreadPoolExecutor(1) as thread:  # NOTE: the browser's own event loop runs in this one
         written = thread.submit(lambda: asyncio.run(offsets())).result()
     content = set(node.containerd.ctr("content", "ls", "-q").split())
-    snapshots = [line.split() for line in node.containerd.ctr("snapshots", "ls").splitlines()]
-    unpacked = {words[0] for words in snapshots if words[-1] == "Committed"}
+    unpacked = unpacked_layers(node)
     truth, chain = [], ""
     for layer in image.layers:
         chain = f"sha256:{hashlib.sha256(f'{chain} {layer.diff_id}'.encode()).hexdigest()}" if chain else layer.diff_id
         if layer.digest in content:
-            state = "done" if chain in unpacked else "downloaded"
+            state = "cached" if chain in cached else "done" if chain in unpacked else "downloaded"
             truth.append(LayerTruth(state, layer.size, layer.size))
         else:
             offset = written.get(layer.digest, 0)
@@ -67,9 +74,19 @@ def agrees(layers: list[Row], truth: list[LayerTruth]) -> bool:
     )
 
 
-def test_layers_agree_with_containerd(page: Page, pulltrace: Forward, shop: Shop, node: Node, artifacts: Path) -> None:
+@pytest.fixture
+def base(node: Node) -> Layer:
+    """A layer that the node has already. NOTE: to be named before `page`, beside which no event loop can run."""
+    pull_now(node.containerd.socket, "direct.test/busybox:1")
+    return busybox_layer()
+
+
+def test_layers_agree_with_containerd(
+    base: Layer, page: Page, pulltrace: Forward, shop: Shop, node: Node, artifacts: Path
+) -> None:
     """In the middle of a pull the opened row shows each layer's state and bytes as containerd has them."""
-    image = shop.image(f"layers-{node.name}", 12 * MB, 10 * MB, 8 * MB, 6 * MB)
+    cached = unpacked_layers(node)
+    image = shop.image(f"layers-{node.name}", 12 * MB, 10 * MB, 8 * MB, 6 * MB, base=[base])
     name = f"{image.ref} on {node.name}"
     node.proxy.set_rate(4 * MB)
     page.goto(pulltrace.url)
@@ -77,11 +94,15 @@ def test_layers_agree_with_containerd(page: Page, pulltrace: Forward, shop: Shop
     pulltrace.moving(image, node, percent=30)
     node.proxy.pause()
 
-    row = pulltrace.row(image, node, lambda row: agrees(row["layers"], ask_containerd(node, image)), "to agree", 20)
-    truth = ask_containerd(node, image)
+    row = pulltrace.row(
+        image, node, lambda row: agrees(row["layers"], ask_containerd(node, image, cached)), "to agree", 20
+    )
+    truth = ask_containerd(node, image, cached)
     assert [layer["digest"] for layer in row["layers"]] == [layer.digest[:19] for layer in image.layers]
-    assert {"downloading"} < {layer.state for layer in truth}
-    assert row["downloadedBytes"] == pytest.approx(sum(layer.written for layer in truth), abs=3 * CHUNK)
+    assert truth[0].state == "cached"
+    assert {"cached", "downloading"} < {layer.state for layer in truth}
+    assert (row["cachedBytes"], row["totalBytes"]) == (truth[0].size, image.size - truth[0].size)
+    assert row["downloadedBytes"] == pytest.approx(sum(layer.written for layer in truth[1:]), abs=3 * CHUNK)
 
     page.get_by_role("button", name=f"Layers of {name}").click()
     shown = page.get_by_role("listitem", name=name).get_by_role("list", name="Layers").get_by_role("listitem")
