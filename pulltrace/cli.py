@@ -97,7 +97,7 @@ def _agent(arguments: Sequence[str]) -> Program:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             agent = run.AgentSettings(
                 node_name=given.node_name,
-                holder=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+                holder=_identity(),
                 containerd_socket=given.containerd_socket,
                 containerd_namespace=given.containerd_namespace,
                 report_interval_seconds=given.report_interval,
@@ -115,14 +115,19 @@ def _aggregator(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
         from pulltrace.kube.connection import connect
+        from pulltrace.kube.leadership import Elector
         from pulltrace.kube.lease_watch import KubeLeaseWatch
         from pulltrace.kube.pod_watch import KubePodWatch
+        from pulltrace.pulls import pace
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
-            aggregator = run.AggregatorSettings(given.http_addr, given.metrics_addr, given.history_ttl)
+            aggregator = run.AggregatorSettings(
+                given.http_addr, given.metrics_addr, given.history_ttl, given.write_budget
+            )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
-            await run.run(aggregator, leases, pods, stop, _say_where(given.http_addr))
+            elector = Elector(connection, namespace, pace.LEASE, _identity())
+            await run.run(aggregator, leases, pods, stop, _say_where(given.http_addr), elector)
 
     return program
 
@@ -164,6 +169,11 @@ def _demo(arguments: Sequence[str]) -> Program:
         await demo_run.run(aggregator, stop, _say_where(given.http_addr))
 
     return program
+
+
+def _identity() -> str:
+    """A name that no other process has at the same time: the pod's, or one of this process."""
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
 
 
 async def _until_stop(work: Awaitable[None], stop: asyncio.Event) -> None:

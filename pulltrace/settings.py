@@ -60,6 +60,15 @@ def _duration(least: float, most: float) -> Callable[[str], float]:
     return lambda text: duration_seconds(text, least, most)
 
 
+def _count(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise ValueError(text)
+        return int(text)
+
+    return read
+
+
 def _address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match[2]) > 65535:
@@ -139,12 +148,15 @@ def _containerd_namespace() -> Any:
     )  # fmt: skip
 
 
-def _report_interval() -> Any:
+def _report_interval(default: str, read: Callable[[str], Any], more: str = "") -> Any:
     return _setting(
-        "--report-interval", default="1s", read=_duration(0.2, 300),
-        help="time between two reports of a pull's progress; changes of phase are reported at once",
+        "--report-interval", default=default, read=read,
+        help=f"time between two reports of a pull's progress{more}; changes of phase are reported at once",
         allowed="a duration from 200ms to 5m, such as 1s",
     )  # fmt: skip
+
+
+_interval = _duration(0.2, 300)
 
 
 def _history_ttl() -> Any:
@@ -183,7 +195,16 @@ class Agent:
     node_name: str = _node_name()
     containerd_socket: str = _socket()
     containerd_namespace: str = _containerd_namespace()
-    report_interval: float = _report_interval()
+    report_interval: float | None = _report_interval(
+        "", lambda text: _interval(text) if text else None,
+        ", at least; without it what the aggregator says, and 5s while none says anything",
+    )  # fmt: skip
+    start_spread: float = _setting(
+        "--start-spread", default="30s", read=_duration(0, 600),
+        help="the first write of a node without pulls comes within so long after the start, at random, so that "
+        "nodes that start together do not write together",
+        allowed="a duration from 0s to 10m, such as 30s",
+    )  # fmt: skip
     namespace: str = _namespace()
     kubeconfig: str = _kubeconfig()
     log_level: str = _log_level()
@@ -203,6 +224,12 @@ class Aggregator:
         allowed="Kubernetes namespaces separated by commas",
     )  # fmt: skip
     history_ttl: float = _history_ttl()
+    write_budget: int = _setting(
+        "--write-budget", default="100", read=_count(1, 10_000),
+        help="writes a second that all agents together may make; the more nodes pull, the longer their report "
+        "interval becomes",
+        allowed="a whole number from 1 to 10000",
+    )  # fmt: skip
     log_level: str = _log_level()
 
 
@@ -213,7 +240,7 @@ class Standalone:
     node_name: str = _node_name()
     containerd_socket: str = _socket()
     containerd_namespace: str = _containerd_namespace()
-    report_interval: float = _report_interval()
+    report_interval: float = _report_interval("1s", _interval)
     http_addr: str = _http_addr()
     metrics_addr: str = _metrics_addr()
     history_ttl: float = _history_ttl()

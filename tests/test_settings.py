@@ -37,7 +37,8 @@ def test_an_agent_needs_no_flags() -> None:
         node_name="node-1",
         containerd_socket="/run/containerd/containerd.sock",
         containerd_namespace="k8s.io",
-        report_interval=1.0,
+        report_interval=None,
+        start_spread=30.0,
         namespace="",
         kubeconfig="",
         log_level="info",
@@ -53,6 +54,7 @@ def test_an_aggregator_needs_no_flags() -> None:
         kubeconfig="",
         watch_namespaces=(),
         history_ttl=1800.0,
+        write_budget=100,
         log_level="info",
     )
 
@@ -64,6 +66,8 @@ def test_a_demo_is_not_offered_to_the_network() -> None:
 
 def test_a_variable_sets_what_no_flag_sets() -> None:
     """Every setting has a variable, for pods."""
+    assert aggregator(PULLTRACE_WRITE_BUDGET="10000").write_budget == 10_000
+    assert agent(PULLTRACE_START_SPREAD="0s").start_spread == 0
     assert agent(PULLTRACE_REPORT_INTERVAL="5s", PULLTRACE_LOG_LEVEL="debug").report_interval == 5
     assert aggregator(PULLTRACE_WATCH_NAMESPACES="a, b").watch_namespaces == ("a", "b")
 
@@ -137,6 +141,10 @@ WRONG = [
     (Aggregator, "--metrics-addr", "http://x:80/", "host:port, :port or [IPv6]:port, with a port up to 65535"),
     (Aggregator, "--watch-namespaces", "a,B", "Kubernetes namespaces separated by commas"),
     (Aggregator, "--history-ttl", "25h", "a duration from 1s to 24h, such as 30m"),
+    (Aggregator, "--write-budget", "0", "a whole number from 1 to 10000"),
+    (Aggregator, "--write-budget", "10001", "a whole number from 1 to 10000"),
+    (Aggregator, "--write-budget", "1.5", "a whole number from 1 to 10000"),
+    (Agent, "--start-spread", "11m", "a duration from 0s to 10m, such as 30s"),
     (Standalone, "--report-interval", "6m", "a duration from 200ms to 5m, such as 1s"),
     (Demo, "--log-level", "inf\no", "one of debug, info, warn, error"),
 ]

@@ -1,4 +1,4 @@
-"""Writes the node's report to its Lease: at once when a pull's phase changes, else at the report interval.
+"""Writes the node's report to its Lease: at once when a pull's phase changes, else at the report interval (`interval`).
 
 Only keys that changed are sent, and nothing when nothing changed; an idle node renews so rarely that
 thousands of them go unnoticed. While the API server does not answer, reports replace each other and
@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tenacity
 
+from pulltrace.agent.interval import ReportInterval
+from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.leases import LeasePatch, LeaseWriting
 from pulltrace.pulls.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase
+from pulltrace.pulls.pace import IDLE_RENEW_SECONDS
 
 logger = logging.getLogger(__name__)
 
-IDLE_RENEW_SECONDS = 120.0
 IDLE_DURATION_SECONDS = 300
 PULLING_RENEW_SECONDS = 15.0
-"""How often a pull that does not move is confirmed."""
+"""How often a pull that does not move is confirmed, unless even progress is reported less often."""
 PULLING_DURATION_SECONDS = 40
+DURATION_INTERVALS = 8 / 3
+"""A Lease outlives two of the longest intervals: one write may fail."""
 COALESCE_SECONDS = 0.2
 """Phases that change together are one write."""
 JITTER = 0.2
 """Intervals vary by this part, so that nodes that began together do not write together."""
-RETRY_WAIT = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Written:
     """On the monotonic clock."""
     stretch: float = 1.0
     """What the intervals until the next write are multiplied by."""
+    interval: float = 0.0
+    """The report interval that the Lease was written for."""
 
 
 def due_in(
@@ -59,8 +65,17 @@ def due_in(
     elif changed(written.annotations, wanted):
         pause = interval
     else:
-        pause = PULLING_RENEW_SECONDS if report.pulls else IDLE_RENEW_SECONDS
+        pause = max(PULLING_RENEW_SECONDS, interval) if report.pulls else IDLE_RENEW_SECONDS
     return max(0.0, written.at + pause * written.stretch - now)
+
+
+def duration_seconds(report: NodeReport, interval: float) -> int:
+    """How long a Lease with `report` holds: which pace its readers may expect."""
+    return (
+        max(PULLING_DURATION_SECONDS, math.ceil(interval * DURATION_INTERVALS))
+        if report.pulls
+        else IDLE_DURATION_SECONDS
+    )
 
 
 def changed(written: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
@@ -82,7 +97,7 @@ class LeaseWriter:
         store: LeaseWriting,
         node_name: str,
         holder: str,
-        report_interval_seconds: float,
+        report_interval_seconds: float | None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -91,7 +106,8 @@ class LeaseWriter:
         self._store = store
         self._node_name = node_name
         self._holder = holder
-        self._interval = report_interval_seconds
+        self._interval = ReportInterval(store, report_interval_seconds, monotonic)
+        self._refused = 0
         self._monotonic = monotonic
         self._wall = wall
         self._sleep = sleep
@@ -101,7 +117,7 @@ class LeaseWriter:
 
     def offer(self, report: NodeReport) -> None:
         """Makes `report` the one to write."""
-        self._report = report
+        self._report = replace(report, refused_writes=self._refused)
         self._wake.set()
 
     async def run(self) -> None:
@@ -110,11 +126,16 @@ class LeaseWriter:
         while True:
             self._wake.clear()
             assert self._report is not None
-            wait = due_in(self._written, self._report, encode(self._report), self._interval, self._monotonic())
+            wait = due_in(self._written, self._report, encode(self._report), self._interval_now(), self._monotonic())
             if wait > 0:
                 await self._wait_for_report(wait)
             if wait <= 0 or not self._wake.is_set():
                 await self._write_until_it_works()
+
+    def _interval_now(self) -> float:
+        """What holds. A longer one begins with the write that says so: readers must not take the node for dead."""
+        longest = math.inf if self._written is None else max(self._written.interval, PULLING_RENEW_SECONDS)
+        return min(self._interval.seconds, longest)
 
     async def _wait_for_report(self, seconds: float) -> None:
         try:
@@ -126,7 +147,7 @@ class LeaseWriter:
     async def _write_until_it_works(self) -> None:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(KubeError),
-            wait=_retry_wait,
+            wait=retry_wait,
             before_sleep=self._failed,
             sleep=self._sleep,
         )
@@ -136,7 +157,7 @@ class LeaseWriter:
 
     async def write(self) -> None:
         """One write of the newest report; raises `KubeError`."""
-        report = self._report
+        report, interval = self._report, self._interval.seconds
         assert report is not None
         if self._written is None:
             record = await self._store.get(self._node_name)
@@ -147,25 +168,19 @@ class LeaseWriter:
             annotations=changed(known, encode(report)),
             holder=self._holder,
             renewed_at=self._wall(),
-            duration_seconds=PULLING_DURATION_SECONDS if report.pulls else IDLE_DURATION_SECONDS,
+            duration_seconds=duration_seconds(report, interval),
         )
         record = await self._store.patch(self._node_name, patch)
         # Drawn once a write: drawn at every report, the differences would even out.
         stretch = 1 + random.uniform(-JITTER, JITTER)
-        self._written = Written(record.annotations, phases(report), self._monotonic(), stretch)
+        self._written = Written(record.annotations, phases(report), self._monotonic(), stretch, interval)
+        if report.pulls:
+            await self._interval.refresh()
 
     def _failed(self, attempt: tenacity.RetryCallState) -> None:
         self._written = None  # the write may have arrived or not: look before the next one
         error = attempt.outcome.exception() if attempt.outcome else None
-        pause = attempt.next_action.sleep if attempt.next_action else 0.0
-        logger.warning(
-            "the Lease of node %s could not be written (%s); next try in %.0f s", self._node_name, error, pause
-        )
-
-
-def _retry_wait(attempt: tenacity.RetryCallState) -> float:
-    error = attempt.outcome.exception() if attempt.outcome else None
-    pause = RETRY_WAIT(attempt)
-    if isinstance(error, ApiError) and error.retry_after_seconds is not None:
-        return max(pause, error.retry_after_seconds)
-    return pause
+        if isinstance(error, ApiError) and error.status == 429 and self._report is not None:
+            self._refused += 1
+            self._report = replace(self._report, refused_writes=self._refused)
+        logger.warning("the Lease of node %s could not be written: %s", self._node_name, describe(attempt))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Protocol
 import tenacity
 
 from pulltrace.agent import tracker
-from pulltrace.agent.lease_writer import RETRY_WAIT, LeaseWriter
+from pulltrace.agent.lease_writer import LeaseWriter
+from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
@@ -40,7 +42,10 @@ class AgentSettings:
     holder: str
     containerd_socket: str
     containerd_namespace: str
-    report_interval_seconds: float
+    report_interval_seconds: float | None
+    """Between two reports of progress, at least; None leaves it to the aggregator."""
+    start_spread_seconds: float = 0.0
+    """How late the first write may come, at random, on a node that does not pull."""
 
 
 class Observing(Protocol):
@@ -53,7 +58,27 @@ class Observing(Protocol):
 async def run(settings: AgentSettings, store: LeaseWriting) -> None:
     """Follows the containerd of the node until it is cancelled."""
     async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
-        await follow(settings, Observer(client, lambda: _modified_at(settings.containerd_socket)), store)
+
+        def observer() -> Observer:
+            return Observer(client, lambda: _modified_at(settings.containerd_socket))
+
+        await wait_for_turn(settings.start_spread_seconds, observer())
+        await follow(settings, observer(), store)
+
+
+async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
+    """Agents that start together (a rollout, power that returns) come to the API server one by one, unless they have
+    something to tell. The observer is spent afterwards: what it has seen here, it does not tell again.
+    """
+    now = asyncio.get_running_loop().time
+    turn = now() + random.uniform(0, spread_seconds)
+    while (left := turn - now()) > 0:
+        try:
+            if (await observer.observe()).pulls:
+                return
+        except ContainerdError as error:
+            logger.debug("containerd cannot be asked yet: %s", error)
+        await asyncio.sleep(min(IDLE_OBSERVE_SECONDS, left))
 
 
 async def follow(settings: AgentSettings, observer: Observing, store: LeaseWriting) -> None:
@@ -90,17 +115,13 @@ async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
     """What the Lease says of before the restart. Without it, writing would wipe the history: so it waits."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(KubeError),
-        wait=RETRY_WAIT,
+        wait=retry_wait,
         before_sleep=lambda attempt: logger.warning(
-            "the Lease of node %s cannot be read yet: %s", node_name, _why(attempt)
+            "the Lease of node %s cannot be read yet: %s", node_name, describe(attempt)
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)
     return decode(record.annotations) if record is not None else NodeReport()
-
-
-def _why(attempt: tenacity.RetryCallState) -> BaseException | None:
-    return attempt.outcome.exception() if attempt.outcome else None
 
 
 def _modified_at(socket_path: str) -> float:

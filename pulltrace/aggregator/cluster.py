@@ -56,6 +56,8 @@ class Cluster:
         """Lease writes of agents that were seen."""
         self.problems = 0
         """Parts of Leases that could not be read."""
+        self.refusals = 0
+        """Requests of agents that the API server refused (429) since their Leases were first seen."""
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -65,6 +67,11 @@ class Cluster:
     @property
     def waiting_pods(self) -> int:
         return sum(bool(pod.waiting) for pod in self._pods.values())
+
+    def busy(self, now: float) -> tuple[int, int]:
+        """How many nodes have an agent that is alive, and on how many of them something is pulled."""
+        alive = [node for node in self._nodes.values() if not node.gone and not node.stale(now)]
+        return len(alive), sum(bool(node.report.pulls) for node in alive)
 
     def lease_event(self, event: WatchEvent[LeaseRecord], now: float) -> tuple[Change, ...]:
         """Takes in what the watch of Leases says."""
@@ -122,6 +129,7 @@ class Cluster:
             known = self._nodes[record.name] = Node(record, report, now)
         else:
             self._close_lost(known, report, now)
+            self.refusals += max(0, report.refused_writes - known.report.refused_writes)
         known.lease, known.report, known.heard_at, known.gone = record, report, now, False
         for pull in report.pulls:  # its node knows best: what was closed here has not ended
             known.history.pop(pull.id, None)

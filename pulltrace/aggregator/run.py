@@ -1,4 +1,4 @@
-"""The aggregator's tasks: follow the Leases and the pods, let time pass, serve."""
+"""The aggregator's tasks: follow the Leases and the pods, let time pass, serve, and, where it leads, set the pace."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.metrics import Metrics
+from pulltrace.aggregator.pacing import Electing, Pacing
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.leases import LeaseWatching
 from pulltrace.kube.pods import PodWatching
@@ -29,6 +30,8 @@ class AggregatorSettings:
     http_addr: str
     metrics_addr: str
     history_seconds: float
+    writes_per_second: float = 100.0
+    """What all agents together may write to their Leases."""
 
 
 async def run(
@@ -37,8 +40,9 @@ async def run(
     pods: PodWatching | None,
     stop: asyncio.Event,
     listening: Callable[[int], None] = lambda port: None,
+    elector: Electing | None = None,
 ) -> None:
-    """Serves until `stop` is set. `pods` is None where there is no Kubernetes. Raises `AddressError`."""
+    """Serves until `stop` is set. `pods` and `elector` are None where there is no Kubernetes. Raises `AddressError`."""
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
     lists = _Lists(leases=False, pods=pods is None)
@@ -51,6 +55,12 @@ async def run(
         ]
         if pods is not None:
             followers.append(tasks.create_task(_follow_pods(pods, cluster, metrics, lists)))
+        if elector is not None:
+            pacing = Pacing(
+                elector, cluster, settings.writes_per_second,
+                streams=lambda: app.stream.clients, requests=lambda: app.pulls.answers, synced=lambda: lists.leases,
+            )  # fmt: skip
+            followers.append(tasks.create_task(pacing.run()))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=stop))
         tasks.create_task(
             serve(create_metrics_app(metrics.registry), settings.metrics_addr, setting="--metrics-addr", stop=stop)

@@ -100,6 +100,7 @@ def decode(annotations: Mapping[str, str]) -> NodeReport:
         unpack_bytes_per_second=_attempt(problems, NODE, lambda: _number(node, "unpack")) or None,
         omitted_pulls=_attempt(problems, NODE, lambda: _number(node, "omitted")) or 0,
         trouble=clean(trouble)[:MAX_TROUBLE] if trouble else None,
+        refused_writes=_attempt(problems, NODE, lambda: _number(node, "refused")) or 0,
         problems=tuple(problems),
     )
 
@@ -152,6 +153,8 @@ def _node(report: NodeReport, omitted: int) -> str:
         node["omitted"] = omitted
     if report.trouble:
         node["trouble"] = clean(report.trouble)[:MAX_TROUBLE]
+    if report.refused_writes:
+        node["refused"] = report.refused_writes
     return _value(node)
 
 

@@ -111,5 +111,7 @@ class NodeReport:
     """Why the pulls are not up to date, such as a containerd that does not answer; None when all is well."""
     omitted_pulls: int = 0
     """Running pulls that the Lease had no room for."""
+    refused_writes: int = 0
+    """Requests that the API server refused for being too busy (429), since the agent started."""
     problems: tuple[str, ...] = ()
     """What a decoder could not use, one line each; empty on the agent's side."""

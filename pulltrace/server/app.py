@@ -20,9 +20,10 @@ from pulltrace.server.static import BUILT_UI, StaticFiles
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An ASGI application; `stream.clients` tells how many are watching."""
+    """An ASGI application; `stream.clients` tells how many are watching, `pulls.answers` how often it was asked."""
 
     stream: stream.EventStream
+    pulls: Pulls
     _entry: Application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,9 +43,11 @@ def create_app(
     fragments = Fragments()
     events = stream.EventStream(source, fragments, max_clients=max_clients, clock=clock)
 
+    pulls = Pulls(source, fragments, clock)
+
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)
-    pages.add_route("/api/v1/pulls", Pulls(source, fragments, clock))
+    pages.add_route("/api/v1/pulls", pulls)
     pages.add_route("/healthz", Probe(healthy))
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
@@ -55,4 +58,4 @@ def create_app(
         else:
             await pages(scope, receive, send)
 
-    return App(events, secured(route))
+    return App(events, pulls, secured(route))

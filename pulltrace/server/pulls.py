@@ -28,9 +28,12 @@ class Pulls:
         self._source = source
         self._fragments = fragments
         self._clock = clock
+        self.answers = 0
+        """How often it was asked so far."""
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         wanted = problems.read_query(request.query_string, QUERY)
+        self.answers += 1
         snapshot = self._source.snapshot()
         texts = self._fragments.of_all(snapshot.pulls.values(), lambda view: fits(view, wanted))
         response.content_type = "application/json"

@@ -16,7 +16,6 @@ import pytest
 from pulltrace.agent.lease_writer import (
     COALESCE_SECONDS,
     IDLE_DURATION_SECONDS,
-    IDLE_RENEW_SECONDS,
     JITTER,
     PULLING_DURATION_SECONDS,
     PULLING_RENEW_SECONDS,
@@ -24,13 +23,16 @@ from pulltrace.agent.lease_writer import (
     Written,
     changed,
     due_in,
+    duration_seconds,
     phases,
 )
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
 from pulltrace.kube.leases import LeasePatch, LeaseRecord
 from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.pulls import pace
 from pulltrace.pulls.annotations import PULL_PREFIX, SUMMARY, decode, encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.pulls.pace import IDLE_RENEW_SECONDS
 from tests.agent import virtual_time
 
 INTERVAL = 5.0
@@ -101,6 +103,16 @@ def test_a_lease_is_renewed_long_before_it_expires() -> None:
     """Also the longest wait, and one try that fails, leave the Lease alive."""
     assert PULLING_RENEW_SECONDS * (1 + JITTER) * 2 < PULLING_DURATION_SECONDS
     assert IDLE_RENEW_SECONDS * (1 + JITTER) * 2 < IDLE_DURATION_SECONDS
+    for interval in (1.0, 15.0, 15.1, 86.0, 300.0):
+        longest = max(PULLING_RENEW_SECONDS, interval) * (1 + JITTER)
+        assert longest * 2 < duration_seconds(report(pull()), interval)
+
+
+def test_a_long_interval_holds_for_renewals_too() -> None:
+    """Where the budget allows a report every 86 s, a pull that does not move is not confirmed every 15 s."""
+    told = report(pull())
+
+    assert due_in(written(told), told, encode(told), 86.0, 100) == 86
 
 
 def test_intervals_are_stretched_by_what_the_write_drew() -> None:
@@ -138,8 +150,13 @@ class Recorded(MemoryLeaseStore):
         super().__init__()
         self.writes: list[Write] = []
         self.tries: list[float] = []
+        self.reads: list[str] = []
         self.error: KubeError | None = None
         self.lose_answers = False
+
+    async def get(self, name: str) -> LeaseRecord | None:
+        self.reads.append(name)
+        return await super().get(name)
 
     async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
         self.tries.append(virtual_time.now())
@@ -335,16 +352,79 @@ async def test_a_write_whose_answer_was_lost_is_looked_at(store: Recorded, write
 
 @in_virtual_time
 async def test_an_api_server_that_asks_for_time_gets_it(store: Recorded, writer: LeaseWriter) -> None:
-    """Retry-After is obeyed where it is longer than our own patience."""
+    """Retry-After is obeyed where it is longer than our own patience, and the next write says how often it came."""
     writer.offer(report())
     store.error = ApiError(429, "too many requests", retry_after_seconds=60)
     await asyncio.sleep(59)
     assert len(store.tries) == 1
 
     store.error = None
-    await asyncio.sleep(2)
+    await asyncio.sleep(17)
 
-    assert store.tries == [0, 60]
+    first, second = store.tries
+    assert (first, 60 <= second <= 75) == (0, True)
+    record = await store.get(NODE)
+    assert record is not None
+    assert decode(record.annotations).refused_writes == 1
+
+
+@in_virtual_time
+async def test_a_conflict_is_tried_again_with_the_current_state(store: Recorded, writer: LeaseWriter) -> None:
+    """409: what is written next is what is true then."""
+    writer.offer(report(pull()))
+    store.error = ApiError(409, "the object has been modified")
+    await asyncio.sleep(0.5)
+    store.error = None
+    writer.offer(report(pull(downloaded_bytes=777)))
+    await asyncio.sleep(3)
+
+    assert told_bytes(store.writes[0]) == 777
+    assert len(store.writes) == 1
+
+
+@in_virtual_time
+async def test_a_missing_permission_is_asked_for_once_a_minute(store: Recorded, writer: LeaseWriter) -> None:
+    """403: an hour without the right to write is 60 tries at most, and then what is true is written."""
+    store.error = ApiError(403, "forbidden")
+    for _ in range(3600):
+        writer.offer(report(pull()))
+        await asyncio.sleep(1)
+    tries = len(store.tries)
+    store.error = None
+    await asyncio.sleep(80)
+
+    assert 3600 / 75 - 1 <= tries <= 61
+    assert len(store.writes) >= 1
+
+
+async def published(store: Recorded, interval: str) -> None:
+    """What the leader of the aggregators says; its Lease is renewed as long as somebody calls this."""
+    await MemoryLeaseStore.patch(store, pace.LEASE, LeasePatch({pace.INTERVAL: interval}, "leader", 1.0, 15))
+
+
+@in_virtual_time
+async def test_the_published_interval_holds(store: Recorded, writer: LeaseWriter) -> None:
+    """Progress is written as often as the leader says, and the Lease holds for as long as that takes."""
+    for step in range(600):
+        await published(store, "60.0s")
+        writer.offer(report(pull(downloaded_bytes=step)))
+        await asyncio.sleep(1)
+    gaps = [after.at - before.at for before, after in pairwise(store.writes)]
+
+    # The first Lease was written for 5 s: the longer interval holds from the write on that says so.
+    assert gaps[0] <= PULLING_RENEW_SECONDS * (1 + JITTER)
+    assert all(60 * (1 - JITTER) <= gap <= 60 * (1 + JITTER) + 1 for gap in gaps[1:])
+    assert store.last.patch.duration_seconds == 160
+
+
+@in_virtual_time
+async def test_an_idle_node_never_reads_the_interval(store: Recorded, writer: LeaseWriter) -> None:
+    """It has nothing to report, so it asks for nothing."""
+    for _ in range(1000):
+        writer.offer(report())
+        await asyncio.sleep(1)
+
+    assert store.reads == [NODE]
 
 
 @in_virtual_time

@@ -69,10 +69,11 @@ class Writer:
         renewed_at: float = START + 60,
         duration_seconds: int | None = 40,
         omitted: int = 0,
+        refused: int = 0,
         junk: str | None = None,
     ) -> LeaseRecord:
         self.version += 1
-        told = encode(NodeReport(pulls=pulls, recent=recent))
+        told = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused))
         if omitted:
             told["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
         if junk is not None:
