@@ -3,6 +3,7 @@
 Pure: `advance(state, observation, now)` gives the next state. The rules:
 
 - A pull is one containerd lease. It begins when the lease was made and ends when the lease is gone.
+- A pull that was over before a look could see it began with its first blob: all that is known of its start.
 - Ended with an image record written since it began: completed. Without: failed. A record that may belong to
   another pull: unknown.
 - Gone while the agent was away for long, and no record: unknown, since the image may have come and gone.
@@ -88,6 +89,8 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
         running.update((tracked.pull.id, tracked) for tracked in gone)
         ended: list[Pull] = []
     else:
+        if all(tracked.pull.target_digest is not None for tracked in gone):
+            gone += _missed(state, observation, now, node_name)
         claimed = frozenset(tracked.pull.target_digest for tracked in (*running.values(), *gone))
         free = tuple(image for image in observation.images if image.digest not in claimed)
         alone = sum(tracked.pull.target_digest is None for tracked in gone) == 1
@@ -95,6 +98,13 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
     recent = sorted((*ended, *state.recent), key=lambda pull: pull.ended_at or 0.0, reverse=True)
     recent = [pull for pull in recent if now - (pull.ended_at or 0.0) < RECENT_SECONDS]
     return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate)
+
+
+def _missed(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> list[TrackedPull]:
+    """Pulls that were over before a look could see them, each told once."""
+    told = {pull.id for pull in state.recent}
+    keys = {pull_id(node_name, seen.lease_id, seen.started_at): seen for seen in observation.missed}
+    return [_moved_on(None, seen, key, now) for key, seen in keys.items() if key not in told]
 
 
 def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: float) -> TrackedPull:
@@ -254,7 +264,7 @@ def _ended(
         return replace(pull, phase=Phase.UNKNOWN)
     total = pull.total_bytes or 0
     written_at = max(image.updated_at for image in records)
-    ended_at = min(now, written_at) if written_at >= pull.started_at else now
+    ended_at = max(min(now, written_at), pull.started_at) if written_at >= pull.started_at else now
     return replace(
         pull,
         phase=Phase.COMPLETED,

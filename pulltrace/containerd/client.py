@@ -1,15 +1,16 @@
 """The calls to containerd that Pulltrace needs, over one gRPC channel for life.
 
-Every call carries a deadline and the containerd namespace. Errors come out as three kinds: `NotFound`
+Every call carries the containerd namespace and, but for the stream of events, a deadline. Errors come out as three kinds: `NotFound`
 (the thing ended between two calls, which is normal), `ContainerdUnavailable` (nobody answers: try
 again later) and `ContainerdError` (anything else).
-Sources: containerd's api/services/{leases,content,images,snapshots}/v1.
+Sources: containerd's api/services/{leases,content,images,snapshots,events}/v1.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -19,6 +20,8 @@ from pulltrace.containerd.proto import containerd_pb2 as pb
 
 CALL_SECONDS = 2.0
 """Deadline of one call: a containerd that hangs must not hang the agent."""
+LISTEN_AGAIN_SECONDS = 2.0
+"""After a stream of events has ended: each one that does costs a little memory (grpc issue 43360)."""
 
 # A Unix socket's path would become the HTTP/2 authority, percent-encoded, and some servers reset the stream
 # then (grpc issue 38142). Back-off is short because the agent asks every second anyway.
@@ -51,6 +54,8 @@ class ContainerdClient:
     def __init__(self, channel: grpc.aio.Channel, namespace: str, call_seconds: float = CALL_SECONDS) -> None:
         self._channel = channel
         self._call_seconds = call_seconds
+        self._namespace = namespace
+        self._image_recorded = False
         self._metadata = (("containerd-namespace", namespace),)
 
     async def leases(self) -> Sequence[pb.Lease]:
@@ -103,6 +108,28 @@ class ContainerdClient:
         answer = await self._call("images.v1.Images/List", request, pb.ListImagesResponse)
         return answer.images
 
+    def image_recorded(self) -> bool:
+        """Whether an image record may have been written since this was last asked."""
+        recorded, self._image_recorded = self._image_recorded, False
+        return recorded
+
+    async def listen(self) -> None:
+        """Hears of image records until it is cancelled: one stream for as long as containerd lives, then the next."""
+        path = "/containerd.services.events.v1.Events/Subscribe"
+        call = self._channel.unary_stream(
+            path,
+            request_serializer=pb.SubscribeRequest.SerializeToString,
+            response_deserializer=len,  # that it came is all there is to know
+        )
+        request = pb.SubscribeRequest(filters=[f'namespace=={self._namespace},topic~="^/images/(create|update)"'])
+        while True:
+            try:
+                async for _ in call(request, metadata=self._metadata):
+                    self._image_recorded = True
+            except grpc.aio.AioRpcError:
+                pass  # what is wrong with containerd is told by the other calls
+            await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
     async def snapshot(self, snapshotter: str, key: str) -> pb.SnapshotInfo:
         request = pb.StatSnapshotRequest(snapshotter=snapshotter, key=key)
         answer = await self._call("snapshots.v1.Snapshots/Stat", request, pb.StatSnapshotResponse)
@@ -129,7 +156,14 @@ async def connect(
 ) -> AsyncIterator[ContainerdClient]:
     """A client on containerd's Unix socket; opening never fails, the calls tell."""
     async with grpc.aio.insecure_channel(f"unix:{socket_path}", options=_CHANNEL_OPTIONS) as channel:
-        yield ContainerdClient(channel, namespace, call_seconds)
+        client = ContainerdClient(channel, namespace, call_seconds)
+        listening = asyncio.create_task(client.listen())
+        try:
+            yield client
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
 
 
 def _translated(error: grpc.aio.AioRpcError, path: str) -> ContainerdError:

@@ -10,22 +10,21 @@ pulls (CRI-O, a kubelet endpoint) would give the same `NodeObservation`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from pulltrace.containerd.blobs import Blobs
 from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.manifests import (
-    MAX_BLOB_BYTES,
-    Blob,
     Config,
     Index,
     LayerSpec,
     Manifest,
-    Opaque,
     chain_ids,
-    parse_blob,
     repositories,
 )
+from pulltrace.containerd.memory import Memory
 from pulltrace.containerd.proto import containerd_pb2 as pb
 from pulltrace.containerd.records import is_pull, ref_digest, seconds
 
@@ -84,42 +83,32 @@ class NodeObservation:
     pulls: tuple[PullObservation, ...]
     images: tuple[ImageRecord, ...] | None = None
     """Every image record, when a pull may have ended since the last observation; else None."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is known of one lease and cannot change any more."""
-
-    index_digest: str | None = None
-    manifests: dict[str, Manifest] = field(default_factory=dict)
-    chains: dict[str, str] = field(default_factory=dict)
-    """Layer digest to the (last) chain ID that it unpacks to."""
-    chain_order: tuple[str, ...] = ()
-    arriving: Mapping[str, pb.IngestStatus] | None = None
-    """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
-    stored_at: dict[str, float] = field(default_factory=dict)
-    unpacked_at: dict[str, float] = field(default_factory=dict)
-    content: frozenset[str] = frozenset()
-    """The blobs that the lease held at the last look."""
-    repositories: tuple[str, ...] = ()
-    observations_without_config: int = 0
+    missed: tuple[PullObservation, ...] = ()
+    """Pulls that began and ended since the last observation; each begins with its first blob."""
 
 
 class Observer:
     """Reads one node; remembers only what spares calls."""
 
-    def __init__(self, client: ContainerdClient, server_started_at: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: ContainerdClient,
+        server_started_at: Callable[[], float],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """`server_started_at`: when this containerd came up. Leases outlive it, the pulls they stood for do not."""
         self._client = client
         self._server_started_at = server_started_at
-        self._memories: dict[str, _Memory] = {}
-        self._blobs: dict[str, Blob] = {}
+        self._now = now
+        self._looked_at: float | None = None
+        self._memories: dict[str, Memory] = {}
+        self._blobs = Blobs(client)
         self._last_leases: frozenset[str] | None = None
         self._snapshotter = DEFAULT_SNAPSHOTTER
 
     async def observe(self) -> NodeObservation:
         """One look at the node. Raises `ContainerdError`; the next call starts afresh then."""
-        since = self._server_started_at()
+        since, now, image_recorded = self._server_started_at(), self._now(), self._client.image_recorded()
         listed = await self._client.leases()
         leases = [lease for lease in listed if is_pull(lease) and seconds(lease.created_at) >= since]
         pulls = []
@@ -133,14 +122,33 @@ class Observer:
                     pulls.append(pull)
         running = frozenset(pull.lease_id for pull in pulls)
         images = None
-        if self._last_leases is None or self._last_leases - running:
+        missed: list[PullObservation] = []
+        if self._last_leases is None or self._last_leases - running or image_recorded:
             records = await self._client.images()
             images = tuple(ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in records)
-        self._last_leases = running
+            missed = await self._missed(images)
+        self._last_leases, self._looked_at = running, now
         self._memories = {lease: memory for lease, memory in self._memories.items() if lease in running}
         if not running:
-            self._blobs.clear()
-        return NodeObservation(tuple(pulls), images)
+            self._blobs.forget()
+        return NodeObservation(tuple(pulls), images, tuple(missed))
+
+    async def _missed(self, images: Sequence[ImageRecord]) -> list[PullObservation]:
+        """Pulls of which no lease was seen: their images were recorded, and fetched, since the last look."""
+        if (since := self._looked_at) is None:
+            return []
+        seen = {digest for memory in self._memories.values() for digest in (memory.index_digest, *memory.manifests)}
+        missed = []
+        for digest in sorted({image.digest for image in images if image.updated_at >= since} - seen):
+            info = await self._client.find_content(digest)
+            if info is None or seconds(info.created_at) < since or not repositories(info.labels):
+                continue  # nothing new, or imported
+            blob = await self._blobs.get(digest)
+            blobs = (digest, *(blob.manifest_digests if isinstance(blob, Index) else ()))
+            lease = pb.Lease(id=digest, created_at=info.created_at)
+            pull = await self._observe_pull(lease, [pb.Resource(id=each, type="content") for each in blobs], {}, ())
+            missed += [pull] if pull is not None else []
+        return missed
 
     async def _resources(self, lease: pb.Lease) -> Sequence[pb.Resource] | None:
         """None when the lease has ended since it was listed."""
@@ -160,7 +168,7 @@ class Observer:
         has_content = any(r.type in ("content", "ingests") for r in resources)
         if resources and not has_content:
             return None
-        memory = self._memories.setdefault(lease.id, _Memory())
+        memory = self._memories.setdefault(lease.id, Memory())
         content = [r.id for r in resources if r.type == "content"]
         extracting = {r.id.rpartition(" ")[2] for r in resources if r.id.startswith("extract-")}
         for resource in resources:
@@ -183,31 +191,19 @@ class Observer:
             unpacks=bool(memory.chain_order),
         )
 
-    async def _read_manifests(self, memory: _Memory, content: Sequence[str]) -> None:
+    async def _read_manifests(self, memory: Memory, content: Sequence[str]) -> None:
         """Finds index and manifest among the pull's blobs; layers are never read."""
         known = {layer.digest for manifest in memory.manifests.values() for layer in manifest.layers}
         for digest in content:
             if digest in known or digest in memory.manifests or digest == memory.index_digest:
                 continue
-            blob = await self._blob(digest)
+            blob = await self._blobs.get(digest)
             if isinstance(blob, Index) and memory.index_digest is None:
                 memory.index_digest = digest
             elif isinstance(blob, Manifest):
                 memory.manifests[digest] = blob
 
-    async def _blob(self, digest: str) -> Blob | None:
-        """None when it is not there (yet, or any more)."""
-        if (blob := self._blobs.get(digest)) is None:
-            try:
-                small = (await self._client.content_info(digest)).size <= MAX_BLOB_BYTES
-                is_json = small and await self._client.read_content(digest, 1) == b"{"
-                blob = parse_blob(await self._client.read_content(digest, 0)) if is_json else Opaque()
-            except NotFound:
-                return None
-            self._blobs[digest] = blob
-        return blob
-
-    async def _config_settled(self, memory: _Memory) -> bool:
+    async def _config_settled(self, memory: Memory) -> bool:
         """Learns the chain IDs; False while a config is still on its way."""
         if memory.chain_order:
             return True
@@ -215,7 +211,7 @@ class Observer:
         for manifest in memory.manifests.values():
             if manifest.config_digest is None:
                 continue
-            config = await self._blob(manifest.config_digest)
+            config = await self._blobs.get(manifest.config_digest)
             if config is None:
                 memory.observations_without_config += 1
                 return memory.observations_without_config > CONFIG_PATIENCE
@@ -228,7 +224,7 @@ class Observer:
 
     async def _observe_layers(
         self,
-        memory: _Memory,
+        memory: Memory,
         content: frozenset[str],
         ingests: Mapping[str, pb.IngestStatus],
         held: Collection[str],
@@ -257,7 +253,7 @@ class Observer:
         await self._find_snapshots(memory, moved_on=moved_on)
         return tuple(_layer(spec, memory, extracting) for spec in specs.values())
 
-    async def _find_snapshots(self, memory: _Memory, *, moved_on: bool) -> None:
+    async def _find_snapshots(self, memory: Memory, *, moved_on: bool) -> None:
         """Layers are unpacked bottom up: asks from the first that is not known to be unpacked to the first that is not.
 
         One that still downloads is not asked for, unless the pull has moved on since the last look.
@@ -274,7 +270,7 @@ class Observer:
                 return
             memory.unpacked_at[chain_id] = seconds(snapshot.created_at)
 
-    async def _repositories(self, memory: _Memory) -> tuple[str, ...]:
+    async def _repositories(self, memory: Memory) -> tuple[str, ...]:
         """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
         agreed: set[str] = set()
         for digest in filter(None, (memory.index_digest, *memory.manifests)):
@@ -283,7 +279,7 @@ class Observer:
         return tuple(sorted(agreed))
 
 
-def _layer(spec: LayerSpec, memory: _Memory, extracting: Collection[str]) -> LayerObservation:
+def _layer(spec: LayerSpec, memory: Memory, extracting: Collection[str]) -> LayerObservation:
     chain_id = memory.chains.get(spec.digest)
     stored_at = memory.stored_at.get(spec.digest)
     ingest = (memory.arriving or {}).get(spec.digest) if stored_at is None else None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pulltrace.agent import tracker
 from pulltrace.agent.tracker import RECENT_PULLS, RECENT_SECONDS, NodeState
-from pulltrace.containerd.observation import LayerObservation
+from pulltrace.containerd.observation import LayerObservation, NodeObservation
 from pulltrace.pulls.annotations import decode, encode
 from pulltrace.pulls.model import LayerState, NodeReport, Phase
 from tests.agent.observations import (
@@ -323,6 +323,29 @@ def test_a_pull_with_an_image_record_has_completed() -> None:
     assert ended.layers_done == ended.layer_count == 2
     assert [one.state for one in ended.layers] == [LayerState.DONE, LayerState.CACHED]
     assert (ended.bytes_per_second, ended.seconds_left) == (0, None)
+
+
+def after_a_quick_pull(node: Watched, now: float) -> Watched:
+    """A look after which a pull has begun and ended since the last one."""
+    quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
+    observation = NodeObservation((), (record(updated_at=START + 20),), missed=(quick,))
+    node.state = tracker.advance(node.state, observation, START + now, "node-1")
+    return node
+
+
+def test_a_pull_that_nobody_saw_is_told_when_it_is_over() -> None:
+    """It has its name, its size and its times, and is told once however often it is found."""
+    ended = after_a_quick_pull(after_a_quick_pull(Watched(), 20.5), 21.5).ended
+
+    assert (ended.phase, ended.names, ended.total_bytes) == (Phase.COMPLETED, (NAME,), 100 * MIB)
+    assert (ended.started_at, ended.ended_at) == (START + 19, START + 20)
+
+
+def test_a_pull_that_nobody_saw_may_be_one_that_was_resolving() -> None:
+    """A row whose digest was never known, and a record that nobody claims, are one pull and not two."""
+    ended = after_a_quick_pull(Watched().look(19, resolving()), 20.5).ended
+
+    assert (ended.phase, ended.names, ended.started_at) == (Phase.COMPLETED, (NAME,), START)
 
 
 def test_names_for_people_come_first() -> None:

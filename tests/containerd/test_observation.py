@@ -389,6 +389,56 @@ async def test_images_are_listed_when_a_pull_has_ended(node: FakeContainerd, obs
     assert (await observer.observe()).images is None
 
 
+@pytest.fixture
+def looking_back(node: FakeContainerd, client: ContainerdClient) -> Observer:
+    """An observer whose clock is the node's."""
+    return Observer(client, lambda: 0.0, node.now)
+
+
+async def test_a_pull_between_two_looks_is_told_after_it(
+    node: FakeContainerd, client: ContainerdClient, looking_back: Observer
+) -> None:
+    """Its image was recorded and fetched since the last look; it began with its first blob, as far as anybody knows."""
+    await looking_back.observe()
+    node.pull(NGINX).complete()
+    client._image_recorded = True
+    [missed] = (await looking_back.observe()).missed
+
+    assert missed.started_at == node.blobs[NGINX.target_digest].created_at
+    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert [layer.unpacked_at is not None for layer in layers(missed)] == [True] * 3
+    assert (await looking_back.observe()).missed == ()
+
+
+async def test_a_pull_that_was_seen_is_not_missed(
+    node: FakeContainerd, client: ContainerdClient, looking_back: Observer
+) -> None:
+    """A pull with a lease that a look has seen ends as that pull."""
+    await looking_back.observe()
+    pull = node.pull(NGINX).resolve()
+    await looking_back.observe()
+    pull.complete()
+    client._image_recorded = True
+
+    assert (await looking_back.observe()).missed == ()
+
+
+@pytest.mark.parametrize("repository", ["docker.io/library/nginx", None], ids=["fetched before", "imported"])
+async def test_a_record_without_a_fetch_is_no_pull(
+    node: FakeContainerd, client: ContainerdClient, looking_back: Observer, repository: str | None
+) -> None:
+    """A new name for what is here, or an image from an archive, came by no pull."""
+    if repository:
+        node.store(NGINX.manifest, repository=repository, digest=NGINX.target_digest)
+    await looking_back.observe()
+    node.store(NGINX.manifest, digest=NGINX.target_digest)
+    node.pull(NGINX).record("docker.io/library/nginx:other")
+    node.leases.clear()
+    client._image_recorded = True
+
+    assert (await looking_back.observe()).missed == ()
+
+
 async def test_a_lease_that_ends_between_the_calls_has_ended(node: FakeContainerd, observer: Observer) -> None:
     """NOT_FOUND for a lease that was just listed is the end of its pull, not an error."""
     pull = node.pull(NGINX).resolve()
@@ -449,7 +499,7 @@ async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observ
         pull.complete()
         await observer.observe()
 
-    assert (observer._memories, observer._blobs) == ({}, {})
+    assert (observer._memories, observer._blobs._blobs) == ({}, {})
 
 
 async def test_a_snapshot_is_not_asked_for_while_its_layer_downloads(node: FakeContainerd, observer: Observer) -> None:

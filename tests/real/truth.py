@@ -47,6 +47,7 @@ class Watch:
         self.containerd = containerd
         self.images = {image.target_digest: image for image in images}
         self.layers_restart = layers_restart
+        self.pause_seconds = LOOK_SECONDS
         self.looks: list[tuple[float, NodeObservation]] = []
         self.reports: list[NodeReport] = []
         self.failures = 0
@@ -114,7 +115,7 @@ class Watch:
                     self.failures += 1
                 else:
                     self._advance(observation, now)
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(self.pause_seconds)
 
     def _advance(self, observation: NodeObservation, now: float) -> None:
         self.looks.append((now, observation))

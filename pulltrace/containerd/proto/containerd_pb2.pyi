@@ -208,3 +208,9 @@ class StatSnapshotResponse(_message.Message):
     INFO_FIELD_NUMBER: _ClassVar[int]
     info: SnapshotInfo
     def __init__(self, info: _Optional[_Union[SnapshotInfo, _Mapping]] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("filters",)
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
+    filters: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, filters: _Optional[_Iterable[str]] = ...) -> None: ...
