@@ -363,7 +363,7 @@ def test_annotations_of_others_stay(cluster: ControlPlane, agent: Identity, own:
         lease("node-1", labels={"x": "y"}),
         lease("node-1", ownerReferences=[OTHER_OWNER]),
         lease("node-1", finalizers=["pulltrace.io/stay"]),
-        lease("pulltrace-leader"),
+        lease("pulltrace-aggregator"),
         {**lease(""), "metadata": {"generateName": "node-1"}},
     ],
     ids=["other node", "annotation", "too big", "label", "owner", "finalizer", "leader's", "generated name"],
@@ -436,8 +436,8 @@ def test_aggregator_lists(aggregator: Identity, path: str) -> None:
 
 def test_aggregator_leads(cluster: ControlPlane, aggregator: Identity) -> None:
     """It makes and renews the Lease of the leader election, which no policy hinders."""
-    path = f"{LEASES}/pulltrace-leader"
-    aggregator.create(LEASES, {"metadata": {"name": "pulltrace-leader"}, "spec": {"leaseTransitions": 1}})
+    path = f"{LEASES}/pulltrace-aggregator"
+    aggregator.create(LEASES, {"metadata": {"name": "pulltrace-aggregator"}, "spec": {"leaseTransitions": 1}})
     made = aggregator.get(path)
     aggregator.replace(path, made)
     aggregator.patch(path, {"metadata": {"annotations": {"pulltrace.io/interval": "1s"}}})

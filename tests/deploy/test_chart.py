@@ -81,17 +81,25 @@ def test_plain_install() -> None:
 
 def test_pods_get_settings_that_the_programs_take() -> None:
     """Each variable of the pods is one that the program knows, with a value that it takes."""
-    found = rendered({"watchNamespaces": ["team-a", "team-b"]})
+    found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"}})
     agent = settings.read(settings.Agent, [], variables(agent_pod(found)), "agent")
     aggregator = settings.read(settings.Aggregator, [], variables(aggregator_pod(found)), "aggregator")
 
-    assert (agent.containerd_socket, agent.report_interval) == ("/host/run/containerd/containerd.sock", 1)
+    assert (agent.containerd_socket, agent.report_interval) == ("/host/run/containerd/containerd.sock", 2)
     assert (aggregator.http_addr, aggregator.metrics_addr) == (":8080", ":9090")
     assert aggregator.watch_namespaces == ("team-a", "team-b")
+    assert (agent.start_spread, aggregator.write_budget) == (30, 100)
     known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (settings.Agent, settings.Aggregator)
              for flag in re.findall(r"--[a-z-]+", settings.parser(kind, "x").format_help())}  # fmt: skip
     given = variables(agent_pod(found)).keys() | variables(aggregator_pod(found)).keys()
     assert given - known == set()
+
+
+def test_by_default_the_aggregator_sets_the_report_interval() -> None:
+    """What nobody has set does not stand against what the leader publishes."""
+    agent = settings.read(settings.Agent, [], variables(agent_pod(rendered())), "agent")
+
+    assert agent.report_interval is None
 
 
 def test_agent_knows_its_node_and_itself() -> None:

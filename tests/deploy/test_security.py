@@ -15,7 +15,7 @@ RIGHTS = {
     ("ClusterRole", "", "pulltrace-agent"): ["nodes: get"],
     ("Role", "pulltrace", "pulltrace-aggregator"): [
         "leases.coordination.k8s.io: create get list watch",
-        "leases.coordination.k8s.io/pulltrace-leader: patch update",
+        "leases.coordination.k8s.io/pulltrace-aggregator: patch update",
     ],
     ("ClusterRole", "", "pulltrace-aggregator-pods"): ["pods: list watch", "events: create list patch watch"],
 }

@@ -44,7 +44,7 @@ def test_writes_its_own_lease(thief: Identity) -> None:
     assert written["metadata"]["annotations"]["pulltrace.io/summary"] == "idle"
 
 
-@pytest.mark.parametrize("name", ["node-2", "pulltrace-leader", "another"])
+@pytest.mark.parametrize("name", ["node-2", "pulltrace-aggregator", "another"])
 def test_writes_no_other_lease(thief: Identity, name: str) -> None:
     """It neither changes nor makes the Lease of another node, or of anything else."""
     lease = {"metadata": {"name": name}, "spec": {"holderIdentity": "me"}}

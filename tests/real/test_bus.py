@@ -35,7 +35,13 @@ RULES: dict[str, list[JSON]] = {
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
     ],
     "aggregator": [
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch", "create"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["pulltrace-aggregator"],
+            "verbs": ["update", "patch"],
+        },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
     ],
 }
@@ -61,7 +67,7 @@ def control_plane() -> Iterator[ControlPlane]:
 def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Path) -> Iterator[Process]:
     """The agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
     token = control_plane.token(NAMESPACE, "agent", node=NODE)
-    flags = ("--node-name", NODE, "--containerd-socket", containerd.socket)
+    flags = ("--node-name", NODE, "--containerd-socket", containerd.socket, "--start-spread", "0s")
     with agent(tmp_path, in_pod(tmp_path, control_plane.with_token(token), NAMESPACE), *flags) as process:
         wait_until(lambda: "holderIdentity" in lease(control_plane).get("spec", {}), "the Lease", processes=[process])
         yield process
@@ -76,9 +82,9 @@ def aggregator(control_plane: ControlPlane, tmp_path: Path) -> Server:
     return Server("aggregator", tmp_path, "--kubeconfig", kubeconfig, "--namespace", NAMESPACE)
 
 
-def lease(control_plane: ControlPlane) -> JSON:
+def lease(control_plane: ControlPlane, name: str = NODE) -> JSON:
     leases = control_plane.admin.get(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases")
-    return next((one for one in leases["items"] if one["metadata"]["name"] == NODE), {})
+    return next((one for one in leases["items"] if one["metadata"]["name"] == name), {})
 
 
 def running_bytes(rows: list[Row]) -> int:
@@ -114,8 +120,10 @@ def test_stream_follows_containerd(
     with aggregator, aggregator.stream() as stream:
         samples = asyncio.run(pull_and_sample())
         (row,) = aggregator.ended(1)
+        pace = lease(control_plane, "pulltrace-aggregator")["metadata"]["annotations"]
         told = [(at, event["pull"]["downloadedBytes"]) for at, event in stream.of(row["id"])]
     assert row["imageRef"] == app.ref
+    assert pace["pulltrace.io/report-interval"] == "1.0s"
     delays = []
     for at, moved in samples:
         if moved:
@@ -130,7 +138,7 @@ def test_describe_lease(
     control_plane: ControlPlane, containerd: Containerd, proxy: Proxy, app: Image, node_agent: Process
 ) -> None:
     """`kubectl describe lease` tells a person what is pulled, how far it is, and who says so."""
-    proxy.set_rate(2 * MB)
+    proxy.set_rate(MB)  # there is no aggregator that asks for a report each second
 
     async def look() -> str:
         pull = asyncio.create_task(pull_via_cri(containerd.socket, app.ref))
