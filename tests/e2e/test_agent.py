@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
-from tests.e2e.installs import NAMESPACE
+from tests.e2e.installs import NAMESPACE, PROGRAMS
 from tests.e2e.reach import Forward
 from tests.e2e.workloads import MB, Shop
 from tests.real.programs import resident_mib
@@ -40,15 +40,16 @@ def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node
     pulltrace.ended_row(image, node)
 
 
-def test_agents_are_small(pulltrace: Forward, cluster: Cluster) -> None:
+def test_agents_are_small(pulltrace: Forward, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     """Each agent holds at most 48 MiB after all that it has seen."""
-    for node in cluster.nodes:
-        (pid,) = pids(node, "agent")
-        size = resident_mib(pid)
-        print(f"agent on {node.name}: {size:.1f} MiB resident")
-        assert size <= AGENT_MIB
-    aggregators = [pid for node in cluster.nodes for pid in pids(node, "aggregator")]
-    print(f"aggregator: {[f'{resident_mib(pid):.1f} MiB' for pid in aggregators]} resident")
+    sizes = {
+        program: [resident_mib(pid) for node in cluster.nodes for pid in pids(node, program)] for program in PROGRAMS
+    }
+    with capsys.disabled():
+        print("\nresident MiB:", {program: [round(size, 1) for size in found] for program, found in sizes.items()})
+
+    assert len(sizes["agent"]) == len(cluster.nodes)
+    assert max(sizes["agent"]) <= AGENT_MIB
 
 
 def pids(node: Node, program: str) -> list[int]:
