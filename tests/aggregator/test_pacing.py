@@ -195,3 +195,22 @@ def test_two_replicas_and_a_real_election() -> None:
             await replica.end()
 
     virtual_time.run(scenario())
+
+
+def test_a_leader_whose_work_fails_ends_the_process() -> None:
+    """D3: the error comes out, after the Lease was released for the next one."""
+
+    async def scenario() -> None:
+        server, timing = FakeApiServer(), Timing(monotonic=virtual_time.now)
+        replica = Replica(Elector(Line(server), "ns", NAME, "a", timing=timing))
+        await asyncio.sleep(5)
+        replica.cluster.busy = broken  # type: ignore[method-assign]
+        with pytest.raises(ExceptionGroup) as group:
+            await replica.running
+        assert group.group_contains(ZeroDivisionError)
+        assert lease(server)["spec"]["holderIdentity"] == ""
+
+    def broken(now: float) -> tuple[int, int]:
+        raise ZeroDivisionError
+
+    virtual_time.run(scenario())

@@ -13,12 +13,17 @@ import pytest
 
 from pulltrace.aggregator.run import AggregatorSettings, run
 from pulltrace.errors import UserError
+from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.leadership import Elector
 from pulltrace.kube.leases import LeasePatch
 from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.pods import PodRecord
+from pulltrace.pulls import pace
 from pulltrace.pulls.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from tests.aggregator.records import NGINX, NODE, START, ended, failing, pod, pull
+from tests.fakes import api_server
 
 
 def free_port() -> int:
@@ -171,6 +176,27 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
         await aggregator.row_where(lambda row: row["id"] == pull(2).id)
 
         assert await aggregator.metric("pulltrace_pulls_total") == 1
+
+
+async def test_it_leads_sets_the_pace_and_lets_go() -> None:
+    """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
+        elector = Elector(connection, "ns", pace.LEASE, "a")
+        serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
+
+        async def published() -> dict[str, str]:
+            return dict(elector.annotations)
+
+        assert await until(published) == {
+            pace.INTERVAL: "1.0s",
+            pace.REASON: "0 of 0 nodes pull",
+        }
+        stop.set()
+        await asyncio.wait_for(serving, 10)
+
+        assert server.get("leases", "ns", pace.LEASE)["spec"]["holderIdentity"] == ""
 
 
 async def test_an_open_stream_does_not_hold_up_the_end() -> None:

@@ -197,6 +197,24 @@ def test_aggregator_restart_loses_nothing(
     assert sorted(row["imageRef"] for row in rows if row["phase"] == "completed") == sorted((app.ref, tool.ref))
 
 
+def test_stopped_aggregator_gives_the_lease_back(control_plane: ControlPlane, aggregator: Server) -> None:
+    """SIGTERM ends it within 10 s, and whoever comes next leads at once."""
+
+    def holder() -> str | None:
+        found: str | None = lease(control_plane, "pulltrace-aggregator").get("spec", {}).get("holderIdentity")
+        return found
+
+    for _ in range(2):
+        aggregator.start()
+        with aggregator.stream():
+            wait_until(holder, "a leader", seconds=3)
+            begin = time.monotonic()
+            aggregator.process.stop()
+        print(f"SIGTERM to the end, with an open stream: {time.monotonic() - begin:.1f} s")
+        assert time.monotonic() - begin < 10
+        assert not holder()
+
+
 def test_waiting_pod_names_the_pull(
     control_plane: ControlPlane,
     containerd: Containerd,
