@@ -19,6 +19,7 @@ from tests.cluster.processes import free_port
 from tests.cluster.proxy import Proxy
 from tests.cluster.registry import Registry
 from tests.real.conftest import HOST, MB
+from tests.real.test_standalone import ctr_pull
 from tests.real.truth import NODE, Watch, cri_pull, pull_all
 
 pytestmark = pytest.mark.real
@@ -195,3 +196,18 @@ async def test_a_trickle(containerd: Containerd, proxy: Proxy, registry: Registr
 
     rates = [told.bytes_per_second for told in watch.told(pull.id) if told.bytes_per_second]
     assert 350 * KB < rates[-1] < 750 * KB
+
+
+async def test_a_client_that_was_killed(containerd: Containerd, proxy: Proxy, image: Image) -> None:
+    """What a killed ctr leaves looks like a pull that stalls, and is told as that: it is not done, and fails with containerd."""
+    proxy.set_rate(2 * MB)
+    async with Watch(containerd, [image], layers_restart=True) as watch:
+        with ctr_pull(containerd, image.ref):
+            await watch.wait_for_bytes(MB)
+        await watch.wait_for(standing_still(watch), "a row that stands still")
+        [orphan] = watch.report.pulls
+        assert (orphan.phase, watch.ended) == (Phase.DOWNLOADING, ())
+        containerd.restart()
+        [pull] = await watch.wait_for_ends(1)
+
+    assert (pull.id, pull.phase) == (orphan.id, Phase.FAILED)
