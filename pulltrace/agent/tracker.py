@@ -18,9 +18,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
+from pulltrace.agent import layers
+from pulltrace.agent.time_left import times_left
+from pulltrace.containerd.observation import ImageRecord, NodeObservation, PullObservation
 from pulltrace.pulls import estimate
-from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
 
 RESOLVING_GRACE_SECONDS = 0.5
 """A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
@@ -83,7 +85,7 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
             continue
         unpack_rate = _learn_unpacking(unpack_rate, known, seen)
         running[key], observed[key] = _moved_on(known, seen, key, now), seen
-    running = _with_estimates(running, observed, unpack_rate, now)
+    running = _with_times_left(running, observed, unpack_rate, now)
     gone = [tracked for key, tracked in state.running.items() if key not in running]
     if observation.images is None:  # nobody looked for what has ended: it stays as it was
         running.update((tracked.pull.id, tracked) for tracked in gone)
@@ -130,55 +132,25 @@ def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: f
         progressed_at=now if progressed else before.pull.progressed_at,
         bytes_per_second=rate if pull.phase is Phase.DOWNLOADING else 0.0,
     )
-    return TrackedPull(pull, {layer.digest: _here(layer) for layer in seen.layers}, moved, now, steps)
+    return TrackedPull(pull, {layer.digest: layers.here(layer) for layer in seen.layers}, moved, now, steps)
 
 
 def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
     observed = seen.layers or ()
-    layers = tuple(_layer(layer, seen) for layer in observed)
-    fetched = [layer for layer, o in zip(layers, observed, strict=True) if not _cached(o, seen.started_at)]
+    told = tuple(layers.layer(one, seen) for one in observed)
+    fetched = [layer for layer, o in zip(told, observed, strict=True) if not layers.cached(o, seen.started_at)]
     missing = any(layer.downloaded_bytes < layer.size_bytes for layer in fetched)
     return replace(
         pull,
         phase=Phase.DOWNLOADING if missing else Phase.UNPACKING,
         total_bytes=sum(layer.size_bytes for layer in fetched),
         downloaded_bytes=sum(layer.downloaded_bytes for layer in fetched),
-        cached_bytes=sum(o.size_bytes for o in observed if _cached(o, seen.started_at)),
+        cached_bytes=sum(o.size_bytes for o in observed if layers.cached(o, seen.started_at)),
         unpacked_bytes=sum(layer.size_bytes for layer in fetched if layer.state is LayerState.DONE),
-        layer_count=len(layers),
-        layers_done=sum(layer.state in (LayerState.DONE, LayerState.CACHED) for layer in layers),
-        layers=layers,
+        layer_count=len(told),
+        layers_done=sum(layer.state in (LayerState.DONE, LayerState.CACHED) for layer in told),
+        layers=told,
     )
-
-
-def _layer(seen: LayerObservation, pull: PullObservation) -> Layer:
-    unpacked = seen.unpacked_at is not None or (not pull.unpacks and seen.stored_at is not None)
-    if seen.ingested_bytes:
-        state = LayerState.DOWNLOADING
-    elif seen.ingested_bytes == 0:  # containerd 2.1 opens the downloads of all layers at once and lets them wait
-        state = LayerState.QUEUED
-    elif unpacked:
-        before = _cached(seen, pull.started_at) and (seen.unpacked_at or 0.0) < pull.started_at
-        state = LayerState.CACHED if before else LayerState.DONE
-    elif seen.stored_at is not None:
-        state = LayerState.UNPACKING if seen.unpacking else LayerState.DOWNLOADED
-    else:
-        state = LayerState.QUEUED
-    return Layer(seen.digest, seen.size_bytes, _here(seen), state)
-
-
-def _here(layer: LayerObservation) -> int:
-    if layer.ingested_bytes is not None:
-        return min(layer.ingested_bytes, layer.size_bytes)
-    return layer.size_bytes if layer.stored_at is not None or layer.unpacked_at is not None else 0
-
-
-def _cached(layer: LayerObservation, started_at: float) -> bool:
-    """Whether the layer was on the node before: as a blob, or (blobs can be discarded) as a snapshot."""
-    if layer.ingested_bytes is not None:
-        return False
-    came = layer.stored_at if layer.stored_at is not None else layer.unpacked_at
-    return came is not None and came < started_at
 
 
 def _newly_moved(before: TrackedPull, seen: PullObservation) -> int:
@@ -187,41 +159,25 @@ def _newly_moved(before: TrackedPull, seen: PullObservation) -> int:
         return 0
     moved = 0
     for layer in seen.layers or ():
-        if _cached(layer, seen.started_at):
+        if layers.cached(layer, seen.started_at):
             continue
         last = before.layer_bytes.get(layer.digest, 0)
         resumed = layer.ingest_started_at is not None and layer.ingest_started_at < seen.started_at
         if last == 0 and resumed:
             continue
-        moved += max(0, _here(layer) - last)
+        moved += max(0, layers.here(layer) - last)
     return moved
 
 
-def _with_estimates(
+def _with_times_left(
     running: Mapping[str, TrackedPull], observed: Mapping[str, PullObservation], unpack_rate: float | None, now: float
 ) -> dict[str, TrackedPull]:
-    """Gives each pull its time left: all together, because they share the node's link."""
-    known = {key: seen for key, seen in observed.items() if key in running and seen.layers is not None}
-    works = [estimate.Work(_remaining(seen), running[key].pull.bytes_per_second) for key, seen in known.items()]
-    estimates = dict(zip(known, estimate.seconds_left(works, unpack_rate), strict=True))
-    for key, seen in known.items():
-        only_unpacking = not any(layer.download_bytes for layer in _remaining(seen))
-        if now - seen.started_at < estimate.WARM_UP_SECONDS or (only_unpacking and unpack_rate is None):
-            estimates[key] = None
+    told = times_left(observed, {key: tracked.steps for key, tracked in running.items()}, unpack_rate, now)
     return {
-        key: replace(tracked, pull=replace(tracked.pull, seconds_left=estimates.get(key)))
+        key: replace(tracked, pull=replace(tracked.pull, seconds_left=left, seconds_left_range=bounds))
         for key, tracked in running.items()
+        for left, bounds in [told.get(key, (None, None))]
     }
-
-
-def _remaining(seen: PullObservation) -> list[estimate.Remaining]:
-    return [
-        estimate.Remaining(
-            download_bytes=layer.size_bytes - _here(layer),
-            unpack_bytes=layer.size_bytes if seen.unpacks and layer.unpacked_at is None else 0,
-        )
-        for layer in seen.layers or ()
-    ]
 
 
 def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: PullObservation) -> float | None:
@@ -257,7 +213,9 @@ def _ended(
         since = max(pull.started_at, tracked.seen_at or 0.0)
         records = [i for i in free if i.updated_at >= since]
     unwatched = tracked.seen_at is None and now - pull.progressed_at > IMAGE_LIFE_SECONDS
-    pull = replace(pull, bytes_per_second=0.0, seconds_left=None, ended_at=now, progressed_at=now)
+    pull = replace(
+        pull, bytes_per_second=0.0, seconds_left=None, seconds_left_range=None, ended_at=now, progressed_at=now
+    )
     if not records:
         return replace(pull, phase=Phase.UNKNOWN if unwatched else Phase.FAILED)
     if len({i.digest for i in records}) > 1 or (pull.target_digest is None and not alone):

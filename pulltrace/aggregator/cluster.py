@@ -162,6 +162,7 @@ class Cluster:
                 error=error,
                 bytes_per_second=0.0,
                 seconds_left=None,
+                seconds_left_range=None,
             )
             node.history[pull.id] = ended, now + self._history_seconds
 

@@ -60,6 +60,7 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "unpacked": pull.unpacked_bytes,
         "rate": round(pull.bytes_per_second),
         "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
+        "range": [round(min(bound, MAX_SECONDS), 1) for bound in pull.seconds_left_range or ()],
         "count": pull.layer_count if pull.layer_count != len(pull.layers) else 0,
         "ready": pull.layers_done,
         "layers": [_layer_to_json(layer) for layer in pull.layers[:MAX_LAYERS]],
@@ -120,6 +121,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         unpacked_bytes=(total or 0) if phase is Phase.COMPLETED else _count(value, "unpacked"),
         bytes_per_second=float(_count(value, "rate")),
         seconds_left=_seconds(value, "left"),
+        seconds_left_range=_range(value),
         error=clean(value["error"][:MAX_TEXT]) if isinstance(value.get("error"), str) else None,
         layer_count=max(_count(value, "count"), len(layers)),
         layers_done=_count(value, "count") if phase is Phase.COMPLETED else _count(value, "ready"),
@@ -182,6 +184,17 @@ def _seconds(value: dict[str, Any], key: str) -> float | None:
     if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
         raise Invalid(f"{key} {str(seconds)[:32]!r} is not a number of seconds up to a year")
     return float(seconds)
+
+
+def _range(value: dict[str, Any]) -> tuple[float, float] | None:
+    match value.get("range"):
+        case None:
+            return None
+        case [soonest, latest]:
+            bounds = _seconds({"range": soonest}, "range"), _seconds({"range": latest}, "range")
+            if bounds[0] is not None and bounds[1] is not None and bounds[0] <= bounds[1]:
+                return bounds[0], bounds[1]
+    raise Invalid(f"range {str(value['range'])[:32]!r} is not two numbers of seconds, the smaller first")
 
 
 def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ def _progress(pull: Pull) -> str:
         return f"{name} {pull.phase.value}"
     words = [name, f"{100 * pull.downloaded_bytes // pull.total_bytes}%", f"{human_bytes(pull.bytes_per_second)}/s"]
     if pull.seconds_left is not None:
-        words.append(f"~{human_seconds(pull.seconds_left)}")
+        bounds = pull.seconds_left_range or (pull.seconds_left,)
+        words.append("~" + "-".join(human_seconds(bound) for bound in bounds))
     return " ".join(words)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SHORT_WINDOW_SECONDS = 3.5
+SHORT_WINDOW_SECONDS = 4.5
 """What the rate looks back on when much moves."""
 ENOUGH_BYTES = 12 * 1024 * 1024
 """So much must have moved in it, or steps of 1 MiB on three connections would make the rate jump."""
@@ -17,9 +17,13 @@ WINDOW_SECONDS = 10.0
 """What it looks back on otherwise."""
 LONG_WINDOW_SECONDS = 40.0
 """What it looks back on when steps are rare (a slow link moves 1 MiB in many seconds)."""
+WINDOWS = (SHORT_WINDOW_SECONDS, WINDOW_SECONDS, LONG_WINDOW_SECONDS)
 WANTED_STEPS = 5
 SILENCE_SECONDS = 10.0
 """Without a byte for so long (and for three usual gaps) the rate is zero."""
+UNCERTAIN_FACTOR = 1.25
+UNCERTAIN_SECONDS = 2.0
+"""A time left whose bounds differ by more than both is told as a range."""
 WARM_UP_SECONDS = 2.0
 """A time left said earlier than this into a pull would be noise."""
 
@@ -50,7 +54,18 @@ def bytes_per_second(steps: Sequence[Step], now: float) -> float:
 
     Between the first and the last step of the window. When the next step is overdue, the wait counts too.
     """
-    window = _window(steps, now)
+    return _rate(_window(steps, now), now)
+
+
+def rate_range(steps: Sequence[Step], now: float) -> tuple[float, float]:
+    """The slowest and the fastest that moved lately: over the short, the usual and the long window."""
+    windows = [[step for step in steps if now - step.at <= seconds] for seconds in WINDOWS]
+    rates = [_rate(window, now) for window in windows if len(window) >= WANTED_STEPS]
+    rates = [rate for rate in (bytes_per_second(steps, now), *rates) if rate > 0]
+    return (min(rates), max(rates)) if rates else (0.0, 0.0)
+
+
+def _rate(window: Sequence[Step], now: float) -> float:
     if len(window) < 2:
         return 0.0
     first, last = window[0], window[-1]
@@ -104,6 +119,14 @@ def seconds_left(works: Sequence[Work], unpack_bytes_per_second: float | None) -
         None if work.download_bytes and not speed else _finish(work.layers, speed, unpack_bytes_per_second)
         for work, speed in zip(works, speeds, strict=True)
     ]
+
+
+def as_range(soonest: float | None, latest: float | None) -> tuple[float, float] | None:
+    """The bounds of a time left, when they are so far apart that one figure would say too much."""
+    if soonest is None or latest is None:
+        return None
+    apart = latest > soonest * UNCERTAIN_FACTOR and latest - soonest > UNCERTAIN_SECONDS
+    return (soonest, latest) if apart else None
 
 
 def _speeds(works: Sequence[Work]) -> list[list[tuple[float, float]]]:

@@ -89,6 +89,8 @@ class Pull:
     bytes_per_second: float = 0.0
     seconds_left: float | None = None
     """Estimated time to the end of the pull; None where there is nothing to base it on."""
+    seconds_left_range: tuple[float, float] | None = None
+    """Its bounds while it is uncertain, because the rate changes; None when `seconds_left` says enough."""
     error: str | None = None
     layer_count: int = 0
     """All layers of the image, also those that `layers` had no room for."""

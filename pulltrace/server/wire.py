@@ -78,6 +78,8 @@ def pull_without_layers(view: PullView) -> Json:
     }
     if it.seconds_left is not None and math.isfinite(it.seconds_left):
         written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
+        if it.seconds_left_range is not None:
+            written["etaRangeSeconds"] = [math.ceil(bound) for bound in it.seconds_left_range]
     if it.ended_at is not None:
         written["completedAt"] = rfc3339(it.ended_at)
     if it.error is not None:

@@ -264,6 +264,18 @@ def test_the_rate_is_what_arrives_in_a_second() -> None:
     assert pull.seconds_left == 5
 
 
+def test_a_time_left_has_bounds_while_the_rate_changes() -> None:
+    """A link that slows down to a quarter leaves it open which speed will last."""
+    node = pulling_at_10_mib()
+    for second in range(6, 12):
+        node.look(second, running(arriving("a", 50 * MIB + int(2.5 * (second - 5) * MIB))))
+
+    assert node.pull.seconds_left_range is not None
+    soonest, latest = node.pull.seconds_left_range
+    assert soonest <= (node.pull.seconds_left or 0) <= latest
+    assert pulling_at_10_mib().pull.seconds_left_range is None
+
+
 def test_the_time_left_is_not_said_too_early() -> None:
     """In its first two seconds a pull has no time left: it would be noise."""
     node = Watched().look(0.5, running(arriving("a", 0))).look(1.5, running(arriving("a", MIB)))

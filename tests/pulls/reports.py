@@ -99,6 +99,7 @@ def running(draw: st.DrawFn) -> Pull:
         unpacked_bytes=draw(sizes),
         bytes_per_second=float(draw(sizes)),
         seconds_left=draw(st.none() | tenths),
+        seconds_left_range=draw(st.none() | st.tuples(tenths, tenths).filter(lambda bounds: bounds[0] <= bounds[1])),
         layer_count=len(shown) + draw(st.integers(0, 100)),
         layers_done=draw(st.integers(0, 100)),
         layers=tuple(shown),

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.pulls.estimate import Remaining, Step, Work, add_step, bytes_per_second, learned_rate, seconds_left
+from pulltrace.pulls.estimate import (
+    Remaining,
+    Step,
+    Work,
+    add_step,
+    as_range,
+    bytes_per_second,
+    learned_rate,
+    rate_range,
+    seconds_left,
+)
 
 MIB = 1024 * 1024
 
@@ -155,3 +165,27 @@ def test_a_learned_rate_follows_its_samples() -> None:
     """The first sample is taken as it is, later ones move it by a part."""
     assert learned_rate(None, 100) == 100
     assert learned_rate(100, 200) == pytest.approx(130)
+
+
+def test_a_rate_that_changed_lately_has_bounds() -> None:
+    """Of a link that became twice as fast 4 s ago, both speeds count; of a steady one there is only one."""
+    changed = [Step(float(at), 20 * MIB * at + (20 * MIB * (at - 16) if at > 16 else 0)) for at in range(21)]
+    steady = [Step(float(at), 20 * MIB * at) for at in range(21)]
+
+    slowest, fastest = rate_range(changed, 20.0)
+
+    assert slowest < 25 * MIB
+    assert fastest == 40 * MIB
+    assert rate_range(steady, 20.0) == (20 * MIB, 20 * MIB)
+    assert rate_range([], 20.0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("soonest", "latest", "expected"),
+    [(10.0, 20.0, (10.0, 20.0)), (100.0, 110.0, None), (1.0, 2.5, None), (None, 10.0, None), (10.0, None, None)],
+)
+def test_bounds_that_are_close_are_no_range(
+    soonest: float | None, latest: float | None, expected: tuple[float, float] | None
+) -> None:
+    """A range is told only when it is wide, both in seconds and as a part."""
+    assert as_range(soonest, latest) == expected

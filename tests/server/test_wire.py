@@ -76,7 +76,7 @@ def test_pull_has_all_names() -> None:
 def test_documented_fields_are_those_that_are_written() -> None:
     """docs/http-api.md names every field of a pull and of a layer, and no other."""
     one = layer("a", LayerState.DOWNLOADING, 33)
-    running = wire.pull(view(seconds_left=1, target_digest="sha256:d", layers=(one,)))
+    running = wire.pull(view(seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)))
     ended = wire.pull(view(phase=Phase.FAILED, error="not found"))
     [table] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
     rows = [line.split("|")[1:3] for line in table.splitlines()]

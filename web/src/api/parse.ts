@@ -55,6 +55,7 @@ function pullOf(value: unknown): Pull | null {
     unpackedBytes: amount(fields.unpackedBytes),
     bytesPerSec: amount(fields.bytesPerSec),
     etaSeconds: typeof fields.etaSeconds === "number" ? amount(fields.etaSeconds) : null,
+    etaRangeSeconds: rangeOf(fields.etaRangeSeconds),
     layerCount: amount(fields.layerCount),
     layersDone: amount(fields.layersDone),
     startedAtMs: time(fields.startedAt),
@@ -65,6 +66,11 @@ function pullOf(value: unknown): Pull | null {
     pods: list(fields.pods).flatMap(podOf),
     layers: list(fields.layers).flatMap(layerOf),
   };
+}
+
+function rangeOf(value: unknown): readonly [number, number] | null {
+  const [soonest, latest] = list(value).map(amount);
+  return soonest !== undefined && latest !== undefined && soonest <= latest ? [soonest, latest] : null;
 }
 
 function podOf(value: unknown): WaitingContainer[] {

@@ -38,6 +38,8 @@ export interface Pull {
   readonly unpackedBytes: number;
   readonly bytesPerSec: number;
   readonly etaSeconds: number | null;
+  /** Its bounds while one figure would say too much. */
+  readonly etaRangeSeconds: readonly [number, number] | null;
   readonly layerCount: number;
   readonly layersDone: number;
   /** Unix milliseconds on the clock of the node. */

@@ -1,5 +1,5 @@
 import { Fragment, memo, useId, useState } from "react";
-import { estimatedBytes, estimatedSecondsLeft, stalledSeconds } from "../lib/estimate";
+import { estimatedBytes, estimatedTimeLeft, stalledSeconds } from "../lib/estimate";
 import { count, formatAge, formatBytes, formatClock, formatPercent, formatRate, formatTimeLeft } from "../lib/format";
 import { imageLabel } from "../lib/image";
 import { progressParts } from "../lib/progress";
@@ -105,19 +105,19 @@ function shownBytes({ pull }: Row): number {
 function Pace({ row }: { row: Row }) {
   const { pull } = row;
   const { estimateAtMs } = useClock();
-  const secondsLeft = estimatedSecondsLeft(row, estimateAtMs);
+  const timeLeft = estimatedTimeLeft(row, estimateAtMs);
   const stalled = stalledSeconds(row, estimateAtMs);
   const moves = pull.phase === "downloading" && !pull.stale;
   return (
     <div className={styles.pace}>
       {moves && <span>{formatRate(pull.bytesPerSec)}</span>}
-      {secondsLeft !== null && stalled === null && <span className={moves ? styles.left : undefined}>{formatTimeLeft(secondsLeft)}</span>}
+      {timeLeft !== null && stalled === null && <span className={moves ? styles.left : undefined}>{formatTimeLeft(...timeLeft)}</span>}
       {stalled !== null && (
         <span className={styles.stalled} title="No byte has arrived for so long.">
           stalled {formatAge(stalled)}
         </span>
       )}
-      {!moves && secondsLeft === null && <span className={styles.nothing}>–</span>}
+      {!moves && timeLeft === null && <span className={styles.nothing}>–</span>}
     </div>
   );
 }

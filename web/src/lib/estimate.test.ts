@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MIB, aPull } from "../testing/pulls";
-import { estimatedBytes, estimatedSecondsLeft, stalledSeconds } from "./estimate";
+import { estimatedBytes, estimatedTimeLeft, stalledSeconds } from "./estimate";
 import type { Row } from "./pulls";
 
 function aRow(fields: Record<string, unknown> = {}, row: Partial<Row> = {}): Row {
@@ -33,15 +33,19 @@ describe("estimatedBytes", () => {
   });
 });
 
-describe("estimatedSecondsLeft", () => {
+describe("estimatedTimeLeft", () => {
   it("counts down since the report, to no less than nothing", () => {
-    expect(estimatedSecondsLeft(aRow(), 11_000)).toBe(50);
-    expect(estimatedSecondsLeft(aRow({ etaSeconds: 3 }), 11_000)).toBe(0);
+    expect(estimatedTimeLeft(aRow(), 11_000)).toEqual([50, 50]);
+    expect(estimatedTimeLeft(aRow({ etaSeconds: 3 }), 11_000)).toEqual([0, 0]);
+  });
+
+  it("has bounds when they were reported", () => {
+    expect(estimatedTimeLeft(aRow({ etaRangeSeconds: [15, 40] }), 11_000)).toEqual([5, 30]);
   });
 
   it("is not known when it was not reported, or the agent is silent", () => {
-    expect(estimatedSecondsLeft(aRow({ etaSeconds: undefined }), 1000)).toBeNull();
-    expect(estimatedSecondsLeft(aRow({ stale: true }), 1000)).toBeNull();
+    expect(estimatedTimeLeft(aRow({ etaSeconds: undefined }), 1000)).toBeNull();
+    expect(estimatedTimeLeft(aRow({ stale: true }), 1000)).toBeNull();
   });
 });
 

@@ -19,10 +19,13 @@ export function estimatedBytes(row: Row, nowMs: number): number {
   return Math.max(downloadedBytes, Math.min(totalBytes, Math.max(movedOn, row.floorBytes)));
 }
 
-/** The reported time left, counted down since; null when it was not reported or means nothing any more. */
-export function estimatedSecondsLeft(row: Row, nowMs: number): number | null {
-  if (row.pull.etaSeconds === null || row.pull.stale) return null;
-  return Math.max(0, row.pull.etaSeconds - aheadSeconds(row, nowMs));
+/** The bounds of the reported time left, counted down since; null when it was not reported or means nothing any more. */
+export function estimatedTimeLeft(row: Row, nowMs: number): readonly [number, number] | null {
+  const { etaSeconds, etaRangeSeconds, stale } = row.pull;
+  if (etaSeconds === null || stale) return null;
+  const [soonest, latest] = etaRangeSeconds ?? [etaSeconds, etaSeconds];
+  const ahead = aheadSeconds(row, nowMs);
+  return [Math.max(0, soonest - ahead), Math.max(0, latest - ahead)];
 }
 
 /** A download rests for a moment between layers; longer is worth a word. */

@@ -56,6 +56,15 @@ describe("formatTimeLeft", () => {
   ])("writes %d s as %s", (seconds, text) => {
     expect(formatTimeLeft(seconds)).toBe(text);
   });
+
+  it.each([
+    [20, 60, "20 s to 1 min"],
+    [38, 41, "about 40 s"],
+    [2, 20, "up to 20 s"],
+    [1, 4, "a few seconds"],
+  ])("writes %d to %d s as %s", (soonest, latest, text) => {
+    expect(formatTimeLeft(soonest, latest)).toBe(text);
+  });
 });
 
 it("writes an age in its largest whole unit", () => {

@@ -30,16 +30,25 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
 }
 
-/** How long something may still take, no finer than an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min". */
-export function formatTimeLeft(seconds: number): string {
-  if (seconds < 5) return "a few seconds";
-  if (seconds < 57.5) return `about ${Math.round(seconds / 5) * 5} s`;
+/**
+ * How long something may still take, no finer than an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min"; with
+ * bounds that differ "20 s to 1 min".
+ */
+export function formatTimeLeft(soonest: number, latest: number = soonest): string {
+  if (latest < 5) return "a few seconds";
+  const [from, to] = [roughTime(soonest), roughTime(latest)];
+  if (from === to) return `about ${to}`;
+  return soonest < 5 ? `up to ${to}` : `${from} to ${to}`;
+}
+
+function roughTime(seconds: number): string {
+  if (seconds < 57.5) return `${Math.round(seconds / 5) * 5} s`;
   const minutes = Math.max(1, Math.round(seconds / 60));
-  if (minutes < 60) return `about ${minutes} min`;
+  if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   const rest = Math.round((minutes % 60) / 10) * 10;
-  if (rest === 60) return `about ${hours + 1} h`;
-  return rest === 0 ? `about ${hours} h` : `about ${hours} h ${rest} min`;
+  if (rest === 60) return `${hours + 1} h`;
+  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
 }
 
 /** How long ago something happened, in whole units: "8 s", "3 min", "2 h". */
