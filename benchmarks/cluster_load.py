@@ -1,0 +1,211 @@
+"""What a cluster's API server feels of Pulltrace, and how soon a viewer sees what an agent wrote.
+
+    .venv/bin/python -m benchmarks.cluster_load [--nodes 5000] [--seconds 60] [--busy 500]
+
+Real: etcd, kube-apiserver with the chart's rights and priority level, the aggregator's process, and in each simulated
+node the agent's Lease writer. All agents live in one process and share a few connections and one token (each of their
+own would cost this machine more than the cluster); what a node reports is a function of time. No policy is installed that
+ties an agent to its node, and there are no pods. Kubelets renew Leases of their own at `--renewals` a second, and are measured.
+In between, all agents stand still for some seconds, their clocks too: what the kubelets feel then is what they feel without
+Pulltrace. Agents and viewer are nice to the rest (in a cluster they have machines of their own).
+
+Everything is on loopback and is removed at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.cluster_load_figures import Before, Figures, Window, figures, lease_bytes, rejections
+from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
+from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.lease_store import KubeLeaseStore
+from tests.cluster import binaries
+from tests.cluster.api import Identity
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.processes import Process, run
+from tests.real.programs import Server
+
+NAMESPACE = "pulltrace"
+CHART = Path(__file__).parent.parent / "deploy/helm/pulltrace"
+TEMPLATES = ("apipriority", "agent/rbac", "agent/serviceaccount", "aggregator/rbac", "aggregator/serviceaccount")
+CONNECTIONS = 12
+NICE = 10
+START_SPREAD_SECONDS = 30.0
+"""The agent's default."""
+SLICE_SECONDS = 20.0
+STILL_SECONDS = 8.0
+"""Agents write for so long, then stand still for so long, and so on."""
+SETTLE_SECONDS = 1.5
+DOWN_SECONDS = 10.0
+"""How long the API server is away."""
+
+
+class PausableLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time can stand still, so that nothing is overdue afterwards."""
+
+    paused = 0.0
+
+    def time(self) -> float:
+        return super().time() - self.paused
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+        self.paused += seconds
+
+
+@dataclass
+class Scene:
+    """All that runs."""
+
+    control_plane: ControlPlane
+    aggregator: Server
+    nodes: Nodes
+    traffic: Traffic
+    records: Path
+    """What kubelets and viewer write."""
+    still: list[Window] = field(default_factory=list)
+    """When no agent wrote, and the kubelets were measured without Pulltrace."""
+
+    @property
+    def before(self) -> Before:
+        return Before(self.control_plane, self.aggregator.process.pid, self.traffic)
+
+    async def measure(self, name: str, seconds: float, *, alternating: bool = True) -> Figures:
+        """So many seconds of writing, with still ones in between."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, PausableLoop)
+        before, active, still = await asyncio.to_thread(lambda: self.before), [], []
+        left = seconds
+        while left > 0:
+            length = min(SLICE_SECONDS, left) if alternating else left
+            left -= length
+            began = time.monotonic()
+            await asyncio.sleep(length)
+            active.append(Window(began, time.monotonic()))
+            if alternating:
+                before.pause()
+                loop.pause(STILL_SECONDS)
+                still.append(Window(active[-1].end + 0.5, time.monotonic()))
+                before.resume()
+                await asyncio.sleep(SETTLE_SECONDS)
+        self.still += still
+        await asyncio.sleep(SETTLE_SECONDS)
+        told = await asyncio.to_thread(figures, name, before, active, still, self.records)
+        print(told, flush=True)
+        return told
+
+
+async def phases(scene: Scene, seconds: float, busy: int) -> None:
+    nodes, count = scene.nodes, len(scene.nodes.all)
+    began = time.monotonic()
+    await nodes.restart_agents(START_SPREAD_SECONDS)
+    await scene.measure(f"first start of {count} agents", START_SPREAD_SECONDS + 5, alternating=False)
+    await scene.measure("idle", seconds)
+    living = asyncio.create_task(nodes.live())
+    nodes.pulling = busy
+    await scene.measure(f"{busy} nodes begin to pull", 30, alternating=False)
+    await scene.measure(f"{busy} nodes pulling", seconds)
+    print(f"Lease of a node with 5 running pulls: {lease_bytes(scene.control_plane, NAMESPACE)}", flush=True)
+    await nodes.restart_agents(START_SPREAD_SECONDS)
+    await scene.measure(
+        f"all agents restarted, {busy} nodes pulling", max(seconds, START_SPREAD_SECONDS), alternating=False
+    )
+    await asyncio.to_thread(scene.control_plane.apiserver.kill)
+    await asyncio.sleep(DOWN_SECONDS)
+    await asyncio.to_thread(scene.control_plane.apiserver.start)
+    await asyncio.to_thread(scene.control_plane.wait_until_ready)
+    await scene.measure(f"API server back after a kill ({DOWN_SECONDS:g} s away)", seconds / 2, alternating=False)
+    nodes.pulling = count
+    await scene.measure(f"all {count} nodes begin to pull", seconds, alternating=False)
+    await scene.measure(f"all {count} nodes pulling", seconds)
+    living.cancel()
+    await nodes.stop()
+    print(f"rejected requests by priority level since the API server came back: {rejections(scene.control_plane)}")
+    print(f"{time.monotonic() - began:.0f} s in all; load average now {os.getloadavg()[0]:.1f}")
+
+
+def install(control_plane: ControlPlane) -> None:
+    """The chart's rights and priority level, and a name under which all simulated kubelets may renew."""
+    control_plane.create_service_account(NAMESPACE, "default")
+    version = ("--kube-version", binaries.KUBERNETES.version, "--api-versions", "flowcontrol.apiserver.k8s.io/v1")
+    sets = ("--set", "apiPriority.enabled=true", *version)
+    shown = [word for name in TEMPLATES for word in ("--show-only", f"templates/{name}.yaml")]
+    text = run([binaries.helm(), "template", "pulltrace", CHART, "--namespace", NAMESPACE, *sets, *shown])
+    control_plane.kubectl("apply", "-n", NAMESPACE, "-f", "-", stdin=text)
+    control_plane.create_service_account("kube-node-lease", "default")
+    for kind, name, *more in (
+        ("clusterrole", "kubelets", "--verb=get,create,update", "--resource=leases.coordination.k8s.io"),
+        ("clusterrolebinding", "kubelets", "--clusterrole=kubelets", "--user=kubelets"),
+    ):
+        control_plane.kubectl("create", kind, name, *more)
+
+
+def access_of(identity: Identity) -> Access:
+    certificate = identity.certificate
+    return Access(
+        identity.url,
+        f"Bearer {identity.token}" if identity.token else None,
+        str(identity.authority),
+        str(certificate.certificate) if certificate else None,
+        str(certificate.key) if certificate else None,
+    )
+
+
+def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 0) -> Process:
+    """One of the processes of `cluster_load_others`."""
+    access = access_of(identity)
+    words = [access.base_url, access.ca_file or "", access.certificate_file or "", access.key_file or "", records]
+    command = ["nice", "-n", str(nice), sys.executable, "-m", "benchmarks.cluster_load_others", what]
+    return Process([*command, *map(str, words), *more], records.with_suffix(f".{what}.log"))
+
+
+@contextmanager
+def scene(given: argparse.Namespace) -> Iterator[Scene]:
+    with tempfile.TemporaryDirectory() as folder, ControlPlane() as control_plane:
+        install(control_plane)
+        records, traffic = Path(folder) / "records", Traffic()
+        records.touch()
+        agent = control_plane.with_token(control_plane.token(NAMESPACE, "pulltrace-agent", seconds=7200))
+        aggregator = control_plane.with_token(control_plane.token(NAMESPACE, "pulltrace-aggregator", seconds=7200))
+        kubeconfig = aggregator.write_kubeconfig(Path(folder) / "aggregator.kubeconfig")
+        flags = ("--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "--write-budget", str(given.budget))
+        kubelets = control_plane.identity("kubelets", groups=["system:nodes"])
+        with (
+            Server("aggregator", Path(folder), *flags) as server,
+            other(records, "kubelets", kubelets, str(given.renewals)),
+            other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=NICE),
+        ):  # fmt: skip
+            os.nice(NICE)
+            store = KubeLeaseStore(Pool(FixedAccess(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
+            nodes = Nodes(given.nodes, store, (given.pull_seconds / 2, given.pull_seconds * 1.5))
+            yield Scene(control_plane, server, nodes, traffic, records)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--nodes", type=int, default=5000)
+    arguments.add_argument("--busy", type=int, default=500, help="nodes that pull before all of them do")
+    arguments.add_argument("--seconds", type=float, default=60, help="length of each phase")
+    arguments.add_argument("--renewals", type=float, default=250, help="the kubelets' renewals a second")
+    arguments.add_argument("--budget", type=int, default=100, help="the aggregator's --write-budget")
+    arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
+    given = arguments.parse_args()
+    logging.disable(logging.WARNING)  # thousands of agents would say that the API server is away
+    print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
+    with scene(given) as all_that_runs, asyncio.Runner(loop_factory=PausableLoop) as runner:
+        runner.run(phases(all_that_runs, given.seconds, min(given.busy, given.nodes)))
+
+
+if __name__ == "__main__":
+    main()

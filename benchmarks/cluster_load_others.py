@@ -1,0 +1,130 @@
+"""Who else talks to the API server in `cluster_load`, each as a process of its own: kubelets and a viewer.
+
+They append lines to a file (times are of the system's monotonic clock, which all processes share):
+
+    renewal AT SECONDS STATUS      a kubelet's renewal of its Lease, from when it was due to the answer
+    watch AT VERSION               a Lease of an agent came by a watch like the aggregator's
+    sse AT ID PHASE BYTES          the aggregator's event stream told of a pull
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TextIO
+
+import aiohttp
+import orjson
+
+from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.errors import ApiError, KubeError
+from pulltrace.kube.lease_store import micro_time
+from pulltrace.kube.lease_watch import KubeLeaseWatch
+from pulltrace.kube.leases import Put
+from pulltrace.kube.small_connection import SmallConnection
+
+NAMESPACE = "kube-node-lease"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+CONNECTIONS = 24
+KUBELET_SECONDS = 10.0
+"""How often each of them renews."""
+
+
+async def kubelets(access: Access, out: TextIO, rate: float) -> None:
+    """Renews so many Leases a second, each when it is due, however slow the answers are."""
+    connections = [SmallConnection(FixedAccess(access)) for _ in range(CONNECTIONS)]
+    names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS))]
+    versions: dict[str, str] = {}
+    due: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
+
+    async def renew(connection: SmallConnection) -> None:
+        while True:
+            at, name = await due.get()
+            status = 0
+            try:
+                status = await _renew(connection, name, versions)
+            except ApiError as error:
+                status = error.status
+                versions.pop(name, None)
+            except KubeError:
+                versions.pop(name, None)
+            print("renewal", at, time.monotonic() - at, status, file=out)
+
+    async with asyncio.TaskGroup() as tasks:
+        for connection in connections:
+            tasks.create_task(renew(connection))
+        began = time.monotonic()
+        for number in range(sys.maxsize):
+            at = began + number / rate
+            await asyncio.sleep(max(0.0, at - time.monotonic()))
+            if due.qsize() < 10 * rate:  # the API server is away: a kubelet would not try more often either
+                due.put_nowait((at, names[number % len(names)]))
+
+
+async def _renew(connection: SmallConnection, name: str, versions: dict[str, str]) -> int:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_time(time.time())}
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+    if name in versions:
+        metadata["resourceVersion"] = versions[name]
+        status, answer = await connection.request("PUT", f"{LEASES}/{name}", body=body)
+    else:
+        try:
+            status, answer = await connection.request("POST", LEASES, body=body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            status, answer = await connection.request("GET", f"{LEASES}/{name}")
+    versions[name] = answer["metadata"]["resourceVersion"]
+    return status
+
+
+async def viewer(access: Access, out: TextIO, namespace: str, url: str) -> None:
+    """One person who looks at the page, and a second watch of the Leases."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_watch(access, out, namespace))
+        tasks.create_task(_forever(lambda: _read_stream(out, url)))
+
+
+async def _watch(access: Access, out: TextIO, namespace: str) -> None:
+    async for event in KubeLeaseWatch(Connection(FixedAccess(access)), namespace).watch():
+        if isinstance(event, Put):
+            print("watch", time.monotonic(), event.item.version, file=out)
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            print("stream ended:", error, file=sys.stderr)
+        await asyncio.sleep(1)
+
+
+async def _read_stream(out: TextIO, url: str) -> None:
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        begun = b""
+        async for chunk in answer.content.iter_any():
+            at = time.monotonic()
+            *lines, begun = (begun + chunk).split(b"\n")
+            for line in lines:
+                event = orjson.loads(line[5:]) if line.startswith(b"data:") else {}
+                if (pull := event.get("pull")) is not None:
+                    print("sse", at, pull["id"], pull["phase"], pull["downloadedBytes"], file=out)
+
+
+def main() -> None:
+    what, base_url, ca_file, certificate_file, key_file, path, *more = sys.argv[1:]
+    access = Access(base_url, ca_file=ca_file, certificate_file=certificate_file, key_file=key_file)
+    with Path(path).open("a", buffering=1, encoding="utf-8") as out:
+        work = kubelets(access, out, float(more[0])) if what == "kubelets" else viewer(access, out, more[0], more[1])
+        asyncio.run(work)
+
+
+if __name__ == "__main__":
+    main()
