@@ -1,4 +1,5 @@
 """Writes the node's report to its Lease: at once when a pull's phase changes, else at the report interval (`interval`).
+A node whose phases change too often for that interval has to wait for it.
 
 Only keys that changed are sent, and nothing when nothing changed; an idle node renews so rarely that
 thousands of them go unnoticed. While the API server does not answer, reports replace each other and
@@ -35,6 +36,9 @@ DURATION_INTERVALS = 8 / 3
 """A Lease outlives two of the longest intervals: one write may fail."""
 COALESCE_SECONDS = 0.2
 """Phases that change together are one write."""
+PHASES_AHEAD = 3
+"""So many writes may come sooner than the interval allows, as pulls begin and end; then phases wait for it too.
+Else a node whose phases keep changing would write several times as much as the interval says."""
 JITTER = 0.2
 """Intervals vary by this part, so that nodes that began together do not write together."""
 
@@ -52,6 +56,8 @@ class Written:
     """What the intervals until the next write are multiplied by."""
     interval: float = 0.0
     """The report interval that the Lease was written for."""
+    owed: float = 0.0
+    """Seconds without a write that the writes up to then call for: the interval of each, less the time since."""
 
 
 def due_in(
@@ -61,7 +67,7 @@ def due_in(
     if written is None:
         return 0.0
     if written.phases != phases(report):
-        pause = COALESCE_SECONDS
+        pause = max(COALESCE_SECONDS, min(written.owed - PHASES_AHEAD * interval, interval))
     elif changed(written.annotations, wanted):
         pause = interval
     else:
@@ -173,7 +179,9 @@ class LeaseWriter:
         record = await self._store.patch(self._node_name, patch)
         # Drawn once a write: drawn at every report, the differences would even out.
         stretch = 1 + random.uniform(-JITTER, JITTER)
-        self._written = Written(record.annotations, phases(report), self._monotonic(), stretch, interval)
+        now, before = self._monotonic(), self._written
+        owed = interval + (max(0.0, before.owed - (now - before.at)) if before is not None else 0.0)
+        self._written = Written(record.annotations, phases(report), now, stretch, interval, owed)
         if report.pulls:
             await self._interval.refresh()
 

@@ -17,6 +17,7 @@ from pulltrace.agent.lease_writer import (
     COALESCE_SECONDS,
     IDLE_DURATION_SECONDS,
     JITTER,
+    PHASES_AHEAD,
     PULLING_DURATION_SECONDS,
     PULLING_RENEW_SECONDS,
     LeaseWriter,
@@ -83,6 +84,18 @@ def test_a_change_of_phase_is_due_nearly_at_once(before: NodeReport, after: Node
     """People see a start, a phase and an end when they happen; those that happen together are one write."""
     assert due(before, after, 100) == pytest.approx(COALESCE_SECONDS)
     assert due(before, after, 101) == 0
+
+
+def test_phases_wait_for_the_interval_when_too_many_have_changed() -> None:
+    """Some are told at once; a node that has written much sooner than it should waits, but never longer than for progress."""
+    before, after = report(pull()), report(pull(phase=Phase.UNPACKING))
+
+    def wait(owed: float) -> float:
+        return due_in(replace(written(before), owed=owed), after, encode(after), INTERVAL, 100)
+
+    assert wait(INTERVAL) == wait(INTERVAL * PHASES_AHEAD) == pytest.approx(COALESCE_SECONDS)
+    assert wait(INTERVAL * (PHASES_AHEAD + 0.5)) == pytest.approx(INTERVAL / 2)
+    assert wait(INTERVAL * 100) == INTERVAL
 
 
 def test_progress_is_due_at_the_report_interval() -> None:
@@ -263,6 +276,17 @@ async def test_progress_is_written_at_the_interval(store: Recorded, writer: Leas
     assert 120 / (INTERVAL * (1 + JITTER)) - 1 <= len(gaps) <= 120 / (INTERVAL * (1 - JITTER))
     assert all(INTERVAL * (1 - JITTER) <= gap <= INTERVAL * (1 + JITTER) for gap in gaps)
     assert max(gaps) - min(gaps) > 0.1
+
+
+@in_virtual_time
+async def test_phases_that_change_all_the_time_keep_to_the_interval(store: Recorded, writer: LeaseWriter) -> None:
+    """The first changes are written at once; in the long run a node writes no more than the interval allows."""
+    for step in range(300):
+        writer.offer(report(pull(step)))
+        await asyncio.sleep(2)
+
+    assert [round(write.at / 2) for write in store.writes[:PHASES_AHEAD]] == list(range(PHASES_AHEAD))
+    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + PHASES_AHEAD
 
 
 @in_virtual_time
