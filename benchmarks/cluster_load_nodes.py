@@ -213,11 +213,12 @@ class Node:
             await asyncio.sleep(random.uniform(0, spread_seconds))
         while True:
             try:
-                await store.get(self.name)  # what the Lease says of before the restart
+                record = await store.get(self.name)  # what the Lease says of before the restart
                 break
             except KubeError:
                 await asyncio.sleep(random.uniform(1, 2))
-        self._writer = LeaseWriter(store, self.name, f"pulltrace-agent-{self.name}", None, monotonic=monotonic)
+        known, holder = record.annotations if record is not None else {}, f"pulltrace-agent-{self.name}"
+        self._writer = LeaseWriter(store, self.name, holder, None, known=known, monotonic=monotonic)
         self.offer(time.time())
         await self._writer.run()
 

@@ -105,6 +105,7 @@ class LeaseWriter:
         holder: str,
         report_interval_seconds: float | None,
         *,
+        known: Mapping[str, str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -118,6 +119,8 @@ class LeaseWriter:
         self._wall = wall
         self._sleep = sleep
         self._report: NodeReport | None = None
+        self._known = known
+        """What was read of the Lease's annotations before the first write; None before a look."""
         self._written: Written | None = None
         self._wake = asyncio.Event()
 
@@ -165,11 +168,10 @@ class LeaseWriter:
         """One write of the newest report; raises `KubeError`."""
         report, interval = self._report, self._interval.seconds
         assert report is not None
-        if self._written is None:
-            record = await self._store.get(self._node_name)
-            known: Mapping[str, str] = record.annotations if record is not None else {}
-        else:
-            known = self._written.annotations
+        known, self._known = self._written.annotations if self._written is not None else self._known, None
+        if known is None:
+            found = await self._store.get(self._node_name)
+            known = found.annotations if found is not None else {}
         patch = LeasePatch(
             annotations=changed(known, encode(report)),
             holder=self._holder,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,6 @@ from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.leases import LeaseRecord, LeaseWriting
 from pulltrace.pulls.annotations import decode
-from pulltrace.pulls.model import NodeReport
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +83,9 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
 
 async def follow(settings: AgentSettings, observer: Observing, store: LeaseWriting) -> None:
     """Follows what `observer` sees until it is cancelled."""
-    writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds)
-    state = tracker.restore(await _last_report(settings.node_name, store))
+    known = await _annotations(settings.node_name, store)
+    writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds, known=known)
+    state = tracker.restore(decode(known))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         tasks.create_task(_track(settings, observer, state, writer))
@@ -111,7 +112,7 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 
 
-async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
+async def _annotations(node_name: str, store: LeaseWriting) -> Mapping[str, str]:
     """What the Lease says of before the restart. Without it, writing would wipe the history: so it waits."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(KubeError),
@@ -121,7 +122,7 @@ async def _last_report(node_name: str, store: LeaseWriting) -> NodeReport:
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)
-    return decode(record.annotations) if record is not None else NodeReport()
+    return record.annotations if record is not None else {}
 
 
 def _modified_at(socket_path: str) -> float:

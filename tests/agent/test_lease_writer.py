@@ -451,6 +451,27 @@ async def test_an_idle_node_never_reads_the_interval(store: Recorded, writer: Le
     assert store.reads == [NODE]
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["written", "refused"])
+def test_a_lease_that_was_just_read_is_not_read_again(*, refused: bool) -> None:
+    """An agent's start costs a read and a write; only after a write that failed it looks again."""
+
+    async def scenario() -> None:
+        store = Recorded()
+        store.error = ApiError(429, "too many requests") if refused else None
+        writer = LeaseWriter(store, NODE, "agent-x", INTERVAL, known=encode(report()), monotonic=virtual_time.now)
+        running = asyncio.create_task(writer.run())
+        writer.offer(report(pull()))
+        await asyncio.sleep(0.5)
+        store.error = None
+        await asyncio.sleep(5)
+        running.cancel()
+
+        assert store.reads.count(NODE) == refused
+        assert PULL_PREFIX + pull().id in store.writes[0].keys
+
+    virtual_time.run(scenario())
+
+
 @in_virtual_time
 async def test_tries_become_rarer(store: Recorded, writer: LeaseWriter) -> None:
     """A failing API server is asked after 1, 2, 4 s and so on, and at least every half minute."""
