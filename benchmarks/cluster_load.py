@@ -39,8 +39,7 @@ from tests.real.programs import Server
 NAMESPACE = "pulltrace"
 CHART = Path(__file__).parent.parent / "deploy/helm/pulltrace"
 TEMPLATES = ("apipriority", "agent/rbac", "agent/serviceaccount", "aggregator/rbac", "aggregator/serviceaccount")
-CONNECTIONS = 12
-NICE = 10
+CONNECTIONS = 64
 START_SPREAD_SECONDS = 30.0
 """The agent's default."""
 SLICE_SECONDS = 20.0
@@ -184,9 +183,9 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
         with (
             Server("aggregator", Path(folder), *flags) as server,
             other(records, "kubelets", kubelets, str(given.renewals)),
-            other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=NICE),
+            other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
-            os.nice(NICE)
+            os.nice(given.nice)
             store = KubeLeaseStore(Pool(FixedAccess(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
             nodes = Nodes(given.nodes, store, (given.pull_seconds / 2, given.pull_seconds * 1.5))
             yield Scene(control_plane, server, nodes, traffic, records)
@@ -200,6 +199,9 @@ def main() -> None:
     arguments.add_argument("--renewals", type=float, default=250, help="the kubelets' renewals a second")
     arguments.add_argument("--budget", type=int, default=100, help="the aggregator's --write-budget")
     arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
+    arguments.add_argument(
+        "--nice", type=int, default=5, help="of agents and viewer; 0 where the machine is not yours alone"
+    )
     given = arguments.parse_args()
     logging.disable(logging.WARNING)  # thousands of agents would say that the API server is away
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
