@@ -41,6 +41,9 @@ PHASES_AHEAD = 3
 Else a node whose phases keep changing would write several times as much as the interval says."""
 JITTER = 0.2
 """Intervals vary by this part, so that nodes that began together do not write together."""
+FIRST_STRETCH = 0.2
+"""The least part of an idle node's interval after its first write: thousands of nodes that started within half a
+minute would otherwise renew within one too, two minutes later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +182,9 @@ class LeaseWriter:
             duration_seconds=duration_seconds(report, interval),
         )
         record = await self._store.patch(self._node_name, patch)
-        # Drawn once a write: drawn at every report, the differences would even out.
-        stretch = 1 + random.uniform(-JITTER, JITTER)
         now, before = self._monotonic(), self._written
+        # Drawn once a write: drawn at every report, the differences would even out.
+        stretch = random.uniform(1 - JITTER if before is not None or report.pulls else FIRST_STRETCH, 1 + JITTER)
         owed = interval + (max(0.0, before.owed - (now - before.at)) if before is not None else 0.0)
         self._written = Written(record.annotations, phases(report), now, stretch, interval, owed)
         if report.pulls:

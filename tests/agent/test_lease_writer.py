@@ -15,6 +15,7 @@ import pytest
 
 from pulltrace.agent.lease_writer import (
     COALESCE_SECONDS,
+    FIRST_STRETCH,
     IDLE_DURATION_SECONDS,
     JITTER,
     PHASES_AHEAD,
@@ -332,8 +333,27 @@ async def test_an_idle_node_renews_rarely_and_never_together(store: Recorded, wr
     gaps = [after.at - before.at for before, after in pairwise(store.writes)]
 
     assert 25 <= len(gaps) <= 38
-    assert all(IDLE_RENEW_SECONDS * (1 - JITTER) <= gap <= IDLE_RENEW_SECONDS * (1 + JITTER) for gap in gaps)
-    assert max(gaps) - min(gaps) > 10
+    assert all(IDLE_RENEW_SECONDS * (1 - JITTER) <= gap <= IDLE_RENEW_SECONDS * (1 + JITTER) for gap in gaps[1:])
+    assert max(gaps[1:]) - min(gaps[1:]) > 10
+
+
+def test_idle_nodes_that_started_together_do_not_renew_together() -> None:
+    """Their first renewals are spread over nearly the whole interval."""
+
+    async def first_renewal() -> float:
+        store = Recorded()
+        async with writing(store) as writer:
+            writer.offer(report())
+            await asyncio.sleep(IDLE_RENEW_SECONDS * 1.5)
+        return store.writes[1].at - store.writes[0].at
+
+    async def scenario() -> None:
+        gaps = sorted(await asyncio.gather(*(first_renewal() for _ in range(200))))
+
+        assert IDLE_RENEW_SECONDS * FIRST_STRETCH <= gaps[0] < IDLE_RENEW_SECONDS * 0.4
+        assert IDLE_RENEW_SECONDS < gaps[-1] <= IDLE_RENEW_SECONDS * (1 + JITTER)
+
+    virtual_time.run(scenario())
 
 
 @in_virtual_time
