@@ -8,6 +8,8 @@ from pulltrace.pulls.model import Layer, LayerState
 
 def layer(seen: LayerObservation, pull: PullObservation) -> Layer:
     """The layer as it is told."""
+    if seen.lazy:
+        return Layer(seen.digest, seen.size_bytes, 0, LayerState.LAZY)
     unpacked = seen.unpacked_at is not None or (not pull.unpacks and seen.stored_at is not None)
     if seen.ingested_bytes:
         state = LayerState.DOWNLOADING
@@ -25,6 +27,8 @@ def layer(seen: LayerObservation, pull: PullObservation) -> Layer:
 
 def here(layer: LayerObservation) -> int:
     """Its bytes on the node."""
+    if layer.lazy:
+        return 0
     if layer.ingested_bytes is not None:
         return min(layer.ingested_bytes, layer.size_bytes)
     return layer.size_bytes if layer.stored_at is not None or layer.unpacked_at is not None else 0
@@ -32,7 +36,7 @@ def here(layer: LayerObservation) -> int:
 
 def cached(layer: LayerObservation, started_at: float) -> bool:
     """Whether the layer was on the node before: as a blob, or (blobs can be discarded) as a snapshot."""
-    if layer.ingested_bytes is not None:
+    if layer.lazy or layer.ingested_bytes is not None:
         return False
     came = layer.stored_at if layer.stored_at is not None else layer.unpacked_at
     return came is not None and came < started_at

@@ -43,7 +43,7 @@ def times_left(
 def _remaining(seen: PullObservation) -> list[estimate.Remaining]:
     return [
         estimate.Remaining(
-            download_bytes=layer.size_bytes - layers.here(layer),
+            download_bytes=0 if layer.lazy else layer.size_bytes - layers.here(layer),
             unpack_bytes=layer.size_bytes if seen.unpacks and layer.unpacked_at is None else 0,
         )
         for layer in seen.layers or ()

@@ -22,7 +22,7 @@ from pulltrace.agent import layers
 from pulltrace.agent.time_left import times_left
 from pulltrace.containerd.observation import ImageRecord, NodeObservation, PullObservation
 from pulltrace.pulls import estimate
-from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.model import NEED_NO_WORK, LayerState, NodeReport, Phase, Pull
 
 RESOLVING_GRACE_SECONDS = 0.5
 """A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
@@ -138,7 +138,9 @@ def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: f
 def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
     observed = seen.layers or ()
     told = tuple(layers.layer(one, seen) for one in observed)
-    fetched = [layer for layer, o in zip(told, observed, strict=True) if not layers.cached(o, seen.started_at)]
+    fetched = [
+        layer for layer, o in zip(told, observed, strict=True) if not (o.lazy or layers.cached(o, seen.started_at))
+    ]
     missing = any(layer.downloaded_bytes < layer.size_bytes for layer in fetched)
     return replace(
         pull,
@@ -146,9 +148,10 @@ def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
         total_bytes=sum(layer.size_bytes for layer in fetched),
         downloaded_bytes=sum(layer.downloaded_bytes for layer in fetched),
         cached_bytes=sum(o.size_bytes for o in observed if layers.cached(o, seen.started_at)),
+        lazy_bytes=sum(o.size_bytes for o in observed if o.lazy),
         unpacked_bytes=sum(layer.size_bytes for layer in fetched if layer.state is LayerState.DONE),
         layer_count=len(told),
-        layers_done=sum(layer.state in (LayerState.DONE, LayerState.CACHED) for layer in told),
+        layers_done=sum(layer.state in NEED_NO_WORK for layer in told),
         layers=told,
     )
 
@@ -189,6 +192,8 @@ def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: Pul
     for layer in seen.layers:
         if layer.unpacked_at is None:
             break
+        if layer.lazy:
+            continue
         began = max(ready_at, layer.stored_at or layer.unpacked_at)
         ready_at = layer.unpacked_at
         if layer.digest not in done_before and layer.unpacked_at > began and layer.size_bytes >= 1024 * 1024:
@@ -233,11 +238,9 @@ def _ended(
         unpacked_bytes=total,
         layers_done=pull.layer_count,
         layers=tuple(
-            replace(
-                layer,
-                downloaded_bytes=layer.size_bytes,
-                state=layer.state if layer.state is LayerState.CACHED else LayerState.DONE,
-            )
+            layer
+            if layer.state in NEED_NO_WORK
+            else replace(layer, downloaded_bytes=layer.size_bytes, state=LayerState.DONE)
             for layer in pull.layers
         ),
     )

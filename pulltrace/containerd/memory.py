@@ -22,6 +22,8 @@ class Memory:
     """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
     stored_at: dict[str, float] = field(default_factory=dict)
     unpacked_at: dict[str, float] = field(default_factory=dict)
+    lazy: set[str] = field(default_factory=set)
+    """Chain IDs whose snapshots fetch their bytes when they are read."""
     content: frozenset[str] = frozenset()
     """The blobs that the lease held at the last look."""
     repositories: tuple[str, ...] = ()

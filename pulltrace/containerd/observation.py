@@ -29,6 +29,8 @@ from pulltrace.containerd.proto import containerd_pb2 as pb
 from pulltrace.containerd.records import is_pull, ref_digest, seconds
 
 DEFAULT_SNAPSHOTTER = "overlayfs"
+LAZY_LABEL = "containerd.io/snapshot/remote"
+"""stargz, SOCI, nydus and others put it on a snapshot that they serve from the registry."""
 CONFIG_PATIENCE = 5
 """Observations to wait for the config: before it is here, cached layers cannot be told from queued ones."""
 
@@ -48,6 +50,8 @@ class LayerObservation:
     unpacked_at: float | None = None
     """When its snapshot was committed; None while it is not."""
     unpacking: bool = False
+    lazy: bool = False
+    """Its snapshot came without the blob: a lazy snapshotter fetches the bytes when they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,8 @@ class Observer:
             except NotFound:
                 return
             memory.unpacked_at[chain_id] = seconds(snapshot.created_at)
+            if LAZY_LABEL in snapshot.labels:
+                memory.lazy.add(chain_id)
 
     async def _repositories(self, memory: Memory) -> tuple[str, ...]:
         """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
@@ -290,5 +296,6 @@ def _layer(spec: LayerSpec, memory: Memory, extracting: Collection[str]) -> Laye
         ingest_started_at=seconds(ingest.started_at) if ingest is not None else None,
         stored_at=stored_at,
         unpacked_at=memory.unpacked_at.get(chain_id) if chain_id else None,
+        lazy=chain_id in memory.lazy and stored_at is None,
         unpacking=chain_id in extracting,
     )

@@ -68,7 +68,7 @@ class Elector:
             connection, namespace, name, identity, self._terms.lease_seconds,
             monotonic=self._timing.monotonic, wall=wall,
         )  # fmt: skip
-        self._leads_until = -math.inf
+        self._tried_at = self._leads_until = -math.inf
         self._published: dict[str, str] = {}
         self._news = asyncio.Event()
         self._trouble = ""
@@ -144,8 +144,9 @@ class Elector:
     async def _renew(self) -> None:
         """Ends when the Lease is somebody else's, or could not be renewed in time."""
         while True:
-            left = self._leads_until - self._timing.monotonic()
-            await self._until_news(max(0.0, min(self._pause(), left)))
+            # From try to try: one that had no answer is followed by the next at once.
+            next_at = min(self._tried_at + self._pause(), self._leads_until)
+            await self._until_news(max(0.0, next_at - self._timing.monotonic()))
             left = self._leads_until - self._timing.monotonic()
             if left <= 0:
                 _log.warning("the Lease %s was not renewed within its deadline", self._lease.name)
@@ -168,7 +169,7 @@ class Elector:
     async def _attempt(self, limit_seconds: float) -> bool:
         """One try to have the Lease for another term: whether it is ours. Raises `KubeError`."""
         self._news.clear()
-        began = self._timing.monotonic()
+        self._tried_at = began = self._timing.monotonic()
         try:
             async with _limit(limit_seconds):
                 ours = await self._lease.take(self._published, known=self.leading)

@@ -26,7 +26,7 @@ LAST_START = 4_102_444_800.0
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
-_LAYER = re.compile(r"([0-9a-f]{12})([qcdwux])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
+_LAYER = re.compile(r"([0-9a-f]{12})([qcdwuxl])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
 # Control characters, line and paragraph separators, and what reverses the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -37,7 +37,9 @@ _STATE_LETTERS = {
     LayerState.DOWNLOADED: "w",
     LayerState.UNPACKING: "u",
     LayerState.DONE: "x",
+    LayerState.LAZY: "l",
 }
+_WITHOUT_BYTES = (LayerState.QUEUED, LayerState.LAZY)
 _LETTER_STATES = {letter: state for state, letter in _STATE_LETTERS.items()}
 
 
@@ -57,6 +59,7 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "total": pull.total_bytes,
         "done": pull.downloaded_bytes,
         "cached": pull.cached_bytes,
+        "lazy": pull.lazy_bytes,
         "unpacked": pull.unpacked_bytes,
         "rate": round(pull.bytes_per_second),
         "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
@@ -82,6 +85,7 @@ def recent_to_json(pull: Pull) -> dict[str, Any]:
         "total": pull.total_bytes,
         "done": pull.downloaded_bytes if pull.downloaded_bytes != pull.total_bytes else None,
         "cached": pull.cached_bytes,
+        "lazy": pull.lazy_bytes,
         "count": pull.layer_count,
         "ready": pull.layers_done if pull.phase is not Phase.COMPLETED else 0,
         "error": clean(pull.error)[:200] if pull.error else None,
@@ -118,6 +122,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         total_bytes=total,
         downloaded_bytes=done,
         cached_bytes=_count(value, "cached"),
+        lazy_bytes=_count(value, "lazy"),
         unpacked_bytes=(total or 0) if phase is Phase.COMPLETED else _count(value, "unpacked"),
         bytes_per_second=float(_count(value, "rate")),
         seconds_left=_seconds(value, "left"),
@@ -160,7 +165,7 @@ def _layer_from_json(value: object) -> Layer:
         raise Invalid(f"layer {str(value)[:64]!r} is not 12 hex digits, letter of a state, size")
     digest, letter, size, arrived = match[1], match[2], int(match[3]), match[4]
     state = _LETTER_STATES[letter]
-    done = int(arrived) if arrived is not None else 0 if state is LayerState.QUEUED else size
+    done = int(arrived) if arrived is not None else 0 if state in _WITHOUT_BYTES else size
     if (state is LayerState.DOWNLOADING) is (arrived is None) or done > size or size >= MAX_BYTES:
         raise Invalid(f"layer {value!r}: more bytes than it can have, or not those of its state")
     return Layer("sha256:" + digest, size, done, state)

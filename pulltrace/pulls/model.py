@@ -46,6 +46,12 @@ class LayerState(StrEnum):
     UNPACKING = "unpacking"
     DONE = "done"
     """Unpacked since this pull began; only what was unpacked before is cached."""
+    LAZY = "lazy"
+    """Usable, but not here: its bytes are fetched from the registry when they are read."""
+
+
+NEED_NO_WORK = frozenset({LayerState.CACHED, LayerState.DONE, LayerState.LAZY})
+"""States in which a layer keeps no container waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Pull:
     """Of `total_bytes`, what is on the node."""
     cached_bytes: int = 0
     """Layers that were on the node before; not part of `total_bytes`."""
+    lazy_bytes: int = 0
+    """Layers that a lazy snapshotter serves from the registry; not part of `total_bytes`, and perhaps never fetched."""
     unpacked_bytes: int = 0
     """Of `total_bytes`, what has been unpacked."""
     bytes_per_second: float = 0.0
@@ -95,7 +103,7 @@ class Pull:
     layer_count: int = 0
     """All layers of the image, also those that `layers` had no room for."""
     layers_done: int = 0
-    """Layers that need no more work: done or cached."""
+    """Layers that need no more work: done, cached or lazy."""
     layers: tuple[Layer, ...] = ()
 
 

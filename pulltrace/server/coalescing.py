@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pulltrace.pulls.model import Layer, LayerState, Phase
+from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, Phase
 from pulltrace.pulls.view import Change, PullView
 
 
@@ -32,12 +32,12 @@ class LayerKind(StrEnum):
     STARTED = "layer.started"
     PROGRESS = "layer.progress"
     COMPLETED = "layer.completed"
-    """It needs no more work: downloaded and unpacked, or found on the node."""
+    """It needs no more work: downloaded and unpacked, found on the node, or served lazily."""
 
 
 _WITHOUT_END = frozenset({PullKind.STARTED, PullKind.PROGRESS})
 _WAITING = frozenset({LayerState.QUEUED})
-_FINISHED = frozenset({LayerState.CACHED, LayerState.DONE})
+_NEVER_STARTED = frozenset({LayerState.CACHED, LayerState.LAZY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _layer_events(history: list[Change]) -> list[LayerEvent]:
 
 
 def _finish(layer: Layer) -> Layer:
-    if layer.state in _FINISHED:
+    if layer.state in NEED_NO_WORK:
         return layer
     return replace(layer, state=LayerState.DONE, downloaded_bytes=layer.size_bytes)
 
@@ -146,14 +146,14 @@ def _layer_kinds(before: Layer | None, after: Layer) -> Iterator[LayerKind]:
     if before == after or after.state in _WAITING:
         return
     waited = before is None or before.state in _WAITING
-    finished = after.state in _FINISHED
-    if (waited and after.state is not LayerState.CACHED) or (
-        before is not None and before.state in _FINISHED and not finished
+    finished = after.state in NEED_NO_WORK
+    if (waited and after.state not in _NEVER_STARTED) or (
+        before is not None and before.state in NEED_NO_WORK and not finished
     ):
         yield LayerKind.STARTED
         if not finished:
             return
     if not finished:
         yield LayerKind.PROGRESS
-    elif before is None or before.state not in _FINISHED:
+    elif before is None or before.state not in NEED_NO_WORK:
         yield LayerKind.COMPLETED

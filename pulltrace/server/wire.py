@@ -64,6 +64,7 @@ def pull_without_layers(view: PullView) -> Json:
         "totalBytes": total,
         "downloadedBytes": it.downloaded_bytes,
         "cachedBytes": it.cached_bytes,
+        "lazyBytes": it.lazy_bytes,
         "unpackedBytes": it.unpacked_bytes,
         "bytesPerSec": round(it.bytes_per_second) if math.isfinite(it.bytes_per_second) else 0,
         "percent": _pull_percent(it),

@@ -264,6 +264,19 @@ def test_the_rate_is_what_arrives_in_a_second() -> None:
     assert pull.seconds_left == 5
 
 
+def test_lazy_layers_are_neither_downloaded_nor_to_be_downloaded() -> None:
+    """What a lazy snapshotter serves from the registry is counted apart, and stays lazy when the pull completes."""
+    node = Watched().look(3, running(layer("a", unpacked_at=START + 1, lazy=True), arriving("b", 10 * MIB)))
+    pull = node.pull
+    assert (pull.total_bytes, pull.downloaded_bytes, pull.lazy_bytes) == (100 * MIB, 10 * MIB, 100 * MIB)
+    assert (pull.layers[0].state, pull.layers[0].downloaded_bytes) == (LayerState.LAZY, 0)
+
+    ended = node.look(21, images=[record()]).ended
+
+    assert [one.state for one in ended.layers] == [LayerState.LAZY, LayerState.DONE]
+    assert (ended.total_bytes, ended.downloaded_bytes, ended.lazy_bytes) == (100 * MIB, 100 * MIB, 100 * MIB)
+
+
 def test_a_time_left_has_bounds_while_the_rate_changes() -> None:
     """A link that slows down to a quarter leaves it open which speed will last."""
     node = pulling_at_10_mib()

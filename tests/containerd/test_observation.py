@@ -502,6 +502,17 @@ async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observ
     assert (observer._memories, observer._blobs._blobs) == ({}, {})
 
 
+async def test_a_lazy_snapshot_is_said_to_be_lazy(node: FakeContainerd, observer: Observer) -> None:
+    """A snapshot that its snapshotter serves from the registry is there without the layer's bytes."""
+    node.pull(NGINX).resolve().unpack(0)
+    node.lazy_snapshots.add(NGINX.chain[0])
+
+    first, *others = layers(await one(observer))
+
+    assert (first.lazy, first.stored_at) == (True, None)
+    assert not any(layer.lazy for layer in others)
+
+
 async def test_a_snapshot_is_not_asked_for_while_its_layer_downloads(node: FakeContainerd, observer: Observer) -> None:
     """It cannot be there yet, so nothing is lost; it is found once the pull has moved on."""
     pull = node.pull(NGINX).resolve().download(0, 10)

@@ -23,6 +23,7 @@ import grpc
 import grpc.aio
 
 from pulltrace.containerd.manifests import chain_ids
+from pulltrace.containerd.observation import LAZY_LABEL
 from pulltrace.containerd.proto import containerd_pb2 as pb
 
 NAMESPACE = "k8s.io"
@@ -124,6 +125,8 @@ class FakeContainerd:
         self.blobs: dict[str, Blob] = {}
         self.ingests: dict[str, Ingest] = {}
         self.snapshots: dict[tuple[str, str], float] = {}
+        self.lazy_snapshots: set[str] = set()
+        """Chain IDs that carry the label of lazy snapshotters."""
         self.images: dict[str, Record] = {}
         self.calls: list[str] = []
         """The calls that came, such as `Leases/List`."""
@@ -277,8 +280,10 @@ class FakeContainerd:
         key = (request.snapshotter, request.key)
         if key not in self.snapshots:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"snapshot {request.key} does not exist: not found")
+        labels = {LAZY_LABEL: "remote snapshot"} if request.key in self.lazy_snapshots else {}
+        created_at = timestamp(self.snapshots[key])
         return pb.StatSnapshotResponse(
-            info=pb.SnapshotInfo(name=request.key, kind=3, created_at=timestamp(self.snapshots[key]))
+            info=pb.SnapshotInfo(name=request.key, kind=3, created_at=created_at, labels=labels)
         )
 
 

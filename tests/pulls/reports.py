@@ -26,8 +26,11 @@ def pull(number: int = 0, *layers: Layer, **fields: Any) -> Pull:
     return Pull(**{**values, **fields})
 
 
+WITHOUT_BYTES = (LayerState.QUEUED, LayerState.LAZY)
+
+
 def layer(number: int, state: LayerState = LayerState.DOWNLOADING, size: int = 54_321_987, done: int = 0) -> Layer:
-    done = done if state is LayerState.DOWNLOADING else 0 if state is LayerState.QUEUED else size
+    done = done if state is LayerState.DOWNLOADING else 0 if state in WITHOUT_BYTES else size
     return Layer(f"sha256:{number:012x}", size, done, state)
 
 
@@ -75,7 +78,7 @@ digests = st.integers(0, 16**64 - 1).map(lambda n: f"sha256:{n:064x}")
 @st.composite
 def layers(draw: st.DrawFn) -> Layer:
     size, state = draw(sizes), draw(st.sampled_from(LayerState))
-    done = {LayerState.QUEUED: 0, LayerState.DOWNLOADING: draw(st.integers(0, size))}.get(state, size)
+    done = 0 if state in WITHOUT_BYTES else draw(st.integers(0, size)) if state is LayerState.DOWNLOADING else size
     return Layer(f"sha256:{draw(ids)}", size, done, state)
 
 

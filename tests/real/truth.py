@@ -22,7 +22,7 @@ from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.memory import MemoryLeaseStore
 from pulltrace.pulls.annotations import decode
-from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import PullFailed, pull_via_cri
@@ -34,9 +34,15 @@ NAMESPACE = "k8s.io"
 LOOK_SECONDS = 0.1
 
 PHASES = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
-STATES = (LayerState.QUEUED, LayerState.DOWNLOADING, LayerState.DOWNLOADED, LayerState.UNPACKING, LayerState.DONE)
+STATES = (
+    LayerState.QUEUED,
+    LayerState.DOWNLOADING,
+    LayerState.DOWNLOADED,
+    LayerState.UNPACKING,
+    LayerState.DONE,
+    LayerState.LAZY,
+)
 HERE = (LayerState.DOWNLOADED, LayerState.UNPACKING, LayerState.DONE, LayerState.CACHED)
-NO_MORE_WORK = (LayerState.DONE, LayerState.CACHED)
 
 
 class Watch:
@@ -156,10 +162,10 @@ def check_pull(pull: Pull) -> None:
         size, here = (
             sum(sizes) for sizes in zip(*((layer.size_bytes, layer.downloaded_bytes) for layer in pull.layers))
         )
-        assert size == (pull.total_bytes or 0) + pull.cached_bytes, pull
+        assert size == (pull.total_bytes or 0) + pull.cached_bytes + pull.lazy_bytes, pull
         assert here == pull.downloaded_bytes + pull.cached_bytes, pull
         assert len(pull.layers) == pull.layer_count, pull
-        done = [layer for layer in pull.layers if layer.state in NO_MORE_WORK]
+        done = [layer for layer in pull.layers if layer.state in NEED_NO_WORK]
         assert len(done) == pull.layers_done, pull
     if pull.phase is Phase.UNPACKING:
         assert pull.downloaded_bytes == pull.total_bytes, pull
@@ -219,7 +225,7 @@ def check_image(pull: Pull, image: Image) -> None:
     if pull.repositories:
         assert parse_reference(image.ref).source in pull.repositories, pull
     if pull.total_bytes is not None:
-        assert pull.total_bytes + pull.cached_bytes == image.size, (pull, image)
+        assert pull.total_bytes + pull.cached_bytes + pull.lazy_bytes == image.size, (pull, image)
         assert pull.layer_count == len({layer.digest for layer in image.layers}), (pull, image)
     if pull.layers:
         layers = dict.fromkeys((layer.digest, layer.size) for layer in image.layers)

@@ -19,7 +19,7 @@ from tests.server.views import NOW, layer, until, view
 ROW = (
     '{"id":"0123456789ab","nodeName":"node-1","imageRef":"docker.io/library/nginx:1.29","nameKnown":true,'
     '"imageCandidates":[],"repositories":[],"phase":"%s","stale":false,"totalKnown":true,"totalBytes":100,'
-    '"downloadedBytes":%d,"cachedBytes":0,"unpackedBytes":0,"bytesPerSec":0,"percent":%d.0,"layerCount":0,'
+    '"downloadedBytes":%d,"cachedBytes":0,"lazyBytes":0,"unpackedBytes":0,"bytesPerSec":0,"percent":%d.0,"layerCount":0,'
     '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
     '%s"layers":[]}'
 )

@@ -49,6 +49,7 @@ def test_pull_has_all_names() -> None:
         "totalBytes": 300,
         "downloadedBytes": 100,
         "cachedBytes": 50,
+        "lazyBytes": 0,
         "unpackedBytes": 20,
         "bytesPerSec": 13,
         "percent": 33.3,

@@ -52,6 +52,7 @@ function pullOf(value: unknown): Pull | null {
     totalBytes: amount(fields.totalBytes),
     downloadedBytes: amount(fields.downloadedBytes),
     cachedBytes: amount(fields.cachedBytes),
+    lazyBytes: amount(fields.lazyBytes),
     unpackedBytes: amount(fields.unpackedBytes),
     bytesPerSec: amount(fields.bytesPerSec),
     etaSeconds: typeof fields.etaSeconds === "number" ? amount(fields.etaSeconds) : null,

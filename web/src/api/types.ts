@@ -3,7 +3,7 @@
 export const PHASES = ["resolving", "downloading", "unpacking", "completed", "failed", "unknown"] as const;
 export type Phase = (typeof PHASES)[number];
 
-export const LAYER_STATES = ["queued", "cached", "downloading", "downloaded", "unpacking", "done"] as const;
+export const LAYER_STATES = ["queued", "cached", "downloading", "downloaded", "unpacking", "done", "lazy"] as const;
 export type LayerState = (typeof LAYER_STATES)[number];
 
 export interface Layer {
@@ -35,6 +35,8 @@ export interface Pull {
   readonly totalBytes: number;
   readonly downloadedBytes: number;
   readonly cachedBytes: number;
+  /** Layers that a lazy snapshotter fetches when they are read. */
+  readonly lazyBytes: number;
   readonly unpackedBytes: number;
   readonly bytesPerSec: number;
   readonly etaSeconds: number | null;

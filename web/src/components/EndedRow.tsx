@@ -31,6 +31,7 @@ export const EndedRow = memo(function EndedRow({ pull }: { pull: Pull }) {
 function outcomeText(pull: Pull): string {
   const parts = [`${sizeText(pull)} ${durationText(pull)}`.trim()];
   if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
+  if (pull.lazyBytes > 0) parts.push(`${formatBytes(pull.lazyBytes)} fetched when read`);
   return parts.join(" · ");
 }
 

@@ -19,6 +19,7 @@ const LAYER_ICONS: Readonly<Record<LayerState, IconName>> = {
   downloaded: "clock",
   unpacking: "unpack",
   done: "check",
+  lazy: "cached",
 };
 
 /** Icon and word: the colour only repeats what they say. */

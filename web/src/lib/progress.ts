@@ -9,6 +9,7 @@ export function progressParts(pull: Pull): string[] {
     parts.push(`${formatBytes(pull.unpackedBytes)} unpacked`);
   }
   if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
+  if (pull.lazyBytes > 0) parts.push(`${formatBytes(pull.lazyBytes)} fetched when read`);
   return parts;
 }
 

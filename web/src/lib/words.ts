@@ -25,6 +25,7 @@ export const LAYER_WORDS: Readonly<Record<LayerState, Word>> = {
   downloaded: { word: "Downloaded", explanation: "All of it is here; waits for the layers below it to be unpacked." },
   unpacking: { word: "Unpacking", explanation: "Is being written to the node's disk." },
   done: { word: "Done", explanation: "Downloaded and unpacked." },
+  lazy: { word: "Lazy", explanation: "Usable, but not on the node: its bytes are fetched from the registry when they are read." },
 };
 
 export const SILENT_AGENT = "The agent of this node has not reported in time: this is the last that was heard.";

@@ -19,6 +19,7 @@ export function wirePull(fields: Record<string, unknown> = {}): Record<string, u
     totalBytes: 1000 * MIB,
     downloadedBytes: 400 * MIB,
     cachedBytes: 0,
+    lazyBytes: 0,
     unpackedBytes: 0,
     bytesPerSec: 10 * MIB,
     etaSeconds: 60,
