@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -95,7 +96,7 @@ class Scene:
             if alternating:
                 before.pause()
                 loop.pause(STILL_SECONDS)
-                still.append(Window(active[-1].end + 0.5, time.monotonic()))
+                still.append(Window(active[-1].end + SETTLE_SECONDS, time.monotonic()))
                 before.resume()
                 await asyncio.sleep(SETTLE_SECONDS)
         self.still += still
@@ -109,7 +110,7 @@ async def phases(scene: Scene, seconds: float, busy: int) -> None:
     nodes, count = scene.nodes, len(scene.nodes.all)
     began = time.monotonic()
     await nodes.restart_agents(START_SPREAD_SECONDS)
-    await scene.measure(f"first start of {count} agents", START_SPREAD_SECONDS + 5, alternating=False)
+    await scene.measure(f"first start of {count} agents", START_SPREAD_SECONDS + 15, alternating=False)
     await scene.measure("idle", seconds)
     living = asyncio.create_task(nodes.live())
     nodes.pulling = busy
@@ -203,6 +204,7 @@ def main() -> None:
         "--nice", type=int, default=5, help="of agents and viewer; 0 where the machine is not yours alone"
     )
     given = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is removed then, too
     logging.disable(logging.WARNING)  # thousands of agents would say that the API server is away
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
     with scene(given) as all_that_runs, asyncio.Runner(loop_factory=PausableLoop) as runner:

@@ -88,7 +88,21 @@ def figures(name: str, before: Before, active: Sequence[Window], still: Sequence
         f"aggregator: {100 * cpu / seconds:.1f} % of a core, {resident_mib(before.aggregator):.0f} MiB",
         f"patch to watch {text(watched)}; patch to SSE {text(streamed)}",
     ]
+    if not still:
+        lines.append(first_writes(counted, active[0].begin))
     return Figures(tuple(lines))
+
+
+def first_writes(writes: Sequence[Write], began: float) -> str:
+    first: dict[str, float] = {}
+    for write in sorted(writes, key=lambda write: write.at):
+        first.setdefault(write.node, write.at + write.lasted - began)
+    after = sorted(first.values())
+    if not after:
+        return "no node wrote"
+    return (
+        f"{len(after)} nodes wrote; half of them after {after[len(after) // 2]:.1f} s, the last after {after[-1]:.1f} s"
+    )
 
 
 def worst(writes: Sequence[Write], active: Sequence[Window]) -> float:

@@ -43,6 +43,7 @@ class Write:
     at: float
     """When the writer called, by the system's monotonic clock."""
     lasted: float
+    node: str
     bytes: int
     version: str
     pulls: tuple[tuple[str, str, int], ...]
@@ -101,13 +102,14 @@ class Pool:
         else:
             lasted = time.monotonic() - began
             version = answer["metadata"]["resourceVersion"]
-            self._traffic.writes.append(Write(began, lasted, len(orjson.dumps(body)), version, _pulls_of(body)))
+            name, size = answer["metadata"]["name"], len(orjson.dumps(body))
+            self._traffic.writes.append(Write(began, lasted, name, size, version, _pulls_of(body)))
         return status, answer
 
 
 def _pulls_of(body: Any) -> tuple[tuple[str, str, int], ...]:
     found = []
-    for key, text in body["metadata"]["annotations"].items():
+    for key, text in (body["metadata"].get("annotations") or {}).items():
         if key.startswith(PULL_PREFIX) and text is not None:
             value = orjson.loads(text)
             found.append((key.removeprefix(PULL_PREFIX), value["phase"], value.get("done", 0)))
