@@ -70,12 +70,13 @@ def due_in(
     if written is None:
         return 0.0
     if written.phases != phases(report):
-        pause = max(COALESCE_SECONDS, min(written.owed - PHASES_AHEAD * interval, interval))
+        pause = max(COALESCE_SECONDS, written.stretch * min(written.owed - PHASES_AHEAD * interval, interval))
     elif changed(written.annotations, wanted):
-        pause = interval
+        pause = written.stretch * interval
     else:
-        pause = max(PULLING_RENEW_SECONDS, interval) if report.pulls else IDLE_RENEW_SECONDS
-    return max(0.0, written.at + pause * written.stretch - now)
+        renewal = max(PULLING_RENEW_SECONDS, interval) if report.pulls else IDLE_RENEW_SECONDS
+        pause = written.stretch * renewal
+    return max(0.0, written.at + pause - now)
 
 
 def duration_seconds(report: NodeReport, interval: float) -> int:
