@@ -106,7 +106,8 @@ class Scene:
         return told
 
 
-async def phases(scene: Scene, seconds: float, busy: int) -> None:
+async def phases(scene: Scene, seconds: float, busy: int, *, short: bool) -> None:
+    """All of them; `short` ends before anything is restarted."""
     nodes, count = scene.nodes, len(scene.nodes.all)
     began = time.monotonic()
     await nodes.restart_agents(START_SPREAD_SECONDS)
@@ -117,6 +118,17 @@ async def phases(scene: Scene, seconds: float, busy: int) -> None:
     await scene.measure(f"{busy} nodes begin to pull", 30, alternating=False)
     await scene.measure(f"{busy} nodes pulling", seconds)
     print(f"Lease of a node with 5 running pulls: {lease_bytes(scene.control_plane, NAMESPACE)}", flush=True)
+    if not short:
+        await upheavals(scene, seconds, busy)
+    living.cancel()
+    await nodes.stop()
+    print(f"rejected requests by priority level since the API server was started: {rejections(scene.control_plane)}")
+    print(f"{time.monotonic() - began:.0f} s in all; load average now {os.getloadavg()[0]:.1f}")
+
+
+async def upheavals(scene: Scene, seconds: float, busy: int) -> None:
+    """Restarts, and a pull on every node."""
+    nodes, count = scene.nodes, len(scene.nodes.all)
     await nodes.restart_agents(START_SPREAD_SECONDS)
     await scene.measure(
         f"all agents restarted, {busy} nodes pulling", max(seconds, START_SPREAD_SECONDS), alternating=False
@@ -129,10 +141,6 @@ async def phases(scene: Scene, seconds: float, busy: int) -> None:
     nodes.pulling = count
     await scene.measure(f"all {count} nodes begin to pull", seconds, alternating=False)
     await scene.measure(f"all {count} nodes pulling", seconds)
-    living.cancel()
-    await nodes.stop()
-    print(f"rejected requests by priority level since the API server came back: {rejections(scene.control_plane)}")
-    print(f"{time.monotonic() - began:.0f} s in all; load average now {os.getloadavg()[0]:.1f}")
 
 
 def install(control_plane: ControlPlane) -> None:
@@ -200,6 +208,7 @@ def main() -> None:
     arguments.add_argument("--renewals", type=float, default=250, help="the kubelets' renewals a second")
     arguments.add_argument("--budget", type=int, default=100, help="the aggregator's --write-budget")
     arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
+    arguments.add_argument("--short", action="store_true", help="only what comes before the restarts")
     arguments.add_argument(
         "--nice", type=int, default=5, help="of agents and viewer; 0 where the machine is not yours alone"
     )
@@ -208,7 +217,7 @@ def main() -> None:
     logging.disable(logging.WARNING)  # thousands of agents would say that the API server is away
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
     with scene(given) as all_that_runs, asyncio.Runner(loop_factory=PausableLoop) as runner:
-        runner.run(phases(all_that_runs, given.seconds, min(given.busy, given.nodes)))
+        runner.run(phases(all_that_runs, given.seconds, min(given.busy, given.nodes), short=given.short))
 
 
 if __name__ == "__main__":
