@@ -101,7 +101,8 @@ class ElectionLease:
             self._saw(raw)
 
     async def release(self) -> None:
-        """Leave it to whoever comes next; nothing where it is not ours."""
+        """Leave it to whoever comes next; nothing where it is not ours. A write that was broken off may have arrived."""
+        await self.look()
         while self.holder == self._identity:
             times = dict.fromkeys(("acquireTime", "renewTime"), micro_time(self._wall()))
             released = {**self._record, **times, "holderIdentity": "", "leaseDurationSeconds": RELEASED_SECONDS}

@@ -121,7 +121,7 @@ async def test_a_follower_that_is_stopped_leaves_the_lease_alone(api: FakeApiSer
     follower.line.sent.clear()
     await follower.stop()
 
-    assert follower.line.sent == []
+    assert set(follower.line.sent) <= {"GET"}
     assert leader.works
 
 
