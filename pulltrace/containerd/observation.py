@@ -16,14 +16,7 @@ from dataclasses import dataclass
 
 from pulltrace.containerd.blobs import Blobs
 from pulltrace.containerd.client import ContainerdClient, NotFound
-from pulltrace.containerd.manifests import (
-    Config,
-    Index,
-    LayerSpec,
-    Manifest,
-    chain_ids,
-    repositories,
-)
+from pulltrace.containerd.manifests import Config, Index, LayerSpec, Manifest, chain_ids, repositories
 from pulltrace.containerd.memory import Memory
 from pulltrace.containerd.proto import containerd_pb2 as pb
 from pulltrace.containerd.records import is_pull, ref_digest, seconds
