@@ -200,14 +200,16 @@ def test_aggregator_restart_loses_nothing(
 def test_stopped_aggregator_gives_the_lease_back(control_plane: ControlPlane, aggregator: Server) -> None:
     """SIGTERM ends it within 10 s, and whoever comes next leads at once."""
 
-    def holder() -> str | None:
-        found: str | None = lease(control_plane, "pulltrace-aggregator").get("spec", {}).get("holderIdentity")
-        return found
+    def holder() -> str:
+        return str(lease(control_plane, "pulltrace-aggregator").get("spec", {}).get("holderIdentity") or "")
 
-    for _ in range(2):
+    def leads() -> bool:
+        return holder().endswith(f"-{aggregator.process.pid}")
+
+    for seconds in (30, 3):  # whoever led before this test may have been killed: then its Lease has to run out
         aggregator.start()
         with aggregator.stream():
-            wait_until(holder, "a leader", seconds=3)
+            wait_until(leads, "this one to lead", seconds=seconds)
             begin = time.monotonic()
             aggregator.process.stop()
         print(f"SIGTERM to the end, with an open stream: {time.monotonic() - begin:.1f} s")
