@@ -105,13 +105,7 @@ def _word(text: str) -> str:
     return text
 
 
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError(text)
-    return text
-
-
-def _port_free_address(flag: str, default: str, purpose: str) -> Any:
+def _address_setting(flag: str, default: str, purpose: str) -> Any:
     return _setting(
         flag, default=default, read=_address, help=f"address of {purpose}",
         allowed="host:port, :port or [IPv6]:port, with a port up to 65535",
@@ -119,11 +113,11 @@ def _port_free_address(flag: str, default: str, purpose: str) -> Any:
 
 
 def _http_addr(default: str = ":8080") -> Any:
-    return _port_free_address("--http-addr", default, "the web UI and the API")
+    return _address_setting("--http-addr", default, "the web UI and the API")
 
 
 def _metrics_addr(default: str = ":9090") -> Any:
-    return _port_free_address("--metrics-addr", default, "the Prometheus metrics")
+    return _address_setting("--metrics-addr", default, "the Prometheus metrics")
 
 
 def _log_level() -> Any:
