@@ -15,6 +15,9 @@ from pulltrace.demo.node import SimulatedPull
 from pulltrace.pulls.model import LayerState, Phase, Pull
 from tests.demo.clusters import ORIGIN, first_minutes
 
+# Half an hour is simulated with coverage on: 20 to 40 s on two cores, by how busy they are.
+pytestmark = pytest.mark.timeout(180)
+
 HALF_AN_HOUR = 1800
 
 
