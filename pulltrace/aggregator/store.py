@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-from pulltrace.pulls.view import Change, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Snapshot
+
+Row = TypeVar("Row", PullView, PodView)
 
 LOG_CHANGES = 10_000
 """What a reader may be behind; more than one change for each of the pulls of a large cluster."""
 
 
 class PullStore:
-    """The rows of all nodes; a `PullSource` for the server."""
+    """The rows of all nodes, pulls and pods; a `PullSource` for the server."""
 
     def __init__(self, log_changes: int = LOG_CHANGES) -> None:
-        self._rows: dict[str, PullView] = {}
-        self._log: deque[Change] = deque(maxlen=log_changes)
+        self._pulls: dict[str, PullView] = {}
+        self._pods: dict[str, PodView] = {}
+        self._log: deque[AnyChange] = deque(maxlen=log_changes)
         self._sequence = 0
         self._synced = False
         self._closed = False
@@ -32,29 +36,26 @@ class PullStore:
         return self._closed
 
     def has(self, key: str) -> bool:
-        """Whether there is a row with this id."""
-        return key in self._rows
+        """Whether there is a pull with this id."""
+        return key in self._pulls
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._sequence, dict(self._rows), self._synced)
+        return Snapshot(self._sequence, dict(self._pulls), self._synced, dict(self._pods))
 
     def subscribe(self) -> tuple[Snapshot, StoreSubscription]:
         return self.snapshot(), StoreSubscription(self, self._sequence)
 
     def replace(self, before: Iterable[str], after: Mapping[str, PullView]) -> tuple[Change, ...]:
-        """Puts the rows `after` in the place of those with the ids `before`; gives what that changed."""
-        changes: list[tuple[PullView | None, PullView | None]] = []
-        for key, row in after.items():
-            if (old := self._rows.get(key)) != row:
-                changes.append((old, row))
-                self._rows[key] = row
-        for key in before:
-            if key not in after and (gone := self._rows.pop(key, None)) is not None:
-                changes.append((gone, None))
-        published = tuple(self._publish(*change) for change in changes)
-        if published:
-            self._wake()
-        return published
+        """Puts the pulls `after` in the place of those with the ids `before`; gives what that changed."""
+        changes = tuple(Change(self._next(), *pair) for pair in _replaced(self._pulls, before, after))
+        self._publish(changes)
+        return changes
+
+    def replace_pods(self, before: Iterable[str], after: Mapping[str, PodView]) -> tuple[PodChange, ...]:
+        """The same for pods."""
+        changes = tuple(PodChange(self._next(), *pair) for pair in _replaced(self._pods, before, after))
+        self._publish(changes)
+        return changes
 
     def mark_synced(self) -> None:
         """The Leases have been listed: what is here is all there is."""
@@ -69,17 +70,20 @@ class PullStore:
         self._closed = True
         self._wake()
 
-    def _publish(self, old: PullView | None, new: PullView | None) -> Change:
+    def _next(self) -> int:
         self._sequence += 1
-        change = Change(self._sequence, old, new)
-        self._log.append(change)
-        return change
+        return self._sequence
+
+    def _publish(self, changes: Sequence[AnyChange]) -> None:
+        self._log.extend(changes)
+        if changes:
+            self._wake()
 
     def _wake(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
-    def changes_after(self, sequence: int) -> tuple[Change, ...] | None:
+    def changes_after(self, sequence: int) -> tuple[AnyChange, ...] | None:
         """The changes that came after `sequence`; None when the log does not reach back so far."""
         if sequence == self._sequence:
             return ()
@@ -105,7 +109,7 @@ class StoreSubscription:
         self._store = store
         self._sequence = sequence
 
-    async def next(self, timeout_seconds: float) -> tuple[Change, ...] | None:
+    async def next(self, timeout_seconds: float) -> tuple[AnyChange, ...] | None:
         """The changes since the last call; `()` after the timeout; None when only a new snapshot helps."""
         changes = None if self._store.closed else self._store.changes_after(self._sequence)
         if changes == ():
@@ -117,3 +121,16 @@ class StoreSubscription:
 
     def close(self) -> None:
         """Nothing is held for a reader but its place."""
+
+
+def _replaced(
+    rows: dict[str, Row], before: Iterable[str], after: Mapping[str, Row]
+) -> Iterator[tuple[Row | None, Row | None]]:
+    """Puts `after` in the place of `before` in `rows`; each row that this changes, as it was and as it is."""
+    for key, row in after.items():
+        if (old := rows.get(key)) != row:
+            rows[key] = row
+            yield old, row
+    for key in before:
+        if key not in after and (gone := rows.pop(key, None)) is not None:
+            yield gone, None

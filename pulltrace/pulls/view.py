@@ -1,15 +1,37 @@
-"""What the aggregator knows of a pull: the node's report joined with the pods that wait.
+"""What the aggregator knows: pulls joined with the pods that wait for them, and pods with what they wait for.
 
 The aggregator makes these values and the server shows them; neither knows the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
 
+from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Pull
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """What a pod belongs to; a pod that nothing owns is its own workload, of kind `Pod`."""
+
+    namespace: str
+    kind: str
+    """`Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, or whatever kind the owner has."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """How long something will take from now on, in seconds."""
+
+    likely: float
+    soonest: float
+    latest: float | None
+    """None where nobody can say: an image of unknown size is in front of it, or an init container has to end first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,6 +43,8 @@ class WaitingContainer:
     container: str
     image: str
     """As written in the pod's specification."""
+    workload: Workload | None = None
+    """What the pod belongs to; None where nobody has said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +60,125 @@ class PullView:
     waiting: tuple[WaitingContainer, ...] = ()
     stale: bool = False
     """The agent's Lease has expired: this is the last that was heard, not what is."""
+    failure: Failure | None = None
+    """Why it failed, as far as somebody has said so; only of a pull that has."""
+    reached_containerd: bool = True
+    """False for a pull of which only the pods tell, because the kubelet never asked containerd for it (an
+    invalid name, a policy of never pulling), or because it failed too quickly for the agent to see it."""
 
     @property
     def id(self) -> str:
         return self.pull.id
 
 
+class NeedState(StrEnum):
+    """Where an image stands that a pod needs."""
+
+    NEEDED = "needed"
+    """The kubelet has not asked for it yet: other images of the pod, or its init containers, come first."""
+    QUEUED = "queued"
+    """The kubelet has asked for it, and other pulls of the node come first."""
+    PULLING = "pulling"
+    FAILED = "failed"
+    """The last try has failed; the kubelet waits before the next, or makes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What an image waits behind."""
+
+    image: str
+    """The image in front of it, as far as its name is known."""
+    pull_id: str | None = None
+    """Its row, when it is being pulled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNeed:
+    """An image that a container of a pod (or an image volume) waits for."""
+
+    container: str
+    role: str
+    """`volume`, `init`, `sidecar`, `main` or `ephemeral`."""
+    image: str
+    """As written in the pod's specification."""
+    state: NeedState
+    pull_id: str | None = None
+    """The row of its pull, when there is one for certain."""
+    behind: tuple[Ahead, ...] = ()
+    """What the node pulls before it, first what is pulled now."""
+    left: TimeLeft | None = None
+    """Until it is there; None where nothing can be said."""
+    failure: Failure | None = None
+
+
+class PodState(StrEnum):
+    """How far a pod is with its images."""
+
+    WAITING = "waiting"
+    FAILING = "failing"
+    """At least one of its images could not be pulled the last time."""
+    READY = "ready"
+    """All its images are on the node."""
+    GONE = "gone"
+    """It was deleted before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod that waits for images, or has done so within the history time."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    workload: Workload
+    state: PodState
+    estimated_at: float
+    """The moment that all `TimeLeft` of this pod count from, on the aggregator's monotonic clock."""
+    waiting_since: float | None = None
+    """When the kubelet took the pod on, in Unix seconds on the node's clock."""
+    needs: tuple[ImageNeed, ...] = ()
+    """The images that it still waits for, in the order in which the kubelet pulls them; empty once it is ready."""
+    left: TimeLeft | None = None
+    """Until all its images are there, and it can start."""
+    ended_at: float | None = None
+    """When it became ready or gone, on the aggregator's monotonic clock."""
+
+    @property
+    def id(self) -> str:
+        """Has a slash, so it is never the id of a pull."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What is known of a node."""
+
+    name: str
+    heard_at: float
+    """When its Lease last changed, on the aggregator's monotonic clock."""
+    stale: bool
+    bytes_per_second: float
+    """All its running pulls together."""
+    pulling: int
+    """Running pulls, those that found no room in the Lease included."""
+    queued: int
+    """Images that its kubelet has asked for and that other pulls come before."""
+    failing: int
+    """Images whose last try has failed and that a pod still waits for."""
+    parallel: bool
+    """Whether it has been seen to pull for several pods at once; by default a kubelet pulls one image after another."""
+    trouble: str | None = None
+    """Why its agent cannot say what is going on."""
+
+
+Row: TypeAlias = PullView | PodView
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row that changed, in the order in which the store took it in."""
+    """One pull that changed, in the order in which the store took it in."""
 
     sequence: int
     before: PullView | None
@@ -54,19 +188,32 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class PodChange:
+    """One pod that changed; numbered together with the pulls."""
+
+    sequence: int
+    before: PodView | None
+    after: PodView | None
+
+
+AnyChange: TypeAlias = Change | PodChange
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All rows at one moment; `Change`s after it have a greater sequence."""
+    """All rows at one moment; changes after it have a greater sequence."""
 
     sequence: int
     pulls: Mapping[str, PullView]
     synced: bool
     """False until the Leases have been listed once: an empty snapshot then means nothing."""
+    pods: Mapping[str, PodView] = field(default_factory=dict)
 
 
 class Subscription(Protocol):
     """Changes as they come, for one reader."""
 
-    async def next(self, timeout_seconds: float) -> tuple[Change, ...] | None:
+    async def next(self, timeout_seconds: float) -> tuple[AnyChange, ...] | None:
         """The changes since the last call, at least one; `()` when the timeout passed in silence;
         None when the reader was too slow (or the store closed) and must begin with a new snapshot.
         """
@@ -85,3 +232,20 @@ class PullSource(Protocol):
     @property
     def closed(self) -> bool:
         """True once the process is shutting down: streams end."""
+
+
+class NodeSource(Protocol):
+    """What the server asks for the nodes."""
+
+    def nodes(self) -> Sequence[NodeView]:
+        """All nodes with an agent, as they are now, in the order of their names."""
+
+
+class PodFinding(Protocol):
+    """Asks Kubernetes for pods of which the rows say nothing: those that wait for no image, or not yet."""
+
+    async def has_images(self, namespace: str, name: str) -> bool | None:
+        """Whether all containers of the pod have their images; None when there is no such pod."""
+
+    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
+        """How many pods of the workload there are, and how many of them have all their images."""

@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from pulltrace.pulls.view import Change, PullSource, PullView, Snapshot, Subscription
+from pulltrace.pulls.view import Change, PodChange, PullSource, PullView, Snapshot, Subscription
 from pulltrace.server import coalescing, wire
 from pulltrace.server.fragments import Fragments
 
@@ -145,7 +145,7 @@ class Hub:
                     subscription = self._subscribe_again()
                     gathered = []
                     continue
-                gathered += changes
+                gathered += (change for change in changes if not isinstance(change, PodChange))
                 if not self._synced and self._source.snapshot().synced:
                     subscription = self._subscribe_again()
                     gathered = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from pulltrace.pulls.view import Change, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Row, Snapshot
 
 
 class FakeSubscription:
@@ -13,11 +13,11 @@ class FakeSubscription:
 
     def __init__(self, source: FakePullSource) -> None:
         self._source = source
-        self._changes: deque[Change] = deque()
+        self._changes: deque[AnyChange] = deque()
         self._news = asyncio.Event()
         self.ended = False
 
-    async def next(self, timeout_seconds: float) -> tuple[Change, ...] | None:
+    async def next(self, timeout_seconds: float) -> tuple[AnyChange, ...] | None:
         if not (self._changes or self.ended):
             self._news.clear()
             try:
@@ -34,7 +34,7 @@ class FakeSubscription:
     def close(self) -> None:
         self._source.subscriptions.discard(self)
 
-    def take(self, change: Change) -> None:
+    def take(self, change: AnyChange) -> None:
         self._changes.append(change)
         self._news.set()
 
@@ -46,8 +46,8 @@ class FakeSubscription:
 class FakePullSource:
     """Rows in memory."""
 
-    def __init__(self, *views: PullView, synced: bool = True) -> None:
-        self.rows = {view.id: view for view in views}
+    def __init__(self, *views: Row, synced: bool = True) -> None:
+        self.rows: dict[str, Row] = {view.id: view for view in views}
         self.sequence = len(views)
         self.synced = synced
         self.subscriptions: set[FakeSubscription] = set()
@@ -58,21 +58,24 @@ class FakePullSource:
         return self._closed
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self.sequence, dict(self.rows), self.synced)
+        pulls = {key: row for key, row in self.rows.items() if isinstance(row, PullView)}
+        pods = {key: row for key, row in self.rows.items() if isinstance(row, PodView)}
+        return Snapshot(self.sequence, pulls, self.synced, pods)
 
     def subscribe(self) -> tuple[Snapshot, FakeSubscription]:
         subscription = FakeSubscription(self)
         self.subscriptions.add(subscription)
         return self.snapshot(), subscription
 
-    def put(self, *views: PullView) -> None:
+    def put(self, *views: Row) -> None:
         """Rows that are new or have changed."""
         for view in views:
-            self._tell(self.rows.get(view.id), view)
+            before = self.rows.get(view.id)
             self.rows[view.id] = view
+            self._tell(before, view)
 
-    def remove(self, pull_id: str) -> None:
-        self._tell(self.rows.pop(pull_id), None)
+    def remove(self, row_id: str) -> None:
+        self._tell(self.rows.pop(row_id), None)
 
     def close(self) -> None:
         self._closed = True
@@ -83,8 +86,12 @@ class FakePullSource:
         for subscription in self.subscriptions:
             subscription.end()
 
-    def _tell(self, before: PullView | None, after: PullView | None) -> None:
+    def _tell(self, before: Row | None, after: Row | None) -> None:
         self.sequence += 1
-        change = Change(self.sequence, before, after)
+        change: AnyChange
+        if isinstance(before or after, PullView):
+            change = Change(self.sequence, *(row if isinstance(row, PullView) else None for row in (before, after)))
+        else:
+            change = PodChange(self.sequence, *(row if isinstance(row, PodView) else None for row in (before, after)))
         for subscription in self.subscriptions:
             subscription.take(change)
