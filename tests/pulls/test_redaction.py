@@ -1,0 +1,138 @@
+"""Credentials in error texts: whatever their shape, they do not get through."""
+
+from __future__ import annotations
+
+import base64
+import json
+import string
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulltrace.pulls.redaction import LONGEST_MESSAGE_BYTES, redact
+
+WORD = string.ascii_letters + string.digits
+SECRETS = st.text(WORD + "._~+-", min_size=12, max_size=60).map(lambda text: f"Zq9{text}")
+"""Beginning with what no other part of a text has."""
+
+
+def jwt(secret: str) -> str:
+    parts = ({"alg": "RS256", "typ": "JWT"}, {"sub": secret})
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return f"{head}.{body}.{secret}"
+
+
+def configuration(secret: str) -> str:
+    return json.dumps({"auths": {"registry.test": {"username": "me", "password": secret, "auth": secret}}})
+
+
+SHAPES = [
+    "Get https://user:{}@registry.test/v2/: dial tcp: no such host",
+    "Get https://{}@registry.test/v2/",
+    "proxyconnect tcp: http://proxy.test/http://user:{}@registry.test",
+    "Authorization: Bearer {}",
+    'Authorization: "Basic {}"',
+    "authorization={}",
+    '"Authorization": "Bearer {}"',
+    "sent Bearer {} to the registry",
+    "GET https://s3.test/blob?X-Amz-Algorithm=A&X-Amz-Signature={}&x=1: 403 Forbidden",
+    "https://account.blob.core.windows.net/x?sv=2024&sig={}",
+    "https://auth.docker.io/token?account=me&access_token={}",
+    "access_token={}&scope=pull",
+    "refresh_token='{}'",
+    "password={};",
+    "AWSAccessKeyId=x&Signature={}",
+    'body: {{"token": "{}", "expires_in": 300}}',
+    'body: {{"access_token":"{}"}}',
+    'body: {{\\"identitytoken\\":\\"{}\\"}}',
+]
+
+
+@settings(max_examples=200)
+@given(shape=st.sampled_from(SHAPES), secret=SECRETS)
+def test_no_secret_survives(shape: str, secret: str) -> None:
+    """In a URL, a header, a query, a configuration or as a token of its own: it is gone, and the rest is there."""
+    text = f"failed to pull: {shape.format(secret)} (the end)"
+
+    assert secret[:8] not in redact(text)
+    assert redact(text).startswith("failed to pull: ")
+
+
+@given(secret=SECRETS)
+def test_what_is_encoded_does_not_survive(secret: str) -> None:
+    """Nor does a JWT, or a docker configuration in plain, in quotes, or in base64."""
+    encoded = base64.b64encode(configuration(secret).encode()).decode()
+    forms = (jwt(secret), configuration(secret), json.dumps(configuration(secret)), encoded)
+    for form in forms:
+        found = redact(f"unauthorized: {form} was refused")
+
+        assert secret[:8] not in found
+        assert encoded[20:40] not in found
+        assert found.startswith("unauthorized: ")
+
+
+@pytest.mark.parametrize("start", ["ghp_", "gho_", "github_pat_", "glpat-", "dckr_pat_", "AKIA", "ASIA"])
+def test_tokens_known_by_their_start(start: str) -> None:
+    """They need nothing before them."""
+    assert redact(f"login with {start}{'Z9' * 10} failed") == "login with *** failed"
+
+
+@given(password=st.text(min_size=8).map(lambda text: "Zq9" + text))
+def test_any_password_in_json(password: str) -> None:
+    """Quotes and backslashes in a password do not end it."""
+    text = redact("config " + json.dumps({"password": password, "email": "me"}))
+
+    assert "Zq9" not in text
+    assert text == 'config {"password": "***", "email": "me"}' or len(password) > 500
+
+
+@given(text=st.text(), times=st.integers(1, 200))
+def test_one_line_and_not_endless(text: str, times: int) -> None:
+    """Whatever comes in, one printable line of at most 1 KiB comes out, and it stays as it is from then on."""
+    once = redact(text * times)
+
+    assert len(once.encode()) <= LONGEST_MESSAGE_BYTES
+    assert once == "" or once.isprintable()
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'failed to resolve reference "asia-northeast1-docker.pkg.dev/p/app:1": not found',
+        "failed to fetch anonymous token: unexpected status from GET request: 401 Unauthorized",
+        "no basic auth credentials",
+        f"unexpected commit digest sha256:{'a' * 64}, expected sha256:{'b' * 64}: failed precondition",
+        'Head "http://mirror.test:5000/v2/app/manifests/1?ns=registry.test": EOF',
+        "GET request to https://auth.docker.io/token?scope=repository%3Ax%3Apull&service=registry.docker.io: 401 Unauthorized",
+        f"registry.test/app@sha256:{'a' * 64}: not found",
+        "repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    """Names, digests and the registry's words are what the message is for."""
+    assert redact(text) == text
+
+
+def test_a_long_text_is_cut_at_a_word() -> None:
+    """Beyond what is read, half a secret could no longer be told as one: the cut is between words."""
+    text = "x " * 100 + "https://user:" + "s" * 10_000 + "@host"
+
+    assert redact(text) == ("x " * 100).strip()
+    assert redact("s" * 10_000) == ""
+    assert redact("ß" * 600) == "ß" * 510 + "…"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    ["://", '"', "token", "eyJ", '"token', "a@", "authorization: ", '\\"auth\\":\\"', '"\\', "://a?b ", "bearer ", "="],
+)
+def test_hostile_texts_take_no_time(evil: str) -> None:
+    """No repetition makes a pattern run away."""
+    began = time.process_time()
+    redact(evil * 10_000)
+    redact(f" {evil * 10_000}"[:4000])
+
+    assert time.process_time() - began < 0.25
