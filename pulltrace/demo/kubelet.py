@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pulltrace.demo.images import Image
 from pulltrace.demo.node import Failure, Fault, SimulatedNode, SimulatedPull
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.pulls.failures import retry_seconds
+from pulltrace.pulls.view import Workload
 
-FIRST_PAUSE_SECONDS = 10.0
-LONGEST_PAUSE_SECONDS = 300.0
 NEXT_LOOK_SECONDS = 3.0
 """From `ErrImagePull` to `ImagePullBackOff`: the kubelet looks at the pod again."""
 START_SECONDS = 0.5
@@ -43,7 +43,7 @@ class Pod:
     namespace: str
     name: str
     node: str
-    owner: tuple[str, str] | None
+    workload: Workload
     containers: tuple[Container, ...]
     """In the order in which the kubelet starts them."""
 
@@ -166,8 +166,8 @@ class Kubelet:
             return
         assert isinstance(pull.fault, Failure)
         start.failed_at, start.failure, start.reason = now, pull.fault.message, "ErrImagePull"
-        start.not_before = now + min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**start.tries)
         start.tries += 1
+        start.not_before = now + retry_seconds(start.tries)
         self._changed.add(start.pod.key)
 
 
@@ -193,7 +193,7 @@ def _record(start: _Start) -> PodRecord:
         name=pod.name,
         uid=f"uid-{pod.key}",
         node=pod.node,
-        owner=pod.owner,
+        workload=pod.workload,
         waiting=tuple(
             ImageWait(container.name, container.image.name, container.role, usual)
             if number or start.reason is None

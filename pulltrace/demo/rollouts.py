@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pulltrace.demo.images import Image, image
 from pulltrace.demo.kubelet import Container, Pod
-from pulltrace.demo.naming import pod_name, replica_set
+from pulltrace.demo.naming import pod_name
 from pulltrace.demo.story import orders
+from pulltrace.pulls.view import Workload
 
 WANTED_PULLS = 8
 WANTED_BIG_PULLS = 4
@@ -84,7 +85,7 @@ def _pod(name: str, number: int, node: str) -> Pod:
         _NAMESPACES.get(name, "shop"),
         pod_name(name, what.name, f"{node} {number}"),
         node,
-        ("ReplicaSet", replica_set(name, what.name)),
+        Workload(_NAMESPACES.get(name, "shop"), "Deployment", name),
         (Container(name, what),),
     )
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pulltrace.demo.images import Image, image
 from pulltrace.demo.kubelet import Container, Pod
 from pulltrace.demo.machines import FASTEST, PARALLEL, TRAINERS, WORKERS
-from pulltrace.demo.naming import pod_name, replica_set
+from pulltrace.demo.naming import pod_name
 from pulltrace.demo.node import Failure, Fault, Stall
 from pulltrace.kube.pods import Role
+from pulltrace.pulls.view import Workload
 
 ROUND_SECONDS = 200.0
 PREPARATION_SECONDS = 30.0
@@ -136,7 +137,7 @@ def orders(number: int, node: str) -> Pod:
         "shop",
         pod_name("orders", release, node),
         node,
-        ("ReplicaSet", replica_set("orders", release)),
+        Workload("shop", "Deployment", "orders"),
         (
             Container("migrate", image("migrate", release), Role.INIT, runs_seconds=3.0),
             Container("orders", image("orders", release)),
@@ -161,5 +162,5 @@ def _connection_reset(wanted: Image) -> str:
 
 def _pod(namespace: str, name: str, number: int, node: str, what: Image, fault: Fault | None = None) -> Pod:
     release = f"{what.name} {number}"
-    owner = ("ReplicaSet", replica_set(name, release))
-    return Pod(namespace, pod_name(name, release, node), node, owner, (Container(name, what, fault=fault),))
+    workload = Workload(namespace, "Deployment", name)
+    return Pod(namespace, pod_name(name, release, node), node, workload, (Container(name, what, fault=fault),))

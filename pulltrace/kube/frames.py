@@ -6,6 +6,8 @@ is going down, bytes that are no UTF-8. All of that becomes `ApiUnreachable` her
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -14,6 +16,8 @@ from pulltrace.kube.errors import ApiError, ApiUnreachable, one_line
 
 Raw: TypeAlias = dict[str, Any]
 """An object as the API sends it."""
+
+_VERSION = re.compile(rb'"resourceVersion":\s?"(\d+)"')
 
 
 def frame(line: bytes) -> tuple[str, Raw]:
@@ -36,6 +40,12 @@ def version_of(raw: Raw) -> str:
     return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""
 
 
+def version_in(line: bytes) -> str:
+    """The version in a line that is not parsed: an object's metadata come first."""
+    found = _VERSION.search(line)
+    return found[1].decode() if found else ""
+
+
 def page_of(path: str, page: object) -> tuple[Raw, list[Raw]]:
     if isinstance(page, dict) and isinstance(metadata := page.get("metadata"), dict):
         items = page.get("items")
@@ -54,3 +64,11 @@ def status_error(status: Raw) -> ApiError:
         one_line(str(status.get("message") or status.get("reason") or "an error without a message")),
         float(after) if isinstance(after, int) and after > 0 else None,
     )
+
+
+def unix_seconds(time: object) -> float | None:
+    """A Time or MicroTime of the API in Unix seconds; None when there is none, or nothing that is one."""
+    try:
+        return datetime.fromisoformat(str(time)).timestamp() if time else None
+    except (ValueError, OverflowError):
+        return None

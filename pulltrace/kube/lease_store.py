@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.frames import Raw
+from pulltrace.kube.frames import Raw, unix_seconds
 from pulltrace.kube.leases import LeasePatch, LeaseRecord, is_ours
 from pulltrace.kube.requesting import MERGE_PATCH, Requesting
 
@@ -131,7 +131,7 @@ def lease_record(raw: Raw) -> LeaseRecord:
         name=metadata["name"],
         annotations={key: value for key, value in (metadata.get("annotations") or {}).items() if is_ours(key)},
         holder=spec.get("holderIdentity"),
-        renewed_at=_unix_seconds(spec.get("renewTime")),
+        renewed_at=unix_seconds(spec.get("renewTime")),
         duration_seconds=spec.get("leaseDurationSeconds"),
         version=metadata.get("resourceVersion") or "",
     )
@@ -142,10 +142,3 @@ def _answered(raw: Any) -> LeaseRecord:
         return lease_record(raw)
     except (KeyError, TypeError, AttributeError) as error:
         raise ApiUnreachable("a request for a Lease was answered with something that is not a Lease") from error
-
-
-def _unix_seconds(micro: object) -> float | None:
-    try:
-        return datetime.fromisoformat(str(micro)).timestamp() if micro else None
-    except (ValueError, OverflowError):
-        return None

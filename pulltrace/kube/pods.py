@@ -2,7 +2,7 @@
 
 A pod stays in phase Pending until all its containers have been created, so the watch asks for scheduled pods
 in that phase only, and the mass of running ones never reaches us. A pod that leaves the phase comes as a
-deleted one. Of each pod a record of a few hundred bytes is kept, read straight from the JSON.
+deleted one. Of each pod a record of half a KiB is kept, read straight from the JSON.
 
 Whether a container waits for an *image* is read from its status: not created yet, for a reason that has to do
 with images or that says nothing in particular. Which pull it waits for is not decided here.
@@ -11,31 +11,33 @@ with images or that says nothing in particular. Which pull it waits for is not d
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
-from pulltrace.kube.errors import one_line
-from pulltrace.kube.frames import Raw
+from pulltrace.kube.frames import Raw, unix_seconds
 from pulltrace.kube.leases import WatchEvent
+from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED
+from pulltrace.pulls.redaction import redact
+from pulltrace.pulls.references import parse_reference
+from pulltrace.pulls.view import Workload
+from pulltrace.pulls.workloads import workload_of
 
-MESSAGE_CHARACTERS = 300
-"""Of the kubelet's message: the registry's own words are at its start."""
+PODS_PATH = "/api/v1/pods"
 
-IMAGE_REASONS = frozenset(
-    {
-        None,  # the kubelet has not said anything yet
-        "ContainerCreating",
-        "PodInitializing",
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
+IMAGE_REASONS = (
+    frozenset(
+        {
+            None,  # the kubelet has not said anything yet
+            "ContainerCreating",
+            "PodInitializing",
+            "ImageInspectError",
+        }
+    )
+    | PULL_FAILED
+    | NEVER_PULLED
 )
 """Why a container that has no image yet may be waiting. Others (`CreateContainerConfigError`, …) come after it."""
 
@@ -61,7 +63,7 @@ class ImageWait:
     reason: str | None = None
     """The kubelet's word: `ContainerCreating`, `ImagePullBackOff`, …; None while it has said nothing."""
     message: str | None = None
-    """What the kubelet says of a failure, on one line."""
+    """What the kubelet says of a failure: redacted, on one line of at most 1 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,13 @@ class PodRecord:
     name: str
     uid: str
     node: str
-    owner: tuple[str, str] | None = None
-    """Kind and name of the controller: `("ReplicaSet", "web-7d4b9")`."""
+    workload: Workload
+    started_at: float | None = None
+    """When the kubelet took the pod on, in Unix seconds on the node's clock."""
+    ending: bool = False
+    """It is being deleted."""
     waiting: tuple[ImageWait, ...] = ()
-    """In the order in which the kubelet pulls; empty when the pod waits for something else."""
+    """In the order in which the kubelet pulls; empty when the pod waits for something else, or for nothing any more."""
 
     @property
     def key(self) -> str:
@@ -96,24 +101,36 @@ def pod_key(raw: Raw) -> str:
 
 def pod_record(raw: Raw) -> PodRecord:
     """A Pod as the API sends it, as far as its images go."""
-    metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
-    ending = metadata.get("deletionTimestamp") is not None  # then nothing is pulled for it any more
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    ending = metadata.get("deletionTimestamp") is not None
     return PodRecord(
         # Names, images and reasons come again with every pod of a Deployment: keep one copy of each.
         namespace=sys.intern(metadata["namespace"]),
         name=metadata["name"],
         uid=metadata["uid"],
-        node=sys.intern(spec.get("nodeName") or ""),
-        owner=_controller(metadata),
-        waiting=() if ending else tuple(_waits(spec, status)),
+        node=sys.intern(raw["spec"].get("nodeName") or ""),
+        workload=_workload(metadata),
+        started_at=unix_seconds(status.get("startTime")),
+        ending=ending,
+        waiting=() if ending else image_waits(raw),
     )
 
 
-def _controller(metadata: Raw) -> tuple[str, str] | None:
-    for owner in metadata.get("ownerReferences") or ():
-        if owner.get("controller"):
-            return sys.intern(owner["kind"]), sys.intern(owner["name"])
-    return None
+def image_waits(raw: Raw) -> tuple[ImageWait, ...]:
+    """The containers and image volumes of a Pod that have not got their images, in the order of their pulls."""
+    return tuple(_waits(raw["spec"], raw.get("status") or {}))
+
+
+def _workload(metadata: Raw) -> Workload:
+    owners = metadata.get("ownerReferences") or ()
+    owner = next(((one["kind"], one["name"]) for one in owners if one.get("controller")), None)
+    return _one_copy(workload_of(metadata["namespace"], metadata["name"], metadata.get("labels") or {}, owner))
+
+
+@lru_cache(maxsize=4096)
+def _one_copy(workload: Workload) -> Workload:
+    """All pods of a workload share one value."""
+    return workload
 
 
 def _waits(spec: Raw, status: Raw) -> Iterator[ImageWait]:
@@ -123,32 +140,68 @@ def _waits(spec: Raw, status: Raw) -> Iterator[ImageWait]:
         ("ephemeralContainers", "ephemeralContainerStatuses", Role.EPHEMERAL),
     )
     statuses = {key: {one["name"]: one for one in status.get(key) or ()} for _, key, _ in groups}
-    if not any(_has_image(one) for group in statuses.values() for one in group.values()):
-        # The kubelet pulls image volumes before it makes the first container, and gives them no status.
-        for volume in spec.get("volumes") or ():
-            if reference := (volume.get("image") or {}).get("reference"):
-                yield ImageWait(sys.intern(volume["name"]), sys.intern(reference), Role.VOLUME)
+    volumes = tuple(_volume_waits(spec, [one for group in statuses.values() for one in group.values()]))
+    yield from volumes
     for key, status_key, role in groups:
         for container in spec.get(key) or ():
-            if wait := _wait(container, statuses[status_key].get(container["name"]) or {}, role):
+            if wait := _wait(container, statuses[status_key].get(container["name"]) or {}, role, volumes):
                 yield wait
 
 
-def _wait(container: Raw, status: Raw, role: Role) -> ImageWait | None:
-    state = status.get("state") or {}
-    waiting = state.get("waiting") or {}
+def _volume_waits(spec: Raw, statuses: list[Raw]) -> Iterator[ImageWait]:
+    """The kubelet pulls image volumes before it makes the first container, and gives them no status of their own.
+
+    When one fails, the containers that mount it say so, and the others start.
+    """
+    early = not any(_has_image(status) for status in statuses)
+    failing = [waiting for status in statuses if (waiting := _waiting(status)).get("reason") in PULL_FAILED]
+    for volume in spec.get("volumes") or ():
+        if reference := (volume.get("image") or {}).get("reference"):
+            failure = next((one for one in failing if _names(one, reference)), None)
+            if early or failure is not None:
+                yield _image_wait(volume["name"], reference, Role.VOLUME, failure or {})
+
+
+def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...]) -> ImageWait | None:
+    waiting = _waiting(status)
     reason = waiting.get("reason") or None
-    if _has_image(status) or reason not in IMAGE_REASONS:
+    # A container that is made again (its image was changed, or is always pulled) still shows the image of before.
+    if reason not in PULL_FAILED and (_has_image(status) or reason not in IMAGE_REASONS):
         return None
+    image = container.get("image") or ""
+    if reason in PULL_FAILED and any(volume.reason and _names(waiting, volume.image) for volume in volumes):
+        if _has_image(status):
+            return None
+        waiting = {}  # that is the failure of the volume: nobody has asked for this image yet
     if role is Role.INIT and container.get("restartPolicy") == "Always":
         role = Role.SIDECAR
+    return _image_wait(container["name"], image, role, waiting)
+
+
+def _image_wait(name: str, image: str, role: Role, waiting: Mapping[str, str]) -> ImageWait:
+    return _shared_wait(name, image, role, waiting.get("reason") or None, waiting.get("message") or None)
+
+
+@lru_cache(maxsize=2048)
+def _shared_wait(name: str, image: str, role: Role, reason: str | None, message: str | None) -> ImageWait:
+    """The pods of a workload wait for the same with the same words: one value for all."""
     return ImageWait(
-        name=sys.intern(container["name"]),
-        image=sys.intern(container.get("image") or ""),
+        name=sys.intern(name),
+        image=sys.intern(image),
         role=role,
         reason=reason and sys.intern(reason),
-        message=one_line(waiting.get("message") or "", MESSAGE_CHARACTERS) or None,
+        message=message and redact(message),
     )
+
+
+def _names(waiting: Mapping[str, str], reference: str) -> bool:
+    """Whether the kubelet's message is about this image: it has its name in quotes, as in the pod or in full."""
+    message = waiting.get("message") or ""
+    return f'"{reference}"' in message or f'"{parse_reference(reference)}"' in message
+
+
+def _waiting(status: Raw) -> dict[str, str]:
+    return (status.get("state") or {}).get("waiting") or {}
 
 
 def _has_image(status: Raw) -> bool:

@@ -9,6 +9,7 @@ from pulltrace.kube.leases import LeaseRecord
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.pulls.view import Workload
 
 START = 1_763_910_000.0
 NODE = "node-1"
@@ -47,7 +48,7 @@ def ended(number: int = 1, phase: Phase = Phase.COMPLETED, **fields: Any) -> Pul
 def pod(name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = ()) -> PodRecord:
     """A pod that waits for these images."""
     waits = [ImageWait(f"c{number}", image, Role.MAIN, "ContainerCreating") for number, image in enumerate(images)]
-    return PodRecord("shop", name, f"uid-{name}", node, waiting=(*waiting, *waits))
+    return PodRecord("shop", name, f"uid-{name}", node, Workload("shop", "Pod", name), waiting=(*waiting, *waits))
 
 
 def failing(name: str, image: str, message: str | None, reason: str = "ImagePullBackOff") -> PodRecord:

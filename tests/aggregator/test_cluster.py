@@ -330,7 +330,7 @@ def test_an_unknown_pod_can_go(world: World) -> None:
 
 def test_pods_that_wait_for_an_image_are_counted(world: World) -> None:
     """A pod that waits for something else is none of them."""
-    done = PodRecord("shop", "done", "uid", NODE)
+    done = pod("done")
     never = pod("never", waiting=[ImageWait("c", "x", Role.MAIN, None)])
     world.cluster.pod_event(Listed((WEB, done, never)), 0)
 

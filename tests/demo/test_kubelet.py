@@ -7,6 +7,7 @@ import itertools
 from pulltrace.demo.kubelet import Container, Kubelet, Pod
 from pulltrace.demo.node import Failure, SimulatedNode
 from pulltrace.kube.pods import PodRecord, Role
+from pulltrace.pulls.view import Workload
 from tests.demo.clusters import ORIGIN, image, node
 
 SMALL = image("small:1", ("small", 4.0))
@@ -15,7 +16,7 @@ NOT_FOUND = Failure("rpc error: code = NotFound desc = small:1: not found")
 
 
 def pod(name: str, *containers: Container) -> Pod:
-    return Pod("default", name, "node-1", None, containers)
+    return Pod("default", name, "node-1", Workload("default", "Pod", name), containers)
 
 
 class Run:

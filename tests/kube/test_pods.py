@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import tracemalloc
+import uuid
 from typing import Any
 
+import orjson
 import pytest
 
 from pulltrace.kube.pods import ImageWait, PodRecord, Role, pod_key, pod_record
+from pulltrace.pulls.references import parse_reference
+from pulltrace.pulls.view import Workload
 
 Raw = dict[str, Any]
+
+IMAGE_VOLUME: Raw = {"name": "model", "image": {"reference": "m:1"}}
 
 
 def pod(spec: Raw | None = None, status: Raw | None = None, **metadata: Any) -> Raw:
@@ -30,12 +36,13 @@ def names(record: PodRecord) -> list[str]:
 
 
 def test_a_pod_says_what_where_and_whose() -> None:
-    """Namespace, name, uid, node and controller."""
+    """Namespace, name, uid, node, workload, and since when."""
     owners = [{"kind": "Other", "name": "x"}, {"kind": "ReplicaSet", "name": "web", "controller": True}]
-    record = pod_record(pod(ownerReferences=owners))
+    record = pod_record(pod(status={"startTime": "2026-11-24T06:00:00Z"}, ownerReferences=owners))
 
     assert (record.namespace, record.name, record.uid, record.node) == ("shop", "web-1", "u-1", "node-1")
-    assert record.owner == ("ReplicaSet", "web")
+    assert record.workload == Workload("shop", "ReplicaSet", "web")
+    assert (record.started_at, record.ending) == (1_795_500_000.0, False)
     assert record.key == pod_key(pod()) == "shop/web-1"
 
 
@@ -76,13 +83,48 @@ def test_a_container_that_was_made_does_not_wait(status: Raw) -> None:
 
 
 def test_a_failure_brings_its_message() -> None:
-    """The registry's words come on one line, and not all of them."""
-    status = waits("ErrImagePull", message="failed to pull:\n not found " + "x" * 1000)
+    """The kubelet's words come on one line, without credentials, and 1 KiB of them at most."""
+    status = waits("ErrImagePull", message="failed to pull:\n https://me:secret@host/ not found " + "x " * 1000)
     [wait] = pod_record(pod(status={"containerStatuses": [status]})).waiting
 
     assert wait.message
-    assert wait.message.startswith("failed to pull: not found xxx")
-    assert len(wait.message) == 300
+    assert wait.message.startswith("failed to pull: https://***@host/ not found x x")
+    assert len(wait.message.encode()) == 1024
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_a_container_that_is_made_again_waits_while_its_pull_fails(reason: str) -> None:
+    """The image that its status names is that of the container before."""
+    status = {**waits(reason), "imageID": "sha256:1", "lastState": {"terminated": {"exitCode": 1}}}
+
+    assert names(pod_record(pod(status={"containerStatuses": [status]}))) == ["main"]
+
+
+def test_what_comes_after_a_running_init_container_waits() -> None:
+    """Whether the images of the later containers are there already, nobody has looked."""
+    spec = {"initContainers": [{"name": "first", "image": "a"}, {"name": "second", "image": "b"}]}
+    running = {"name": "first", "imageID": "sha256:1", "state": {"running": {}}}
+    statuses = {"initContainerStatuses": [running, waits("PodInitializing", "second")]}
+    record = pod_record(pod(spec, {**statuses, "containerStatuses": [waits("PodInitializing")]}))
+
+    assert names(record) == ["second", "main"]
+
+
+def test_an_ephemeral_container_of_a_running_pod() -> None:
+    """It alone waits."""
+    spec = {"ephemeralContainers": [{"name": "debug", "image": "d"}], "volumes": [IMAGE_VOLUME]}
+    running = {"name": "main", "imageID": "sha256:1", "state": {"running": {}}}
+    waiting = waits("ContainerCreating", "debug")
+    record = pod_record(pod(spec, {"containerStatuses": [running], "ephemeralContainerStatuses": [waiting]}))
+
+    assert names(record) == ["debug"]
+
+
+def test_a_static_pod_is_its_own_workload() -> None:
+    """Its mirror says that the Node controls it."""
+    owners = [{"kind": "Node", "name": "node-1", "controller": True}]
+
+    assert pod_record(pod(ownerReferences=owners)).workload == Workload("shop", "Pod", "web-1")
 
 
 def test_all_kinds_of_containers_in_the_kubelets_order() -> None:
@@ -116,17 +158,72 @@ def test_an_image_volume_is_there_before_the_first_container() -> None:
     assert names(pod_record(pod(spec, status))) == ["main"]
 
 
+@pytest.mark.parametrize("name", ["models.test/m:1", "m:1"])
+def test_a_volume_that_fails_is_told_by_the_container_that_mounts_it(name: str) -> None:
+    """The failure is the volume's; the container's own image has not been asked for, and others have started."""
+    volume = {"name": "model", "image": {"reference": name}}
+    spec = {
+        "containers": [{"name": "main", "image": "nginx:1"}, {"name": "other", "image": "redis:1"}],
+        "volumes": [volume],
+    }
+    message = f'failed to pull and unpack image "{parse_reference(name)}": not found'
+    running = {"name": "other", "imageID": "sha256:1", "state": {"running": {}}}
+    status = {"containerStatuses": [waits("ErrImagePull", message=message), running]}
+
+    assert pod_record(pod(spec, status)).waiting == (
+        ImageWait("model", name, Role.VOLUME, "ErrImagePull", message),
+        ImageWait("main", "nginx:1", Role.MAIN),
+    )
+
+
+def test_a_volume_that_fails_for_a_container_made_again() -> None:
+    """A container that had its image before waits for the volume only."""
+    message = 'Back-off pulling image "m:1"'
+    status = {**waits("ImagePullBackOff", message=message), "imageID": "sha256:1"}
+    record = pod_record(pod({"volumes": [IMAGE_VOLUME]}, {"containerStatuses": [status]}))
+
+    assert record.waiting == (ImageWait("model", "m:1", Role.VOLUME, "ImagePullBackOff", message),)
+
+
 def test_a_pod_that_is_being_deleted_waits_for_nothing() -> None:
     """Nothing is pulled for it any more."""
-    assert pod_record(pod(deletionTimestamp="2026-01-01T00:00:00Z")).waiting == ()
+    record = pod_record(pod(deletionTimestamp="2026-01-01T00:00:00Z"))
+
+    assert (record.ending, record.waiting) == (True, ())
 
 
-def test_a_record_is_small() -> None:
-    """Half a KiB for a pod with two images to come, beyond the strings that all its siblings share."""
-    spec = {"initContainers": [{"name": "init", "image": "registry.example/tools/init:1.2.3"}]}
-    status = {"containerStatuses": [waits("PodInitializing")], "initContainerStatuses": [waits("ErrImagePull", "init")]}
-    record = pod_record(pod(spec, status, ownerReferences=[{"kind": "Job", "name": "j", "controller": True}]))
+def test_ten_thousand_records_are_small() -> None:
+    """At most 0.5 KiB for a pod of a Deployment that waits for two images, the dictionary that holds it included."""
 
-    own = [record, record.name, record.uid, record.owner, record.waiting, *record.waiting]
-    assert sum(map(sys.getsizeof, own)) <= 512
-    assert pod_record(pod(spec, status)).waiting[0].image is record.waiting[0].image
+    def raw(number: int) -> Raw:
+        app = f"app-{number % 300}"
+        spec = {
+            "initContainers": [{"name": "init", "image": f"registry.example/tools/{app}-init:1.2.3"}],
+            "containers": [{"name": "main", "image": f"registry.example/team/{app}:1.2.3"}],
+        }
+        message = f'Back-off pulling image "registry.example/tools/{app}-init:1.2.3": ErrImagePull: not found'
+        status = {
+            "startTime": "2026-11-24T06:00:00Z",
+            "initContainerStatuses": [waits("ImagePullBackOff", "init", message=message)],
+            "containerStatuses": [waits("PodInitializing")],
+        }
+        metadata = {
+            "name": f"{app}-7d4b9c6f5-{number:05}",
+            "uid": str(uuid.UUID(int=number)),
+            "labels": {"pod-template-hash": "7d4b9c6f5"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": f"{app}-7d4b9c6f5", "controller": True}],
+        }
+        return pod({**spec, "nodeName": f"node-{number % 500}"}, status, **metadata)
+
+    lines = [orjson.dumps(raw(number)) for number in range(10_000)]
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = {record.key: record for record in map(pod_record, map(orjson.loads, lines))}
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    bytes_each = (after - before) / len(kept)
+    print(f"{bytes_each:.0f} bytes a pod")
+    assert bytes_each <= 512
