@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.frames import Raw, frame, page_of, status_error, version_of
+from pulltrace.kube.frames import Raw, frame, page_of, status_error, version_in, version_of
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
 
 PAGE_ITEMS = 500
@@ -64,6 +64,14 @@ class Resource(Generic[Item]):
     """What `Gone` says of a deleted object."""
     selectors: Mapping[str, str] = field(default_factory=dict)
     """`fieldSelector` and `labelSelector`."""
+    wanted: Callable[[bytes], bool] | None = None
+    """Whether a line is worth parsing; None when all are."""
+    news: bool = False
+    """What was missed need not be made up for: after the first list, a new beginning only asks for the version of now.
+
+    Events are such. The API server keeps none in memory, so it sends no bookmarks, and on a quiet cluster a
+    version is expired after some minutes; a list of all Events each time would be dear.
+    """
 
 
 @dataclass(slots=True)
@@ -158,6 +166,11 @@ class Watch(Generic[Item]):
         }
         async with aclosing(self._api.stream(self._resource.path, params, self._read_seconds)) as lines:
             async for line in lines:
+                if self._resource.wanted is not None and not self._resource.wanted(line):
+                    self._heard()
+                    version = version_in(line) or version
+                    yield version, None
+                    continue
                 kind, raw = frame(line)
                 if kind == "ERROR":
                     raise status_error(raw)
@@ -178,6 +191,11 @@ class Watch(Generic[Item]):
         """All there is, page by page, and the version from which to watch."""
         items: list[Item] = []
         token = ""
+        if self._resource.news and self._has_listed:
+            # NOTE: without a selector, or the server would read everything to find the one that is asked for.
+            _, page = await self._api.request("GET", self._resource.path, params={"limit": "1"})
+            self._heard()
+            return (), str(page_of(self._resource.path, page)[0]["resourceVersion"])
         while True:
             params = {**self._resource.selectors, "limit": str(PAGE_ITEMS)}
             if token:

@@ -1,4 +1,4 @@
-"""An API server for Leases, Nodes and Pods: real HTTP on loopback, everything else in memory.
+"""An API server for Leases, Nodes, Pods and Events: real HTTP on loopback, everything else in memory.
 
 It does what Pulltrace relies on (lists in pages, watches with bookmarks, selectors, merge patches, conflicts,
 expired versions) as the real one does; `tests/conformance/test_api_server.py` holds the two together. What a
@@ -25,7 +25,12 @@ FIRST_VERSION = 1000
 """Versions before this have "expired", as those before a restart have on a real server."""
 FAKE_SECOND = 0.05
 
-_KINDS = {"leases": ("Lease", "coordination.k8s.io/v1"), "nodes": ("Node", "v1"), "pods": ("Pod", "v1")}
+_KINDS = {
+    "leases": ("Lease", "coordination.k8s.io/v1"),
+    "nodes": ("Node", "v1"),
+    "pods": ("Pod", "v1"),
+    "events": ("Event", "v1"),
+}
 
 
 @dataclass(frozen=True)
@@ -305,6 +310,9 @@ def _selected(raw: Raw | None, params: Mapping[str, str], namespace: str) -> boo
         "metadata.name": raw["metadata"]["name"],
         "status.phase": (raw.get("status") or {}).get("phase", ""),
         "spec.nodeName": (raw.get("spec") or {}).get("nodeName", ""),
+        "involvedObject.kind": (raw.get("involvedObject") or {}).get("kind", ""),
+        "source": (raw.get("source") or {}).get("component", ""),
+        "reason": raw.get("reason", ""),
     }
     checks = [*_checks(params.get("labelSelector", ""), labels), *_checks(params.get("fieldSelector", ""), fields)]
     return all(checks)

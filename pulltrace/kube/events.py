@@ -1,0 +1,141 @@
+"""What the kubelet tells of pulls in Kubernetes Events: asked for, there, failed, waiting for the next try.
+
+Events only enrich: the pods' statuses say the same, but later and without a time. The kubelet writes them at
+its leisure and drops some when there are many, so nothing may depend on one. Most kinds of its Events are not
+about images; they are left out here, and where possible by the API server already.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pulltrace.kube.frames import Raw, unix_seconds
+from pulltrace.kube.leases import WatchEvent
+from pulltrace.pulls.redaction import redact
+
+
+class EventKind(StrEnum):
+    """What is told of an image."""
+
+    PULLING = "pulling"
+    """The kubelet has asked for it: its pull has begun, or waits for others where the node pulls one at a time."""
+    PULLED = "pulled"
+    """It is there, by a pull or because it has been there before."""
+    FAILED = "failed"
+    """A pull has failed, or none can be tried (an invalid name, a policy of never pulling)."""
+    BACK_OFF = "back_off"
+    """The kubelet waits before it tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An Event of a kubelet about an image of a pod."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+    """Empty when the Event does not say."""
+    container: str | None
+    """None for an image volume, of which the kubelet names the pod only."""
+    kind: EventKind
+    image: str | None
+    """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest."""
+    message: str
+    """Redacted, on one line of at most 1 KiB."""
+    at: float
+    """When it last happened, in Unix seconds on the node's clock."""
+    count: int
+    """How often it has happened; the kubelet joins what comes again."""
+    node: str | None
+
+
+class EventWatching(Protocol):
+    """The Events that are kept (an hour's, usually) in no certain order, then new ones as they come.
+
+    They are news: none is ever told as `Gone`, a `Listed` may be that of one namespace of several, and one
+    that comes later is empty.
+    """
+
+    def watch(self) -> AsyncIterator[WatchEvent[EventRecord]]: ...
+
+
+_KINDS = {
+    "Pulling": EventKind.PULLING,
+    "Pulled": EventKind.PULLED,
+    "Failed": EventKind.FAILED,
+    "InspectFailed": EventKind.FAILED,
+    "ErrImageNeverPull": EventKind.FAILED,
+    "BackOff": EventKind.BACK_OFF,
+}
+_BEGINNINGS = {"Failed": "Failed to pull image", "BackOff": "Back-off pulling image"}
+"""These reasons are used for containers that do not start, too."""
+
+_MARKS = tuple(word.encode() for word in ("Pull", "pull", "InspectFailed"))
+"""At least one of them is in the line of every Event that is about an image."""
+_OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
+_TYPE_BYTES = 32
+"""A line begins with its type."""
+
+_CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
+_IMAGE = re.compile(r'"([^"\\]+)"')
+
+
+def worth_reading(line: bytes) -> bool:
+    """Whether a line of the watch can be of interest, told without parsing it.
+
+    What is not: containers that crash again and again, and Events whose hour is over (one `DELETED` each).
+    """
+    start = line[:_TYPE_BYTES]
+    if b'"DELETED"' in start:
+        return False
+    return any(mark in line for mark in _MARKS) or any(frame in start for frame in _OTHER_FRAMES)
+
+
+def event_record(raw: Raw) -> EventRecord | None:
+    """An Event as the API sends it; None for one that is not about an image, and for one that is odd."""
+    involved, source = _object(raw.get("involvedObject")), _object(raw.get("source"))
+    namespace, pod = _text(involved.get("namespace")), _text(involved.get("name"))
+    reason, message, at = _text(raw.get("reason")), _text(raw.get("message")), _at(raw)
+    kind = _KINDS.get(reason)
+    if kind is None or not message.startswith(_BEGINNINGS.get(reason, "")) or not namespace or not pod or at is None:
+        return None
+    image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_text(involved.get("fieldPath")))
+    count = raw.get("count") or _object(raw.get("series")).get("count")
+    return EventRecord(
+        namespace=sys.intern(namespace),
+        pod=pod,
+        pod_uid=_text(involved.get("uid")),
+        container=sys.intern(container[1]) if container else None,
+        kind=kind,
+        image=sys.intern(image[1]) if image else None,
+        message=redact(message),
+        at=at,
+        count=count if isinstance(count, int) and count > 0 else 1,
+        node=sys.intern(_text(source.get("host"))) or None,
+    )
+
+
+def _at(raw: Raw) -> float | None:
+    """The last time; one of these is there, by which interface the Event was written."""
+    series, metadata = _object(raw.get("series")), _object(raw.get("metadata"))
+    times = (
+        raw.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+        raw.get("eventTime"),
+        raw.get("firstTimestamp"),
+        metadata.get("creationTimestamp"),
+    )
+    return next((at for time in times if (at := unix_seconds(time)) is not None), None)
+
+
+def _object(value: Any) -> Raw:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,138 @@
+"""What is read from the kubelet's Events, and what is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulltrace.kube.events import EventKind, EventRecord, event_record, worth_reading
+from tests.kube.event_objects import CRASHING, PULLING, Raw, event
+
+AT = 1_795_500_010.0
+RECORD = EventRecord(
+    "shop", "web-1", "u-1", "main", EventKind.PULLING, "nginx:1", 'Pulling image "nginx:1"', AT, 1, "node-1"
+)
+
+PULLED = (
+    'Successfully pulled image "nginx:1" in 30ms (10.014s including waiting). Image size: 68641273 bytes.',
+    'Container image "nginx:1" already present on machine',
+    'Container image "nginx:1" already present on machine and can be accessed by the pod',
+)
+FAILED = (
+    ("Failed", 'Failed to pull image "nginx:1": rpc error: code = NotFound desc = nginx:1: not found'),
+    ("InspectFailed", 'Failed to apply default image tag "nginx:1": couldn\'t parse image name "nginx:1"'),
+    ("ErrImageNeverPull", 'Container image "nginx:1" is not present with pull policy of Never'),
+)
+OTHERS = (
+    CRASHING,
+    event("Failed", "Error: ErrImagePull"),
+    event("Failed", "Error: ImagePullBackOff"),
+    event("Failed", 'Error: configmap "pull" not found'),
+    event("Created", "Created container: main"),
+    event("FailedMount", "MountVolume.SetUp failed"),
+)
+
+
+def line(kind: str, raw: Raw) -> bytes:
+    return orjson.dumps({"type": kind, "object": raw})
+
+
+def test_who_what_where_and_when() -> None:
+    """Everything that an Event says of a pull."""
+    assert event_record(PULLING) == RECORD
+
+
+@pytest.mark.parametrize("message", PULLED)
+def test_an_image_that_is_there(message: str) -> None:
+    """By a pull, or since before."""
+    assert event_record(event("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
+
+
+@pytest.mark.parametrize(("reason", "message"), FAILED)
+def test_an_image_that_is_not_there(reason: str, message: str) -> None:
+    """A pull has failed, or none is tried."""
+    assert event_record(event(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
+
+
+def test_a_back_off_that_has_come_again() -> None:
+    """The kubelet counts, and tells the last time."""
+    message = 'Back-off pulling image "nginx:1"'
+    found = event_record(event("BackOff", message, count=7))
+
+    assert found == replace(RECORD, kind=EventKind.BACK_OFF, message=message, count=7)
+
+
+@pytest.mark.parametrize("raw", OTHERS)
+def test_what_is_not_about_an_image(raw: Raw) -> None:
+    """Containers that do not start, for other reasons or said twice, are left out."""
+    assert event_record(raw) is None
+
+
+@pytest.mark.parametrize("path", ["spec.initContainers{main}", "spec.ephemeralContainers{main}"])
+def test_every_kind_of_container(path: str) -> None:
+    """Init and ephemeral containers are named in the same way."""
+    assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=path)) == RECORD
+
+
+def test_an_image_volume_has_no_container() -> None:
+    """Of it the kubelet names only the pod."""
+    assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(RECORD, container=None)
+
+
+def test_no_credentials() -> None:
+    """A message is redacted before anybody sees it."""
+    found = event_record(event("Failed", 'Failed to pull image "nginx:1": https://me:secret@host: refused'))
+
+    assert found
+    assert found.message == 'Failed to pull image "nginx:1": https://***@host: refused'
+
+
+def test_an_event_of_the_newer_interface() -> None:
+    """Its time and its count are elsewhere."""
+    series = {"count": 3, "lastObservedTime": "2026-11-24T06:00:10.000000Z"}
+    raw = event("Pulling", 'Pulling image "nginx:1"', lastTimestamp=None, firstTimestamp=None, count=None)
+
+    assert event_record({**raw, "series": series}) == replace(RECORD, count=3)
+    assert event_record({**raw, "eventTime": "2026-11-24T06:00:10.000000Z"}) == RECORD
+    assert event_record(raw) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(changed=st.dictionaries(st.sampled_from(sorted(PULLING)), JSON, min_size=1))
+def test_odd_events_are_no_errors(changed: dict[str, Any]) -> None:
+    """Whatever is in its fields, an Event is read or left out."""
+    found = event_record({**PULLING, **changed})
+
+    assert found is None or (found.count >= 1 and found.namespace == "shop")
+
+
+@pytest.mark.parametrize("raw", [PULLING, event("Pulled", PULLED[0]), *(event(*one) for one in FAILED)])
+def test_lines_about_images_are_read(raw: Raw) -> None:
+    """The filter on bytes lets through all that is wanted, in either way to write JSON, new or changed."""
+    for kind in ("ADDED", "MODIFIED"):
+        assert worth_reading(line(kind, raw))
+    assert worth_reading(b'{"type": "ADDED", "object": {"reason": "Pulling"}}')
+
+
+@pytest.mark.parametrize("raw", [PULLING, CRASHING])
+def test_frames_of_the_watch_are_read(raw: Raw) -> None:
+    """Errors and bookmarks concern the watch itself."""
+    assert worth_reading(line("ERROR", {"code": 410}))
+    assert worth_reading(line("BOOKMARK", {"metadata": {"resourceVersion": "5"}}))
+
+
+def test_other_lines_are_not_read() -> None:
+    """Crashes, and Events that have become too old."""
+    assert not worth_reading(line("MODIFIED", CRASHING))
+    assert not worth_reading(line("DELETED", PULLING))
