@@ -1,0 +1,82 @@
+"""Events of kubelets and questions about pods, on the fake API server and on a real one."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from pulltrace.kube.event_watch import KubeEventWatch
+from pulltrace.kube.events import EventKind
+from pulltrace.kube.leases import Listed, Put
+from pulltrace.kube.pod_lookup import KubePodLookup
+from pulltrace.kube.requesting import MERGE_PATCH
+from pulltrace.pulls.view import Workload
+from tests.conformance.servers import Server
+from tests.kube.event_objects import Raw, event
+
+
+async def tell(server: Server, name: str, raw: Raw) -> None:
+    """Write an Event as the kubelet does."""
+    involved = {**raw["involvedObject"], "namespace": server.namespace}
+    body = {**raw, "metadata": {"name": name, "namespace": server.namespace}, "involvedObject": involved}
+    await server.connection.request("POST", f"/api/v1/namespaces/{server.namespace}/events", body=body)
+
+
+def pulling(image: str) -> Raw:
+    return event("Pulling", f'Pulling image "{image}"')
+
+
+async def test_events_about_images(server: Server) -> None:
+    """Of all Events those of kubelets about images come: first the list, then news."""
+    other = pulling("other")
+    await tell(server, "one", pulling("one"))
+    await tell(server, "created", event("Created", "Created container: main"))
+    await tell(server, "other", {**other, "source": {"component": "pulltrace"}, "reportingComponent": ""})
+    async with aclosing(KubeEventWatch(server.connection, [server.namespace]).watch()) as events:
+        listed = await anext(events)
+        await tell(server, "crash", event("BackOff", "Back-off restarting failed container main"))
+        await tell(server, "two", event("Failed", 'Failed to pull image "two": two: not found'))
+        put = await anext(events)
+
+    assert isinstance(listed, Listed)
+    assert isinstance(put, Put)
+    told = [*listed.items, put.item]
+    assert [(one.kind, one.image) for one in told] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
+    assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in told} == {
+        (server.namespace, "web-1", "main", "node-1", 1_795_500_010.0)
+    }
+
+
+async def test_one_event_says_the_version_of_now(server: Server) -> None:
+    """From the version of a list that is cut after one Event, a watch shows only what comes later."""
+    path = f"/api/v1/namespaces/{server.namespace}/events"
+    for number in range(3):
+        await tell(server, f"old-{number}", pulling("old"))
+    _, page = await server.connection.request("GET", path, params={"limit": "1"})
+    params = {"watch": "true", "resourceVersion": page["metadata"]["resourceVersion"], "timeoutSeconds": "300"}
+    await tell(server, "new", pulling("new"))
+    async with aclosing(server.connection.stream(path, params)) as lines:
+        line = await anext(lines)
+
+    assert b"old-" not in line
+    assert b"new" in line
+
+
+async def test_pods_are_found(server: Server) -> None:
+    """One by its name, whatever its phase; and how many of a workload have their images."""
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d4b9", "uid": "u", "controller": True}
+    path = f"/api/v1/namespaces/{server.namespace}/pods"
+    for name in ("web-1", "web-2"):
+        metadata = {"name": name, "labels": {"pod-template-hash": "7d4b9"}, "ownerReferences": [owner]}
+        spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": "nginx"}]}
+        await server.connection.request("POST", path, body={"metadata": metadata, "spec": spec})
+    status = {"name": "main", "image": "nginx", "imageID": "sha256:1", "ready": True, "restartCount": 0}
+    running = {"phase": "Running", "containerStatuses": [{**status, "state": {"running": {}}}]}
+    await server.connection.request("PATCH", f"{path}/web-1/status", body={"status": running}, content_type=MERGE_PATCH)
+    lookup = KubePodLookup(server.connection)
+    workload = Workload(server.namespace, "Deployment", "web")
+    found = await lookup.find(server.namespace, "web-2")
+
+    assert found
+    assert (found.node, found.workload, [wait.image for wait in found.waiting]) == ("node-1", workload, ["nginx"])
+    assert [await lookup.has_images(server.namespace, f"web-{number}") for number in (1, 2, 3)] == [True, False, None]
+    assert await lookup.pods_with_images(workload) == (2, 1)
