@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 from pulltrace.kube.event_watch import KubeEventWatch
@@ -59,6 +60,20 @@ async def test_one_event_says_the_version_of_now(server: Server) -> None:
 
     assert b"old-" not in line
     assert b"new" in line
+
+
+async def test_events_have_no_bookmarks(server: Server) -> None:
+    """A watch that shows nothing ends without having said a version, although others have been written."""
+    path = f"/api/v1/namespaces/{server.namespace}/events"
+    _, page = await server.connection.request("GET", path, params={"limit": "1"})
+    version = page["metadata"]["resourceVersion"]
+    params = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "timeoutSeconds": "5"}
+    stream = server.connection.stream(path, {**params, "fieldSelector": "reason=Other"})
+    async with aclosing(stream) as lines:
+        reading = asyncio.create_task(anext(lines, None))
+        await tell(server, "new", pulling("new"))
+
+        assert await reading is None
 
 
 async def test_pods_are_found(server: Server) -> None:
