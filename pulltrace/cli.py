@@ -115,6 +115,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
         from pulltrace.kube.connection import connect
+        from pulltrace.kube.event_writer import KubeEventWriter
         from pulltrace.kube.leadership import Elector
         from pulltrace.kube.lease_watch import KubeLeaseWatch
         from pulltrace.kube.pod_watch import KubePodWatch
@@ -123,11 +124,15 @@ def _aggregator(arguments: Sequence[str]) -> Program:
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             aggregator = run.AggregatorSettings(
-                given.http_addr, given.metrics_addr, given.history_ttl, given.write_budget
+                given.http_addr, given.metrics_addr, given.history_ttl, given.write_budget, given.event_budget
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             elector = Elector(connection, namespace, pace.LEASE, _identity())
-            await run.run(aggregator, leases, pods, stop, _say_where(given.http_addr), elector)
+            events = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
+            await run.run(
+                aggregator, leases, pods, stop, _say_where(given.http_addr), elector,
+                event_writer=events, watches=(leases.health, *pods.healths),
+            )  # fmt: skip
 
     return program
 

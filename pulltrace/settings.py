@@ -69,6 +69,12 @@ def _count(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
 def _address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match[2]) > 65535:
@@ -223,6 +229,15 @@ class Aggregator:
         help="writes a second that all agents together may make; the more nodes pull, the longer their report "
         "interval becomes",
         allowed="a whole number from 1 to 10000",
+    )  # fmt: skip
+    kubernetes_events: bool = _setting(
+        "--kubernetes-events", default="true", read=_switch,
+        help="whether the leader says in Events of the waiting pods how far their images are",
+        allowed="true or false",
+    )  # fmt: skip
+    event_budget: int = _setting(
+        "--event-budget", default="10", read=_count(1, 1000),
+        help="Events a second that are written at most", allowed="a whole number from 1 to 1000",
     )  # fmt: skip
     log_level: str = _log_level()
 

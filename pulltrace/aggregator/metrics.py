@@ -1,74 +1,161 @@
 """The Prometheus families, fed with the store's changes.
 
-The names are those that users of Pulltrace's version 0.1 know. Nothing is labelled by image, pod or
-layer: there is no end to those.
+Only the leader tells what is true of the cluster, so that a sum over the replicas is right; what is true of a
+process, each replica tells. A replica that comes to lead counts from 0, and only what happens while it leads: what
+happened while nobody did (up to 17 s after a crash) is counted by nobody, and nothing is counted twice.
+
+Labels have an end: node, registry (15, the rest is `other`), phase, reason, size, namespace (100). Nothing is labelled by image, pod or layer.
+The families without labels are those that users of Pulltrace's version 0.1 know.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from pulltrace import __version__
+from pulltrace.aggregator.account import Account, Taker
 from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.durations import Durations
+from pulltrace.aggregator.gauges import ClusterGauges, Gate, Process, ProcessGauges
+from pulltrace.aggregator.labels import Bounded, registry_of, size_class
+from pulltrace.aggregator.live import Live
+from pulltrace.aggregator.scoring import Scoring
 from pulltrace.aggregator.store import PullStore
+from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import Change
+from pulltrace.pulls.view import AnyChange, Change, PullView, Snapshot
 
 DURATION_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+PHASE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 1200, 3600)
+"""Few, because there are four phases of each registry."""
+ERROR_BUCKETS = (0.05, 0.1, 0.15, 0.25, 0.5, 1)
+
+REASON_SECONDS = 60.0
+"""How long the kubelet may take to say why a pull has failed; after that the reason is counted as unknown."""
+
+# A series that says when each other series was made: twice as many, and nobody asks for them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
     """All families, in a registry of their own."""
 
-    def __init__(self, store: PullStore, cluster: Cluster, sse_clients: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
-        self._pulls = Counter("pulltrace_pulls_total", "Image pulls that were seen.", registry=self.registry)
-        self._errors = Counter("pulltrace_pull_errors_total", "Image pulls that failed.", registry=self.registry)
-        self._bytes = Counter("pulltrace_pull_bytes_total", "Bytes that pulls downloaded.", registry=self.registry)
-        self._duration = Histogram(
-            "pulltrace_pull_duration_seconds",
-            "How long completed pulls took, from the request to the image's record.",
-            buckets=DURATION_BUCKETS_SECONDS,
-            registry=self.registry,
-        )
-        build = Gauge("pulltrace_build_info", "The version that runs; always 1.", ["version"], registry=self.registry)
-        build.labels(__version__).set(1)
-        self.registry.register(_Current(store, cluster, sse_clients))
-
-    def count(self, changes: Iterable[Change]) -> None:
-        """Counts what has happened. What was there when the aggregator came up has been counted before."""
-        for change in changes:
-            before, after = change.before, change.after
-            if after is None:
-                continue
-            if before is None:
-                self._pulls.inc()
-            self._bytes.inc(max(0, after.pull.downloaded_bytes - (before.pull.downloaded_bytes if before else 0)))
-            if after.pull.phase.ended and (before is None or not before.pull.phase.ended):
-                if after.pull.phase is Phase.FAILED:
-                    self._errors.inc()
-                elif after.pull.phase is Phase.COMPLETED and after.pull.ended_at is not None:
-                    self._duration.observe(after.pull.ended_at - after.pull.started_at)
-
-
-class _Current(Collector):
-    """What is true now, read when it is asked for."""
-
-    def __init__(self, store: PullStore, cluster: Cluster, sse_clients: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: PullStore,
+        cluster: Cluster,
+        process: Process,
+        *,
+        takers: Iterable[Taker] = (),
+        live: Live | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        live = live or Live()
+        self.account = Account(store, (live, self, *takers), monotonic)
         self._cluster = cluster
-        self._sse_clients = sse_clients
+        self._leading = process.leading
+        self._durations = Durations()
+        self._scoring = Scoring()
+        self._registry_label = Bounded()
+        self._unexplained: dict[str, tuple[PullView, float]] = {}
+        """Failed pulls whose reason has not been told, and until when it is waited for."""
+        self._seen = (0, 0)
+        self.registry, counted = CollectorRegistry(), CollectorRegistry()
+        self._families(counted)
+        counted.register(ClusterGauges(live, cluster, monotonic))
+        self.registry.register(ProcessGauges(process))
+        self.registry.register(Gate(counted, process.leading, self.account.catch_up))
 
-    def collect(self) -> Iterable[Metric]:
-        active = sum(not row.pull.phase.ended for row in self._store.snapshot().pulls.values())
-        yield GaugeMetricFamily("pulltrace_pulls_active", "Image pulls that run now.", active)
-        yield GaugeMetricFamily("pulltrace_sse_clients_active", "Readers of the event stream.", self._sse_clients())
-        yield CounterMetricFamily("pulltrace_agent_reports", "Reports of agents that were read.", self._cluster.reports)
-        yield CounterMetricFamily(
-            "pulltrace_lease_decode_errors", "Parts of Leases that could not be used.", self._cluster.problems
+    def _families(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"pulltrace_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"pulltrace_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self._pulls = counter("pulls_total", "Image pulls that were seen.")
+        self._errors = counter("pull_errors_total", "Image pulls that failed.")
+        self._bytes = counter("pull_bytes_total", "Bytes that pulls downloaded.")
+        self._reports = counter("agent_reports_total", "Reports of agents that were read.")
+        self._problems = counter("lease_decode_errors_total", "Parts of Leases that could not be used.")
+        self._downloaded = counter("downloaded_bytes_total", "Bytes that came from each registry.", "registry")
+        self._cached = counter("cached_bytes_total", "Bytes that pulls found on their nodes, and did not download.")
+        self._failures = counter(
+            "pull_failures_total", "Image pulls that failed, by the class of the reason.", "reason", "registry"
         )
+        self._duration = histogram(
+            "pull_duration_seconds",
+            "How long completed pulls took, from the request to the image's record.",
+            DURATION_BUCKETS_SECONDS,
+        )
+        self._phase = histogram(
+            "pull_phase_duration_seconds",
+            "How long the phases of pulls took: queue, resolve, download, unpack.",
+            PHASE_BUCKETS_SECONDS,
+            "phase",
+            "registry",
+        )
+        self._pull_error = histogram(
+            "estimate_error_ratio",
+            "Error of the time left that was told when half of a pull's bytes had come, as a share of the real one.",
+            ERROR_BUCKETS,
+            "size",
+        )
+        self._pod_error = histogram(
+            "ready_estimate_error_ratio",
+            "Error of the time to ready that was told when a quarter of a pod's wait was over, as a share of the real one.",
+            ERROR_BUCKETS,
+        )
+
+    def begin(self, snapshot: Snapshot, now: float) -> None:
+        """What is there has happened, and was counted, before."""
+        self._durations.begin(snapshot)
+        self._scoring.begin(snapshot)
+        self._unexplained.clear()
+        self._seen = (self._cluster.reports, self._cluster.problems)
+
+    def take(self, changes: Iterable[AnyChange], now: float) -> None:
+        """Counts what has happened, where this replica leads."""
+        changes = tuple(changes)
+        durations, scores = self._durations.take(changes, now), self._scoring.take(changes, now)
+        seen, self._seen = self._seen, (self._cluster.reports, self._cluster.problems)
+        if not self._leading():
+            self._unexplained.clear()
+            return
+        self._reports.inc(self._seen[0] - seen[0])
+        self._problems.inc(self._seen[1] - seen[1])
+        for change in changes:
+            if isinstance(change, Change):
+                self._count(change, now)
+        for view in [view for view, until in self._unexplained.values() if until <= now]:
+            del self._unexplained[view.id]
+            self._failed(view, Reason.UNKNOWN)
+        for duration in durations:
+            self._phase.labels(duration.phase, self._registry_label(duration.registry)).observe(duration.seconds)
+        for score in scores:
+            histogram = self._pod_error if score.pod else self._pull_error.labels(size_class(score.total_bytes))
+            histogram.observe(score.ratio)
+
+    def _count(self, change: Change, now: float) -> None:
+        before, after = change.before, change.after
+        if after is None:
+            return
+        if before is None:
+            self._pulls.inc()
+        if more := max(0, after.pull.downloaded_bytes - (before.pull.downloaded_bytes if before else 0)):
+            self._bytes.inc(more)
+            self._downloaded.labels(self._registry_label(registry_of(after))).inc(more)
+        self._cached.inc(max(0, after.pull.cached_bytes - (before.pull.cached_bytes if before else 0)))
+        if after.pull.phase.ended and (before is None or not before.pull.phase.ended):
+            if after.pull.phase is Phase.FAILED:
+                self._errors.inc()
+                self._unexplained[after.id] = after, now + REASON_SECONDS
+            elif after.pull.phase is Phase.COMPLETED and after.pull.ended_at is not None:
+                self._duration.observe(after.pull.ended_at - after.pull.started_at)
+        if after.failure is not None and self._unexplained.pop(after.id, None) is not None:
+            self._failed(after, after.failure.reason)
+
+    def _failed(self, view: PullView, reason: Reason) -> None:
+        self._failures.labels(reason, self._registry_label(registry_of(view))).inc()

@@ -8,8 +8,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.reporting import WATCHED_FOR_SECONDS, Audience, Load, Pace, Reporting
@@ -67,11 +67,17 @@ class Pacing:
         self._wall = wall
         self._audience = Audience(monotonic())
 
-    async def run(self) -> None:
-        """Takes part in the election until it is cancelled."""
+    async def run(self, beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> None:
+        """Takes part in the election until it is cancelled. `beside`: what else is the leader's work, without end."""
+
+        async def lead() -> None:
+            async with asyncio.TaskGroup() as work:
+                for each in (self._lead, *beside):
+                    work.create_task(each())
+
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_around())
-            await self._elector.run(self._lead)
+            await self._elector.run(lead)
             raise AssertionError("the leader's work has no end")
 
     async def _lead(self) -> None:

@@ -1,19 +1,28 @@
-"""The aggregator's tasks: follow the Leases and the pods, let time pass, serve, and, where it leads, set the pace."""
+"""The aggregator's tasks: follow the Leases and the pods, let time pass, serve, and, where it leads, set the pace and
+say in Kubernetes Events how far pulls are.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pulltrace.aggregator.announcer import Announcer
+from pulltrace.aggregator.announcing import Announcing
 from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.gauges import Process
+from pulltrace.aggregator.live import Live
 from pulltrace.aggregator.metrics import Metrics
 from pulltrace.aggregator.pacing import Electing, Pacing
 from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.usual import Usual
 from pulltrace.kube.leases import LeaseWatching
+from pulltrace.kube.pod_events import EventWriting
 from pulltrace.kube.pods import PodWatching
+from pulltrace.kube.watching import WatchHealth
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
 from pulltrace.server.serving import serve
@@ -32,6 +41,8 @@ class AggregatorSettings:
     history_seconds: float
     writes_per_second: float = 100.0
     """What all agents together may write to their Leases."""
+    events_per_second: float = 10.0
+    """Kubernetes Events that are written at most."""
 
 
 async def run(
@@ -41,26 +52,41 @@ async def run(
     stop: asyncio.Event,
     listening: Callable[[int], None] = lambda port: None,
     elector: Electing | None = None,
+    *,
+    event_writer: EventWriting | None = None,
+    watches: Sequence[WatchHealth] = (),
 ) -> None:
-    """Serves until `stop` is set. `pods` and `elector` are None where there is no Kubernetes. Raises `AddressError`."""
+    """Serves until `stop` is set. Raises `AddressError`.
+
+    `pods` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None where no Events are
+    wanted; `watches` are those behind `leases` and `pods`.
+    """
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
     lists = _Lists(leases=False, pods=pods is None)
     app = create_app(store, ready=lambda: lists.missing)
-    metrics = Metrics(store, cluster, lambda: app.stream.clients)
+    live, usual = Live(), Usual()
+    process = Process(lambda: elector is None or elector.leading, lambda: app.stream.clients, watches)
+    metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
     async with asyncio.TaskGroup() as tasks:
         followers = [
-            tasks.create_task(_follow_leases(leases, cluster, metrics, lists)),
-            tasks.create_task(_tick(cluster, metrics)),
+            tasks.create_task(_follow_leases(leases, cluster, lists)),
+            tasks.create_task(_tick(cluster)),
+            tasks.create_task(metrics.account.run()),
         ]
         if pods is not None:
-            followers.append(tasks.create_task(_follow_pods(pods, cluster, metrics, lists)))
+            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists)))
         if elector is not None:
             pacing = Pacing(
                 elector, cluster, settings.writes_per_second,
                 streams=lambda: app.stream.clients, requests=lambda: app.pulls.answers, synced=lambda: lists.leases,
             )  # fmt: skip
-            followers.append(tasks.create_task(pacing.run()))
+            beside = []
+            if event_writer is not None:
+                announcer = Announcer(live, usual, settings.events_per_second)
+                announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
+                beside.append(announcing.run)
+            followers.append(tasks.create_task(pacing.run(beside)))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=stop))
         tasks.create_task(
             serve(create_metrics_app(metrics.registry), settings.metrics_addr, setting="--metrics-addr", stop=stop)
@@ -86,21 +112,19 @@ class _Lists:
         return None if self.pods else "the pods have not been listed yet"
 
 
-async def _follow_leases(leases: LeaseWatching, cluster: Cluster, metrics: Metrics, lists: _Lists) -> None:
+async def _follow_leases(leases: LeaseWatching, cluster: Cluster, lists: _Lists) -> None:
     async for event in leases.watch():
-        changes = cluster.lease_event(event, time.monotonic())
-        if lists.leases:  # what the first list tells has happened, and was counted, before
-            metrics.count(changes)
+        cluster.lease_event(event, time.monotonic())
         lists.leases = True
 
 
-async def _follow_pods(pods: PodWatching, cluster: Cluster, metrics: Metrics, lists: _Lists) -> None:
+async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists) -> None:
     async for event in pods.watch():
-        metrics.count(cluster.pod_event(event, time.monotonic()))
+        cluster.pod_event(event, time.monotonic())
         lists.pods = True
 
 
-async def _tick(cluster: Cluster, metrics: Metrics) -> None:
+async def _tick(cluster: Cluster) -> None:
     while True:
-        metrics.count(cluster.tick(time.monotonic()))
+        cluster.tick(time.monotonic())
         await asyncio.sleep(TICK_SECONDS)

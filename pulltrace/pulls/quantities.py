@@ -27,6 +27,17 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02}m"
 
 
+def spoken_seconds(seconds: float) -> str:
+    """The same within a sentence: `20 s`, `3 min 20 s`, `1 h 05 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
 _LAST_SECOND = 253_402_300_799.0
 """9999-12-31T23:59:59Z: a later moment cannot be written."""
 
