@@ -75,39 +75,39 @@ class Announcing:
         return pause
 
     async def _write(self, batch: Sequence[PodEvent]) -> float:
+        """Writes some at once; how long nothing more is to be written."""
         outcomes = await asyncio.gather(*map(self._writer.write, batch), return_exceptions=True)
-        pause = 0.0
+        troubles: list[KubeError] = []
         for event, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, KubeError):
-                pause = max(pause, self._refused(event, outcome))
+            if isinstance(outcome, ApiError) and 400 <= outcome.status < 500 and outcome.status != 429:
+                self._refused(event, outcome)
+            elif isinstance(outcome, KubeError):
+                self._announcer.unsaid(event)
+                troubles.append(outcome)
             elif outcome is not None:
                 raise outcome
-        if not pause:
+        if not troubles:
             self._backoff.reset()
+            return 0.0
+        after = max(
+            (error.retry_after_seconds or 0.0 for error in troubles if isinstance(error, ApiError)), default=0.0
+        )
+        pause = max(self._backoff.next(), min(after, LONGEST_RETRY_AFTER_SECONDS))
+        self._complain("failed", f"{troubles[0]}; trying again in {pause:.1f} s")
         return pause
 
-    def _refused(self, event: PodEvent, error: KubeError) -> float:
-        """What follows from an error: how long nothing at all is to be written."""
-        status = error.status if isinstance(error, ApiError) else None
-        if status == 403:
-            self._announcer.unsaid(event)
-            if TERMINATING not in str(error):
-                where = f"create and patch events in namespace {event.namespace}"
-                self._complain("403", f"missing permission to {where}: {error}")
-            if len(self._quiet) < MOST_QUIET:
-                self._quiet[event.namespace] = self._timing.monotonic() + FORBIDDEN_SECONDS
-            return 0.0
-        if status is not None and status != 429 and 400 <= status < 500:
-            # This one is not wanted (its namespace is gone, or a rule of the cluster's refuses it); others may be.
-            self._complain(
-                str(status), f"the Event {event.reason} of pod {event.namespace}/{event.pod} was refused: {error}"
-            )
-            return 0.0
+    def _refused(self, event: PodEvent, error: ApiError) -> None:
+        """This one is not wanted; others may be."""
+        if error.status != 403:  # its namespace is gone, or a rule of the cluster's is against it
+            what = f"the Event {event.reason} of pod {event.namespace}/{event.pod}"
+            self._complain(str(error.status), f"{what} was refused: {error}")
+            return
         self._announcer.unsaid(event)
-        after = (error.retry_after_seconds if isinstance(error, ApiError) else None) or 0.0
-        pause = max(self._backoff.next(), min(after, LONGEST_RETRY_AFTER_SECONDS))
-        self._complain("failed", f"{error}; trying again in {pause:.1f} s")
-        return pause
+        if TERMINATING not in error.reason:
+            where = f"create and patch events in namespace {event.namespace}"
+            self._complain("403", f"missing permission to {where}: {error}")
+        if len(self._quiet) < MOST_QUIET:
+            self._quiet[event.namespace] = self._timing.monotonic() + FORBIDDEN_SECONDS
 
     def _complain(self, about: str, text: str) -> None:
         """Logs it, each kind of trouble once a minute at most."""

@@ -23,9 +23,11 @@ from pulltrace.aggregator.labels import Bounded, registry_of, size_class
 from pulltrace.aggregator.live import Live
 from pulltrace.aggregator.scoring import Scoring
 from pulltrace.aggregator.store import PullStore
+from pulltrace.kube.leases import LeaseRecord, Put
+from pulltrace.kube.watching import WatchHealth
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, Change, PodState, PodView, PullView, Snapshot, Workload
 
 DURATION_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 PHASE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 1200, 3600)
@@ -109,6 +111,13 @@ class Metrics:
             ERROR_BUCKETS,
         )
 
+    def show_labels(self) -> None:
+        """Gives each family with labels a series; for `sample_registry`."""
+        self._downloaded.labels("docker.io")
+        self._failures.labels(Reason.NOT_FOUND, "docker.io")
+        self._phase.labels("download", "docker.io")
+        self._pull_error.labels("small")
+
     def begin(self, snapshot: Snapshot, now: float) -> None:
         """What is there has happened, and was counted, before."""
         self._durations.begin(snapshot)
@@ -159,3 +168,21 @@ class Metrics:
 
     def _failed(self, view: PullView, reason: Reason) -> None:
         self._failures.labels(reason, self._registry_label(registry_of(view))).inc()
+
+
+def sample_registry() -> CollectorRegistry:
+    """All families, each with a series that shows its labels: for the documentation, and for whoever asks whether a
+    name exists.
+    """
+    store = PullStore()
+    cluster = Cluster(store, 60)
+    watch = WatchHealth("leases")
+    watch.restarts["expired"] += 1
+    process = Process(lambda: True, lambda: 0, (watch,))
+    metrics = Metrics(store, cluster, process, monotonic=lambda: 0.0)
+    cluster.lease_event(Put(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)
+    workload = Workload("shop", "Deployment", "web")
+    pod = PodView("shop", "web-1", "uid", "node-1", workload, PodState.WAITING, 0.0)
+    store.replace_pods((), {pod.id: pod})
+    metrics.show_labels()
+    return metrics.registry

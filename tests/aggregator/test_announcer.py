@@ -153,7 +153,7 @@ def test_much_slower_than_usual_is_a_warning() -> None:
     assert (events[-1].reason, events[-1].warning) == ("ImagePullSlow", True)
     assert events[-1].note == (
         "docker.io/library/nginx:1.27 is slow: node-1 gets 1.5 MiB/s, and docker.io usually gives 34 MiB/s; "
-        "9 % pulled (67 MiB of 675 MiB)",
+        "9 % pulled (67 MiB of 675 MiB)"
     )
 
 

@@ -1,38 +1,63 @@
-"""What is counted, and that Prometheus can read it. How it is served is in tests/server."""
+"""What is counted, by whom, and that Prometheus can read it. How it is served is in tests/server."""
 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pulltrace import __version__
 from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.metrics import Metrics
+from pulltrace.aggregator.gauges import Process
+from pulltrace.aggregator.labels import MOST_NAMESPACES, MOST_REGISTRIES
+from pulltrace.aggregator.metrics import REASON_SECONDS, Metrics, sample_registry
 from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.leases import LeaseRecord, Put
+from pulltrace.kube.leases import LeaseRecord, Listed, Put
+from pulltrace.kube.watching import WatchHealth
+from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import NeedState, PodState, PullView
 from tests.aggregator.records import START, Writer, ended, pull
+from tests.aggregator.waiting import left, need, running, waiting
 
 
 class Counted:
-    """An aggregator's parts, whose Leases are counted as they come."""
+    """An aggregator's parts, brought up to date before each reading; time stands still unless a test moves it."""
 
     def __init__(self) -> None:
         self.store = PullStore()
         self.cluster = Cluster(self.store, 600)
-        self.metrics = Metrics(self.store, self.cluster, lambda: 7)
+        self.now = 0.0
+        self.leading = True
+        self.watches = [WatchHealth("leases"), WatchHealth("pods of a"), WatchHealth("pods of b")]
+        process = Process(lambda: self.leading, lambda: 7, self.watches)
+        self.metrics = Metrics(self.store, self.cluster, process, monotonic=lambda: self.now)
+        self.metrics.account.catch_up()
         self.writer = Writer()
 
     def lease(self, record: LeaseRecord) -> None:
-        self.metrics.count(self.cluster.lease_event(Put(record), 0))
+        self.cluster.lease_event(Put(record), self.now)
+
+    def rows(self, *views: PullView, after: float = 0.0) -> None:
+        self.now += after
+        self.store.replace((), {view.id: view for view in views})
+        self.metrics.account.catch_up()
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
 
     def __getitem__(self, name: str) -> float:
-        value = self.metrics.registry.get_sample_value(name)
+        value = self.value(name)
         assert value is not None, name
         return value
+
+    def names(self) -> set[str]:
+        return {family.name for family in self.metrics.registry.collect()}
 
 
 @pytest.fixture
@@ -53,11 +78,13 @@ def test_a_pull_is_counted_once(counted: Counted) -> None:
 
 
 def test_bytes_are_counted_as_they_come(counted: Counted) -> None:
-    """The counter grows by what has been downloaded since, and never goes back."""
+    """The counters grow by what has been downloaded since, and never go back; what was there before is counted apart."""
     for downloaded_bytes in (100, 300, 50, 50):
-        counted.lease(counted.writer.lease(pull(downloaded_bytes=downloaded_bytes)))
+        counted.lease(counted.writer.lease(pull(downloaded_bytes=downloaded_bytes, cached_bytes=7)))
 
     assert counted["pulltrace_pull_bytes_total"] == 300
+    assert counted.value("pulltrace_downloaded_bytes_total", registry="docker.io") == 300
+    assert counted["pulltrace_cached_bytes_total"] == 7
 
 
 def test_a_completed_pull_has_a_duration(counted: Counted) -> None:
@@ -88,21 +115,118 @@ def test_an_unknown_end_is_neither(counted: Counted) -> None:
 def test_a_row_that_runs_out_is_not_counted(counted: Counted) -> None:
     """The end of a history is no event."""
     counted.lease(counted.writer.lease(recent=(ended(),)))
-    counted.metrics.count(counted.cluster.tick(10_000))
+    counted.cluster.tick(10_000)
 
     assert counted["pulltrace_pulls_total"] == 1
 
 
+def test_what_the_first_list_tells_is_not_counted(counted: Counted) -> None:
+    """It was counted before, by the leader before, or happened while nobody led."""
+    records = (counted.writer.lease(pull(1), recent=(ended(2),)),)
+    counted.cluster.lease_event(Listed(records), 0)
+    assert counted["pulltrace_pulls_total"] == counted["pulltrace_agent_reports_total"] == 0
+
+    counted.lease(counted.writer.lease(recent=(ended(1), ended(2))))
+
+    assert counted["pulltrace_pulls_total"] == 0
+    assert counted["pulltrace_pull_duration_seconds_count"] == counted["pulltrace_agent_reports_total"] == 1
+
+
+def test_a_failure_is_counted_with_its_reason_when_the_kubelet_has_said_it(counted: Counted) -> None:
+    """The reason comes a moment after the end; it is waited for, and counted once."""
+    failed = running(phase=Phase.FAILED)
+    explained = replace(failed, failure=Failure(Reason.NOT_FOUND, "not found"))
+    counted.rows(running())
+    counted.rows(failed)
+    assert counted.value("pulltrace_pull_failures_total", reason="not_found", registry="docker.io") is None
+
+    counted.rows(explained, after=3)
+    counted.rows(replace(explained, failure=Failure(Reason.NOT_FOUND, "not found", tries=2)), after=3)
+    counted.rows(after=1000)
+
+    assert counted.value("pulltrace_pull_failures_total", reason="not_found", registry="docker.io") == 1
+    assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") is None
+
+
+def test_a_failure_that_nobody_explains_is_unknown(counted: Counted) -> None:
+    """A pull of somebody without a pod has no kubelet to speak for it."""
+    counted.rows(running())
+    counted.rows(running(phase=Phase.FAILED))
+    counted.rows(after=REASON_SECONDS)
+
+    assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") == 1
+
+
+def test_phases_and_errors_of_estimates_are_observed(counted: Counted) -> None:
+    """With the registry and the class of size."""
+    counted.rows(running(seconds_left=25.0))
+    counted.rows(running(phase=Phase.COMPLETED), after=20)
+    pods = {"shop/web-1": waiting(left=left(30), at=20)}
+    counted.store.replace_pods((), pods)
+    counted.metrics.account.catch_up()
+    counted.store.replace_pods(pods, {"shop/web-1": waiting(state=PodState.READY, ended_at=60.0)})
+
+    assert counted.value("pulltrace_pull_phase_duration_seconds_sum", phase="download", registry="docker.io") == 20
+    assert counted.value("pulltrace_estimate_error_ratio_sum", size="medium") == 0.25
+    assert counted["pulltrace_ready_estimate_error_ratio_sum"] == pytest.approx(1 / 3)
+
+
 def test_what_is_true_now_is_read_when_it_is_asked_for(counted: Counted) -> None:
     """Gauges and the counters of the cluster need no events."""
-    counted.cluster.lease_event(Put(counted.writer.lease(pull(1), pull(2), recent=(ended(3),))), 0)
-    counted.cluster.lease_event(Put(counted.writer.lease(node="node-2", junk="junk")), 0)
+    counted.lease(counted.writer.lease(pull(1), pull(2, phase=Phase.UNPACKING), recent=(ended(3),)))
+    counted.lease(counted.writer.lease(node="node-2", junk="junk"))
+    counted.store.replace_pods((), {"shop/web-1": waiting(), "shop/web-2": waiting("web-2", state=PodState.READY)})
+    counted.watches[1].restarts["ended"] += 2
+    counted.watches[2].restarts["ended"] += 3
+    counted.metrics.account.catch_up()
+    counted.now = 30
 
     assert counted["pulltrace_pulls_active"] == 2
+    assert counted.value("pulltrace_pulls_in_progress", phase="unpacking") == 1
+    assert counted.value("pulltrace_pulls_in_progress", phase="resolving") == 0
+    assert counted["pulltrace_pulls_stalled"] == 1
+    assert counted.value("pulltrace_pods_waiting", namespace="shop") == 1
+    assert counted.value("pulltrace_node_last_report_age_seconds", node="node-2") == 30
     assert counted["pulltrace_sse_clients_active"] == 7
+    assert counted["pulltrace_leader"] == 1
     assert counted["pulltrace_agent_reports_total"] == 2
     assert counted["pulltrace_lease_decode_errors_total"] == 1
-    assert counted.metrics.registry.get_sample_value("pulltrace_build_info", {"version": __version__}) == 1
+    assert counted.value("pulltrace_watch_restarts_total", resource="pods", reason="ended") == 5
+    assert counted.value("pulltrace_build_info", version=__version__) == 1
+
+
+def test_a_follower_tells_of_itself_only(counted: Counted) -> None:
+    """So that a sum over all replicas is what the leader says."""
+    counted.leading = False
+    counted.lease(counted.writer.lease(pull()))
+
+    assert counted["pulltrace_leader"] == 0
+    assert counted.names() == {
+        "pulltrace_build_info",
+        "pulltrace_leader",
+        "pulltrace_sse_clients_active",
+        "pulltrace_watch_restarts",
+    }
+
+
+def test_nothing_is_counted_twice_after_a_fail_over(counted: Counted) -> None:
+    """A new leader counts from the moment at which it leads; of what it saw as a follower, nothing."""
+    counted.leading = False
+    counted.lease(counted.writer.lease(pull(1, downloaded_bytes=100)))
+    counted.metrics.account.catch_up()
+    counted.leading = True
+    counted.lease(counted.writer.lease(pull(2, downloaded_bytes=10), pull(1, downloaded_bytes=400)))
+
+    assert counted["pulltrace_pulls_total"] == counted["pulltrace_agent_reports_total"] == 1
+    assert counted["pulltrace_pull_bytes_total"] == 310
+
+    counted.leading = False
+    counted.lease(counted.writer.lease(recent=(ended(1, downloaded_bytes=400), ended(2, downloaded_bytes=10))))
+    counted.metrics.account.catch_up()
+    counted.leading = True
+
+    assert counted["pulltrace_pull_bytes_total"] == 310
+    assert counted["pulltrace_pull_duration_seconds_count"] == 0
 
 
 def test_names_are_those_of_version_0_1(counted: Counted) -> None:
@@ -124,9 +248,9 @@ def test_names_are_those_of_version_0_1(counted: Counted) -> None:
     )
 
 
-def test_names_follow_the_rules_of_prometheus(counted: Counted) -> None:
+def test_names_follow_the_rules_of_prometheus() -> None:
     """What `promtool check metrics` asks: help for each, counters and only they end in _total, base units."""
-    for family in counted.metrics.registry.collect():
+    for family in sample_registry().collect():
         assert re.fullmatch(r"pulltrace_[a-z_]+", family.name)
         assert family.documentation
         assert not family.name.endswith(("_total", "_count", "_sum", "_bucket", "_counter", "_gauge"))
@@ -135,11 +259,88 @@ def test_names_follow_the_rules_of_prometheus(counted: Counted) -> None:
         assert bool(totals) is (family.type == "counter")
 
 
-def test_no_label_is_named_by_users(counted: Counted) -> None:
-    """Image, pod and node names would be series without end."""
-    counted.lease(counted.writer.lease(pull(), recent=(ended(2),)))
-    labels = {
-        label for family in counted.metrics.registry.collect() for sample in family.samples for label in sample.labels
-    }
+def test_every_family_has_a_sample() -> None:
+    """The documentation reads its labels there."""
+    empty = [family.name for family in sample_registry().collect() if not family.samples]
 
-    assert labels == {"le", "version"}
+    assert empty == []
+
+
+def test_no_label_is_named_by_image_pod_or_layer() -> None:
+    """There is no end to those."""
+    labels = {label for family in sample_registry().collect() for sample in family.samples for label in sample.labels}
+
+    assert labels == {"le", "namespace", "node", "phase", "reason", "registry", "resource", "size", "version"}
+
+
+# -- A big cluster, and users who want it to be bigger -------------------------------------------
+
+NODES, PULLS = 500, 2500
+
+
+def hostile(counted: Counted) -> Iterator[PullView]:
+    """Pulls of 2,500 registries that go through all phases, and all fail for another reason in the end."""
+    for number in range(PULLS):
+        yield running(number, node=f"node-{number % NODES}", repositories=(f"r{number}.example.com/app",))
+
+
+def crowded(counted: Counted) -> None:
+    """500 nodes, 2,500 pulls, each of a registry and with a pod in a namespace of its own, all labels in use."""
+    reasons = list(Reason)
+    leases = (counted.writer.lease(node=f"node-{number}") for number in range(NODES))
+    counted.cluster.lease_event(Listed(tuple(leases)), 0)
+    counted.metrics.account.catch_up()
+    for phase in (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING, Phase.COMPLETED):
+        rows = [
+            replace(row, pull=replace(row.pull, phase=phase, ended_at=START + 9, seconds_left=9.0))
+            for row in hostile(counted)
+        ]
+        counted.rows(*rows, after=10)
+    for number, row in enumerate(hostile(counted)):
+        failed = replace(row.pull, id=f"{10_000 + number:012x}", phase=Phase.FAILED, ended_at=START)
+        failure = Failure(reasons[number % len(reasons)], "x")
+        counted.store.replace((), {failed.id: replace(row, pull=failed, failure=failure)})
+    counted.metrics.account.catch_up()
+    for state in (NeedState.QUEUED, NeedState.PULLING):
+        pods = [
+            waiting(f"p{n}", need(state, image=f"r{n}.example.com/a:1"), namespace=f"ns-{n}", node=f"node-{n % NODES}")
+            for n in range(PULLS)
+        ]
+        counted.store.replace_pods((), {pod.id: pod for pod in pods})
+        counted.now += 10
+        counted.metrics.account.catch_up()
+    counted.rows(*hostile(counted))
+
+
+def series(registry: CollectorRegistry) -> int:
+    return sum(len(family.samples) for family in registry.collect())
+
+
+def test_there_are_no_more_than_2000_series_at_500_nodes(counted: Counted) -> None:
+    """However many registries and namespaces users come up with."""
+    crowded(counted)
+    count = series(counted.metrics.registry)
+    print(f"{count} series at {NODES} nodes and {PULLS} pulls, all labels in use")
+
+    assert NODES + MOST_NAMESPACES + 40 * MOST_REGISTRIES < count <= 2000
+
+
+def test_a_scrape_keeps_the_loop_for_less_than_20_ms(counted: Counted) -> None:
+    """Only reading the values happens there; the text is written in a thread."""
+    crowded(counted)
+    times = []
+    for _ in range(10):
+        began = time.thread_time()
+        tuple(counted.metrics.registry.collect())
+        times.append(time.thread_time() - began)
+    print(f"a scrape reads the values in {min(times) * 1000:.1f} to {max(times) * 1000:.1f} ms of CPU")
+
+    assert min(times) < 0.02
+
+
+@pytest.mark.parametrize("host", ["", "EVIL", "a\n", "x" * 200, 'a"}\n', "ünï"])
+def test_a_hostile_registry_has_no_label(counted: Counted, host: str) -> None:
+    """Names come from pods, so from anybody."""
+    counted.rows(running(repositories=(f"{host}/app",)))
+
+    assert counted.value("pulltrace_downloaded_bytes_total", registry="other")

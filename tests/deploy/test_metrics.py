@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.metrics import Metrics
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.metrics import sample_registry
 from tests.deploy.manifests import CHART, KUSTOMIZE
 
 FILES = (
@@ -23,8 +21,7 @@ FILES = (
 
 def exported() -> set[str]:
     """The names of all series that the aggregator exports."""
-    store = PullStore()
-    page = generate_latest(Metrics(store, Cluster(store, 60), lambda: 0).registry).decode()
+    page = generate_latest(sample_registry()).decode()
     return set(re.findall(r"^(pulltrace_\w+)", page, re.MULTILINE))
 
 
