@@ -55,6 +55,8 @@ def test_an_aggregator_needs_no_flags() -> None:
         watch_namespaces=(),
         history_ttl=1800.0,
         write_budget=100,
+        kubernetes_events=True,
+        event_budget=10,
         log_level="info",
     )
 
@@ -69,6 +71,7 @@ def test_a_variable_sets_what_no_flag_sets() -> None:
     assert aggregator(PULLTRACE_WRITE_BUDGET="10000").write_budget == 10_000
     assert agent(PULLTRACE_START_SPREAD="0s").start_spread == 0
     assert agent(PULLTRACE_REPORT_INTERVAL="5s", PULLTRACE_LOG_LEVEL="debug").report_interval == 5
+    assert not aggregator(PULLTRACE_KUBERNETES_EVENTS="False").kubernetes_events
     assert aggregator(PULLTRACE_WATCH_NAMESPACES="a, b").watch_namespaces == ("a", "b")
 
 
@@ -144,6 +147,8 @@ WRONG = [
     (Aggregator, "--write-budget", "0", "a whole number from 1 to 10000"),
     (Aggregator, "--write-budget", "10001", "a whole number from 1 to 10000"),
     (Aggregator, "--write-budget", "1.5", "a whole number from 1 to 10000"),
+    (Aggregator, "--kubernetes-events", "yes", "true or false"),
+    (Aggregator, "--event-budget", "0", "a whole number from 1 to 1000"),
     (Agent, "--start-spread", "11m", "a duration from 0s to 10m, such as 30s"),
     (Standalone, "--report-interval", "6m", "a duration from 200ms to 5m, such as 1s"),
     (Demo, "--log-level", "inf\no", "one of debug, info, warn, error"),

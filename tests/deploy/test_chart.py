@@ -89,6 +89,7 @@ def test_pods_get_settings_that_the_programs_take() -> None:
     assert (aggregator.http_addr, aggregator.metrics_addr) == (":8080", ":9090")
     assert aggregator.watch_namespaces == ("team-a", "team-b")
     assert (agent.start_spread, aggregator.write_budget) == (30, 100)
+    assert (aggregator.kubernetes_events, aggregator.event_budget) == (True, 10)
     known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (settings.Agent, settings.Aggregator)
              for flag in re.findall(r"--[a-z-]+", settings.parser(kind, "x").format_help())}  # fmt: skip
     given = variables(agent_pod(found)).keys() | variables(aggregator_pod(found)).keys()

@@ -48,6 +48,7 @@ def test_unknown_key(path: str, value: Any) -> None:
         ("agent.containerd.group", 0),
         ("agent.reportInterval", "1"),
         ("aggregator.writeBudget", 0),
+        ("aggregator.kubernetesEvents.budget", 0),
         ("agent.image.digest", "sha256:abc"),
         ("aggregator.replicas", "two"),
         ("service.port", 70000),

@@ -15,7 +15,7 @@ from tests.deploy.manifests import rendered, the
 pytestmark = pytest.mark.real("promtool")
 
 FIRST, SECOND = ('namespace="pulltrace",pod="a"', 'namespace="pulltrace",pod="b"')
-"""Two replicas: each counts for itself."""
+"""Two replicas, the second of which leads after the first."""
 BUCKET = "pulltrace_pull_duration_seconds_bucket"
 
 
@@ -37,7 +37,7 @@ def promtool(*arguments: str | Path) -> str:
 
 def test_rules_are_valid(rules: Path) -> None:
     """Promtool takes the rules and finds no two that are the same."""
-    assert "SUCCESS: 5 rules found" in promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
+    assert "SUCCESS: 6 rules found" in promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ def test_rules_are_valid(rules: Path) -> None:
     [
         ({f"pulltrace_build_info{{{FIRST}}}": "1x60"}, "PulltraceDown", False),
         ({'pulltrace_build_info{namespace="other"}': "1x60"}, "PulltraceDown", True),
+        (
+            {f"pulltrace_leader{{{FIRST}}}": "1x20 0x40", f"pulltrace_leader{{{SECOND}}}": "0x21 1x39"},
+            "PulltraceHasNoLeader",
+            False,
+        ),
+        ({f"pulltrace_leader{{{FIRST}}}": "0x60"}, "PulltraceHasNoLeader", True),
         ({f"pulltrace_agent_reports_total{{{FIRST}}}": "9+1x60"}, "PulltraceHearsNoAgents", False),
         ({f"pulltrace_agent_reports_total{{{FIRST}}}": "9x60"}, "PulltraceHearsNoAgents", True),
         ({f"pulltrace_lease_decode_errors_total{{{FIRST}}}": "9x60"}, "PulltraceUnreadableLeases", False),

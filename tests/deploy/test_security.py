@@ -39,6 +39,13 @@ def test_rights() -> None:
     assert rights(rendered()) == RIGHTS
 
 
+def test_without_events_of_its_own_it_writes_none() -> None:
+    """Who switches the Events off gives no right to write them."""
+    found = rights(rendered({"aggregator": {"kubernetesEvents": {"enabled": False}}}))
+
+    assert "events: list watch" in found["ClusterRole", "", "pulltrace-aggregator-pods"]
+
+
 def test_every_role_is_bound_to_its_own_account() -> None:
     """Each role goes to one ServiceAccount of this release, and to nobody else."""
     bindings = {which: one for which, one in rendered().items() if which[0].endswith("Binding") and "roleRef" in one}
