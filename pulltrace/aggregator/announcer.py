@@ -16,10 +16,14 @@ from pulltrace.aggregator.labels import registry_of
 from pulltrace.aggregator.live import Live
 from pulltrace.aggregator.usual import Usual
 from pulltrace.kube.pod_events import PodEvent
+from pulltrace.pulls.view import PodView
 
 AGAIN_SECONDS = 15.0
 LOOKS_PER_EVENT = 10
 """Texts that are made in vain, because nothing in them has changed, cost time too."""
+
+POD_LOOKS = 1000
+"""Pods that are looked at in one go: a few milliseconds, in which nothing else happens."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,8 @@ class Announcer:
         self._refilled_at: float | None = None
         self._pods: dict[str, _Pod] = {}
         """By UID: the waiting pods."""
+        self._turns: list[str] = []
+        """Ids of the pods that are still to be looked at, before all are again."""
 
     def due(self, now: float, quiet: Collection[str] = ()) -> list[PodEvent]:
         """What is to be said now; of pods in the namespaces `quiet` nothing."""
@@ -50,7 +56,7 @@ class Announcer:
             return []
         usual, rates = self._rates()
         open_matters: list[tuple[float, float, Matter]] = []
-        for pod in self._live.waiting.values():
+        for pod in self._turn():
             known = self._pods[pod.uid]
             matter = event_texts.matter(pod, known.seen_at, self._live, usual, rates, now)
             if matter is None or pod.namespace in quiet:
@@ -81,6 +87,13 @@ class Announcer:
         """A second's worth at most is saved up."""
         since = self._per_second if self._refilled_at is None else (now - self._refilled_at) * self._per_second
         self._allowed, self._refilled_at = min(self._allowed + since, max(self._per_second, 1.0)), now
+
+    def _turn(self) -> list[PodView]:
+        """The pods that are looked at now: all, or one part after the other."""
+        if not self._turns:
+            self._turns = list(self._live.waiting)
+        keys, self._turns = self._turns[:POD_LOOKS], self._turns[POD_LOOKS:]
+        return [pod for key in keys if (pod := self._live.waiting.get(key)) is not None]
 
     def _know(self, now: float) -> None:
         waiting = {pod.uid for pod in self._live.waiting.values()}

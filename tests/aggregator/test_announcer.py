@@ -209,6 +209,16 @@ def test_the_budget_holds_and_is_fair() -> None:
     assert len(told) == 910
 
 
+def test_a_crowd_is_looked_at_in_parts() -> None:
+    """Of 2,500 pods everybody's turn comes within four seconds."""
+    scene = Scene(*(waiting(f"web-{number}") for number in range(2500)), pulls=(running(),), per_second=1000)
+    scene.now = 10
+    told = [scene.after(1) for _ in range(4)]
+
+    assert max(len(events) for events in told) == 1000
+    assert sum(len(events) for events in told) == len({event.pod for events in told for event in events}) == 2500
+
+
 def test_a_budget_is_not_saved_up() -> None:
     """After an hour of silence there is still no more than one second's worth at once."""
     scene = Scene(*(waiting(f"web-{number}") for number in range(100)), pulls=(running(),))

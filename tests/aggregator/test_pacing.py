@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,13 @@ class Chosen:
 class Replica:
     """A replica's cluster, its viewers, and its part in the election."""
 
-    def __init__(self, election: Electing | None = None, *, leading: bool = True) -> None:
+    def __init__(
+        self,
+        election: Electing | None = None,
+        *,
+        leading: bool = True,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    ) -> None:
         self.elector = Chosen(leading=leading)
         self.cluster = Cluster(PullStore(), 600)
         self.streams = self.requests = 0
@@ -66,7 +73,7 @@ class Replica:
             monotonic=virtual_time.now,
             wall=lambda: 1_700_000_000 + virtual_time.now(),
         )
-        self.running = asyncio.create_task(self.pacing.run())
+        self.running = asyncio.create_task(self.pacing.run(beside))
 
     @property
     def intervals(self) -> list[str]:
@@ -212,5 +219,32 @@ def test_a_leader_whose_work_fails_ends_the_process() -> None:
 
     def broken(now: float) -> tuple[int, int]:
         raise ZeroDivisionError
+
+    virtual_time.run(scenario())
+
+
+def test_what_else_the_leader_does_is_done_by_the_leader_only() -> None:
+    """Of two replicas it runs at the one that leads, ends when that is stopped, and goes on at the other."""
+
+    async def scenario() -> None:
+        server, timing = FakeApiServer(), Timing(monotonic=virtual_time.now)
+        terms: dict[str, list[float]] = {"a": [], "b": []}
+        replicas = []
+        for identity, term in terms.items():
+
+            async def work(term: list[float] = term) -> None:
+                term.append(virtual_time.now())
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    term.append(virtual_time.now())
+
+            replicas.append(Replica(Elector(Line(server), "ns", NAME, identity, timing=timing), beside=[work]))
+            await asyncio.sleep(30)
+        await replicas[0].end()
+        await asyncio.sleep(10)
+        await replicas[1].end()
+        [_, ended_at], [began_at, _] = terms["a"], terms["b"]
+        assert ended_at <= began_at <= ended_at + 3
 
     virtual_time.run(scenario())

@@ -199,6 +199,30 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
         assert server.get("leases", "ns", pace.LEASE)["spec"]["holderIdentity"] == ""
 
 
+async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
+    """Its rows are as good as the leader's; its metrics are those of its own process."""
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    metrics_port, leases = free_port(), MemoryLeaseStore()
+    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
+    held = {"metadata": {"name": pace.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
+    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
+        server.put("leases", held)
+        elector = Elector(connection, "ns", pace.LEASE, "b")
+        serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
+        async with aiohttp.ClientSession() as session:
+            follower = Running(leases, MemoryStore(), session)
+            follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
+            await follower.report(pull())
+            await follower.row_where(lambda row: True)
+            async with session.get(f"{follower.metrics_url}/metrics") as answer:
+                page = await answer.text()
+        stop.set()
+        await asyncio.wait_for(serving, 10)
+
+    assert "\npulltrace_leader 0.0\n" in page
+    assert "pulltrace_pulls" not in page
+
+
 async def test_an_open_stream_does_not_hold_up_the_end() -> None:
     """Stopping ends the streams of those who watch."""
     async with running() as aggregator, aggregator.session.get(aggregator.url + "/api/v1/events") as stream:

@@ -26,9 +26,11 @@ real = pytest.mark.real("etcd")
 
 
 LEADER = """
-import asyncio, sys
+import asyncio, logging, sys
 from pulltrace.kube.connection import connect
 from pulltrace.kube.leadership import Elector
+
+logging.basicConfig()
 
 async def main():
     async with await connect(sys.argv[1]) as connection:
@@ -36,7 +38,10 @@ async def main():
         async def work():
             elector.publish({"pulltrace.io/by": "a process"})
             print("leads", flush=True)
-            await asyncio.Event().wait()
+            while True:
+                if elector.leading:
+                    print("step", flush=True)
+                await asyncio.sleep(0.1)
         await elector.run(work)
 
 asyncio.run(main())
@@ -109,6 +114,35 @@ async def test_a_leader_that_is_gone_is_replaced(control_plane: ControlPlane, tm
     print(f"gone without a release: another leads after {took:.1f} s")
 
     assert took <= 17
+
+
+@real
+async def test_a_leader_that_was_frozen_is_replaced_and_does_not_go_on(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    """A process that is stopped and goes on later finds that it does not lead, before its next step."""
+    control_plane.create_service_account("election", "default")
+    log = tmp_path / "leader.log"
+    process = Process([sys.executable, "-c", LEADER, str(control_plane.kubeconfig), NAME], log)
+    async with await connect(str(control_plane.kubeconfig)) as connection:
+        with process:
+            await until(lambda: "step" in process.tail())
+            follower = Replica(connection, "b")
+            await until(lambda: follower.elector.annotations.get("pulltrace.io/by") == "a process")
+            process.signal(signal.SIGSTOP)
+            frozen, steps = time.monotonic(), log.read_text().count("step")
+            async with asyncio.timeout(30):
+                await follower.working.wait()
+            took = time.monotonic() - frozen
+            process.signal(signal.SIGCONT)
+            await until(lambda: "does not lead any more" in process.tail())
+            after = log.read_text().count("step")
+            assert follower.elector.leading
+            await follower.stop()
+    print(f"frozen without a release: another leads after {took:.1f} s")
+
+    assert took <= 17
+    assert after <= steps + 1  # it may have been stopped between the question and the step
 
 
 @real

@@ -65,7 +65,9 @@ class Candidate:
     def __init__(self, server: FakeApiServer, identity: str, clock_offset: float = 0.0) -> None:
         self.line = Line(server)
         self.clock_offset = clock_offset
-        timing = Timing(monotonic=virtual_time.now)
+        self.frozen_seconds = 0.0
+        """How long its process has been stopped: time that went by without it."""
+        timing = Timing(monotonic=lambda: virtual_time.now() + self.frozen_seconds)
         self.elector = Elector(self.line, "ns", NAME, identity, timing=timing, wall=self._wall)
         self.terms: list[tuple[float, float | None]] = []
         """When each term's work began and ended."""

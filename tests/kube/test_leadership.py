@@ -317,3 +317,32 @@ async def test_refusals_are_counted(api: FakeApiServer) -> None:
     await asyncio.sleep(5)
 
     assert 2 <= leader.elector.refusals <= 4
+
+
+@in_virtual_time
+async def test_a_process_that_was_frozen_knows_that_it_does_not_lead_any_more(api: FakeApiServer) -> None:
+    """D1: who wakes up after another could have taken over asks the clock, and must win the Lease again."""
+    leader, _ = await led(api)
+    leader.frozen_seconds = LEASE_SECONDS
+    assert not leader.elector.leading
+
+    taken = lease(api)
+    api.put("leases", {**taken, "spec": {**taken["spec"], "holderIdentity": "b"}})
+    await asyncio.sleep(RETRY_SECONDS)
+
+    assert not leader.works
+    assert not leader.elector.leading
+    assert not leader.running.done()
+
+
+@in_virtual_time
+async def test_a_clock_that_jumps_back_and_forth_is_not_noticed(api: FakeApiServer) -> None:
+    """D5: a wall clock that is set again every few seconds, at leader and follower, costs no leadership."""
+    leader, follower = await led(api)
+    for number in range(60):
+        leader.clock_offset, follower.clock_offset = (HOUR, -HOUR) if number % 2 else (-HOUR, HOUR)
+        await asyncio.sleep(5)
+        assert leader.works
+        assert not follower.works
+
+    assert len(leader.terms) == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pulltrace.pulls.quantities import from_rfc3339, human_bytes, human_seconds, rfc3339
+from pulltrace.pulls.quantities import from_rfc3339, human_bytes, human_seconds, rfc3339, spoken_seconds
 
 NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 
@@ -54,3 +54,11 @@ def test_what_is_no_time(text: str) -> None:
     """A time without a zone, or none at all, is refused."""
     with pytest.raises(ValueError):
         from_rfc3339(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0 s"), (19.6, "20 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
+)
+def test_spoken_seconds(seconds: float, text: str) -> None:
+    """With the unit apart, as within a sentence."""
+    assert spoken_seconds(seconds) == text
