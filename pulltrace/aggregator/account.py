@@ -50,6 +50,10 @@ class Account:
             for taker in self._takers:
                 taker.take(changes, now)
 
+    def begin_again(self) -> None:
+        """What is there now has happened before: a first list has come in, of pods for example."""
+        self._sequence = None
+
     async def run(self) -> None:
         """Stays up to date until it is cancelled."""
         while True:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pulltrace.aggregator.account import Account
 from pulltrace.aggregator.announcer import Announcer
 from pulltrace.aggregator.announcing import Announcing
 from pulltrace.aggregator.cluster import Cluster
@@ -75,7 +76,7 @@ async def run(
             tasks.create_task(metrics.account.run()),
         ]
         if pods is not None:
-            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists)))
+            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.account)))
         if elector is not None:
             pacing = Pacing(
                 elector, cluster, settings.writes_per_second,
@@ -118,9 +119,11 @@ async def _follow_leases(leases: LeaseWatching, cluster: Cluster, lists: _Lists)
         lists.leases = True
 
 
-async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists) -> None:
+async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, account: Account) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
+        if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
+            account.begin_again()
         lists.pods = True
 
 

@@ -65,3 +65,17 @@ def test_a_gap_is_a_beginning() -> None:
     account.catch_up()
 
     assert (kept.begun, kept.taken) == ([0, 5], [])
+
+
+def test_another_first_list_is_another_beginning() -> None:
+    """That of the pods comes after that of the Leases, and tells of failures that are as old."""
+    store, kept = PullStore(), Kept()
+    account = Account(store, (kept,), lambda: 0.0)
+    account.catch_up()
+    put(store, 1)
+    account.begin_again()
+    account.catch_up()
+    put(store, 2)
+    account.catch_up()
+
+    assert (kept.begun, kept.taken) == ([0, 1], [[2]])
