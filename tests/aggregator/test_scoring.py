@@ -61,7 +61,8 @@ def test_rows_that_are_gone_are_forgotten() -> None:
     scoring.take(pods(None, waiting(left=left(5)), None), 0)
     scoring.take(pods(None, waiting("web-2"), waiting("web-2", state=PodState.GONE)), 0)
 
-    assert scoring._halves == scoring._waits == {}
+    assert scoring._halves == {}
+    assert scoring._waits == {}
 
 
 def test_the_estimate_that_held_at_a_quarter_of_a_pods_wait_is_judged() -> None:
