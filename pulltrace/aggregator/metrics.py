@@ -135,9 +135,14 @@ class Metrics:
             return
         self._reports.inc(self._seen[0] - seen[0])
         self._problems.inc(self._seen[1] - seen[1])
-        for change in changes:
-            if isinstance(change, Change):
-                self._count(change, now)
+        pulls = [change for change in changes if isinstance(change, Change)]
+        gone = [change.before for change in pulls if change.before is not None and change.after is None]
+        told = {(row.node, row.image) for row in gone if not row.reached_containerd}  # by pods only
+        for change in pulls:
+            after = change.after
+            if change.before is None and after and after.failure and (after.node, after.image) in told:
+                continue  # the same failure, whose own row comes late
+            self._count(change, now)
         for view in [view for view, until in self._unexplained.values() if until <= now]:
             del self._unexplained[view.id]
             self._failed(view, Reason.UNKNOWN)

@@ -157,6 +157,20 @@ def test_a_failure_that_nobody_explains_is_unknown(counted: Counted) -> None:
     assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") == 1
 
 
+def test_a_failure_that_pods_told_of_first_is_counted_once(counted: Counted) -> None:
+    """Its own row takes the place of theirs; a new try is a pull of its own."""
+    failure = Failure(Reason.NOT_FOUND, "not found")
+    theirs = replace(running(7, Phase.FAILED), failure=failure, reached_containerd=False)
+    own, retry = replace(running(8, Phase.FAILED), failure=failure), running(9)
+    for before, after in ((), theirs), ((theirs,), own), ((), retry):
+        counted.store.replace([row.id for row in before], {after.id: after})
+        counted.metrics.account.catch_up()
+
+    assert counted["pulltrace_pulls_total"] == 2
+    assert counted["pulltrace_pull_errors_total"] == 1
+    assert counted.value("pulltrace_pull_failures_total", reason="not_found", registry="docker.io") == 1
+
+
 def test_phases_and_errors_of_estimates_are_observed(counted: Counted) -> None:
     """With the registry and the class of size."""
     counted.rows(running(seconds_left=25.0))
