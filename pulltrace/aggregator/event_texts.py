@@ -22,6 +22,8 @@ PROGRESS, QUEUED, STALLED, SLOW = "ImagePullProgress", "ImagePullQueued", "Image
 
 FIRST_SECONDS = 10.0
 """What has not taken so long is not worth an Event."""
+SILENT_SECONDS = 20.0
+"""A report of a download that moves says nothing of what is, when it is so old. As in the web UI."""
 WARN_STALLED_SECONDS = 30.0
 WARN_SLOW_SECONDS = 60.0
 SLOW_SHARE = 0.2
@@ -62,6 +64,8 @@ def matter(
                 return None
             if (pull.stalled_seconds(now) or 0) >= WARN_STALLED_SECONDS:
                 return Matter(STALLED, pod, need, pull)
+            if pull.view.pull.bytes_per_second > 0 and now - pull.moved_at > SILENT_SECONDS:
+                return None
             slow = seconds >= WARN_SLOW_SECONDS and _slow(pull, usual, rates)
             return Matter(SLOW if slow else PROGRESS, pod, need, pull)
     for need in pod.needs:

@@ -31,11 +31,14 @@ class Scene:
         for taker in (self.live, self.usual):
             taker.begin(snapshot, self.now)
 
-    def after(self, seconds: float, **arguments: Any) -> list[PodEvent]:
-        """What is due each second until then."""
+    def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[PodEvent]:
+        """What is due each second until then; a byte of each pull comes each second, where its rate says so."""
         events = []
         for _ in range(round(seconds)):
             self.now += 1
+            for pull in self.live.running.values():
+                if pull.view.pull.bytes_per_second > 0 and not silent:
+                    pull.moved_at = self.now
             events += self.announcer.due(self.now, **arguments)
         return events
 
@@ -189,8 +192,12 @@ def test_nothing_is_guessed(pod: PodView) -> None:
 
 
 def test_a_silent_agent_is_not_quoted() -> None:
-    """What its last report said is not what is."""
+    """What its last report said is not what is, as soon as it should have said more."""
     assert Scene(waiting(), pulls=(running(stale=True),)).after(60) == []
+
+    scene = Scene(waiting("web-1", need(left=left(300))), pulls=(running(),))
+    assert len(scene.after(100, silent=True)) == 1
+    assert len(scene.after(1)) == 1
 
 
 def test_the_budget_holds_and_is_fair() -> None:
