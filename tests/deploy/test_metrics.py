@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
 from pulltrace.aggregator.metrics import sample_registry
+from tests.cluster import binaries
 from tests.deploy.manifests import CHART, KUSTOMIZE
 
 FILES = (
@@ -32,6 +34,16 @@ def test_metrics_exist(path: Path) -> None:
 
     assert asked
     assert asked - exported() == set()
+
+
+@pytest.mark.real("promtool")
+def test_promtool_finds_nothing_to_say() -> None:
+    """`promtool check metrics` is silent about names, types, labels and help texts of all families."""
+    command = [str(binaries.debian("promtool")), "check", "metrics"]
+    page = generate_latest(sample_registry())
+    told = subprocess.run(command, input=page, capture_output=True, timeout=30, check=False)
+
+    assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
 
 
 def test_dashboard_is_the_same_in_both_installs() -> None:
