@@ -80,7 +80,7 @@ async def run(
         if elector is not None:
             pacing = Pacing(
                 elector, cluster, settings.writes_per_second,
-                streams=lambda: app.stream.clients, requests=lambda: app.pulls.answers, synced=lambda: lists.leases,
+                streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lambda: lists.leases,
             )  # fmt: skip
             beside = []
             if event_writer is not None:

@@ -9,22 +9,31 @@ from pathlib import Path
 
 import falcon.asgi
 
-from pulltrace.pulls.view import PullSource
+from pulltrace.pulls.view import NodeSource, PullSource
 from pulltrace.server import problems, stream
+from pulltrace.server.answering import Answering
 from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
+from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import Fragments
+from pulltrace.server.nodes import Nodes, NoNodes
+from pulltrace.server.pods import OnePod, Pods, Workloads
 from pulltrace.server.probes import Check, Probe, all_is_well
-from pulltrace.server.pulls import Pulls
+from pulltrace.server.pulls import OnePull, Pulls
 from pulltrace.server.static import BUILT_UI, StaticFiles
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An ASGI application; `stream.clients` tells how many are watching, `pulls.answers` how often it was asked."""
+    """An ASGI application; `stream.clients` tells how many are watching, `answers` how often it was asked."""
 
     stream: stream.EventStream
-    pulls: Pulls
+    _answering: Answering
     _entry: Application
+
+    @property
+    def answers(self) -> int:
+        """How often a document of the API was asked for so far."""
+        return self._answering.answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entry(scope, receive, send)
@@ -33,21 +42,28 @@ class App:
 def create_app(
     source: PullSource,
     *,
+    nodes: NodeSource | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
     max_clients: int = stream.MAX_CLIENTS,
     static_folder: Path = BUILT_UI,
     clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> App:
     """The application that shows what the source has."""
-    fragments = Fragments()
-    events = stream.EventStream(source, fragments, max_clients=max_clients, clock=clock)
-
-    pulls = Pulls(source, fragments, clock)
+    clocks = Clocks(clock, monotonic)
+    fragments = Fragments(clocks)
+    answering = Answering(source, fragments, clocks)
+    events = stream.EventStream(source, fragments, max_clients=max_clients, clocks=clocks)
 
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)
-    pages.add_route("/api/v1/pulls", pulls)
+    pages.add_route("/api/v1/pulls", Pulls(answering))
+    pages.add_route("/api/v1/pulls/{pull_id}", OnePull(answering))
+    pages.add_route("/api/v1/pods", Pods(answering))
+    pages.add_route("/api/v1/pods/{namespace}/{name}", OnePod(answering))
+    pages.add_route("/api/v1/workloads", Workloads(answering))
+    pages.add_route("/api/v1/nodes", Nodes(answering, nodes or NoNodes()))
     pages.add_route("/healthz", Probe(healthy))
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
@@ -58,4 +74,4 @@ def create_app(
         else:
             await pages(scope, receive, send)
 
-    return App(events, pulls, secured(route))
+    return App(events, answering, secured(route))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, Phase
-from pulltrace.pulls.view import Change, PullView
+from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, PodView, PullView
 
 
 class PullKind(StrEnum):
@@ -24,6 +24,17 @@ class PullKind(StrEnum):
     FAILED = "pull.failed"
     """It ended and was no success, or nobody saw whether it was: the phase tells which."""
     REMOVED = "pull.removed"
+
+
+class PodKind(StrEnum):
+    """What happened to a pod."""
+
+    WAITING = "pod.waiting"
+    """It is new, or anything about it changed while it waits."""
+    READY = "pod.ready"
+    GONE = "pod.gone"
+    REMOVED = "pod.removed"
+    """Its history has run out."""
 
 
 class LayerKind(StrEnum):
@@ -60,17 +71,34 @@ class LayerEvent:
     layer: Layer
 
 
-Event = PullEvent | LayerEvent
+@dataclass(frozen=True, slots=True)
+class PodEvent:
+    """A pod, and what became of it."""
+
+    kind: PodKind
+    sequence: int
+    view: PodView
+    """For a pod that is gone from the list, the last that was known."""
 
 
-def coalesce(changes: Iterable[Change], *, layers: bool = False) -> list[Event]:
+Event = PullEvent | LayerEvent | PodEvent
+
+_POD_KINDS = {PodState.READY: PodKind.READY, PodState.GONE: PodKind.GONE}
+
+
+def coalesce(changes: Iterable[AnyChange], *, layers: bool = False) -> list[Event]:
     """The events of all these changes (in the order of their sequence), one change or many."""
     histories: dict[str, list[Change]] = {}
+    of_pods: dict[str, list[PodEvent]] = {}
     for change in changes:
         view = change.after or change.before
-        if view is not None:
+        if view is None:
+            continue
+        if isinstance(change, PodChange):
+            _add_pod_event(of_pods.setdefault(view.id, []), change)
+        else:
             histories.setdefault(view.id, []).append(change)
-    events: list[Event] = []
+    events: list[Event] = [event for of_pod in of_pods.values() for event in of_pod]
     for history in histories.values():
         of_pull = _pull_events(history)
         events += _with_layers(of_pull, _layer_events(history)) if layers else of_pull
@@ -106,6 +134,19 @@ def _pull_event(change: Change) -> PullEvent | None:
     else:
         kind = PullKind.PROGRESS
     return PullEvent(kind, change.sequence, after)
+
+
+def _add_pod_event(events: list[PodEvent], change: PodChange) -> None:
+    if change.after is not None:
+        event = PodEvent(_POD_KINDS.get(change.after.state, PodKind.WAITING), change.sequence, change.after)
+    elif change.before is not None:
+        event = PodEvent(PodKind.REMOVED, change.sequence, change.before)
+    else:
+        return
+    if events and events[-1].kind in {event.kind, PodKind.WAITING}:
+        events[-1] = event
+    else:
+        events.append(event)
 
 
 def _with_layers(of_pull: list[PullEvent], of_layers: list[LayerEvent]) -> list[Event]:

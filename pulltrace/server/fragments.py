@@ -7,10 +7,11 @@ runs, putting texts together that are there takes 5 to 20 ms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable, Mapping
 
-from pulltrace.pulls.view import PullView
-from pulltrace.server import wire
+from pulltrace.pulls.view import Row
+from pulltrace.server import wire_pods
+from pulltrace.server.clocks import Clocks
 
 SPARE_ROWS = 256
 """So many texts of rows that may be gone are kept before somebody looks."""
@@ -21,38 +22,24 @@ _NOTHING: tuple[None, bytes] = (None, b"")
 class Fragments:
     """The JSON texts of the rows that were asked for."""
 
-    def __init__(self) -> None:
-        self._by_id: dict[str, tuple[PullView | None, bytes]] = {}
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
+        self._by_id: dict[str, tuple[Row | None, bytes]] = {}
 
-    def of(self, view: PullView) -> bytes:
-        known, text = self._by_id.get(view.id, _NOTHING)
-        if known is not view:
-            text = wire.encode_pull(view)
-            self._by_id[view.id] = (view, text)
+    def of(self, row: Row) -> bytes:
+        known, text = self._by_id.get(row.id, _NOTHING)
+        if known is not row:
+            text = wire_pods.encode(row, self._clocks.to_wall())
+            self._by_id[row.id] = (row, text)
         return text
 
-    def of_all(self, views: Collection[PullView], fits: Callable[[PullView], bool] | None = None) -> list[bytes]:
-        """The texts of those that fit, in the order in which people read them.
+    def of_all(self, rows: Iterable[Row]) -> list[bytes]:
+        return [self.of(row) for row in rows]
 
-        `views` are all rows there are: what is not among them is forgotten.
-        """
-        texts = [self.of(view) for view in in_order(filter(fits, views))]
-        if len(self._by_id) > len(views) + SPARE_ROWS:
-            there = {view.id for view in views}
-            self._by_id = {pull_id: known for pull_id, known in self._by_id.items() if pull_id in there}
-        return texts
+    def forget(self, row_id: str) -> None:
+        self._by_id.pop(row_id, None)
 
-    def forget(self, pull_id: str) -> None:
-        self._by_id.pop(pull_id, None)
-
-
-def in_order(views: Iterable[PullView]) -> list[PullView]:
-    """Running pulls first (oldest first), then ended ones (newest first)."""
-    return sorted(views, key=_place)
-
-
-def _place(view: PullView) -> tuple[bool, float, str]:
-    it = view.pull
-    if it.phase.ended:
-        return (True, -(it.started_at if it.ended_at is None else it.ended_at), it.id)
-    return (False, it.started_at, it.id)
+    def keep_only(self, *there: Mapping[str, Row]) -> None:
+        """Forgets what is not among all the rows there are, if that is worth the trouble."""
+        if len(self._by_id) > sum(map(len, there)) + SPARE_ROWS:
+            self._by_id = {key: known for key, known in self._by_id.items() if any(key in rows for rows in there)}

@@ -14,10 +14,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from pulltrace.pulls.view import Change, PodChange, PullSource, PullView, Snapshot, Subscription
-from pulltrace.server import coalescing, wire
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, PullView, Snapshot, Subscription
+from pulltrace.server.answering import BOOT
+from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import Fragments
+from pulltrace.server.groups import Frames, Group, Options
 
 WINDOW_SECONDS = 0.25
 """Four pictures a second look live, and a burst of changes costs no more than that."""
@@ -27,6 +30,8 @@ QUEUED_BLOCKS = 16
 
 LOOK_SECONDS = 1.0
 """How often a silent source is asked whether it has closed, or has become complete."""
+
+Row = TypeVar("Row", PullView, PodView)
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +43,8 @@ class TooManyViewers(Exception):
 class Viewer:
     """One reader of the stream: a short queue of blocks."""
 
-    def __init__(self, snapshot: Callable[[], bytes], *, layers: bool) -> None:
-        self.layers = layers
+    def __init__(self, options: Options, snapshot: Callable[[], bytes]) -> None:
+        self.options = options
         self._snapshot = snapshot
         self._snapshot_due = True
         self._blocks: deque[bytes] = deque()
@@ -95,43 +100,54 @@ class Hub:
         *,
         max_viewers: int,
         window_seconds: float,
-        clock: Callable[[], float],
+        clocks: Clocks,
     ) -> None:
         self._source = source
         self._fragments = fragments
         self._max_viewers = max_viewers
         self._window_seconds = window_seconds
-        self._clock = clock
+        self._clocks = clocks
+        self._groups: dict[Options, Group] = {}
         self._viewers: set[Viewer] = set()
         self._following: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
-        self._rows: dict[str, PullView] = {}
+        self._pulls: dict[str, PullView] = {}
+        self._pods: dict[str, PodView] = {}
         self._sequence = 0
         self._synced = False
-        self._snapshot: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._viewers)
 
-    def join(self, *, layers: bool) -> Viewer:
+    def join(self, options: Options) -> Viewer:
         """A new viewer, which begins with a snapshot; whoever joins must leave."""
         if len(self._viewers) >= self._max_viewers:
             raise TooManyViewers
         if self._following is None:
             self._following = asyncio.create_task(self._follow(self._subscribe()), name="hub of the live stream")
-        viewer = Viewer(self._written_snapshot, layers=layers)
+        group = self._groups.get(options)
+        if group is None:
+            group = self._groups[options] = Group(options, self._fragments, self._clocks)
+            group.begin(self._pulls, self._pods)
+        viewer = Viewer(options, lambda: self._snapshot_of(group))
+        group.viewers.add(viewer)
         self._viewers.add(viewer)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
+        group = self._groups.get(viewer.options)
+        if group is not None:
+            group.viewers.discard(viewer)
+            if not group.viewers:
+                del self._groups[viewer.options]
         if not self._viewers and self._following is not None:
             self._following.cancel()
             self._stop()
 
     async def _follow(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
-        gathered: list[Change] = []
+        gathered: list[AnyChange] = []
         due = loop.time()
         try:
             while not self._source_closed():
@@ -145,7 +161,7 @@ class Hub:
                     subscription = self._subscribe_again()
                     gathered = []
                     continue
-                gathered += (change for change in changes if not isinstance(change, PodChange))
+                gathered += changes
                 if not self._synced and self._source.snapshot().synced:
                     subscription = self._subscribe_again()
                     gathered = []
@@ -189,43 +205,39 @@ class Hub:
         return subscription
 
     def _take(self, snapshot: Snapshot) -> None:
-        self._rows = dict(snapshot.pulls)
+        self._pulls = dict(snapshot.pulls)
+        self._pods = dict(snapshot.pods)
         self._sequence = snapshot.sequence
         self._synced = snapshot.synced
-        self._snapshot = None
+        for group in self._groups.values():
+            group.begin(self._pulls, self._pods)
 
-    def _publish(self, changes: Sequence[Change]) -> None:
+    def _publish(self, changes: Sequence[AnyChange]) -> None:
         if not changes:
             return
-        plain = self._written(changes, layers=False)
-        layered = self._written(changes, layers=True) if any(viewer.layers for viewer in self._viewers) else b""
-        for change in changes:
-            if change.after is not None:
-                self._rows[change.after.id] = change.after
-            elif change.before is not None:
-                self._rows.pop(change.before.id, None)
-                self._fragments.forget(change.before.id)
         self._sequence = changes[-1].sequence
-        self._snapshot = None
-        for viewer in self._viewers:
-            viewer.offer(layered if viewer.layers else plain)
-
-    def _written(self, changes: Sequence[Change], *, layers: bool) -> bytes:
-        now = self._clock()
-        events: list[bytes] = []
-        for event in coalescing.coalesce(changes, layers=layers):
-            if isinstance(event, coalescing.PullEvent):
-                data = wire.pull_event(event, self._fragments.of(event.view), now)
+        frames = Frames(self._fragments, self._clocks)
+        blocks = [(group, group.block(changes, frames, self._event_id)) for group in self._groups.values()]
+        for change in changes:
+            if isinstance(change, PodChange):
+                self._put(self._pods, change.before, change.after)
             else:
-                data = wire.layer_event(event, now)
-            events.append(wire.sse(data, sequence=event.sequence))
-        return b"".join(events)
+                self._put(self._pulls, change.before, change.after)
+        for group, block in blocks:
+            if block:
+                for viewer in group.viewers:
+                    viewer.offer(block)
 
-    def _written_snapshot(self) -> bytes:
-        """The rows as of the last block, written once for all viewers that come before the next."""
-        if self._snapshot is None:
-            data = wire.document(
-                self._fragments.of_all(self._rows.values()), synced=self._synced, now=self._clock(), kind="snapshot"
-            )
-            self._snapshot = wire.sse(data, sequence=self._sequence, name="snapshot")
-        return self._snapshot
+    def _put(self, rows: dict[str, Row], before: Row | None, after: Row | None) -> None:
+        if after is not None:
+            rows[after.id] = after
+        elif before is not None:
+            rows.pop(before.id, None)
+            self._fragments.forget(before.id)
+
+    @property
+    def _event_id(self) -> bytes:
+        return b"%s-%d" % (BOOT.encode(), self._sequence)
+
+    def _snapshot_of(self, group: Group) -> bytes:
+        return group.snapshot(self._pulls, self._pods, synced=self._synced, event_id=self._event_id)

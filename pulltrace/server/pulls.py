@@ -1,62 +1,51 @@
-"""`GET /api/v1/pulls`: every row there is, or those that the query asks for."""
+"""`GET /api/v1/pulls`: every pull there is, or those that the query asks for; and one alone by its id."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
+import falcon
 import falcon.asgi
 
-from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import PullSource, PullView
-from pulltrace.server import problems, wire
-from pulltrace.server.fragments import Fragments
+from pulltrace.server import paging, wire
+from pulltrace.server.answering import Answering
+from pulltrace.server.filters import OF_PULLS, Filters
 
-ANY_TEXT = ()
-
-QUERY: Mapping[str, Sequence[str]] = {
-    "node": ANY_TEXT,
-    "namespace": ANY_TEXT,
-    "image": ANY_TEXT,
-    "phase": tuple(phase.value for phase in Phase),
-}
+QUERY = {**OF_PULLS, **paging.QUERY}
 
 
 class Pulls:
-    """The rows of the source, as one document."""
+    """The pulls as one list."""
 
-    def __init__(self, source: PullSource, fragments: Fragments, clock: Callable[[], float]) -> None:
-        self._source = source
-        self._fragments = fragments
-        self._clock = clock
-        self.answers = 0
-        """How often it was asked so far."""
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        wanted = problems.read_query(request.query_string, QUERY)
-        self.answers += 1
-        snapshot = self._source.snapshot()
-        texts = self._fragments.of_all(snapshot.pulls.values(), lambda view: fits(view, wanted))
-        response.content_type = "application/json"
-        response.cache_control = ["no-store"]
-        response.data = wire.document(texts, synced=snapshot.synced, now=self._clock())
+        query = self._answering.query(request, QUERY)
+        filters = Filters.of(query)
+        snapshot = self._answering.source.snapshot()
+        rows = filter(filters.fit_pull, snapshot.pulls.values())
+        if not self._answering.unchanged(request, response, snapshot):
+            self._answering.send_list(response, "pulls", query, rows, paging.place_of_pull, snapshot)
 
     on_head = on_get
 
 
-def fits(view: PullView, wanted: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the row has, for every parameter, one of the values given for it."""
-    return all(_FITS[name](view, value_of_any) for name, value_of_any in wanted.items())
+class OnePull:
+    """One pull."""
 
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
 
-def _names(view: PullView) -> tuple[str, ...]:
-    """All that a row may be looked for by: also the names that are not certain, and what pods call it."""
-    certain = () if view.image is None else (view.image,)
-    return (*certain, *view.candidates, *view.pull.repositories, *(each.image for each in view.waiting))
+    async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response, pull_id: str) -> None:
+        self._answering.query(request, {})
+        snapshot = self._answering.source.snapshot()
+        view = snapshot.pulls.get(pull_id)
+        if view is None:
+            raise falcon.HTTPNotFound(
+                title="No such pull",
+                description=f"There is no pull {pull_id[:40]!r}: it never was, or has ended too long ago.",
+            )
+        text = self._answering.fragments.of(view)
+        now = self._answering.clocks.wall()
+        self._answering.send(response, wire.single("pull", text, synced=snapshot.synced, now=now))
 
-
-_FITS: Mapping[str, Callable[[PullView, Sequence[str]], bool]] = {
-    "node": lambda view, values: view.node in values,
-    "namespace": lambda view, values: any(each.namespace in values for each in view.waiting),
-    "image": lambda view, values: any(value in name for name in _names(view) for value in values),
-    "phase": lambda view, values: view.pull.phase.value in values,
-}
+    on_head = on_get

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections.abc import Callable
 
 import falcon
 
 from pulltrace.pulls.view import PullSource
 from pulltrace.server import hub, problems
 from pulltrace.server.asgi import Message, Receive, Scope, Send, respond
+from pulltrace.server.clocks import Clocks
+from pulltrace.server.filters import OF_PULLS, Filters
 from pulltrace.server.fragments import Fragments
+from pulltrace.server.groups import Options
 
 PATH = "/api/v1/events"
 
@@ -48,7 +49,8 @@ _HEADERS = (
     # Ingress controllers built on nginx gather what a server says, unless told not to.
     (b"x-accel-buffering", b"no"),
 )
-_QUERY = {"layers": ("true", "false")}
+_SWITCH = ("true", "false")
+QUERY = {"layers": _SWITCH, "pods": _SWITCH, **OF_PULLS}
 
 
 class EventStream:
@@ -64,9 +66,11 @@ class EventStream:
         ping_seconds: float = PING_SECONDS,
         send_seconds: float = SEND_SECONDS,
         max_age_seconds: float = MAX_AGE_SECONDS,
-        clock: Callable[[], float] = time.time,
+        clocks: Clocks | None = None,
     ) -> None:
-        self._hub = hub.Hub(source, fragments, max_viewers=max_clients, window_seconds=window_seconds, clock=clock)
+        self._hub = hub.Hub(
+            source, fragments, max_viewers=max_clients, window_seconds=window_seconds, clocks=clocks or Clocks()
+        )
         self._max_clients = max_clients
         self._ping_seconds = ping_seconds
         self._send_seconds = send_seconds
@@ -101,9 +105,10 @@ class EventStream:
     def _join(self, scope: Scope) -> hub.Viewer:
         if scope["method"] != "GET":
             raise falcon.HTTPMethodNotAllowed(["GET"])
-        query = problems.read_query(scope["query_string"].decode("latin-1"), _QUERY)
+        query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
+        layers, pods = (query.get(name, _SWITCH[1:])[-1] == "true" for name in ("layers", "pods"))
         try:
-            return self._hub.join(layers=query.get("layers", ("false",))[-1] == "true")
+            return self._hub.join(Options(layers=layers, pods=pods, filters=Filters.of(query)))
         except hub.TooManyViewers:
             raise falcon.HTTPServiceUnavailable(
                 title="Too many viewers",

@@ -8,15 +8,16 @@ when every byte has arrived, and a number that makes no sense never becomes an e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
+from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.quantities import rfc3339
-from pulltrace.pulls.view import PullView
-from pulltrace.server.coalescing import LayerEvent, PullEvent
+from pulltrace.pulls.view import PullView, WaitingContainer, Workload
+from pulltrace.server.coalescing import LayerEvent, PodEvent, PullEvent
 
 SCHEMA_VERSION = "v1"
 
@@ -41,14 +42,17 @@ def _pull_percent(it: Pull) -> float:
     return percent(it.downloaded_bytes, it.total_bytes)
 
 
-def pull(view: PullView) -> Json:
-    """A row with everything that is known of it, its layers included."""
-    written = pull_without_layers(view)
+def pull(view: PullView, to_wall: float = 0.0) -> Json:
+    """A row with everything that is known of it, its layers included.
+
+    `to_wall` makes Unix seconds of the moments of this process's monotonic clock.
+    """
+    written = pull_without_layers(view, to_wall)
     written["layers"] = [] if view.pull.phase.ended else [layer(view.id, each) for each in view.pull.layers]
     return written
 
 
-def pull_without_layers(view: PullView) -> Json:
+def pull_without_layers(view: PullView, to_wall: float = 0.0) -> Json:
     it = view.pull
     total = it.total_bytes or 0
     written: Json = {
@@ -72,10 +76,7 @@ def pull_without_layers(view: PullView) -> Json:
         "layersDone": it.layers_done,
         "startedAt": rfc3339(it.started_at),
         "progressedAt": rfc3339(it.progressed_at),
-        "pods": [
-            {"namespace": each.namespace, "podName": each.pod, "container": each.container, "image": each.image}
-            for each in view.waiting
-        ],
+        "pods": [_waiting(each) for each in view.waiting],
     }
     if it.seconds_left is not None and math.isfinite(it.seconds_left):
         written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
@@ -83,10 +84,33 @@ def pull_without_layers(view: PullView) -> Json:
             written["etaRangeSeconds"] = [math.ceil(bound) for bound in it.seconds_left_range]
     if it.ended_at is not None:
         written["completedAt"] = rfc3339(it.ended_at)
-    if it.error is not None:
+    if view.failure is not None:
+        written["error"] = view.failure.message
+        written["failure"] = failure(view.failure, to_wall)
+    elif it.error is not None:
         written["error"] = it.error
+    if not view.reached_containerd:
+        written["reachedContainerd"] = False
     if it.target_digest is not None:
         written["digest"] = it.target_digest
+    return written
+
+
+def _waiting(it: WaitingContainer) -> Json:
+    written: Json = {"namespace": it.namespace, "podName": it.pod, "container": it.container, "image": it.image}
+    if it.workload is not None:
+        written["workload"] = workload(it.workload)
+    return written
+
+
+def workload(it: Workload) -> Json:
+    return {"namespace": it.namespace, "kind": it.kind, "name": it.name}
+
+
+def failure(it: Failure, to_wall: float) -> Json:
+    written: Json = {"reason": it.reason.value, "message": it.message, "tries": it.tries}
+    if it.retry_at is not None:
+        written["retryAt"] = rfc3339(it.retry_at + to_wall)
     return written
 
 
@@ -104,49 +128,60 @@ def layer(pull_id: str, it: Layer) -> Json:
     }
 
 
-def encode_pull(view: PullView) -> bytes:
-    """A row as JSON text, to be put into documents and frames as it is."""
-    return orjson.dumps(pull(view))
-
-
-def document(encoded_pulls: Iterable[bytes], *, synced: bool, now: float, kind: str | None = None) -> bytes:
-    """All rows: the answer of `GET /api/v1/pulls`, and with a `kind` the data of an event."""
-    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
-    if kind is not None:
-        written["type"] = kind
+def document(
+    rows: Mapping[str, Iterable[bytes]],
+    *,
+    synced: bool,
+    now: float,
+    kind: str | None = None,
+    next_cursor: str | None = None,
+) -> bytes:
+    """Lists of encoded rows, each under its name: the answer to a GET, and with a `kind` the data of an event."""
+    written = _head(now, kind)
     written["synced"] = synced
-    written["pulls"] = [orjson.Fragment(each) for each in encoded_pulls]
+    for name, texts in rows.items():
+        written[name] = [orjson.Fragment(each) for each in texts]
+    if next_cursor is not None:
+        written["nextCursor"] = next_cursor
     return orjson.dumps(written)
+
+
+def single(name: str, encoded_row: bytes, *, synced: bool, now: float) -> bytes:
+    """One row, as the answer to a GET."""
+    return orjson.dumps({**_head(now), "synced": synced, name: orjson.Fragment(encoded_row)})
 
 
 def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
     """The data of a `pull.…` event."""
-    return orjson.dumps(
-        {
-            "schemaVersion": SCHEMA_VERSION,
-            "timestamp": rfc3339(now),
-            "type": event.kind.value,
-            "nodeName": event.view.node,
-            "pull": orjson.Fragment(encoded_pull),
-        }
-    )
+    written = _head(now, event.kind.value)
+    return orjson.dumps({**written, "nodeName": event.view.node, "pull": orjson.Fragment(encoded_pull)})
 
 
-def layer_event(event: LayerEvent, now: float) -> bytes:
+def pod_event(event: PodEvent, encoded_pod: bytes, now: float) -> bytes:
+    """The data of a `pod.…` event."""
+    written = _head(now, event.kind.value)
+    return orjson.dumps({**written, "nodeName": event.view.node, "pod": orjson.Fragment(encoded_pod)})
+
+
+def layer_event(event: LayerEvent, now: float, to_wall: float = 0.0) -> bytes:
     """The data of a `layer.…` event."""
-    return orjson.dumps(
-        {
-            "schemaVersion": SCHEMA_VERSION,
-            "timestamp": rfc3339(now),
-            "type": event.kind.value,
-            "nodeName": event.view.node,
-            "pull": pull_without_layers(event.view),
-            "layer": layer(event.view.id, event.layer),
-        }
-    )
+    written = _head(now, event.kind.value)
+    written["nodeName"] = event.view.node
+    written["pull"] = pull_without_layers(event.view, to_wall)
+    written["layer"] = layer(event.view.id, event.layer)
+    return orjson.dumps(written)
 
 
-def sse(data: bytes, *, sequence: int, name: str | None = None) -> bytes:
+def _head(now: float, kind: str | None = None) -> Json:
+    head: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
+    if kind is not None:
+        head["type"] = kind
+    return head
+
+
+def sse(data: bytes, *, name: bytes | None = None, event_id: bytes | None = None) -> bytes:
     """One server-sent event. JSON as orjson writes it has no line breaks, so `data` is one line."""
-    head = b"" if name is None else b"event: %s\n" % name.encode()
-    return b"%sid: %d\ndata: %s\n\n" % (head, sequence, data)
+    head = b"" if name is None else b"event: %s\n" % name
+    if event_id is not None:
+        head += b"id: %s\n" % event_id
+    return b"%sdata: %s\n\n" % (head, data)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.pulls.model import Layer, LayerState, Phase
-from pulltrace.pulls.view import Change, PullView
+from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
 from pulltrace.server.coalescing import LayerEvent, PullEvent, coalesce
-from tests.server.views import changes, layer, view
+from tests.server.views import MONOTONIC, changes, layer, pod, view
 
 RESOLVING = view(phase=Phase.RESOLVING)
 RUNNING = view(downloaded_bytes=1)
@@ -143,3 +143,19 @@ def test_failed_pull_leaves_its_layers() -> None:
     assert told(changes(before, FAILED), layers=True) == [("pull.failed", 1)]
     assert told(changes(before, None), layers=True) == [("pull.removed", 1)]
     assert told(changes(ended, COMPLETED), layers=True) == [("pull.progress", 1)]
+
+
+def test_pods_are_told_as_they_end() -> None:
+    """Of a pod that changes the last is told; that it became ready or was deleted is never left out."""
+    waiting, later = pod(), pod(estimated_at=MONOTONIC)
+    ready, gone = pod(state=PodState.READY), pod(state=PodState.GONE)
+
+    def kinds(*views: PodView | None) -> list[str]:
+        found = [PodChange(index, views[index], views[index + 1]) for index in range(len(views) - 1)]
+        return [event.kind.value for event in coalesce(found)]
+
+    assert kinds(None, waiting, later) == ["pod.waiting"]
+    assert kinds(None, waiting, ready) == ["pod.ready"]
+    assert kinds(waiting, ready, None) == ["pod.ready", "pod.removed"]
+    assert kinds(waiting, ready, waiting, gone) == ["pod.ready", "pod.gone"]
+    assert kinds(None, None) == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import SPARE_ROWS, Fragments
 from tests.server.views import view
 
 
 def test_row_is_encoded_once() -> None:
     """The same row gives the same text, not an equal one."""
-    fragments = Fragments()
+    fragments = Fragments(Clocks())
     row = view()
 
     assert fragments.of(row) is fragments.of(row)
@@ -16,16 +17,18 @@ def test_row_is_encoded_once() -> None:
 
 def test_rows_that_are_gone_are_forgotten() -> None:
     """However many rows come and go, the texts that are kept are about as many as there are rows."""
-    fragments = Fragments()
+    fragments = Fragments(Clocks())
     for number in range(10 * SPARE_ROWS):
-        fragments.of_all([view(f"{number:012x}")])
+        row = view(f"{number:012x}")
+        fragments.of_all([row])
+        fragments.keep_only({row.id: row})
 
     assert len(fragments._by_id) <= 1 + SPARE_ROWS
 
 
 def test_row_that_was_removed_is_forgotten_at_once() -> None:
     """The text of a row that has been told to be gone is dropped."""
-    fragments = Fragments()
+    fragments = Fragments(Clocks())
     fragments.of(view())
     fragments.forget(view().id)
 

@@ -41,7 +41,7 @@ def test_nothing_yet() -> None:
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "no-cache"
     assert answer.text == '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","synced":false,"pulls":[]}'
 
 
@@ -82,10 +82,10 @@ def test_unknown_parameter_is_refused() -> None:
         "type": "about:blank",
         "title": "Bad query parameter",
         "status": 400,
-        "detail": "There is no parameter 'nodename': there is node, namespace, image, phase.",
+        "detail": "There is no parameter 'nodename': there is node, namespace, workload, image, phase, limit, cursor.",
         "parameter": "nodename",
         "value": "x",
-        "allowed": ["node", "namespace", "image", "phase"],
+        "allowed": ["node", "namespace", "workload", "image", "phase", "limit", "cursor"],
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from pulltrace.server.app import create_app
 from pulltrace.server.asgi import Application
+from pulltrace.server.clocks import Clocks
 from pulltrace.server.connection import Connection
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.serving import Address, AddressError, parse_address, serve
@@ -169,7 +170,7 @@ async def test_shutdown_ends_streams() -> None:
 async def test_slow_viewer_gets_a_snapshot() -> None:
     """A viewer that stops reading for a while gets the state of then, not all that happened."""
     source = FakePullSource(view())
-    app = EventStream(source, Fragments(), window_seconds=0.001)
+    app = EventStream(source, Fragments(Clocks()), window_seconds=0.001)
     sent = 0
     async with serving(app) as port:
         with socket.socket() as slow:
@@ -197,7 +198,7 @@ async def test_slow_viewer_gets_a_snapshot() -> None:
 async def test_peer_that_never_reads_is_cut_off() -> None:
     """A viewer that takes nothing at all loses its connection, and is forgotten."""
     source = FakePullSource(view(error="x" * 20_000_000))
-    app = EventStream(source, Fragments())
+    app = EventStream(source, Fragments(Clocks()))
     async with serving(app, connection=Impatient) as port, connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GET_EVENTS)
@@ -232,7 +233,7 @@ async def test_headers_of_later_requests_have_a_deadline() -> None:
 
 async def test_deadline_of_headers_spares_streams() -> None:
     """A request that is complete may be answered for as long as it takes."""
-    app = EventStream(FakePullSource(), Fragments(), ping_seconds=0.02)
+    app = EventStream(FakePullSource(), Fragments(Clocks()), ping_seconds=0.02)
     async with serving(app, connection=Impatient) as port, connection(port) as (reader, writer):
         writer.write(GET_EVENTS)
         async with asyncio.timeout(5):

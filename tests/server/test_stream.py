@@ -11,10 +11,16 @@ import pytest
 from falcon.testing import ASGIConductor, StreamedResult
 
 from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.view import PodState
+from pulltrace.server.answering import BOOT
+from pulltrace.server.clocks import Clocks
+from pulltrace.server.filters import Filters
 from pulltrace.server.fragments import Fragments
-from pulltrace.server.stream import EventStream
+from pulltrace.server.groups import Options
+from pulltrace.server.problems import read_query
+from pulltrace.server.stream import QUERY, EventStream
 from tests.fakes.pull_source import FakePullSource
-from tests.server.views import NOW, layer, until, view
+from tests.server.views import NOW, POD, layer, pod, until, view
 
 ROW = (
     '{"id":"0123456789ab","nodeName":"node-1","imageRef":"docker.io/library/nginx:1.29","nameKnown":true,'
@@ -23,6 +29,7 @@ ROW = (
     '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
     '%s"layers":[]}'
 )
+CLOCKS = Clocks(lambda: NOW, lambda: 1000.0)
 HEAD = '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z"'
 ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
 
@@ -52,7 +59,7 @@ class Streams:
     def __init__(self, *views: Any, **options: Any) -> None:
         self.source = FakePullSource(*views)
         options.setdefault("window_seconds", 0.01)
-        self.app = EventStream(self.source, Fragments(), clock=lambda: NOW, **options)
+        self.app = EventStream(self.source, Fragments(CLOCKS), clocks=CLOCKS, **options)
 
     @asynccontextmanager
     async def open(self, query: str = "") -> AsyncIterator[Reader]:
@@ -70,7 +77,7 @@ async def test_snapshot_comes_first() -> None:
     streams = Streams(at(50))
     async with streams.open() as reader:
         assert await reader.event() == (
-            f'event: snapshot\nid: 1\ndata: {HEAD},"type":"snapshot","synced":true,'
+            f'event: snapshot\nid: {BOOT}-1\ndata: {HEAD},"type":"snapshot","synced":true,'
             f'"pulls":[{ROW % ("downloading", 50, 50, "")}]}}\n\n'
         )
         assert reader.result.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -93,7 +100,7 @@ async def test_changes_follow() -> None:
         removed = await reader.event()
 
     def event(number: int, kind: str, row: str) -> str:
-        return f'id: {number}\ndata: {HEAD},"type":"{kind}","nodeName":"node-1","pull":{row}}}\n\n'
+        return f'id: {BOOT}-{number}\ndata: {HEAD},"type":"{kind}","nodeName":"node-1","pull":{row}}}\n\n'
 
     assert started == event(1, "pull.started", ROW % ("downloading", 0, 0, ""))
     assert progress == event(2, "pull.progress", ROW % ("downloading", 50, 50, ""))
@@ -111,7 +118,7 @@ async def test_changes_of_a_window_are_one() -> None:
         streams.source.put(at(100, Phase.COMPLETED))
         both = await reader.until("}\n\n")
 
-    assert [line for line in both.splitlines() if line.startswith("id")] == ["id: 10", "id: 11"]
+    assert [line for line in both.splitlines() if line.startswith("id")] == [f"id: {BOOT}-11"]
     assert '"type":"pull.started"' in both
     assert '"type":"pull.completed"' in both
 
@@ -151,7 +158,7 @@ async def test_layers_on_request() -> None:
 async def test_all_viewers_are_sent_the_same_bytes() -> None:
     """An event is written once: two viewers get the very same object."""
     streams = Streams(at(0))
-    one, two = (streams.app._hub.join(layers=False) for _ in range(2))
+    one, two = (streams.app._hub.join(Options()) for _ in range(2))
     try:
         assert await one.next(5) is await two.next(5)
         streams.source.put(at(1))
@@ -204,7 +211,7 @@ async def test_hub_that_was_too_slow_begins_again() -> None:
 async def test_slow_viewer_begins_again() -> None:
     """A viewer that does not read for long gets the state of now, once, and no backlog."""
     streams = Streams(at(0))
-    slow, quick = (streams.app._hub.join(layers=False) for _ in range(2))
+    slow, quick = (streams.app._hub.join(Options()) for _ in range(2))
     try:
         await slow.next(5)
         await quick.next(5)
@@ -215,7 +222,7 @@ async def test_slow_viewer_begins_again() -> None:
         assert await quick.next(5)
         block = await slow.next(5)
         assert block is not None
-        assert block.startswith(b"event: snapshot\nid: 41\n")
+        assert block.startswith(b"event: snapshot\nid: %s-41\n" % BOOT.encode())
         assert b'"downloadedBytes":40' in block
         streams.source.put(at(41))
         assert b"pull.progress" in (await slow.next(5) or b"")
@@ -263,7 +270,7 @@ async def test_viewer_that_leaves_is_forgotten() -> None:
 async def test_viewer_that_leaves_at_once_is_forgotten() -> None:
     """A viewer that is gone before anything was sent leaves no subscription behind."""
     streams = Streams(at(0))
-    streams.app._hub.leave(streams.app._hub.join(layers=False))
+    streams.app._hub.leave(streams.app._hub.join(Options()))
 
     assert (streams.app.clients, len(streams.source.subscriptions)) == (0, 0)
 
@@ -285,7 +292,7 @@ async def test_viewers_are_limited() -> None:
     }
 
 
-@pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("node=x", "node"), ("layers=", "layers")])
+@pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("nodes=x", "nodes"), ("layers=", "layers")])
 async def test_bad_query(query: str, parameter: str) -> None:
     """What the stream does not know it refuses, before it begins."""
     answer = await ASGIConductor(Streams().app).simulate_get("/api/v1/events", query_string=query)
@@ -348,3 +355,74 @@ async def test_broken_source_sends_viewers_away(caplog: pytest.LogCaptureFixture
 
     assert subscription not in streams.source.subscriptions
     assert "The live stream broke" in caplog.text
+
+
+async def test_pods_on_request() -> None:
+    """With `pods=true` the snapshot has the pods beside the pulls, and events tell how they wait."""
+    streams = Streams(pod())
+    async with streams.open("pods=true") as detailed, streams.open() as plain:
+        assert '"pulls":[],"pods":[{"namespace":"shop","podName":"web-1"' in await detailed.event()
+        assert '"pods"' not in await plain.event()
+        streams.source.put(pod(state=PodState.READY), at(1))
+        both = await detailed.until("}\n\n")
+        assert '"type":"pod.ready","nodeName":"node-1","pod":{"namespace":"shop"' in both
+        assert "pod.ready" not in await plain.event()
+
+
+async def test_filters_choose_rows_and_changes() -> None:
+    """A viewer with filters is told of what fits, and nothing else: in the snapshot and after it."""
+    here, there = at(0), at(0, node="node-2", pull_id="00000000000b")
+    streams = Streams(here, there)
+    async with streams.open("node=node-2&layers=true") as reader:
+        snapshot = await reader.event()
+        assert here.id not in snapshot
+        assert there.id in snapshot
+        streams.source.put(at(1), at(2, node="node-2", pull_id=there.id))
+        change = await reader.event()
+        assert here.id not in change
+        assert '"downloadedBytes":2' in change
+
+
+async def test_row_that_fits_no_more_is_gone() -> None:
+    """For a viewer with filters a row comes when it begins to fit and goes when it does not any more."""
+    streams = Streams()
+    async with streams.open("phase=downloading") as reader:
+        await reader.event()
+        streams.source.put(at(0, Phase.RESOLVING))
+        streams.source.put(at(0))
+        assert '"type":"pull.started"' in await reader.event()
+        streams.source.put(at(100, Phase.UNPACKING))
+        assert '"type":"pull.removed"' in await reader.event()
+
+
+async def test_end_is_told_to_who_saw_the_pull() -> None:
+    """Nobody waits for a pull that has ended, yet who watched it by its pods is told how it ended, and when it goes."""
+    streams = Streams(at(0, waiting=(POD,)))
+    async with streams.open("namespace=shop") as reader, streams.open("namespace=other") as other:
+        await reader.event()
+        streams.source.put(at(100, Phase.COMPLETED))
+        assert '"type":"pull.completed"' in await reader.event()
+        async with streams.open("namespace=shop") as late:
+            assert at(0).id in await late.event()
+        streams.source.remove(at(0).id)
+        assert '"type":"pull.removed"' in await reader.event()
+        assert (await other.event()).count("event: snapshot") == 1
+
+
+async def test_same_question_is_one_group() -> None:
+    """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
+    streams = Streams(at(0))
+    hub = streams.app._hub
+    asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
+    viewers = [hub.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
+    for viewer in viewers:
+        await viewer.next(5)
+    streams.source.put(at(1))
+    blocks = [await viewer.next(5) for viewer in viewers]
+
+    assert blocks[0] is blocks[1]
+    assert blocks[0] == blocks[2]
+    assert len(hub._groups) == 2
+    for viewer in viewers:
+        hub.leave(viewer)
+    assert not hub._groups

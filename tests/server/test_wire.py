@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from pulltrace.pulls.model import LayerState, Phase
-from pulltrace.server import wire
+from pulltrace.server import wire, wire_pods
 from pulltrace.server.coalescing import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.server.views import NOW, POD, STARTED, layer, view
 
@@ -153,7 +153,7 @@ def test_layer_percent(state: LayerState, expected: float) -> None:
 
 def test_document() -> None:
     """A document holds the rows as they were encoded."""
-    assert wire.document([b'{"id":"a"}', b'{"id":"b"}'], synced=False, now=NOW) == (
+    assert wire.document({"pulls": [b'{"id":"a"}', b'{"id":"b"}']}, synced=False, now=NOW) == (
         b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","synced":false,"pulls":[{"id":"a"},{"id":"b"}]}'
     )
 
@@ -179,13 +179,13 @@ def test_layer_event_carries_its_layer_once() -> None:
 
 def test_hostile_names_stay_on_one_line() -> None:
     """Line breaks in a name cannot end the event or begin another."""
-    data = wire.encode_pull(view(image="a\n\ndata: {}\r\nevent: snapshot"))
+    data = wire_pods.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
 
-    assert wire.sse(data, sequence=3).count(b"\n") == 3
+    assert wire.sse(data).count(b"\n") == 2
     assert b"\r" not in data
 
 
 def test_sse_fields() -> None:
     """A named event has its name before id and data."""
-    assert wire.sse(b"{}", sequence=3, name="snapshot") == b"event: snapshot\nid: 3\ndata: {}\n\n"
-    assert wire.sse(b"{}", sequence=4) == b"id: 4\ndata: {}\n\n"
+    assert wire.sse(b"{}", name=b"snapshot", event_id=b"3") == b"event: snapshot\nid: 3\ndata: {}\n\n"
+    assert wire.sse(b"{}") == b"data: {}\n\n"

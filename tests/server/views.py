@@ -7,11 +7,28 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
-from pulltrace.pulls.view import Change, PullView, WaitingContainer
+from pulltrace.pulls.view import (
+    Change,
+    ImageNeed,
+    NeedState,
+    PodState,
+    PodView,
+    PullView,
+    TimeLeft,
+    WaitingContainer,
+    Workload,
+)
 
 NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 STARTED = datetime(2026, 11, 23, 15, 4, 0, tzinfo=UTC).timestamp()
+
+MONOTONIC = 1000.0
+"""The server's other clock at `NOW`."""
+
+WEB = Workload("shop", "Deployment", "web")
+NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.PULLING, "0123456789ab", left=TimeLeft(20, 12.5, 31))
 
 POD = WaitingContainer("shop", "web-1", "nginx", "nginx:1.29")
 
@@ -25,13 +42,30 @@ def view(
     candidates: tuple[str, ...] = (),
     waiting: tuple[WaitingContainer, ...] = (),
     stale: bool = False,
+    failure: Failure | None = None,
+    reached_containerd: bool = True,
     **pull: Any,
 ) -> PullView:
     pull.setdefault("started_at", STARTED)
     pull.setdefault("progressed_at", STARTED)
     if phase.ended:
         pull.setdefault("ended_at", NOW)
-    return PullView(node, Pull(id=pull_id, phase=phase, **pull), image, candidates, waiting, stale)
+    return PullView(
+        node, Pull(id=pull_id, phase=phase, **pull), image, candidates, waiting, stale, failure, reached_containerd
+    )
+
+
+def pod(name: str = "web-1", state: PodState = PodState.WAITING, **given: Any) -> PodView:
+    """A pod of `shop/Deployment/web` on node-1 that waits for one image, estimated a second before `NOW`."""
+    waits = state in {PodState.WAITING, PodState.FAILING}
+    given.setdefault("node", "node-1")
+    given.setdefault("workload", WEB)
+    given.setdefault("estimated_at", MONOTONIC - 1)
+    given.setdefault("waiting_since", STARTED)
+    given.setdefault("needs", (NEED,) if waits else ())
+    given.setdefault("left", TimeLeft(20, 12.5, 31) if waits else None)
+    given.setdefault("ended_at", None if waits else MONOTONIC - 1)
+    return PodView("shop", name, f"uid-of-{name}", state=state, **given)
 
 
 def layer(digit: str, state: LayerState, downloaded_bytes: int = 0, size_bytes: int = 100) -> Layer:

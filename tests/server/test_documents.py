@@ -1,0 +1,247 @@
+"""Pods, workloads and nodes as documents; pages and ETags of all lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from falcon.testing import TestClient
+
+from pulltrace.pulls.failures import Failure, Reason
+from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, NodeView, PodState, Row, Workload
+from pulltrace.server.app import create_app
+from tests.fakes.pull_source import FakePullSource
+from tests.server.views import MONOTONIC, NOW, POD, STARTED, pod, view
+
+HEAD = {"schemaVersion": "v1", "timestamp": "2026-11-23T15:04:05.678Z", "synced": True}
+WEB = {"namespace": "shop", "kind": "Deployment", "name": "web"}
+FAILURE = Failure(Reason.NOT_FOUND, "manifest unknown", tries=3, retry_at=MONOTONIC + 40)
+
+
+class SomeNodes:
+    """Two nodes."""
+
+    def nodes(self) -> Sequence[NodeView]:
+        return (
+            NodeView("node-1", MONOTONIC - 2.34, False, 1e6 + 0.4, 1, 2, 0, False),
+            NodeView("node-2", MONOTONIC - 90, True, 0.0, 0, 0, 1, True, "containerd does not answer"),
+        )
+
+
+def client(*rows: Row) -> TestClient:
+    return client_of(FakePullSource(*rows))
+
+
+def client_of(source: FakePullSource) -> TestClient:
+    return TestClient(create_app(source, nodes=SomeNodes(), clock=lambda: NOW, monotonic=lambda: MONOTONIC))
+
+
+def get(reader: TestClient, path: str) -> Any:
+    answer = reader.simulate_get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_pod_has_all_fields() -> None:
+    """A pod with what it waits for, each image with what is in front of it and why it failed."""
+    needs = (
+        ImageNeed("init", "init", "acme/tool:1", NeedState.FAILED, failure=FAILURE),
+        ImageNeed("web", "main", "nginx:1.29", NeedState.QUEUED, behind=(Ahead("redis:8", "00000000000a"), Ahead("x"))),
+    )
+    [written] = get(client(pod(needs=needs, state=PodState.FAILING)), "/api/v1/pods")["pods"]
+
+    assert written == {
+        "namespace": "shop",
+        "podName": "web-1",
+        "uid": "uid-of-web-1",
+        "nodeName": "node-1",
+        "workload": WEB,
+        "state": "failing",
+        "waitingSince": "2026-11-23T15:04:00.000Z",
+        "estimatedAt": "2026-11-23T15:04:04.678Z",
+        "etaSeconds": 20,
+        "etaRangeSeconds": [12, 31],
+        "readyAt": "2026-11-23T15:04:24.678Z",
+        "images": [
+            {
+                "container": "init", "role": "init", "image": "acme/tool:1", "state": "failed", "behind": [],
+                "failure": {
+                    "reason": "not_found", "message": "manifest unknown", "tries": 3,
+                    "retryAt": "2026-11-23T15:04:45.678Z",
+                },
+            },
+            {
+                "container": "web", "role": "main", "image": "nginx:1.29", "state": "queued",
+                "behind": [{"image": "redis:8", "pullId": "00000000000a"}, {"image": "x"}],
+            },
+        ],
+    }  # fmt: skip
+
+
+def test_pod_that_is_ready() -> None:
+    """A pod that waits no more says since when, and has no time left."""
+    [written] = get(client(pod(state=PodState.READY)), "/api/v1/pods")["pods"]
+
+    assert written["endedAt"] == "2026-11-23T15:04:04.678Z"
+    assert not {"etaSeconds", "etaRangeSeconds", "readyAt"} & written.keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["b", "a", "d", "c"]),
+        ("?node=node-2", ["b"]),
+        ("?namespace=shop&state=ready&state=gone", ["d", "c"]),
+        ("?namespace=other", []),
+        ("?workload=shop/deployment/web", ["a", "d", "c"]),
+        ("?workload=shop/Pod/b", ["b"]),
+        ("?image=nginx", ["b", "a"]),
+    ],
+)
+def test_pods_in_order_and_filtered(query: str, expected: list[str]) -> None:
+    """Waiting pods first, the oldest at the top, then the others, the newest first; kinds in any spelling."""
+    found = client(
+        pod("a"),
+        pod("b", node="node-2", waiting_since=STARTED - 5, workload=Workload("shop", "Pod", "b")),
+        pod("c", PodState.READY, ended_at=MONOTONIC - 50),
+        pod("d", PodState.GONE),
+        view(),
+    )
+
+    assert [each["podName"] for each in get(found, f"/api/v1/pods{query}")["pods"]] == expected
+
+
+def test_one_pod_and_one_pull() -> None:
+    """One row alone stands under its name."""
+    both = client(pod(), view())
+
+    assert get(both, "/api/v1/pods/shop/web-1")["pod"]["uid"] == "uid-of-web-1"
+    one = get(both, "/api/v1/pulls/0123456789ab")
+    assert one["pull"]["id"] == "0123456789ab"
+    assert {key: one[key] for key in HEAD} == HEAD
+
+
+@pytest.mark.parametrize(
+    ("path", "title"), [("/api/v1/pods/shop/web-2", "No such pod"), ("/api/v1/pulls/0", "No such pull")]
+)
+def test_row_that_is_not_there(path: str, title: str) -> None:
+    """A row that nobody knows is a problem document."""
+    answer = client(pod(), view()).simulate_get(path)
+
+    assert (answer.status_code, answer.json["title"]) == (404, title)
+
+
+def test_pull_of_a_workload() -> None:
+    """Pulls are found by what waits for them; a failure and what never reached containerd are told."""
+    owned = WEB | {}
+    waiting = (type(POD)("shop", "web-1", "nginx", "nginx:1.29", Workload(**owned)),)
+    failed = view(phase=Phase.FAILED, waiting=waiting, failure=FAILURE, reached_containerd=False)
+    rows = client(failed, view("00000000000b", waiting=(POD,)))
+
+    [written] = get(rows, "/api/v1/pulls?workload=shop/Deployment/web")["pulls"]
+    assert written["pods"][0]["workload"] == WEB
+    assert (written["error"], written["failure"]["tries"]) == ("manifest unknown", 3)
+    assert written["reachedContainerd"] is False
+
+
+@pytest.mark.parametrize("workload", ["web", "shop/web", "shop/Deployment/", "a/b/c/d"])
+def test_workload_is_written_in_three_parts(workload: str) -> None:
+    """A workload that cannot be one is refused with the form that it has."""
+    answer = client().simulate_get("/api/v1/pulls", params={"workload": workload})
+
+    assert answer.status_code == 400
+    assert "NAMESPACE/KIND/NAME, such as shop/Deployment/web" in answer.json["detail"]
+
+
+def test_workloads() -> None:
+    """A workload is the sum of its pods."""
+    pods = [pod(), pod("web-2", PodState.READY), pod("web-3", PodState.GONE)]
+    [written] = get(client(*pods), "/api/v1/workloads?namespace=shop")["workloads"]
+
+    assert written == {
+        "workload": WEB,
+        "pods": 2,
+        "ready": 1,
+        "failing": 0,
+        "images": ["nginx:1.29"],
+        "etaSeconds": 19,
+        "etaRangeSeconds": [11, 30],
+        "readyAt": "2026-11-23T15:04:24.678Z",
+        "slowestNode": "node-1",
+    }
+
+
+def test_nodes() -> None:
+    """Each node says when it was last heard of and what it does."""
+    assert get(client(), "/api/v1/nodes") == HEAD | {
+        "nodes": [
+            {
+                "nodeName": "node-1", "lastReportSeconds": 2.3, "stale": False, "bytesPerSec": 1000000,
+                "pulling": 1, "queued": 2, "failing": 0, "parallel": False,
+            },
+            {
+                "nodeName": "node-2", "lastReportSeconds": 90.0, "stale": True, "bytesPerSec": 0,
+                "pulling": 0, "queued": 0, "failing": 1, "parallel": True, "trouble": "containerd does not answer",
+            },
+        ]
+    }  # fmt: skip
+    assert [node["nodeName"] for node in get(client(), "/api/v1/nodes?node=node-2")["nodes"]] == ["node-2"]
+
+
+def test_no_nodes() -> None:
+    """Without a source of nodes there are none."""
+    assert get(TestClient(create_app(FakePullSource())), "/api/v1/nodes")["nodes"] == []
+
+
+def test_pages() -> None:
+    """Page after page gives every row once, in order, though rows come and go meanwhile."""
+    rows = [view(f"{number:012x}", started_at=STARTED + number) for number in range(7)]
+    rows.append(view("00000000000e", Phase.COMPLETED))
+    source = FakePullSource(*rows)
+    reader = client_of(source)
+    first = get(reader, "/api/v1/pulls?limit=3")
+    source.remove(rows[2].id)
+    second = get(reader, f"/api/v1/pulls?limit=3&cursor={first['nextCursor']}")
+    source.put(view("00000000000f", started_at=STARTED - 1))
+    third = get(reader, f"/api/v1/pulls?limit=3&cursor={second['nextCursor']}")
+
+    shown = [pull["id"][-1] for part in (first, second, third) for pull in part["pulls"]]
+    assert "".join(shown) == "0123456e"
+    assert "nextCursor" not in third
+
+
+@pytest.mark.parametrize("limit", ["0", "5001", "-1", "1.5", "many", "٣", "99999999999"])
+def test_bad_limit(limit: str) -> None:
+    """A limit is a whole number from 1 to 5000."""
+    answer = client().simulate_get("/api/v1/pods", params={"limit": limit})
+
+    assert (answer.status_code, answer.json["detail"]) == (400, "limit is a whole number from 1 to 5000.")
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "WzEsMiwzXQ", "%00", "é", "a" * 1000])
+def test_bad_cursor(cursor: str) -> None:
+    """A cursor that no answer gave is refused."""
+    answer = client().simulate_get("/api/v1/pulls", params={"cursor": cursor})
+
+    assert (answer.status_code, answer.json["parameter"]) == (400, "cursor")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/pulls?node=node-1", "/api/v1/pods"])
+def test_unchanged_list_is_not_sent_again(path: str) -> None:
+    """Who names the ETag of the last answer gets 304 until anything changes."""
+    source = FakePullSource(view(), pod())
+    reader = client_of(source)
+    first = reader.simulate_get(path)
+    etag = first.headers["etag"]
+    assert etag.startswith('W/"')
+    assert first.headers["cache-control"] == "no-cache"
+
+    again = reader.simulate_get(path, headers={"If-None-Match": f'"x", {etag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+
+    source.put(view(downloaded_bytes=1))
+    changed = reader.simulate_get(path, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
