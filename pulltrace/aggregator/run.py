@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 
+FAREWELL_SECONDS = 3.0
+"""How long viewers of the live stream may take to be told when to come back, before the servers stop."""
+
 
 @dataclass(frozen=True, slots=True)
 class AggregatorSettings:
@@ -69,6 +72,7 @@ async def run(
     live, usual = Live(), Usual()
     process = Process(lambda: elector is None or elector.leading, lambda: app.stream.clients, watches)
     metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
+    served = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         followers = [
             tasks.create_task(_follow_leases(leases, cluster, lists)),
@@ -88,14 +92,16 @@ async def run(
                 announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
                 beside.append(announcing.run)
             followers.append(tasks.create_task(pacing.run(beside)))
-        tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=stop))
+        tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
         tasks.create_task(
-            serve(create_metrics_app(metrics.registry), settings.metrics_addr, setting="--metrics-addr", stop=stop)
+            serve(create_metrics_app(metrics.registry), settings.metrics_addr, setting="--metrics-addr", stop=served)
         )
         await stop.wait()
         store.close()
         for follower in followers:
             follower.cancel()
+        await app.stream.ended(FAREWELL_SECONDS)
+        served.set()
 
 
 @dataclass(slots=True)

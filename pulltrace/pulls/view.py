@@ -229,6 +229,9 @@ class PullSource(Protocol):
     def subscribe(self) -> tuple[Snapshot, Subscription]:
         """A snapshot and every change after it, without a gap between them."""
 
+    def changes_after(self, sequence: int) -> Sequence[AnyChange] | None:
+        """The changes that came after that one; None when it is too long ago to tell."""
+
     @property
     def closed(self) -> bool:
         """True once the process is shutting down: streams end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -13,13 +12,11 @@ from falcon import ETag
 from pulltrace.pulls.view import PullSource, Snapshot
 from pulltrace.server import paging, problems, wire
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.event_ids import event_id
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.paging import Place, Row
 
 Query = Mapping[str, Sequence[str]]
-
-BOOT = secrets.token_hex(4)
-"""Sequences of another process, or of this one after a restart, mean nothing here."""
 
 
 class Answering:
@@ -62,7 +59,7 @@ class Answering:
     def unchanged(self, request: falcon.asgi.Request, response: falcon.asgi.Response, snapshot: Snapshot) -> bool:
         """Marks the answer with the state it tells of; True, and the answer is made, when the client has it already."""
         query = zlib.crc32(request.query_string.encode())
-        etag = ETag(f"{BOOT}-{snapshot.sequence}-{query:08x}")
+        etag = ETag(f"{event_id(snapshot.sequence).decode()}-{query:08x}")
         etag.is_weak = True
         response.etag = etag.dumps()
         response.cache_control = ["no-cache"]

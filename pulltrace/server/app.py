@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.nodes import Nodes, NoNodes
+from pulltrace.server.peers import Network
 from pulltrace.server.pods import OnePod, Pods, Workloads
 from pulltrace.server.probes import Check, Probe, all_is_well
 from pulltrace.server.pulls import OnePull, Pulls
+from pulltrace.server.room import DEFAULT_LIMITS, Limits
 from pulltrace.server.static import BUILT_UI, StaticFiles
 
 
@@ -45,7 +47,8 @@ def create_app(
     nodes: NodeSource | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
-    max_clients: int = stream.MAX_CLIENTS,
+    limits: Limits = DEFAULT_LIMITS,
+    proxies: Sequence[Network] = (),
     static_folder: Path = BUILT_UI,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
@@ -54,7 +57,7 @@ def create_app(
     clocks = Clocks(clock, monotonic)
     fragments = Fragments(clocks)
     answering = Answering(source, fragments, clocks)
-    events = stream.EventStream(source, fragments, max_clients=max_clients, clocks=clocks)
+    events = stream.EventStream(source, fragments, clocks, limits=limits, proxies=proxies)
 
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)

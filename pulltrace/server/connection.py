@@ -12,6 +12,9 @@ from typing import cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+CONNECTION = "connection"
+"""Where an application finds the connection in the `state` of its scope."""
+
 HEADER_SECONDS = 10.0
 """From the connection, or from the first byte of a further request, to the end of its headers."""
 
@@ -33,6 +36,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # uvicorn puts a copy of this into the scope of each request, as `state`.
+        self.app_state = {CONNECTION: self}
         if self.limit_concurrency is not None and len(self.connections) > 2 * self.limit_concurrency:
             transport.abort()
             return
@@ -55,6 +60,24 @@ class Connection(H11Protocol):
     def resume_writing(self) -> None:
         self._forget_writing()
         super().resume_writing()
+
+    def hand_over(self, heir: asyncio.Protocol) -> bool:
+        """Give the connection, in the middle of an answer, to another protocol; False when it is closed already.
+
+        Nothing of this one stays: uvicorn takes the request for one whose peer has left, and forgets it.
+        """
+        if self.transport.is_closing() or self.cycle.disconnected:
+            return False
+        self._forget_reading()
+        self._forget_writing()
+        self.connections.discard(self)
+        self.cycle.disconnected = True
+        self.transport.set_protocol(heir)
+        self.transport.resume_reading()
+        heir.connection_made(self.transport)
+        # What refers to itself is freed late: ten thousand of these are not to wait for the collector.
+        self.app_state = {}
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_reading()

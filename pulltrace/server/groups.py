@@ -5,31 +5,22 @@ An event that several groups are told of is written once, too (`Frames`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Callable, Iterable, Mapping
 
 from pulltrace.pulls.view import AnyChange, PodView, PullView
 from pulltrace.server import coalescing, paging, wire
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.coalescing import Event, LayerEvent, PodEvent
-from pulltrace.server.filters import NO_FILTERS, Filters
 from pulltrace.server.fragments import Fragments
+from pulltrace.server.options import Options
 from pulltrace.server.selection import Selection
+from pulltrace.server.viewer import Texts, Viewer
 
-if TYPE_CHECKING:
-    from pulltrace.server.hub import Viewer
+PING = b": ping\n\n"
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a viewer asks for."""
-
-    layers: bool = False
-    """Events of single layers too."""
-    pods: bool = False
-    """Pods beside the pulls."""
-    filters: Filters = NO_FILTERS
+RETRY_MILLISECONDS = (2000, 7000)
+"""When viewers come back after the end of a stream: not all at once."""
 
 
 class Frames:
@@ -59,29 +50,41 @@ class Frames:
 
 
 class Group:
-    """One set of options: the rows of its viewers, and the texts that they are sent."""
+    """One set of options: the rows of its viewers, and the texts that they are sent, ready for the connection."""
 
-    def __init__(self, options: Options, fragments: Fragments, clocks: Clocks) -> None:
+    def __init__(
+        self, options: Options, fragments: Fragments, clocks: Clocks, snapshot: Callable[[Group], bytes]
+    ) -> None:
+        """`snapshot` writes the one of this group, with all rows there are then."""
         self.options = options
         self.viewers: set[Viewer] = set()
+        self.texts = Texts(lambda: snapshot(self), options.framed(PING), self._farewell)
         self._fragments = fragments
         self._clocks = clocks
         self._selection = Selection(options.filters, pods=options.pods)
         self._snapshot: bytes | None = None
+        self._missed: dict[int, bytes] = {}
 
     def begin(self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView]) -> None:
         """Begin again with all rows there are."""
         self._selection.begin(pulls, pods if self.options.pods else {})
-        self._snapshot = None
+        self._forget_texts()
 
     def block(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> bytes:
         """The events of new changes; `b""` when none of them is for these viewers."""
-        self._snapshot = None
-        return self._written(self._selection.take(changes), frames, event_id)
+        self._forget_texts()
+        return self.options.framed(b"".join(self._events(self._selection.take(changes), frames, event_id)))
 
-    def missed(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> bytes:
-        """The events of changes that were told before, for a viewer that was away then."""
-        return self._written(self._selection.look_back(changes), frames, event_id)
+    def missed(
+        self, since: int, changes: Iterable[AnyChange], frames: Frames, event_id: bytes, *, synced: bool
+    ) -> bytes:
+        """What a viewer missed `since` then: written once for all who were cut off together."""
+        if since not in self._missed:
+            events = self._events(self._selection.look_back(changes), frames, event_id)
+            resumed = wire.document({}, synced=synced, now=self._clocks.wall(), kind="resumed")
+            first = wire.sse(resumed, name=b"resumed", event_id=None if events else event_id)
+            self._missed[since] = self.options.framed(b"".join((first, *events)))
+        return self._missed[since]
 
     def snapshot(
         self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView], *, synced: bool, event_id: bytes
@@ -94,12 +97,19 @@ class Group:
                 waiting = sorted(self._selection.pods(pods), key=paging.place_of_pod)
                 rows["pods"] = self._fragments.of_all(waiting)
             data = wire.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
-            self._snapshot = wire.sse(data, name=b"snapshot", event_id=event_id)
+            self._snapshot = self.options.framed(wire.sse(data, name=b"snapshot", event_id=event_id))
         return self._snapshot
 
-    def _written(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> bytes:
+    def _forget_texts(self) -> None:
+        self._snapshot = None
+        self._missed.clear()
+
+    def _events(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> list[bytes]:
         """The last event alone carries the id: who is cut off before it gets the whole block again."""
         texts = [frames.of(event) for event in coalescing.coalesce(changes, layers=self.options.layers)]
         if texts:
             texts[-1] = b"id: %s\n%s" % (event_id, texts[-1])
-        return b"".join(texts)
+        return texts
+
+    def _farewell(self) -> bytes:
+        return self.options.framed(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)) + self.options.end

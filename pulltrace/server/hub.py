@@ -1,93 +1,45 @@
 """From one subscription to many viewers: every event is written once, and all viewers are sent the same bytes.
 
-The hub follows the source only while somebody watches. It gathers the changes of a moment (`WINDOW_SECONDS`),
-writes their events into one block of text, and hands that block to each viewer's queue. It keeps the rows as of the
-last block, so that a snapshot and the blocks after it fit together without a gap and without a step back.
-
-A queue is short. A viewer that lets it fill up gets no backlog but a new snapshot, as soon as it reads again: what it
-missed is history, and what it is told is always what is.
+The hub follows the source only while somebody watches. It gathers the changes of a moment (`gathering`), writes their
+events into one block of text for each group of viewers, and hands that block to each of them. It keeps the rows as of
+the last block, so that a snapshot and the blocks after it fit together without a gap and without a step back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, PullView, Snapshot, Subscription
-from pulltrace.server.answering import BOOT
+from pulltrace.server import gathering
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.event_ids import event_id, sequence_of
 from pulltrace.server.fragments import Fragments
-from pulltrace.server.groups import Frames, Group, Options
-
-WINDOW_SECONDS = 0.25
-"""Four pictures a second look live, and a burst of changes costs no more than that."""
-
-QUEUED_BLOCKS = 16
-"""A viewer that is so many windows (4 s of steady change) behind begins again with a snapshot."""
+from pulltrace.server.gathering import Gathering
+from pulltrace.server.groups import Frames, Group
+from pulltrace.server.options import Options
+from pulltrace.server.room import TITLE, Refused, Room
+from pulltrace.server.viewer import Manners, Viewer
 
 LOOK_SECONDS = 1.0
 """How often a silent source is asked whether it has closed, or has become complete."""
 
+SLICE_VIEWERS = 200
+"""After so many sends (a few milliseconds) others have their turn: a request does not wait for ten thousand viewers."""
+
+MAX_MISSED_CHANGES = 2000
+"""Who missed more than that is better served with a snapshot, which is written once for many."""
+
+MAX_GROUPS = 200
+"""Every change is looked at for every set of filters: 200 of them are about as much work as 2,000 viewers."""
+
 Row = TypeVar("Row", PullView, PodView)
 
 logger = logging.getLogger(__name__)
-
-
-class TooManyViewers(Exception):
-    """The cap of viewers is reached."""
-
-
-class Viewer:
-    """One reader of the stream: a short queue of blocks."""
-
-    def __init__(self, options: Options, snapshot: Callable[[], bytes]) -> None:
-        self.options = options
-        self._snapshot = snapshot
-        self._snapshot_due = True
-        self._blocks: deque[bytes] = deque()
-        self._news = asyncio.Event()
-        self._ended = False
-
-    async def next(self, timeout_seconds: float) -> bytes | None:
-        """What to send now; `b""` after so long a silence; None when the stream has ended."""
-        if not (self._snapshot_due or self._blocks or self._ended):
-            self._news.clear()
-            try:
-                async with asyncio.timeout(timeout_seconds):
-                    await self._news.wait()
-            except TimeoutError:
-                return b""
-        if self._snapshot_due:
-            self._snapshot_due = False
-            return self._snapshot()
-        if self._blocks:
-            gathered = b"".join(self._blocks)
-            self._blocks.clear()
-            return gathered
-        return None
-
-    def offer(self, block: bytes) -> None:
-        if self._snapshot_due or self._ended:
-            return
-        if len(self._blocks) == QUEUED_BLOCKS:
-            self.begin_again()
-            return
-        self._blocks.append(block)
-        self._news.set()
-
-    def begin_again(self) -> None:
-        """Send a snapshot next, and nothing of what was queued."""
-        self._blocks.clear()
-        self._snapshot_due = True
-        self._news.set()
-
-    def end(self) -> None:
-        """Send what is queued, and then no more."""
-        self._ended = True
-        self._news.set()
 
 
 class Hub:
@@ -97,91 +49,149 @@ class Hub:
         self,
         source: PullSource,
         fragments: Fragments,
-        *,
-        max_viewers: int,
-        window_seconds: float,
         clocks: Clocks,
+        *,
+        room: Room,
+        manners: Manners,
+        window_seconds: Callable[[int], float] = gathering.window_seconds,
     ) -> None:
+        self.window_seconds = window_seconds
+        self.room = room
         self._source = source
         self._fragments = fragments
-        self._max_viewers = max_viewers
-        self._window_seconds = window_seconds
         self._clocks = clocks
+        self._manners = manners
         self._groups: dict[Options, Group] = {}
-        self._viewers: set[Viewer] = set()
-        self._following: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._subscription: Subscription | None = None
+        self._gathering = Gathering()
         self._pulls: dict[str, PullView] = {}
         self._pods: dict[str, PodView] = {}
-        self._sequence = 0
         self._synced = False
+        self._leave = self.leave  # one bound method for all viewers
 
-    def __len__(self) -> int:
-        return len(self._viewers)
+    def join(self, options: Options, address: str = "", last_event_id: str = "") -> Viewer:
+        """A new viewer, which begins with a snapshot, or with what it missed; whoever joins must `leave`.
 
-    def join(self, options: Options) -> Viewer:
-        """A new viewer, which begins with a snapshot; whoever joins must leave."""
-        if len(self._viewers) >= self._max_viewers:
-            raise TooManyViewers
-        if self._following is None:
-            self._following = asyncio.create_task(self._follow(self._subscribe()), name="hub of the live stream")
+        Raises Refused.
+        """
+        if self._source.closed:
+            raise Refused("Shutting down", "This replica ends now; others may serve.")
+        if options not in self._groups and len(self._groups) >= MAX_GROUPS:
+            raise Refused(TITLE, f"There are {MAX_GROUPS} different sets of filters, which is all there may be.")
+        self.room.check(address)
+        if not self._tasks:
+            self._begin()
         group = self._groups.get(options)
         if group is None:
-            group = self._groups[options] = Group(options, self._fragments, self._clocks)
+            group = self._groups[options] = Group(options, self._fragments, self._clocks, self._snapshot_of)
             group.begin(self._pulls, self._pods)
-        viewer = Viewer(options, lambda: self._snapshot_of(group))
+        now = asyncio.get_running_loop().time()
+        viewer = Viewer(
+            options,
+            address,
+            group.texts,
+            self._missed(group, last_event_id) or self._snapshot_of(group),
+            self._leave,
+            ends_at=now + self._manners.max_age_seconds * random.uniform(0.9, 1.1),
+        )
         group.viewers.add(viewer)
-        self._viewers.add(viewer)
+        self.room.enter(address)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
-        self._viewers.discard(viewer)
+        """Forget the viewer; a second time does nothing."""
         group = self._groups.get(viewer.options)
-        if group is not None:
-            group.viewers.discard(viewer)
-            if not group.viewers:
-                del self._groups[viewer.options]
-        if not self._viewers and self._following is not None:
-            self._following.cancel()
+        if group is None or viewer not in group.viewers:
+            return
+        group.viewers.remove(viewer)
+        self.room.leave(viewer.address)
+        if not group.viewers:
+            del self._groups[viewer.options]
+        if not self.room:
             self._stop()
+
+    def _missed(self, group: Group, last_event_id: str) -> bytes | None:
+        """What a viewer missed that was away for a while; None when only a snapshot helps."""
+        since = sequence_of(last_event_id)
+        if since is None or since > self._gathering.sequence:
+            return None
+        changes = self._source.changes_after(since)
+        if changes is None or len(changes) > MAX_MISSED_CHANGES:
+            return None
+        told = [
+            change
+            for change in changes
+            if change.sequence <= self._gathering.sequence and not self._gathering.holds(change)
+        ]
+        return group.missed(since, told, Frames(self._fragments, self._clocks), self._event_id, synced=self._synced)
+
+    def _begin(self) -> None:
+        subscription = self._subscribe()
+        self._tasks = (
+            asyncio.create_task(self._follow(subscription), name="hub of the live stream"),
+            asyncio.create_task(self._attend(), name="attendant of the live stream"),
+        )
+
+    def _stop(self) -> None:
+        """Follow no more. Whoever joins next begins anew."""
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._tasks = ()
+        self._unsubscribe()
 
     async def _follow(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
-        gathered: list[AnyChange] = []
-        due = loop.time()
+        window_ends_at = loop.time()
         try:
             while not self._source_closed():
-                wait_seconds = max(0.0, due - loop.time()) if gathered else LOOK_SECONDS
-                changes = await subscription.next(wait_seconds)
+                changes = await self._next(subscription, window_ends_at)
                 if changes is None:
                     if self._source_closed():
                         break
                     # We were too slow. A moment's rest, so that this cannot become a busy loop.
-                    await asyncio.sleep(self._window_seconds)
+                    await asyncio.sleep(self.window_seconds(len(self.room)))
                     subscription = self._subscribe_again()
-                    gathered = []
                     continue
-                gathered += changes
+                self._gathering.add(changes)
                 if not self._synced and self._source.snapshot().synced:
                     subscription = self._subscribe_again()
-                    gathered = []
-                if gathered and loop.time() >= due:
-                    self._publish(gathered)
-                    gathered = []
-                    due = loop.time() + self._window_seconds
-            self._publish(gathered)
+                now = loop.time()
+                if now >= max(window_ends_at, self._gathering.due_at()):
+                    await self._publish(self._gathering.take(now))
+                    window_ends_at = loop.time() + self.window_seconds(len(self.room))
+            await self._publish(self._gathering.take(float("inf")))
         except Exception:
             logger.exception("The live stream broke; its viewers are sent away and may come back")
-        finally:
-            if self._following is asyncio.current_task():
-                self._stop()
+        await self._in_turn(lambda viewer, now: viewer.end())
+        if asyncio.current_task() in self._tasks:
+            self._stop()
 
-    def _stop(self) -> None:
-        """Follow no more. Whoever joins next begins anew."""
-        self._following = None
-        self._unsubscribe()
-        for viewer in self._viewers:
-            viewer.end()
+    async def _next(self, subscription: Subscription, window_ends_at: float) -> Sequence[AnyChange] | None:
+        """The next changes; while some wait to be told, not before the window ends."""
+        if not self._gathering:
+            return await subscription.next(LOOK_SECONDS)
+        due_at = max(window_ends_at, self._gathering.due_at())
+        # NOTE: sleeping wakes us once a window; the subscription would do so once a change.
+        await asyncio.sleep(max(0.0, due_at - asyncio.get_running_loop().time()))
+        return await subscription.next(0)
+
+    async def _attend(self) -> None:
+        while True:
+            await asyncio.sleep(self._manners.look_seconds)
+            await self._in_turn(lambda viewer, now: viewer.attend(now, self._manners))
+
+    async def _in_turn(self, act: Callable[[Viewer, float], None], viewers: Iterable[Viewer] | None = None) -> None:
+        """For every viewer, a slice of them at a time."""
+        if viewers is None:
+            viewers = [viewer for group in self._groups.values() for viewer in group.viewers]
+        now = asyncio.get_running_loop().time()
+        for number, viewer in enumerate(viewers, 1):
+            act(viewer, now)
+            if number % SLICE_VIEWERS == 0:
+                await asyncio.sleep(0)
+                now = asyncio.get_running_loop().time()
 
     def _source_closed(self) -> bool:
         return self._source.closed
@@ -200,22 +210,20 @@ class Hub:
     def _subscribe_again(self) -> Subscription:
         self._unsubscribe()
         subscription = self._subscribe()
-        for viewer in self._viewers:
-            viewer.begin_again()
+        for group in self._groups.values():
+            for viewer in group.viewers:
+                viewer.begin_again()
         return subscription
 
     def _take(self, snapshot: Snapshot) -> None:
         self._pulls = dict(snapshot.pulls)
         self._pods = dict(snapshot.pods)
-        self._sequence = snapshot.sequence
+        self._gathering.begin(snapshot.sequence)
         self._synced = snapshot.synced
         for group in self._groups.values():
             group.begin(self._pulls, self._pods)
 
-    def _publish(self, changes: Sequence[AnyChange]) -> None:
-        if not changes:
-            return
-        self._sequence = changes[-1].sequence
+    async def _publish(self, changes: Sequence[AnyChange]) -> None:
         frames = Frames(self._fragments, self._clocks)
         blocks = [(group, group.block(changes, frames, self._event_id)) for group in self._groups.values()]
         for change in changes:
@@ -225,8 +233,7 @@ class Hub:
                 self._put(self._pulls, change.before, change.after)
         for group, block in blocks:
             if block:
-                for viewer in group.viewers:
-                    viewer.offer(block)
+                await self._in_turn(partial(_offer, block), list(group.viewers))
 
     def _put(self, rows: dict[str, Row], before: Row | None, after: Row | None) -> None:
         if after is not None:
@@ -237,7 +244,11 @@ class Hub:
 
     @property
     def _event_id(self) -> bytes:
-        return b"%s-%d" % (BOOT.encode(), self._sequence)
+        return event_id(self._gathering.told)
 
     def _snapshot_of(self, group: Group) -> bytes:
         return group.snapshot(self._pulls, self._pods, synced=self._synced, event_id=self._event_id)
+
+
+def _offer(block: bytes, viewer: Viewer, now: float) -> None:
+    viewer.offer(block, now)

@@ -2,50 +2,39 @@
 
 NOTE: this is a plain ASGI application beside Falcon's, not a Falcon responder with `resp.sse`. Falcon (4.4) writes
 every event anew for every viewer, sees that a viewer has left only when it sends the next event, and does not close
-the generator when sending fails. Here the bytes come from the hub as they are, a viewer that leaves is gone at once,
-and whatever happens it is taken off the hub's list.
+the generator when sending fails. Here the headers are sent, and then the connection itself is handed over to a
+`Viewer`, which is all that is left of the request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import falcon
 
 from pulltrace.pulls.view import PullSource
-from pulltrace.server import hub, problems
-from pulltrace.server.asgi import Message, Receive, Scope, Send, respond
+from pulltrace.server import gathering, problems
+from pulltrace.server.asgi import Receive, Scope, Send, respond
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.connection import CONNECTION, Connection
 from pulltrace.server.filters import OF_PULLS, Filters
 from pulltrace.server.fragments import Fragments
-from pulltrace.server.groups import Options
+from pulltrace.server.hub import Hub
+from pulltrace.server.options import Options
+from pulltrace.server.peers import Network, peer_of
+from pulltrace.server.room import DEFAULT_LIMITS, Limits, Refused, Room
+from pulltrace.server.viewer import DEFAULT_MANNERS, Manners, Viewer
 
 PATH = "/api/v1/events"
-
-MAX_CLIENTS = 500
-
-PING = b": ping\n\n"
-PING_SECONDS = 12.0
-"""Proxies close what is silent for long; 15 s at most is promised."""
-
-SEND_SECONDS = 45.0
-"""No send takes longer, whatever serves us. Our own server (`connection`) cuts off who reads nothing after 10 s."""
-
-CHUNK_BYTES = 64 * 1024
-"""So much goes out in one piece: a slow viewer of a large snapshot has `SEND_SECONDS` for each of them."""
-
-MAX_AGE_SECONDS = 30 * 60.0
-"""After about so long a viewer is asked to come again, so that viewers spread over the replicas there are now."""
-
-RETRY_MILLISECONDS = (2000, 7000)
-"""When viewers come back after the end of a stream: not all at once."""
 
 FULL_RETRY_SECONDS = 15
 
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
+    (b"connection", b"close"),
     # Ingress controllers built on nginx gather what a server says, unless told not to.
     (b"x-accel-buffering", b"no"),
 )
@@ -54,32 +43,35 @@ QUERY = {"layers": _SWITCH, "pods": _SWITCH, **OF_PULLS}
 
 
 class EventStream:
-    """The ASGI application of the live stream."""
+    """The ASGI application of the live stream; needs our own server (`serving`)."""
 
     def __init__(
         self,
         source: PullSource,
         fragments: Fragments,
+        clocks: Clocks,
         *,
-        max_clients: int = MAX_CLIENTS,
-        window_seconds: float = hub.WINDOW_SECONDS,
-        ping_seconds: float = PING_SECONDS,
-        send_seconds: float = SEND_SECONDS,
-        max_age_seconds: float = MAX_AGE_SECONDS,
-        clocks: Clocks | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        manners: Manners = DEFAULT_MANNERS,
+        proxies: Sequence[Network] = (),
+        window_seconds: Callable[[int], float] = gathering.window_seconds,
     ) -> None:
-        self._hub = hub.Hub(
-            source, fragments, max_viewers=max_clients, window_seconds=window_seconds, clocks=clocks or Clocks()
-        )
-        self._max_clients = max_clients
-        self._ping_seconds = ping_seconds
-        self._send_seconds = send_seconds
-        self._max_age_seconds = max_age_seconds
+        """`proxies`: whose word is taken for where a viewer comes from."""
+        self._hub = Hub(source, fragments, clocks, room=Room(limits), manners=manners, window_seconds=window_seconds)
+        self._proxies = proxies
 
     @property
     def clients(self) -> int:
         """How many are watching now."""
-        return len(self._hub)
+        return len(self._hub.room)
+
+    async def ended(self, timeout_seconds: float) -> None:
+        """Returns when the last viewer has left, or after the timeout. They leave when the source is closed."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._hub.room.empty.wait()
+        except TimeoutError:
+            pass
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -89,52 +81,27 @@ class EventStream:
             body = problems.document(error)
             await respond(send, error.status_code, problems.CONTENT_TYPE, body, headers)
             return
-        leaving = asyncio.create_task(_end_when_gone(receive, viewer))
+        connection = cast("Connection", scope["state"].pop(CONNECTION))
+        handed_over = False
         try:
-            await self._send(send, {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            await self._relay(viewer, send)
-            farewell = b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)
-            await self._send(send, {"type": "http.response.body", "body": farewell})
-        except TimeoutError:
-            # Nobody reads. The server closes the connection, for the answer is not complete.
-            return
+            await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+            handed_over = connection.hand_over(viewer)
         finally:
-            leaving.cancel()
-            self._hub.leave(viewer)
+            if not handed_over:
+                self._hub.leave(viewer)
 
-    def _join(self, scope: Scope) -> hub.Viewer:
+    def _join(self, scope: Scope) -> Viewer:
         if scope["method"] != "GET":
             raise falcon.HTTPMethodNotAllowed(["GET"])
         query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
         layers, pods = (query.get(name, _SWITCH[1:])[-1] == "true" for name in ("layers", "pods"))
+        options = Options(layers, pods, Filters.of(query), chunked=scope["http_version"] != "1.0")
+        last_event_id = next((value for name, value in scope["headers"] if name == b"last-event-id"), b"")
         try:
-            return self._hub.join(Options(layers=layers, pods=pods, filters=Filters.of(query)))
-        except hub.TooManyViewers:
+            return self._hub.join(options, peer_of(scope, self._proxies), last_event_id.decode("latin-1"))
+        except Refused as refused:
             raise falcon.HTTPServiceUnavailable(
-                title="Too many viewers",
-                description=f"This replica serves {self._max_clients} live streams and has no room for another now. "
-                "GET /api/v1/pulls still answers.",
+                title=refused.title,
+                description=f"{refused.detail} GET /api/v1/pulls still answers.",
                 retry_after=FULL_RETRY_SECONDS,
             ) from None
-
-    async def _relay(self, viewer: hub.Viewer, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        last = loop.time() + self._max_age_seconds * random.uniform(0.9, 1.1)
-        while loop.time() < last:
-            block = await viewer.next(self._ping_seconds)
-            if block is None:
-                return
-            text = block or PING
-            for start in range(0, len(text), CHUNK_BYTES):
-                chunk = text[start : start + CHUNK_BYTES]
-                await self._send(send, {"type": "http.response.body", "body": chunk, "more_body": True})
-
-    async def _send(self, send: Send, message: Message) -> None:
-        async with asyncio.timeout(self._send_seconds):
-            await send(message)
-
-
-async def _end_when_gone(receive: Receive, viewer: hub.Viewer) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    viewer.end()

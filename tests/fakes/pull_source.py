@@ -51,6 +51,7 @@ class FakePullSource:
         self.sequence = len(views)
         self.synced = synced
         self.subscriptions: set[FakeSubscription] = set()
+        self._log: list[AnyChange] = []
         self._closed = False
 
     @property
@@ -66,6 +67,10 @@ class FakePullSource:
         subscription = FakeSubscription(self)
         self.subscriptions.add(subscription)
         return self.snapshot(), subscription
+
+    def changes_after(self, sequence: int) -> list[AnyChange] | None:
+        changes = [change for change in self._log if change.sequence > sequence]
+        return changes if len(changes) == self.sequence - sequence else None
 
     def put(self, *views: Row) -> None:
         """Rows that are new or have changed."""
@@ -93,5 +98,6 @@ class FakePullSource:
             change = Change(self.sequence, *(row if isinstance(row, PullView) else None for row in (before, after)))
         else:
             change = PodChange(self.sequence, *(row if isinstance(row, PodView) else None for row in (before, after)))
+        self._log.append(change)
         for subscription in self.subscriptions:
             subscription.take(change)

@@ -6,22 +6,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 import httpx
 import pytest
 
 from pulltrace.server.app import create_app
-from pulltrace.server.asgi import Application
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.connection import Connection
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.serving import Address, AddressError, parse_address, serve
 from pulltrace.server.stream import EventStream
+from pulltrace.server.viewer import Manners
 from tests.fakes.pull_source import FakePullSource
+from tests.server.serve import SETTING, serving
 from tests.server.views import until, view
 
-SETTING = "PULLTRACE_HTTP_ADDR"
+CLOCKS = Clocks()
 GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_EVENTS = b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -31,20 +31,6 @@ class Impatient(Connection):
 
     header_seconds = 0.05
     write_seconds = 0.05
-
-
-@asynccontextmanager
-async def serving(app: Application, address: str = "127.0.0.1:0", **options: Any) -> AsyncIterator[int]:
-    """The port where the application answers."""
-    ports: list[int] = []
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, address, setting=SETTING, ready=ports.append, stop=stop, **options))
-        await until(lambda: ports)
-        try:
-            yield ports[0]
-        finally:
-            stop.set()
 
 
 @asynccontextmanager
@@ -170,7 +156,7 @@ async def test_shutdown_ends_streams() -> None:
 async def test_slow_viewer_gets_a_snapshot() -> None:
     """A viewer that stops reading for a while gets the state of then, not all that happened."""
     source = FakePullSource(view())
-    app = EventStream(source, Fragments(Clocks()), window_seconds=0.001)
+    app = EventStream(source, Fragments(CLOCKS), CLOCKS, window_seconds=lambda viewers: 0.001)
     sent = 0
     async with serving(app) as port:
         with socket.socket() as slow:
@@ -180,26 +166,26 @@ async def test_slow_viewer_gets_a_snapshot() -> None:
             await loop.sock_connect(slow, ("127.0.0.1", port))
             await loop.sock_sendall(slow, GET_EVENTS)
             await until(lambda: app.clients)
-            [viewer] = app._hub._viewers
-            await until(lambda: not viewer._snapshot_due)
-            while not viewer._snapshot_due:
+            [group] = app._hub._groups.values()
+            [viewer] = group.viewers
+            while not viewer._begins_again:
                 sent += 1
-                source.put(view(downloaded_bytes=sent, error="x" * 20_000))
-                await until(lambda: app._hub._sequence == source.sequence)
+                source.put(view(f"{sent:012x}", error="x" * 20_000))
+                await until(lambda: app._hub._gathering.told == source.sequence)
             received = b""
             async with asyncio.timeout(10):
-                while b"event: snapshot" not in received[500:] or b'"downloadedBytes":%d' % sent not in received:
+                while received.count(b"event: snapshot") < 2 or b'"id":"%012x"' % sent not in received:
                     received += await loop.sock_recv(slow, 65536)
 
-    assert received.count(b"event: snapshot") == 2
-    assert len(received) < sent * 20_000
+    assert received.count(b'"type":"pull.started"') < sent
 
 
 async def test_peer_that_never_reads_is_cut_off() -> None:
     """A viewer that takes nothing at all loses its connection, and is forgotten."""
     source = FakePullSource(view(error="x" * 20_000_000))
-    app = EventStream(source, Fragments(Clocks()))
-    async with serving(app, connection=Impatient) as port, connection(port) as (_, writer):
+    manners = Manners(write_seconds=0.05, look_seconds=0.05)
+    app = EventStream(source, Fragments(CLOCKS), CLOCKS, manners=manners)
+    async with serving(app) as port, connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GET_EVENTS)
         await until(lambda: app.clients)
@@ -233,7 +219,8 @@ async def test_headers_of_later_requests_have_a_deadline() -> None:
 
 async def test_deadline_of_headers_spares_streams() -> None:
     """A request that is complete may be answered for as long as it takes."""
-    app = EventStream(FakePullSource(), Fragments(Clocks()), ping_seconds=0.02)
+    manners = Manners(ping_seconds=0.02, look_seconds=0.01)
+    app = EventStream(FakePullSource(), Fragments(CLOCKS), CLOCKS, manners=manners)
     async with serving(app, connection=Impatient) as port, connection(port) as (reader, writer):
         writer.write(GET_EVENTS)
         async with asyncio.timeout(5):

@@ -7,19 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
-from falcon.testing import ASGIConductor, StreamedResult
 
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
-from pulltrace.server.answering import BOOT
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.event_ids import BOOT
 from pulltrace.server.filters import Filters
 from pulltrace.server.fragments import Fragments
-from pulltrace.server.groups import Options
+from pulltrace.server.hub import MAX_GROUPS, MAX_MISSED_CHANGES, SLICE_VIEWERS, Hub
+from pulltrace.server.options import Options
 from pulltrace.server.problems import read_query
+from pulltrace.server.room import Limits, Refused
 from pulltrace.server.stream import QUERY, EventStream
+from pulltrace.server.viewer import Manners
 from tests.fakes.pull_source import FakePullSource
+from tests.server.peer import Peer
+from tests.server.serve import serving
 from tests.server.views import NOW, POD, layer, pod, until, view
 
 ROW = (
@@ -29,6 +34,7 @@ ROW = (
     '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
     '%s"layers":[]}'
 )
+PLAIN = Options()
 CLOCKS = Clocks(lambda: NOW, lambda: 1000.0)
 HEAD = '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z"'
 ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
@@ -37,17 +43,23 @@ ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
 class Reader:
     """One viewer's end of the stream."""
 
-    def __init__(self, result: StreamedResult) -> None:
-        self.result = result
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
         self.text = ""
+        self._pieces = answer.aiter_text()
 
     async def until(self, wanted: str, deadline_seconds: float = 10.0) -> str:
         """All that came since the last call, as soon as it ends with what is wanted."""
         async with asyncio.timeout(deadline_seconds):
             while not self.text.endswith(wanted):
-                self.text += (await self.result.stream.read()).decode()
+                self.text += await anext(self._pieces)
         text, self.text = self.text, ""
         return text
+
+    async def rest(self) -> AsyncIterator[str]:
+        """All that comes until the stream ends."""
+        async for text in self._pieces:
+            yield text
 
     async def event(self) -> str:
         return await self.until("\n\n")
@@ -58,14 +70,33 @@ class Streams:
 
     def __init__(self, *views: Any, **options: Any) -> None:
         self.source = FakePullSource(*views)
-        options.setdefault("window_seconds", 0.01)
-        self.app = EventStream(self.source, Fragments(CLOCKS), clocks=CLOCKS, **options)
+        window_seconds = options.pop("window_seconds", 0.01)
+        self.app = EventStream(
+            self.source, Fragments(CLOCKS), CLOCKS, window_seconds=lambda viewers: window_seconds, **options
+        )
+
+    @property
+    def hub(self) -> Hub:
+        return self.app._hub
 
     @asynccontextmanager
-    async def open(self, query: str = "") -> AsyncIterator[Reader]:
-        conductor = ASGIConductor(self.app)
-        async with conductor.simulate_get_stream("/api/v1/events", query_string=query) as result:
-            yield Reader(result)
+    async def open(self, query: str = "", **headers: str) -> AsyncIterator[Reader]:
+        async with (
+            serving(self.app) as port,
+            httpx.AsyncClient() as client,
+            client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers) as answer,
+        ):
+            yield Reader(answer)
+
+    async def get(self, query: str = "", method: str = "GET", **headers: str) -> httpx.Response:
+        async with serving(self.app) as port, httpx.AsyncClient() as client:
+            return await client.request(method, f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers)
+
+    def join(self, options: Options = PLAIN, **given: Any) -> Peer:
+        """A viewer whose connection the test plays."""
+        peer = Peer()
+        peer.plays(self.hub.join(options, **given))
+        return peer
 
 
 def at(downloaded_bytes: int, phase: Phase = Phase.DOWNLOADING, **pull: Any) -> Any:
@@ -80,9 +111,9 @@ async def test_snapshot_comes_first() -> None:
             f'event: snapshot\nid: {BOOT}-1\ndata: {HEAD},"type":"snapshot","synced":true,'
             f'"pulls":[{ROW % ("downloading", 50, 50, "")}]}}\n\n'
         )
-        assert reader.result.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert reader.result.headers["cache-control"] == "no-store"
-        assert reader.result.headers["x-accel-buffering"] == "no"
+        assert reader.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert reader.answer.headers["cache-control"] == "no-store"
+        assert reader.answer.headers["x-accel-buffering"] == "no"
 
 
 async def test_changes_follow() -> None:
@@ -158,22 +189,20 @@ async def test_layers_on_request() -> None:
 async def test_all_viewers_are_sent_the_same_bytes() -> None:
     """An event is written once: two viewers get the very same object."""
     streams = Streams(at(0))
-    one, two = (streams.app._hub.join(Options()) for _ in range(2))
-    try:
-        assert await one.next(5) is await two.next(5)
-        streams.source.put(at(1))
-        block = await one.next(5)
-        assert block is not None
-        assert b'"downloadedBytes":1' in block
-        assert block is await two.next(5)
-    finally:
-        streams.app._hub.leave(one)
-        streams.app._hub.leave(two)
+    one, two = streams.join(), streams.join()
+    one.take(), two.take()
+    streams.source.put(at(1))
+    await until(lambda: two.written)
+
+    assert b'"downloadedBytes":1' in one.written[0]
+    assert one.written[0] is two.written[0]
+    one.leave()
+    two.leave()
 
 
 async def test_silence_is_filled() -> None:
     """When nothing happens a comment keeps the connection alive."""
-    streams = Streams(at(0), ping_seconds=0.01)
+    streams = Streams(at(0), manners=Manners(ping_seconds=0.01, look_seconds=0.005))
     async with streams.open() as reader:
         await reader.until("}\n\n")
         assert (await reader.until(": ping\n\n")).startswith(": ping\n\n")
@@ -208,29 +237,6 @@ async def test_hub_that_was_too_slow_begins_again() -> None:
     assert not streams.source.subscriptions
 
 
-async def test_slow_viewer_begins_again() -> None:
-    """A viewer that does not read for long gets the state of now, once, and no backlog."""
-    streams = Streams(at(0))
-    slow, quick = (streams.app._hub.join(Options()) for _ in range(2))
-    try:
-        await slow.next(5)
-        await quick.next(5)
-        for done in range(1, 40):
-            streams.source.put(at(done))
-            assert await quick.next(5)
-        streams.source.put(at(40))
-        assert await quick.next(5)
-        block = await slow.next(5)
-        assert block is not None
-        assert block.startswith(b"event: snapshot\nid: %s-41\n" % BOOT.encode())
-        assert b'"downloadedBytes":40' in block
-        streams.source.put(at(41))
-        assert b"pull.progress" in (await slow.next(5) or b"")
-    finally:
-        streams.app._hub.leave(slow)
-        streams.app._hub.leave(quick)
-
-
 async def test_shutdown_ends_the_stream() -> None:
     """When the source closes, the last changes are sent, then when to come back, then the stream ends."""
     streams = Streams(at(0), window_seconds=5)
@@ -249,10 +255,10 @@ async def test_shutdown_ends_the_stream() -> None:
 
 async def test_old_stream_ends() -> None:
     """A viewer does not stay with one replica for ever: after a while it is asked to come again."""
-    streams = Streams(at(0), max_age_seconds=0.01, ping_seconds=0.005)
+    streams = Streams(at(0), manners=Manners(max_age_seconds=0.01, look_seconds=0.005))
     async with streams.open() as reader:
         await until(lambda: not streams.app.clients)
-        assert (await reader.event()).splitlines()[-2].startswith("retry: ")
+        assert "".join([text async for text in reader.rest()]).splitlines()[-2].startswith("retry: ")
 
 
 async def test_viewer_that_leaves_is_forgotten() -> None:
@@ -270,77 +276,157 @@ async def test_viewer_that_leaves_is_forgotten() -> None:
 async def test_viewer_that_leaves_at_once_is_forgotten() -> None:
     """A viewer that is gone before anything was sent leaves no subscription behind."""
     streams = Streams(at(0))
-    streams.app._hub.leave(streams.app._hub.join(Options()))
+    viewer = streams.hub.join(PLAIN)
+    streams.hub.leave(viewer)
+    streams.hub.leave(viewer)
 
     assert (streams.app.clients, len(streams.source.subscriptions)) == (0, 0)
 
 
-async def test_viewers_are_limited() -> None:
+@pytest.mark.parametrize(
+    ("limits", "detail"),
+    [
+        (Limits(viewers=1), "This replica serves 1 live streams, which is all it may."),
+        (Limits(viewers_per_address=1), "127.0.0.1 has 1 live streams, which is all it may."),
+    ],
+)
+async def test_viewers_are_limited(limits: Limits, detail: str) -> None:
     """One viewer too many is told so, when to come back, and what works meanwhile."""
-    streams = Streams(max_clients=1)
+    streams = Streams(limits=limits)
     async with streams.open() as reader:
         await reader.event()
-        answer = await ASGIConductor(streams.app).simulate_get("/api/v1/events")
+        answer = await streams.get()
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json == {
+    assert answer.json() == {
         "type": "about:blank",
         "title": "Too many viewers",
         "status": 503,
-        "detail": "This replica serves 1 live streams and has no room for another now. GET /api/v1/pulls still answers.",
+        "detail": f"{detail} GET /api/v1/pulls still answers.",
     }
+
+
+async def test_another_address_has_room() -> None:
+    """The bound for one address is none for others, nor for one that has left."""
+    streams = Streams(limits=Limits(viewers_per_address=1))
+    first, _ = streams.join(address="192.0.2.1"), streams.join(address="192.0.2.2")
+    with pytest.raises(Refused):
+        streams.join(address="192.0.2.1")
+    first.leave()
+
+    streams.join(address="192.0.2.1")
+    assert streams.app.clients == 2
+
+
+async def test_sets_of_filters_are_limited() -> None:
+    """So many different questions can be asked at once; one that is asked already is no new one."""
+    streams = Streams()
+    for number in range(MAX_GROUPS):
+        streams.join(Options(filters=Filters(node=(f"node-{number}",))))
+    streams.join(Options(filters=Filters(node=("node-0",))))
+
+    with pytest.raises(Refused, match="200 different sets of filters"):
+        streams.join()
 
 
 @pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("nodes=x", "nodes"), ("layers=", "layers")])
 async def test_bad_query(query: str, parameter: str) -> None:
     """What the stream does not know it refuses, before it begins."""
-    answer = await ASGIConductor(Streams().app).simulate_get("/api/v1/events", query_string=query)
+    answer = await Streams().get(query)
 
-    assert (answer.status_code, answer.json["parameter"]) == (400, parameter)
+    assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
 
 
 async def test_bad_method() -> None:
     """The stream is for reading."""
-    answer = await ASGIConductor(Streams().app).simulate_post("/api/v1/events")
+    answer = await Streams().get(method="POST")
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
-async def test_peer_that_takes_nothing_is_left() -> None:
-    """A send that never returns ends the stream after its time, and the viewer is forgotten."""
-    streams = Streams(at(0), send_seconds=0.01)
-    never = asyncio.Event()
+async def test_shutting_down_takes_no_viewers() -> None:
+    """Once the source is closed a viewer is sent elsewhere."""
+    streams = Streams()
+    streams.source.close()
+    answer = await streams.get()
 
-    async def receive() -> dict[str, Any]:
-        await never.wait()
-        return {}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            await never.wait()
-
-    await streams.app({"type": "http", "method": "GET", "query_string": b""}, receive, send)
-
-    assert streams.app.clients == 0
+    assert (answer.status_code, answer.json()["title"]) == (503, "Shutting down")
 
 
-async def test_large_snapshot_goes_out_in_pieces() -> None:
-    """A large text is sent piece by piece, so that a slow peer has time for each of them."""
-    streams = Streams(at(0, error="x" * 200_000))
-    pieces: list[bytes] = []
+async def test_old_http_has_no_chunks() -> None:
+    """HTTP/1.0, as some proxies speak it, gets the bare text until the connection closes."""
+    streams = Streams(at(0))
+    async with serving(streams.app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/v1/events HTTP/1.0\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        snapshot = await reader.readuntil(b"\n\n")
+        streams.source.close()
+        farewell = await reader.read()
+        writer.close()
 
-    async def receive() -> dict[str, Any]:
-        await until(lambda: b"".join(pieces).endswith(b"\n\n"))
-        return {"type": "http.disconnect"}
+    assert b"chunked" not in head.lower()
+    assert snapshot.startswith(b"event: snapshot\n")
+    assert farewell.startswith(b"retry: ")
+    assert farewell.endswith(b"\n\n")
 
-    async def send(message: dict[str, Any]) -> None:
-        pieces.append(message.get("body", b""))
 
-    await streams.app({"type": "http", "method": "GET", "query_string": b""}, receive, send)
+async def test_resume() -> None:
+    """A viewer that names the last event it got is told what it missed, and no snapshot."""
+    streams = Streams(at(0))
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.put(at(1))
+        [last_id] = [line[4:] for line in (await reader.event()).splitlines() if line.startswith("id: ")]
+        async with streams.open():  # so that somebody watches meanwhile
+            streams.source.put(at(2), at(0, pull_id="00000000000b"))
+            await until(lambda: streams.hub._gathering.told == 4)
+            async with streams.open(**{"Last-Event-ID": last_id}) as again:
+                missed = await again.until("}\n\n")
 
-    assert max(map(len, pieces)) == 64 * 1024
-    assert len(b"".join(pieces)) > 200_000
+    assert missed.startswith(f'event: resumed\ndata: {HEAD},"type":"resumed","synced":true}}\n\n')
+    assert '"type":"pull.progress"' in missed
+    assert '"type":"pull.started"' in missed
+    assert f"\nid: {BOOT}-4\n" in missed
+
+
+async def test_resume_without_news() -> None:
+    """A viewer that missed nothing is told just that."""
+    streams = Streams(at(0))
+    async with streams.open(**{"Last-Event-ID": f"{BOOT}-1"}) as reader:
+        assert (await reader.event()).startswith(f"event: resumed\nid: {BOOT}-1\ndata: ")
+
+
+@pytest.mark.parametrize("last_id", ["", "7", "00000000-1", f"{BOOT}-0", f"{BOOT}-99", f"{BOOT}-x", f"{BOOT}-٣"])
+async def test_no_resume(last_id: str) -> None:
+    """An id of another process, of the future, or from before what is remembered gets a snapshot."""
+    streams = Streams(at(0))
+    assert b"event: snapshot\n" in streams.join(last_event_id=last_id).take()
+
+
+async def test_who_missed_much_gets_a_snapshot() -> None:
+    """A very long way back is no shorter than beginning again."""
+    streams = Streams(at(0))
+    for done in range(MAX_MISSED_CHANGES + 1):
+        streams.source.put(at(done))
+
+    assert b"event: snapshot\n" in streams.join(last_event_id=f"{BOOT}-1").take()
+    assert b"event: resumed\n" in streams.join(last_event_id=f"{BOOT}-2").take()
+
+
+async def test_resume_with_filters() -> None:
+    """What was missed is told as the filters show it."""
+    streams = Streams(at(0))
+    shop = Options(filters=Filters(namespace=("shop",)))
+    one = streams.join(shop)
+    streams.source.put(at(1, waiting=(POD,)), at(100, Phase.COMPLETED))
+    await until(lambda: b"pull.completed" in b"".join(one.written))
+    missed = streams.join(shop, last_event_id=f"{BOOT}-1").take()
+    other = streams.join(Options(filters=Filters(namespace=("x",))), last_event_id=f"{BOOT}-1").take()
+
+    assert b"pull.completed" in missed
+    assert b"data:" not in other.partition(b"event: resumed\n")[2].partition(b"data:")[2]
 
 
 async def test_broken_source_sends_viewers_away(caplog: pytest.LogCaptureFixture) -> None:
@@ -412,17 +498,31 @@ async def test_end_is_told_to_who_saw_the_pull() -> None:
 async def test_same_question_is_one_group() -> None:
     """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
     streams = Streams(at(0))
-    hub = streams.app._hub
     asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
-    viewers = [hub.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
+    viewers = [streams.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
     for viewer in viewers:
-        await viewer.next(5)
+        viewer.take()
     streams.source.put(at(1))
-    blocks = [await viewer.next(5) for viewer in viewers]
+    await until(lambda: all(viewer.written for viewer in viewers))
 
-    assert blocks[0] is blocks[1]
-    assert blocks[0] == blocks[2]
-    assert len(hub._groups) == 2
+    assert viewers[0].written[0] is viewers[1].written[0]
+    assert viewers[0].written == viewers[2].written
+    assert len(streams.hub._groups) == 2
     for viewer in viewers:
-        hub.leave(viewer)
-    assert not hub._groups
+        viewer.leave()
+    assert not streams.hub._groups
+
+
+async def test_many_viewers_leave_room_for_others() -> None:
+    """While a block goes to very many viewers, others have their turn in between."""
+    streams = Streams(at(0))
+    peers = [streams.join() for _ in range(5 * SLICE_VIEWERS)]
+    for peer in peers:
+        peer.take()
+    streams.source.put(at(1))
+    turns = 0
+    while not peers[-1].written or not all(peer.written for peer in peers):
+        await asyncio.sleep(0)
+        turns += any(peer.written for peer in peers)
+
+    assert turns >= 4
