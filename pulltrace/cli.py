@@ -120,11 +120,18 @@ def _aggregator(arguments: Sequence[str]) -> Program:
         from pulltrace.kube.lease_watch import KubeLeaseWatch
         from pulltrace.kube.pod_watch import KubePodWatch
         from pulltrace.pulls import pace
+        from pulltrace.server.room import Limits
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             aggregator = run.AggregatorSettings(
-                given.http_addr, given.metrics_addr, given.history_ttl, given.write_budget, given.event_budget
+                given.http_addr,
+                given.metrics_addr,
+                given.history_ttl,
+                given.write_budget,
+                given.event_budget,
+                streams=Limits(given.max_streams, given.max_streams_per_address),
+                trusted_proxies=given.trusted_proxies,
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             elector = Elector(connection, namespace, pace.LEASE, _identity())

@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Sends everything to standard error. `level` is one of `settings.LOG_LEVELS`."""
+    """Sends everything to standard error. `level` is one of `setting_values.LOG_LEVELS`."""
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     handler.setFormatter(plain if sys.stderr.isatty() else JsonFormatter())

@@ -8,20 +8,14 @@ is allowed.
 from __future__ import annotations
 
 import argparse
-import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, NoReturn, TypeVar
 
+from pulltrace import setting_values as texts
 from pulltrace.errors import UserError
-
-LOG_LEVELS = ("debug", "info", "warn", "error")
-
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})")
 
 Settings = TypeVar("Settings")
 
@@ -45,75 +39,9 @@ def _setting(flag: str, *, default: str | None, read: Callable[[str], Any], help
     return field(metadata={"spec": _Spec(flag, variable, default, read, help, allowed)})
 
 
-def duration_seconds(text: str, least: float, most: float) -> float:
-    """Seconds from `500ms`, `1s`, `1m30s`, `30m`."""
-    parts = _DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(text)
-    seconds: float = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
-    if not least <= seconds <= most:
-        raise ValueError(text)
-    return seconds
-
-
-def _duration(least: float, most: float) -> Callable[[str], float]:
-    return lambda text: duration_seconds(text, least, most)
-
-
-def _count(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
-            raise ValueError(text)
-        return int(text)
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
-def _address(text: str) -> str:
-    match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[2]) > 65535:
-        raise ValueError(text)
-    return text
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(_name(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _level(text: str) -> str:
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(text)
-    return text.lower()
-
-
-def _path(text: str) -> str:
-    path = text.removeprefix("unix://")
-    if not path.startswith("/"):
-        raise ValueError(text)
-    return path
-
-
-def _word(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
-        raise ValueError(text)
-    return text
-
-
 def _address_setting(flag: str, default: str, purpose: str) -> Any:
     return _setting(
-        flag, default=default, read=_address, help=f"address of {purpose}",
+        flag, default=default, read=texts.address, help=f"address of {purpose}",
         allowed="host:port, :port or [IPv6]:port, with a port up to 65535",
     )  # fmt: skip
 
@@ -128,21 +56,21 @@ def _metrics_addr(default: str = ":9090") -> Any:
 
 def _log_level() -> Any:
     return _setting(
-        "--log-level", default="info", read=_level, help="least severe messages that are logged",
-        allowed="one of " + ", ".join(LOG_LEVELS),
+        "--log-level", default="info", read=texts.level, help="least severe messages that are logged",
+        allowed="one of " + ", ".join(texts.LOG_LEVELS),
     )  # fmt: skip
 
 
 def _socket() -> Any:
     return _setting(
-        "--containerd-socket", default="/run/containerd/containerd.sock", read=_path,
+        "--containerd-socket", default="/run/containerd/containerd.sock", read=texts.path,
         help="containerd's Unix socket", allowed="an absolute path, with or without unix:// before it",
     )  # fmt: skip
 
 
 def _containerd_namespace() -> Any:
     return _setting(
-        "--containerd-namespace", default="k8s.io", read=_word,
+        "--containerd-namespace", default="k8s.io", read=texts.word,
         help="containerd's own namespace that is followed; Kubernetes uses k8s.io",
         allowed="letters, digits and . _ - between them",
     )  # fmt: skip
@@ -156,26 +84,26 @@ def _report_interval(default: str, read: Callable[[str], Any], more: str = "") -
     )  # fmt: skip
 
 
-_interval = _duration(0.2, 300)
+_interval = texts.duration(0.2, 300)
 
 
 def _history_ttl() -> Any:
     return _setting(
-        "--history-ttl", default="30m", read=_duration(1, 24 * 3600), help="how long ended pulls are shown",
+        "--history-ttl", default="30m", read=texts.duration(1, 24 * 3600), help="how long ended pulls are shown",
         allowed="a duration from 1s to 24h, such as 30m",
     )  # fmt: skip
 
 
 def _node_name() -> Any:
     return _setting(
-        "--node-name", default=socket.gethostname().lower(), read=_name, help="name of the node; also of its Lease",
+        "--node-name", default=socket.gethostname().lower(), read=texts.name, help="name of the node; also of its Lease",
         allowed="a Kubernetes object name: lower-case letters, digits, - and .",
     )  # fmt: skip
 
 
 def _namespace() -> Any:
     return _setting(
-        "--namespace", default="", read=lambda text: _name(text) if text else "",
+        "--namespace", default="", read=lambda text: texts.name(text) if text else "",
         help="Kubernetes namespace of the Leases; without it the pod's own, else pulltrace",
         allowed="a Kubernetes namespace: lower-case letters, digits and -",
     )  # fmt: skip
@@ -200,7 +128,7 @@ class Agent:
         ", at least; without it what the aggregator says, and 5s while none says anything",
     )  # fmt: skip
     start_spread: float = _setting(
-        "--start-spread", default="30s", read=_duration(0, 600),
+        "--start-spread", default="30s", read=texts.duration(0, 600),
         help="the first write of a node without pulls comes within so long after the start, at random, so that "
         "nodes that start together do not write together",
         allowed="a duration from 0s to 10m, such as 30s",
@@ -219,25 +147,39 @@ class Aggregator:
     namespace: str = _namespace()
     kubeconfig: str = _kubeconfig()
     watch_namespaces: tuple[str, ...] = _setting(
-        "--watch-namespaces", default="", read=_names,
+        "--watch-namespaces", default="", read=texts.names,
         help="namespaces whose pods are shown, separated by commas; all when empty",
         allowed="Kubernetes namespaces separated by commas",
     )  # fmt: skip
     history_ttl: float = _history_ttl()
     write_budget: int = _setting(
-        "--write-budget", default="100", read=_count(1, 10_000),
+        "--write-budget", default="100", read=texts.count(1, 10_000),
         help="writes a second that all agents together may make; the more nodes pull, the longer their report "
         "interval becomes",
         allowed="a whole number from 1 to 10000",
     )  # fmt: skip
     kubernetes_events: bool = _setting(
-        "--kubernetes-events", default="true", read=_switch,
+        "--kubernetes-events", default="true", read=texts.switch,
         help="whether the leader says in Events of the waiting pods how far their images are",
         allowed="true or false",
     )  # fmt: skip
     event_budget: int = _setting(
-        "--event-budget", default="10", read=_count(1, 1000),
+        "--event-budget", default="10", read=texts.count(1, 1000),
         help="Events a second that are written at most", allowed="a whole number from 1 to 1000",
+    )  # fmt: skip
+    max_streams: int = _setting(
+        "--max-streams", default="10000", read=texts.count(1, 100_000),
+        help="live streams that are served at once; one more is answered 503",
+        allowed="a whole number from 1 to 100000",
+    )  # fmt: skip
+    max_streams_per_address: int = _setting(
+        "--max-streams-per-address", default="100", read=texts.count(1, 100_000), help="the same for one client's address",
+        allowed="a whole number from 1 to 100000",
+    )  # fmt: skip
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "--trusted-proxies", default="", read=texts.networks,
+        help="networks of proxies that are believed in X-Forwarded-For, separated by commas; none when empty",
+        allowed="networks or addresses separated by commas, such as 10.0.0.0/8",
     )  # fmt: skip
     log_level: str = _log_level()
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from pulltrace.setting_values import LOG_LEVELS, duration_seconds
 from pulltrace.settings import (
-    LOG_LEVELS,
     Agent,
     Aggregator,
     Demo,
     SettingsError,
     Standalone,
-    duration_seconds,
     parser,
     read,
 )
@@ -57,6 +57,9 @@ def test_an_aggregator_needs_no_flags() -> None:
         write_budget=100,
         kubernetes_events=True,
         event_budget=10,
+        max_streams=10_000,
+        max_streams_per_address=100,
+        trusted_proxies=(),
         log_level="info",
     )
 
@@ -69,6 +72,11 @@ def test_a_demo_is_not_offered_to_the_network() -> None:
 def test_a_variable_sets_what_no_flag_sets() -> None:
     """Every setting has a variable, for pods."""
     assert aggregator(PULLTRACE_WRITE_BUDGET="10000").write_budget == 10_000
+    assert aggregator(PULLTRACE_TRUSTED_PROXIES="10.0.0.0/8, ::1").trusted_proxies == (
+        ip_network("10.0.0.0/8"),
+        ip_network("::1"),
+    )
+    assert aggregator(PULLTRACE_MAX_STREAMS="7", PULLTRACE_MAX_STREAMS_PER_ADDRESS="2").max_streams == 7
     assert agent(PULLTRACE_START_SPREAD="0s").start_spread == 0
     assert agent(PULLTRACE_REPORT_INTERVAL="5s", PULLTRACE_LOG_LEVEL="debug").report_interval == 5
     assert not aggregator(PULLTRACE_KUBERNETES_EVENTS="False").kubernetes_events
@@ -149,6 +157,8 @@ WRONG = [
     (Aggregator, "--write-budget", "1.5", "a whole number from 1 to 10000"),
     (Aggregator, "--kubernetes-events", "yes", "true or false"),
     (Aggregator, "--event-budget", "0", "a whole number from 1 to 1000"),
+    (Aggregator, "--max-streams", "0", "a whole number from 1 to 100000"),
+    (Aggregator, "--trusted-proxies", "10.0.0.1/8", "networks or addresses separated by commas, such as 10.0.0.0/8"),
     (Agent, "--start-spread", "11m", "a duration from 0s to 10m, such as 30s"),
     (Standalone, "--report-interval", "6m", "a duration from 200ms to 5m, such as 1s"),
     (Demo, "--log-level", "inf\no", "one of debug, info, warn, error"),

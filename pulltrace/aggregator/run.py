@@ -26,6 +26,8 @@ from pulltrace.kube.pods import PodWatching
 from pulltrace.kube.watching import WatchHealth
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
+from pulltrace.server.peers import Network
+from pulltrace.server.room import DEFAULT_LIMITS, Limits
 from pulltrace.server.serving import serve
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ class AggregatorSettings:
     """What all agents together may write to their Leases."""
     events_per_second: float = 10.0
     """Kubernetes Events that are written at most."""
+    streams: Limits = DEFAULT_LIMITS
+    trusted_proxies: Sequence[Network] = ()
+    """Believed when they say whom they serve."""
 
 
 async def run(
@@ -68,7 +73,7 @@ async def run(
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
     lists = _Lists(leases=False, pods=pods is None)
-    app = create_app(store, ready=lambda: lists.missing)
+    app = create_app(store, ready=lambda: lists.missing, limits=settings.streams, proxies=settings.trusted_proxies)
     live, usual = Live(), Usual()
     process = Process(lambda: elector is None or elector.leading, lambda: app.stream.clients, watches)
     metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
