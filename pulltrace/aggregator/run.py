@@ -99,7 +99,12 @@ async def run(
             followers.append(tasks.create_task(pacing.run(beside)))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
         tasks.create_task(
-            serve(create_metrics_app(metrics.registry), settings.metrics_addr, setting="--metrics-addr", stop=served)
+            serve(
+                create_metrics_app(metrics.registry, ready=lambda: lists.missing),
+                settings.metrics_addr,
+                setting="--metrics-addr",
+                stop=served,
+            )
         )
         await stop.wait()
         store.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import falcon.asgi
 
-from pulltrace.pulls.view import NodeSource, PullSource
-from pulltrace.server import problems, stream
+from pulltrace.pulls.view import NodeSource, PodFinding, PullSource
+from pulltrace.server import problems, stream, wait
 from pulltrace.server.answering import Answering
 from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
 from pulltrace.server.clocks import Clocks
@@ -45,6 +45,7 @@ def create_app(
     source: PullSource,
     *,
     nodes: NodeSource | None = None,
+    finder: PodFinding | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
     limits: Limits = DEFAULT_LIMITS,
@@ -71,10 +72,13 @@ def create_app(
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
 
+    beside: dict[str, Application] = {
+        stream.PATH: events,
+        wait.PATH: wait.Wait(source, finder, clocks, proxies=proxies),
+    }
+
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == stream.PATH:
-            await events(scope, receive, send)
-        else:
-            await pages(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" else ""
+        await beside.get(path, pages)(scope, receive, send)
 
     return App(events, answering, secured(route))

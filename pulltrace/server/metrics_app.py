@@ -1,4 +1,7 @@
-"""`GET /metrics` on a port of its own: the Prometheus page.
+"""`GET /metrics` on a port of its own: the Prometheus page; and the probes, which are on the API's port as well.
+
+The kubelet asks here: however many viewers, or whoever else, take all the connections that the API's port may have,
+that is no reason to restart the process.
 
 The values are collected in the event loop, where nothing changes while they are read, and written as text in a
 thread: with 20,000 series that takes a quarter of a second.
@@ -17,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from pulltrace.server import problems
 from pulltrace.server.asgi import Application, secured
+from pulltrace.server.probes import Check, Probe, all_is_well
 
 
 class _Collected(Collector):
@@ -45,9 +49,13 @@ class _Page:
     on_head = on_get
 
 
-def create_metrics_app(registry: CollectorRegistry) -> Application:
-    """An ASGI application that shows the registry."""
+def create_metrics_app(
+    registry: CollectorRegistry, *, healthy: Check = all_is_well, ready: Check = all_is_well
+) -> Application:
+    """An ASGI application that shows the registry and answers the probes."""
     app = falcon.asgi.App()
     app.set_error_serializer(problems.serialize)
     app.add_route("/metrics", _Page(registry))
+    app.add_route("/healthz", Probe(healthy))
+    app.add_route("/readyz", Probe(ready))
     return secured(app)

@@ -14,6 +14,8 @@ import falcon
 import falcon.asgi
 import orjson
 
+from pulltrace.server.asgi import Send, respond
+
 CONTENT_TYPE = "application/problem+json"
 
 MAX_FIELDS = 32
@@ -49,6 +51,12 @@ def serialize(request: falcon.asgi.Request, response: falcon.asgi.Response, erro
     """For `App.set_error_serializer`."""
     response.content_type = CONTENT_TYPE
     response.data = document(error)
+
+
+async def respond_error(send: Send, error: falcon.HTTPError) -> None:
+    """The answer, for an application that is not Falcon's."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in dict(error.headers or {}).items()]
+    await respond(send, error.status_code, CONTENT_TYPE, document(error), headers)
 
 
 def read_query(query_string: str, allowed: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:

@@ -33,8 +33,11 @@ class Refused(Exception):
 class Room:
     """Counts the viewers."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, title: str = TITLE, what: str = "live streams") -> None:
+        """`title` and `what` are for those who find no room."""
         self._limits = limits
+        self._title = title
+        self._what = what
         self._by_address: Counter[str] = Counter()
         self.empty = asyncio.Event()
         """Set while there are none."""
@@ -47,9 +50,9 @@ class Room:
         """Raises Refused when there is no room for another; `""` is an address that is not known, and has no bound."""
         limits = self._limits
         if len(self) >= limits.viewers:
-            raise Refused(TITLE, f"This replica serves {limits.viewers} live streams, which is all it may.")
+            raise Refused(self._title, f"This replica serves {limits.viewers} {self._what}, which is all it may.")
         if address and self._by_address[address] >= limits.viewers_per_address:
-            raise Refused(TITLE, f"{address} has {limits.viewers_per_address} live streams, which is all it may.")
+            raise Refused(self._title, f"{address} has {limits.viewers_per_address} {self._what}, which is all it may.")
 
     def enter(self, address: str) -> None:
         self._by_address[address] += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,6 +110,14 @@ def _bind(family: int, place: tuple[object, ...], *, dual_stack: bool = False) -
     return bound
 
 
+def _allow_many_files() -> None:
+    """Every connection is an open file. The usual soft limit of 1,024 is there for programs that use `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -132,6 +141,7 @@ async def serve(
     the address came from. A live stream ends when its source closes: close the source before stopping the server.
     """
     bound = listen(parse_address(address, setting), setting)
+    _allow_many_files()
     server = _Server(
         uvicorn.Config(
             app,

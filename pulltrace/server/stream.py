@@ -16,7 +16,7 @@ import falcon
 
 from pulltrace.pulls.view import PullSource
 from pulltrace.server import gathering, problems
-from pulltrace.server.asgi import Receive, Scope, Send, respond
+from pulltrace.server.asgi import Receive, Scope, Send
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.connection import CONNECTION, Connection
 from pulltrace.server.filters import OF_PULLS, Filters
@@ -77,9 +77,7 @@ class EventStream:
         try:
             viewer = self._join(scope)
         except falcon.HTTPError as error:
-            headers = [(name.lower().encode(), value.encode()) for name, value in dict(error.headers or {}).items()]
-            body = problems.document(error)
-            await respond(send, error.status_code, problems.CONTENT_TYPE, body, headers)
+            await problems.respond_error(send, error)
             return
         connection = cast("Connection", scope["state"].pop(CONNECTION))
         handed_over = False

@@ -137,7 +137,7 @@ def document(
     next_cursor: str | None = None,
 ) -> bytes:
     """Lists of encoded rows, each under its name: the answer to a GET, and with a `kind` the data of an event."""
-    written = _head(now, kind)
+    written = head(now, kind)
     written["synced"] = synced
     for name, texts in rows.items():
         written[name] = [orjson.Fragment(each) for each in texts]
@@ -148,35 +148,36 @@ def document(
 
 def single(name: str, encoded_row: bytes, *, synced: bool, now: float) -> bytes:
     """One row, as the answer to a GET."""
-    return orjson.dumps({**_head(now), "synced": synced, name: orjson.Fragment(encoded_row)})
+    return orjson.dumps({**head(now), "synced": synced, name: orjson.Fragment(encoded_row)})
 
 
 def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
     """The data of a `pull.…` event."""
-    written = _head(now, event.kind.value)
+    written = head(now, event.kind.value)
     return orjson.dumps({**written, "nodeName": event.view.node, "pull": orjson.Fragment(encoded_pull)})
 
 
 def pod_event(event: PodEvent, encoded_pod: bytes, now: float) -> bytes:
     """The data of a `pod.…` event."""
-    written = _head(now, event.kind.value)
+    written = head(now, event.kind.value)
     return orjson.dumps({**written, "nodeName": event.view.node, "pod": orjson.Fragment(encoded_pod)})
 
 
 def layer_event(event: LayerEvent, now: float, to_wall: float = 0.0) -> bytes:
     """The data of a `layer.…` event."""
-    written = _head(now, event.kind.value)
+    written = head(now, event.kind.value)
     written["nodeName"] = event.view.node
     written["pull"] = pull_without_layers(event.view, to_wall)
     written["layer"] = layer(event.view.id, event.layer)
     return orjson.dumps(written)
 
 
-def _head(now: float, kind: str | None = None) -> Json:
-    head: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
+def head(now: float, kind: str | None = None) -> Json:
+    """How every document and event begins."""
+    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
     if kind is not None:
-        head["type"] = kind
-    return head
+        written["type"] = kind
+    return written
 
 
 def sse(data: bytes, *, name: bytes | None = None, event_id: bytes | None = None) -> bytes:

@@ -73,3 +73,11 @@ def test_values_are_collected_in_the_event_loop() -> None:
     TestClient(create_metrics_app(registry)).simulate_get("/metrics")
 
     assert threads == [threading.current_thread()]
+
+
+def test_probes() -> None:
+    """The probes answer here too, so that they do not share the bounds of the API's connections."""
+    client = TestClient(create_metrics_app(CollectorRegistry(), ready=lambda: "not yet"))
+
+    assert client.simulate_get("/healthz").text == "ok\n"
+    assert (client.simulate_get("/readyz").status_code, client.simulate_get("/readyz").text) == (503, "not yet\n")

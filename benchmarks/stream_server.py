@@ -1,0 +1,105 @@
+"""The server of `benchmarks.stream`: a whole aggregator in a process of its own, whose nodes report at a given rate.
+
+Its Leases are kept in memory; from there on everything is what runs in a cluster. Says its ports as a line of JSON, and
+takes from standard input how many reports a second there are to be, a number on a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import replace
+
+from pulltrace.aggregator.run import AggregatorSettings, run
+from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.server.room import Limits
+
+LAYERS = 10
+MIB = 1024 * 1024
+TOTAL_BYTES = 2000 * MIB
+TICK_SECONDS = 0.02
+
+
+def running_pull(number: int) -> Pull:
+    """A pull of ten layers on node `number`."""
+    size = TOTAL_BYTES // LAYERS
+    states = [LayerState.DONE] * 3 + [LayerState.DOWNLOADING] * 3 + [LayerState.QUEUED] * 4
+    layers = tuple(
+        Layer(f"sha256:{number:04x}{index:08x}", size, 0 if state is LayerState.QUEUED else size // 2, state)
+        for index, state in enumerate(states)
+    )
+    now = time.time()
+    return Pull(
+        id=f"{number:012x}",
+        phase=Phase.DOWNLOADING,
+        started_at=now,
+        progressed_at=now,
+        repositories=(f"registry.example/team-{number % 40}/service-{number}",),
+        target_digest=f"sha256:{number:064x}",
+        total_bytes=TOTAL_BYTES,
+        bytes_per_second=34e6,
+        seconds_left=40.0,
+        layer_count=LAYERS,
+        layers_done=3,
+        layers=layers,
+    )
+
+
+class Nodes:
+    """Nodes that report one after another."""
+
+    def __init__(self, count: int) -> None:
+        self.leases = MemoryLeaseStore()
+        self._pulls = [running_pull(number) for number in range(count)]
+        self._next = 0
+        self.reports_per_second = 0.0
+
+    async def begin(self) -> None:
+        for _ in self._pulls:
+            await self.report()
+
+    async def report(self) -> None:
+        number = self._next % len(self._pulls)
+        self._next += 1
+        before = self._pulls[number]
+        done = (before.downloaded_bytes + 3 * MIB) % TOTAL_BYTES
+        now = time.time()
+        pull = replace(before, downloaded_bytes=done, unpacked_bytes=done // 2, progressed_at=now)
+        self._pulls[number] = pull
+        told = encode(NodeReport(pulls=(pull,)))
+        await self.leases.patch(f"node-{number:04}", LeasePatch({**told}, "agent", now, 3600))
+
+    async def go_on(self) -> None:
+        last, owed = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            owed, last = min(owed + self.reports_per_second * (now - last), 1000.0), now
+            while owed >= 1:
+                owed -= 1
+                await self.report()
+
+    def take_rate(self) -> None:
+        self.reports_per_second = float(sys.stdin.readline() or 0)
+
+
+async def main(nodes_count: int, metrics_port: int) -> None:
+    nodes = Nodes(nodes_count)
+    await nodes.begin()
+    settings = AggregatorSettings(
+        ":0", f":{metrics_port}", history_seconds=1800, streams=Limits(viewers=100_000, viewers_per_address=100_000)
+    )
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, nodes.take_rate)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(nodes.go_on())
+        tasks.create_task(run(settings, nodes.leases, None, stop, lambda port: print(json.dumps(port), flush=True)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

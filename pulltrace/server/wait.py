@@ -1,0 +1,170 @@
+"""`GET /api/v1/wait`: answers when the images of a pod or a workload are there, or when the time is over. For scripts.
+
+NOTE: a plain ASGI application, as the live stream is: Falcon does not say when the client has left, and who waits for an
+hour and leaves after a second must not take anybody's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+import falcon
+import orjson
+
+from pulltrace.pulls.view import PodFinding, PullSource
+from pulltrace.server import problems
+from pulltrace.server.asgi import Receive, Scope, Send, respond
+from pulltrace.server.bell import Bell
+from pulltrace.server.clocks import Clocks
+from pulltrace.server.filters import read_workload
+from pulltrace.server.peers import Network, peer_of
+from pulltrace.server.problems import BadParameter
+from pulltrace.server.room import Limits, Refused, Room
+from pulltrace.server.targets import Finding, PodTarget, Target, WorkloadTarget, answer
+
+PATH = "/api/v1/wait"
+
+DEFAULT_SECONDS = 60
+MAX_SECONDS = 3600
+ASK_SECONDS = 5.0
+"""How often Kubernetes is asked for what the rows say nothing of."""
+ASK_TIMEOUT_SECONDS = 10.0
+LOOK_SECONDS = 15.0
+"""How often the rows are looked at though no change of them was heard of: a safety net."""
+ASK_AT_ONCE = 4
+
+ROOM = Limits(500, 100)
+
+RETRY_SECONDS = 15
+
+_ANY = ()
+QUERY: Mapping[str, Sequence[str]] = {"pod": _ANY, "workload": _ANY, "timeout": _ANY}
+
+logger = logging.getLogger(__name__)
+
+
+class Wait:
+    """The ASGI application that lets clients wait."""
+
+    def __init__(
+        self,
+        source: PullSource,
+        finder: PodFinding | None,
+        clocks: Clocks,
+        *,
+        limits: Limits = ROOM,
+        proxies: Sequence[Network] = (),
+        ask_seconds: float = ASK_SECONDS,
+    ) -> None:
+        self._source = source
+        self._finder = finder
+        self._clocks = clocks
+        self._proxies = proxies
+        self._ask_seconds = ask_seconds
+        self._asking = asyncio.Semaphore(ASK_AT_ONCE)
+        self.bell = Bell(source)
+        self.room = Room(limits, "Too many waiters", "requests that wait")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._answer(scope, receive)
+        except falcon.HTTPError as error:
+            await problems.respond_error(send, error)
+            return
+        if body is not None:
+            await respond(send, 200, "application/json", body, [(b"cache-control", b"no-store")])
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body; None when the client has left. Raises HTTPError."""
+        if scope["method"] != "GET":
+            raise falcon.HTTPMethodNotAllowed(["GET"])
+        query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
+        target, timeout_seconds = _target(query), _timeout_seconds(query)
+        address = peer_of(scope, self._proxies)
+        try:
+            self.room.check(address)
+        except Refused as refused:
+            raise falcon.HTTPServiceUnavailable(
+                title=refused.title, description=refused.detail, retry_after=RETRY_SECONDS
+            ) from None
+        self.room.enter(address)
+        leaving = asyncio.create_task(_until_gone(receive))
+        waiting = asyncio.create_task(self._wait(target, timeout_seconds))
+        try:
+            await asyncio.wait((leaving, waiting), return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else None
+        finally:
+            self.room.leave(address)
+            leaving.cancel()
+            waiting.cancel()
+
+    async def _wait(self, target: Target, timeout_seconds: float) -> bytes:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + timeout_seconds
+        with self.bell.listening(target.concerns) as rung:
+            while True:
+                rung.clear()
+                finding = await self._look(target)
+                left_seconds = ends_at - loop.time()
+                if finding.ready:
+                    return self._written(finding, timed_out=False)
+                if self._source.closed:
+                    raise falcon.HTTPServiceUnavailable(
+                        title="Shutting down", description="This replica ends now; others may serve.", retry_after=1
+                    )
+                if left_seconds <= 0:
+                    break
+                pause_seconds = min(left_seconds, self._ask_seconds if finding.asked else LOOK_SECONDS)
+                try:
+                    async with asyncio.timeout(pause_seconds):
+                        await rung.wait()
+                except TimeoutError:
+                    pass
+        if finding.ready is None:
+            raise falcon.HTTPNotFound(
+                title="Nothing to wait for",
+                description=f"After {timeout_seconds:g} s there is still no {target.name[:200]} that Pulltrace can see.",
+            )
+        return self._written(finding, timed_out=True)
+
+    async def _look(self, target: Target) -> Finding:
+        try:
+            async with self._asking, asyncio.timeout(ASK_TIMEOUT_SECONDS):
+                return await target.look(self._source.snapshot(), self._finder, self._clocks)
+        except Exception as error:
+            # Whatever Kubernetes has against the question: it may have an answer to the next.
+            logger.warning("asking for %s: %r; it is asked again in %g s", target.name, error, self._ask_seconds)
+            return Finding(ready=False, asked=True, told={})
+
+    def _written(self, finding: Finding, *, timed_out: bool) -> bytes:
+        return orjson.dumps(answer(finding, timed_out=timed_out, now=self._clocks.wall()))
+
+
+def _target(query: Mapping[str, Sequence[str]]) -> Target:
+    given = [(name, value) for name in ("pod", "workload") for value in query.get(name, ())]
+    if len(given) != 1:
+        raise falcon.HTTPBadRequest(
+            title="Bad query string",
+            description="It takes one pod=NAMESPACE/NAME or one workload=NAMESPACE/KIND/NAME, and may take a timeout.",
+        )
+    [(name, value)] = given
+    if name == "workload":
+        return WorkloadTarget(read_workload(value))
+    namespace, _, pod = value.partition("/")
+    if not namespace or not pod or "/" in pod:
+        raise BadParameter("pod", value, (), "pod is written NAMESPACE/NAME, such as shop/web-0.")
+    return PodTarget(namespace, pod)
+
+
+def _timeout_seconds(query: Mapping[str, Sequence[str]]) -> float:
+    text = query.get("timeout", (str(DEFAULT_SECONDS),))[-1]
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= MAX_SECONDS):
+        raise BadParameter("timeout", text, (), f"timeout is a whole number of seconds from 0 to {MAX_SECONDS}.")
+    return float(text)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
