@@ -29,7 +29,9 @@ from typing import Self
 from benchmarks.stream_ingest import ingest_seconds
 
 TICKS = os.sysconf("SC_CLK_TCK")
-NODES = 500
+FEW_NODES = 50
+"""For ten thousand viewers: each of them gets a snapshot of all pulls first."""
+MANY_NODES = 500
 PROBES_PER_SECOND = 10
 FEW_VIEWERS = 10
 PROGRESSED = re.compile(rb'"progressedAt":"([^"]+)"')
@@ -44,9 +46,9 @@ def free_port() -> int:
 class Server:
     """The aggregator's process."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: int) -> None:
         self.metrics_port = free_port()
-        arguments = [sys.executable, "-m", "benchmarks.stream_server", str(NODES), str(self.metrics_port)]
+        arguments = [sys.executable, "-m", "benchmarks.stream_server", str(nodes), str(self.metrics_port)]
         self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(json.loads(self._process.stdout.readline()))
@@ -179,14 +181,15 @@ def measure(server: Server, viewers: Viewers, latency: Latency, rate: float, sec
 HEAD = " viewers reports/s client-events/s   MB/s    CPU events/s and core RSS MiB  age p50 p99 ms   answer p50 p99 ms"
 
 
-def stream(count: int, rates: Sequence[float], seconds: float) -> None:
-    server = Server()
+def stream(count: int, nodes: int, rates: Sequence[float], seconds: float) -> None:
+    server = Server(nodes)
     try:
         alone = server.memory_mib()
         viewers = Viewers(server.port, count, processes=min(2, count))
         latency = Latency(server.port)
         deadline = time.monotonic() + 120
-        while viewers.total("open") < count and time.monotonic() < deadline:
+        while viewers.total("open") < count:
+            assert time.monotonic() < deadline, f"only {viewers.total('open')} viewers after two minutes"
             time.sleep(0.2)
         time.sleep(2)
         print(f"{count} viewers; the server alone takes {alone:.0f} MiB, with them {server.memory_mib():.0f} MiB")
@@ -204,8 +207,8 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=10)
     given = arguments.parse_args()
     print(HEAD)
-    stream(FEW_VIEWERS, (500,), given.seconds)
-    stream(given.viewers, (0, 3, 10, 30), given.seconds)
+    stream(FEW_VIEWERS, MANY_NODES, (100, 500), given.seconds)
+    stream(given.viewers, FEW_NODES, (0, 3, 10, 30), given.seconds)
     costs = [ingest_seconds() for _ in range(5)]
     print(
         f"reading one Lease: {1e6 * statistics.median(costs):.0f} µs; 1,000 a second: {100 * 1000 * min(costs):.0f} % of a core"

@@ -85,7 +85,9 @@ class Nodes:
                 await self.report()
 
     def take_rate(self) -> None:
-        self.reports_per_second = float(sys.stdin.readline() or 0)
+        if not (line := sys.stdin.readline()):
+            sys.exit()  # whoever started us is gone
+        self.reports_per_second = float(line)
 
 
 async def main(nodes_count: int, metrics_port: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import falcon.asgi
 
 from pulltrace.pulls.view import NodeSource, PodFinding, PullSource
-from pulltrace.server import problems, stream, wait
+from pulltrace.server import openapi, problems, stream, wait
 from pulltrace.server.answering import Answering
 from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
 from pulltrace.server.clocks import Clocks
@@ -68,6 +68,7 @@ def create_app(
     pages.add_route("/api/v1/pods/{namespace}/{name}", OnePod(answering))
     pages.add_route("/api/v1/workloads", Workloads(answering))
     pages.add_route("/api/v1/nodes", Nodes(answering, nodes or NoNodes()))
+    pages.add_route(openapi.PATH, openapi.OpenApi())
     pages.add_route("/healthz", Probe(healthy))
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")

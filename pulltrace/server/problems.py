@@ -18,7 +18,9 @@ from pulltrace.server.asgi import Send, respond
 
 CONTENT_TYPE = "application/problem+json"
 
-MAX_FIELDS = 32
+MAX_FIELDS = 128
+MAX_VALUES = 16
+"""Of one parameter."""
 MAX_ECHO = 100
 """So many characters of what a client sent come back to it."""
 
@@ -74,6 +76,9 @@ def read_query(query_string: str, allowed: Mapping[str, Collection[str]]) -> dic
         if name not in allowed:
             detail = f"There is no parameter {name[:MAX_ECHO]!r}: there is {', '.join(allowed)}."
             raise BadParameter(name, values[0], allowed, detail)
+        if len(values) > MAX_VALUES:
+            detail = f"{name} is given {len(values)} times, which is more than {MAX_VALUES}."
+            raise BadParameter(name, values[MAX_VALUES], allowed[name], detail)
         for value in values:
             if not value:
                 raise BadParameter(name, value, allowed[name], f"{name} is empty.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import resource
 import socket
 from collections.abc import Callable, Iterator
@@ -26,6 +27,16 @@ GRACE_SECONDS = 5
 
 MAX_CONNECTIONS = 1024
 """Requests over so many connections at once are answered 503."""
+
+ACCEPTED_AT_ONCE = 64
+"""asyncio takes so many new connections before it looks at the others. Two thousand at once (all viewers come back) would
+be over the limit of connections before the first of them had its answer."""
+
+SELDOM_SECONDS = 10.0
+MAX_MESSAGES = 100
+
+WAITING_CONNECTIONS = 4096
+"""So many wait in the kernel to be taken."""
 
 UNACKNOWLEDGED_SECONDS = 30
 """A peer that acknowledges nothing for so long is gone, and the kernel ends the connection."""
@@ -102,12 +113,32 @@ def _bind(family: int, place: tuple[object, ...], *, dual_stack: bool = False) -
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         bound.bind(place)
-        bound.listen(1024)
+        bound.listen(WAITING_CONNECTIONS)
         bound.setblocking(False)
     except BaseException:
         bound.close()
         raise
     return bound
+
+
+class _Seldom(logging.Filter):
+    """Lets each message through once in a while: uvicorn writes one for every bad or refused request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            return True
+        if record.created - self._told_at.get(record.msg, 0.0) < SELDOM_SECONDS:
+            return False
+        if len(self._told_at) < MAX_MESSAGES:
+            self._told_at[record.msg] = record.created
+        return True
+
+
+_SELDOM = _Seldom()
 
 
 def _allow_many_files() -> None:
@@ -119,6 +150,11 @@ def _allow_many_files() -> None:
 
 
 class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for bound in sockets or ():
+            bound.listen(WAITING_CONNECTIONS)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process."""
@@ -142,6 +178,7 @@ async def serve(
     """
     bound = listen(parse_address(address, setting), setting)
     _allow_many_files()
+    logging.getLogger("uvicorn.error").addFilter(_SELDOM)
     server = _Server(
         uvicorn.Config(
             app,
@@ -154,6 +191,7 @@ async def serve(
             server_header=False,
             proxy_headers=False,
             limit_concurrency=max_connections,
+            backlog=ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.failures import Failure
+from pulltrace.pulls.failures import Failure, advice
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.quantities import rfc3339
 from pulltrace.pulls.view import PullView, WaitingContainer, Workload
@@ -108,7 +108,12 @@ def workload(it: Workload) -> Json:
 
 
 def failure(it: Failure, to_wall: float) -> Json:
-    written: Json = {"reason": it.reason.value, "message": it.message, "tries": it.tries}
+    written: Json = {
+        "reason": it.reason.value,
+        "message": it.message,
+        "advice": advice(it.reason),
+        "tries": it.tries,
+    }
     if it.retry_at is not None:
         written["retryAt"] = rfc3339(it.retry_at + to_wall)
     return written

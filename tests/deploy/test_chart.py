@@ -81,7 +81,8 @@ def test_plain_install() -> None:
 
 def test_pods_get_settings_that_the_programs_take() -> None:
     """Each variable of the pods is one that the program knows, with a value that it takes."""
-    found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"}})
+    found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"},
+                      "aggregator": {"streams": {"trustedProxies": ["10.0.0.0/8", "fd00::/8"]}}})  # fmt: skip
     agent = settings.read(settings.Agent, [], variables(agent_pod(found)), "agent")
     aggregator = settings.read(settings.Aggregator, [], variables(aggregator_pod(found)), "aggregator")
 
@@ -90,6 +91,8 @@ def test_pods_get_settings_that_the_programs_take() -> None:
     assert aggregator.watch_namespaces == ("team-a", "team-b")
     assert (agent.start_spread, aggregator.write_budget) == (30, 100)
     assert (aggregator.kubernetes_events, aggregator.event_budget) == (True, 10)
+    assert (aggregator.max_streams, aggregator.max_streams_per_address) == (10_000, 100)
+    assert [str(network) for network in aggregator.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
     known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (settings.Agent, settings.Aggregator)
              for flag in re.findall(r"--[a-z-]+", settings.parser(kind, "x").format_help())}  # fmt: skip
     given = variables(agent_pod(found)).keys() | variables(aggregator_pod(found)).keys()

@@ -49,6 +49,8 @@ def test_unknown_key(path: str, value: Any) -> None:
         ("agent.reportInterval", "1"),
         ("aggregator.writeBudget", 0),
         ("aggregator.kubernetesEvents.budget", 0),
+        ("aggregator.streams.max", 0),
+        ("aggregator.streams.trustedProxies", ["everybody"]),
         ("agent.image.digest", "sha256:abc"),
         ("aggregator.replicas", "two"),
         ("service.port", 70000),

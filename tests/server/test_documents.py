@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from falcon.testing import TestClient
 
-from pulltrace.pulls.failures import Failure, Reason
+from pulltrace.pulls.failures import Failure, Reason, advice
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, NodeView, PodState, Row, Workload
 from pulltrace.server.app import create_app
@@ -68,7 +68,7 @@ def test_pod_has_all_fields() -> None:
             {
                 "container": "init", "role": "init", "image": "acme/tool:1", "state": "failed", "behind": [],
                 "failure": {
-                    "reason": "not_found", "message": "manifest unknown", "tries": 3,
+                    "reason": "not_found", "message": "manifest unknown", "advice": advice(Reason.NOT_FOUND), "tries": 3,
                     "retryAt": "2026-11-23T15:04:45.678Z",
                 },
             },

@@ -118,6 +118,13 @@ def test_too_many_parameters_are_refused() -> None:
     assert (answer.status_code, answer.json["title"]) == (400, "Bad query string")
 
 
+def test_too_many_values_are_refused() -> None:
+    """One parameter takes a bounded number of values."""
+    answer = client().simulate_get("/api/v1/pulls", query_string="&".join(["node=a"] * 17))
+
+    assert (answer.status_code, answer.json["detail"]) == (400, "node is given 17 times, which is more than 16.")
+
+
 def test_method_is_refused() -> None:
     """The API is for reading; the answer says which methods there are."""
     answer = client().simulate_post("/api/v1/pulls")

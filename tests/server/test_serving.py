@@ -236,6 +236,17 @@ async def test_requests_are_limited() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 503")
 
 
+async def test_refused_requests_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever sends thousands of requests that are refused does not write as many lines into our log."""
+    async with serving(create_app(FakePullSource())) as port:
+        for _ in range(3):
+            async with connection(port) as (reader, writer):
+                writer.write(b"nonsense\r\n\r\n")
+                assert b"400" in await reader.readline()
+
+    assert caplog.text.count("Invalid HTTP request received.") <= 1
+
+
 async def test_connections_are_limited() -> None:
     """Twice as many connections as may have requests are all there can be; the next is closed at once."""
     app = create_app(FakePullSource())

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.server import wire, wire_pods
 from pulltrace.server.coalescing import LayerEvent, LayerKind, PullEvent, PullKind
@@ -77,9 +78,13 @@ def test_pull_has_all_names() -> None:
 def test_documented_fields_are_those_that_are_written() -> None:
     """docs/http-api.md names every field of a pull and of a layer, and no other."""
     one = layer("a", LayerState.DOWNLOADING, 33)
-    running = wire.pull(view(seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)))
-    ended = wire.pull(view(phase=Phase.FAILED, error="not found"))
-    [table] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
+    running = wire.pull(
+        view(
+            reached_containerd=False, seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)
+        )
+    )
+    ended = wire.pull(view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
+    [table, *_] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
     rows = [line.split("|")[1:3] for line in table.splitlines()]
 
     assert {name for names, _ in rows for name in re.findall(r"`(\w+)`", names)} == running.keys() | ended.keys()
