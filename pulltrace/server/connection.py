@@ -75,14 +75,20 @@ class Connection(H11Protocol):
         self.transport.set_protocol(heir)
         self.transport.resume_reading()
         heir.connection_made(self.transport)
-        # What refers to itself is freed late: ten thousand of these are not to wait for the collector.
-        self.app_state = {}
+        self._forget_itself()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_reading()
         self._forget_writing()
         super().connection_lost(exc)
+        self._forget_itself()
+
+    def _forget_itself(self) -> None:
+        """What refers to itself is freed late: ten thousand of these are not to wait for the collector."""
+        self.app_state = {}
+        if self.scope:
+            self.scope["state"].clear()
 
     def _watch_writing(self) -> None:
         waiting = self.transport.get_write_buffer_size()

@@ -225,15 +225,18 @@ class Hub:
 
     async def _publish(self, changes: Sequence[AnyChange]) -> None:
         frames = Frames(self._fragments, self._clocks)
-        blocks = [(group, group.block(changes, frames, self._event_id)) for group in self._groups.values()]
+        # Whoever joins while the blocks go out has all this in its snapshot.
+        blocks = [
+            (list(group.viewers), group.block(changes, frames, self._event_id)) for group in self._groups.values()
+        ]
         for change in changes:
             if isinstance(change, PodChange):
                 self._put(self._pods, change.before, change.after)
             else:
                 self._put(self._pulls, change.before, change.after)
-        for group, block in blocks:
+        for viewers, block in blocks:
             if block:
-                await self._in_turn(partial(_offer, block), list(group.viewers))
+                await self._in_turn(partial(_offer, block), viewers)
 
     def _put(self, rows: dict[str, Row], before: Row | None, after: Row | None) -> None:
         if after is not None:

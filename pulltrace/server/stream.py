@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import falcon
 
@@ -79,11 +78,12 @@ class EventStream:
         except falcon.HTTPError as error:
             await problems.respond_error(send, error)
             return
-        connection = cast("Connection", scope["state"].pop(CONNECTION))
+        # None when the peer has left already.
+        connection: Connection | None = scope.get("state", {}).pop(CONNECTION, None)
         handed_over = False
         try:
             await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            handed_over = connection.hand_over(viewer)
+            handed_over = connection is not None and connection.hand_over(viewer)
         finally:
             if not handed_over:
                 self._hub.leave(viewer)

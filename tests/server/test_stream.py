@@ -283,6 +283,24 @@ async def test_viewer_that_leaves_at_once_is_forgotten() -> None:
     assert (streams.app.clients, len(streams.source.subscriptions)) == (0, 0)
 
 
+async def test_peer_that_left_before_its_turn_is_forgotten() -> None:
+    """A connection that is gone before the request is looked at is no viewer."""
+    streams = Streams(at(0))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "query_string": b"", "http_version": "1.1", "headers": [], "state": {}}
+    await streams.app(scope, receive, send)
+
+    assert [message["type"] for message in sent] == ["http.response.start"]
+    assert streams.app.clients == 0
+
+
 @pytest.mark.parametrize(
     ("limits", "detail"),
     [
