@@ -1,0 +1,96 @@
+"""The live stream under test, behind the real server or with a played connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from pulltrace.pulls.model import Phase
+from pulltrace.server.clocks import Clocks
+from pulltrace.server.fragments import Fragments
+from pulltrace.server.hub import Hub
+from pulltrace.server.options import Options
+from pulltrace.server.stream import EventStream
+from tests.fakes.pull_source import FakePullSource
+from tests.server.peer import Peer
+from tests.server.serve import serving
+from tests.server.views import NOW, view
+
+ROW = (
+    '{"id":"0123456789ab","nodeName":"node-1","imageRef":"docker.io/library/nginx:1.29","nameKnown":true,'
+    '"imageCandidates":[],"repositories":[],"phase":"%s","stale":false,"totalKnown":true,"totalBytes":100,'
+    '"downloadedBytes":%d,"cachedBytes":0,"lazyBytes":0,"unpackedBytes":0,"bytesPerSec":0,"percent":%d.0,"layerCount":0,'
+    '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
+    '%s"layers":[]}'
+)
+PLAIN = Options()
+CLOCKS = Clocks(lambda: NOW, lambda: 1000.0)
+HEAD = '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z"'
+ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
+
+
+class Reader:
+    """One viewer's end of the stream."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self.text = ""
+        self._pieces = answer.aiter_text()
+
+    async def until(self, wanted: str, deadline_seconds: float = 10.0) -> str:
+        """All that came since the last call, as soon as it ends with what is wanted."""
+        async with asyncio.timeout(deadline_seconds):
+            while not self.text.endswith(wanted):
+                self.text += await anext(self._pieces)
+        text, self.text = self.text, ""
+        return text
+
+    async def rest(self) -> AsyncIterator[str]:
+        """All that comes until the stream ends."""
+        async for text in self._pieces:
+            yield text
+
+    async def event(self) -> str:
+        return await self.until("\n\n")
+
+
+class Streams:
+    """An event stream under test and its source."""
+
+    def __init__(self, *views: Any, **options: Any) -> None:
+        self.source = FakePullSource(*views)
+        window_seconds = options.pop("window_seconds", 0.01)
+        self.app = EventStream(
+            self.source, Fragments(CLOCKS), CLOCKS, window_seconds=lambda viewers: window_seconds, **options
+        )
+
+    @property
+    def hub(self) -> Hub:
+        return self.app._hub
+
+    @asynccontextmanager
+    async def open(self, query: str = "", **headers: str) -> AsyncIterator[Reader]:
+        async with (
+            serving(self.app) as port,
+            httpx.AsyncClient() as client,
+            client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers) as answer,
+        ):
+            yield Reader(answer)
+
+    async def get(self, query: str = "", method: str = "GET", **headers: str) -> httpx.Response:
+        async with serving(self.app) as port, httpx.AsyncClient() as client:
+            return await client.request(method, f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers)
+
+    def join(self, options: Options = PLAIN, **given: Any) -> Peer:
+        """A viewer whose connection the test plays."""
+        peer = Peer()
+        peer.plays(self.hub.join(options, **given))
+        return peer
+
+
+def at(downloaded_bytes: int, phase: Phase = Phase.DOWNLOADING, **pull: Any) -> Any:
+    return view(phase=phase, total_bytes=100, downloaded_bytes=downloaded_bytes, **pull)

@@ -1,0 +1,70 @@
+"""A viewer that comes back: what it missed, or a snapshot."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulltrace.pulls.model import Phase
+from pulltrace.server.event_ids import BOOT
+from pulltrace.server.filters import Filters
+from pulltrace.server.hub import MAX_MISSED_CHANGES
+from pulltrace.server.options import Options
+from tests.server.streams import HEAD, Streams, at
+from tests.server.views import POD, until
+
+
+async def test_resume() -> None:
+    """A viewer that names the last event it got is told what it missed, and no snapshot."""
+    streams = Streams(at(0))
+    async with streams.open() as reader:
+        await reader.event()
+        streams.source.put(at(1))
+        [last_id] = [line[4:] for line in (await reader.event()).splitlines() if line.startswith("id: ")]
+        async with streams.open():  # so that somebody watches meanwhile
+            streams.source.put(at(2), at(0, pull_id="00000000000b"))
+            await until(lambda: streams.hub._gathering.told == 4)
+            async with streams.open(**{"Last-Event-ID": last_id}) as again:
+                missed = await again.until("}\n\n")
+
+    assert missed.startswith(f'event: resumed\ndata: {HEAD},"type":"resumed","synced":true}}\n\n')
+    assert '"type":"pull.progress"' in missed
+    assert '"type":"pull.started"' in missed
+    assert f"\nid: {BOOT}-4\n" in missed
+
+
+async def test_resume_without_news() -> None:
+    """A viewer that missed nothing is told just that."""
+    streams = Streams(at(0))
+    async with streams.open(**{"Last-Event-ID": f"{BOOT}-1"}) as reader:
+        assert (await reader.event()).startswith(f"event: resumed\nid: {BOOT}-1\ndata: ")
+
+
+@pytest.mark.parametrize("last_id", ["", "7", "00000000-1", f"{BOOT}-0", f"{BOOT}-99", f"{BOOT}-x", f"{BOOT}-٣"])
+async def test_no_resume(last_id: str) -> None:
+    """An id of another process, of the future, or from before what is remembered gets a snapshot."""
+    streams = Streams(at(0))
+    assert b"event: snapshot\n" in streams.join(last_event_id=last_id).take()
+
+
+async def test_who_missed_much_gets_a_snapshot() -> None:
+    """A very long way back is no shorter than beginning again."""
+    streams = Streams(at(0))
+    for done in range(MAX_MISSED_CHANGES + 1):
+        streams.source.put(at(done))
+
+    assert b"event: snapshot\n" in streams.join(last_event_id=f"{BOOT}-1").take()
+    assert b"event: resumed\n" in streams.join(last_event_id=f"{BOOT}-2").take()
+
+
+async def test_resume_with_filters() -> None:
+    """What was missed is told as the filters show it."""
+    streams = Streams(at(0))
+    shop = Options(filters=Filters(namespace=("shop",)))
+    one = streams.join(shop)
+    streams.source.put(at(1, waiting=(POD,)), at(100, Phase.COMPLETED))
+    await until(lambda: b"pull.completed" in b"".join(one.written))
+    missed = streams.join(shop, last_event_id=f"{BOOT}-1").take()
+    other = streams.join(Options(filters=Filters(namespace=("x",))), last_event_id=f"{BOOT}-1").take()
+
+    assert b"pull.completed" in missed
+    assert b"data:" not in other.partition(b"event: resumed\n")[2].partition(b"data:")[2]

@@ -1,0 +1,69 @@
+"""The live stream with filters, and groups of viewers that have the same ones."""
+
+from __future__ import annotations
+
+from pulltrace.pulls.model import Phase
+from pulltrace.server.filters import Filters
+from pulltrace.server.options import Options
+from pulltrace.server.problems import read_query
+from pulltrace.server.stream import QUERY
+from tests.server.streams import Streams, at
+from tests.server.views import POD, until
+
+
+async def test_filters_choose_rows_and_changes() -> None:
+    """A viewer with filters is told of what fits, and nothing else: in the snapshot and after it."""
+    here, there = at(0), at(0, node="node-2", pull_id="00000000000b")
+    streams = Streams(here, there)
+    async with streams.open("node=node-2&layers=true") as reader:
+        snapshot = await reader.event()
+        assert here.id not in snapshot
+        assert there.id in snapshot
+        streams.source.put(at(1), at(2, node="node-2", pull_id=there.id))
+        change = await reader.event()
+        assert here.id not in change
+        assert '"downloadedBytes":2' in change
+
+
+async def test_row_that_fits_no_more_is_gone() -> None:
+    """For a viewer with filters a row comes when it begins to fit and goes when it does not any more."""
+    streams = Streams()
+    async with streams.open("phase=downloading") as reader:
+        await reader.event()
+        streams.source.put(at(0, Phase.RESOLVING))
+        streams.source.put(at(0))
+        assert '"type":"pull.started"' in await reader.event()
+        streams.source.put(at(100, Phase.UNPACKING))
+        assert '"type":"pull.removed"' in await reader.event()
+
+
+async def test_end_is_told_to_who_saw_the_pull() -> None:
+    """Nobody waits for a pull that has ended, yet who watched it by its pods is told how it ended, and when it goes."""
+    streams = Streams(at(0, waiting=(POD,)))
+    async with streams.open("namespace=shop") as reader, streams.open("namespace=other") as other:
+        await reader.event()
+        streams.source.put(at(100, Phase.COMPLETED))
+        assert '"type":"pull.completed"' in await reader.event()
+        async with streams.open("namespace=shop") as late:
+            assert at(0).id in await late.event()
+        streams.source.remove(at(0).id)
+        assert '"type":"pull.removed"' in await reader.event()
+        assert (await other.event()).count("event: snapshot") == 1
+
+
+async def test_same_question_is_one_group() -> None:
+    """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
+    streams = Streams(at(0))
+    asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
+    viewers = [streams.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
+    for viewer in viewers:
+        viewer.take()
+    streams.source.put(at(1))
+    await until(lambda: all(viewer.written for viewer in viewers))
+
+    assert viewers[0].written[0] is viewers[1].written[0]
+    assert viewers[0].written == viewers[2].written
+    assert len(streams.hub._groups) == 2
+    for viewer in viewers:
+        viewer.leave()
+    assert not streams.hub._groups
