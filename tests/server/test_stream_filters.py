@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import PodState
 from pulltrace.server.filters import Filters
 from pulltrace.server.options import Options
 from pulltrace.server.problems import read_query
 from pulltrace.server.stream import QUERY
 from tests.server.streams import Streams, at
-from tests.server.views import POD, until
+from tests.server.views import POD, pod, until
 
 
 async def test_filters_choose_rows_and_changes() -> None:
@@ -67,3 +68,21 @@ async def test_same_question_is_one_group() -> None:
     for viewer in viewers:
         viewer.leave()
     assert not streams.hub._groups
+
+
+async def test_pods_are_chosen_too() -> None:
+    """Filters choose among pods as among pulls; a pod that was shown is told to be ready, though it needs no image then."""
+    streams = Streams(pod(), at(1))
+    async with streams.open("pods=true&image=nginx") as reader, streams.open("pods=true&namespace=other") as other:
+        assert '"podName":"web-1"' in await reader.event()
+        assert '"pods":[]' in await other.event()
+        streams.source.put(pod(state=PodState.READY))
+        ready = await reader.event()
+        async with streams.open("pods=true&image=nginx") as late:
+            assert '"state":"ready"' in await late.event()
+        streams.source.remove(pod().id)
+        streams.source.put(pod("web-2"), pod("web-2", needs=()))
+        removed = await reader.until("}\n\n")
+
+    assert '"type":"pod.ready"' in ready
+    assert '"type":"pod.removed"' in removed
