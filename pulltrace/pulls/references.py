@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT_DOMAIN = "docker.io"
 _HOST_AND_PORT = re.compile(r"\[?(.+?)\]?(?::\d+)?")
@@ -44,6 +45,12 @@ def parse_reference(name: str) -> Reference:
     if not tag and not digest:
         tag = "latest"
     return Reference(_with_domain(rest), tag or None, digest or None)
+
+
+@lru_cache(maxsize=4096)
+def full_name(name: str) -> str:
+    """The full form as text: names that mean the same image are equal."""
+    return str(parse_reference(name))
 
 
 def _with_domain(name: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pulltrace.aggregator.known_pods import KnownPods
+from pulltrace.aggregator.waits import Wait
+from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import LeaseRecord
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.annotations import encode
@@ -45,10 +48,44 @@ def ended(number: int = 1, phase: Phase = Phase.COMPLETED, **fields: Any) -> Pul
     return pull(number, **{**values, **names, **fields})
 
 
-def pod(name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = ()) -> PodRecord:
+def pod(
+    name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = (), started_at: float | None = None
+) -> PodRecord:
     """A pod that waits for these images."""
     waits = [ImageWait(f"c{number}", image, Role.MAIN, "ContainerCreating") for number, image in enumerate(images)]
-    return PodRecord("shop", name, f"uid-{name}", node, Workload("shop", "Pod", name), waiting=(*waiting, *waits))
+    return PodRecord(
+        "shop", name, f"uid-{name}", node, Workload("shop", "Pod", name), started_at, waiting=(*waiting, *waits)
+    )
+
+
+def asked(
+    pod_name: str,
+    image: str,
+    at: float,
+    container: str | None = "c0",
+    kind: EventKind = EventKind.PULLING,
+    message: str = "",
+    count: int = 1,
+) -> EventRecord:
+    """An Event of the kubelet on the image of a container."""
+    return EventRecord("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
+
+
+def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> KnownPods:
+    """The pods of a node, as far as pods and Events tell."""
+    found = KnownPods()
+    for event in events:
+        found.heard.take(event)
+    for each in pods:
+        found.put(each, now)
+    return found
+
+
+def waits(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[Wait]:
+    """All waits of these pods, on whichever node, in their stable order."""
+    found = known(*pods, events=events)
+    every = [wait for node in found.nodes for one in found.on(node).values() for wait in one.waits]
+    return sorted(every, key=lambda wait: wait.key)
 
 
 def failing(name: str, image: str, message: str | None, reason: str = "ImagePullBackOff") -> PodRecord:

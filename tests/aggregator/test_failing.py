@@ -1,0 +1,169 @@
+"""Why an image is not there: words that are kept, tries that are counted, and when the next one comes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pulltrace.aggregator.failing import Trouble, trouble
+from pulltrace.aggregator.heard import Heard, Said, pull_seconds
+from pulltrace.kube.events import EventKind
+from pulltrace.kube.pods import ImageWait, Role
+from pulltrace.pulls.failures import Reason
+from tests.aggregator.records import START, asked
+
+NOT_FOUND = 'failed to resolve reference "docker.io/library/nginx:1": docker.io/library/nginx:1: not found'
+NOTHING = Said()
+
+
+def wait(reason: str | None, message: str | None = None) -> ImageWait:
+    return ImageWait("c0", "nginx:1", Role.MAIN, reason, message)
+
+
+def after(*steps: tuple[ImageWait, Said, float]) -> Trouble | None:
+    """What is known after these statuses, each with what Events had told by then and the time."""
+    known: Trouble | None = None
+    for seen, said, now in steps:
+        known = trouble(known, seen, said, now, now)
+    return known
+
+
+def test_a_container_that_is_created_has_no_trouble() -> None:
+    """Waiting is no failure."""
+    assert after((wait("ContainerCreating"), NOTHING, 0)) is None
+
+
+def test_a_failure_has_a_reason_the_words_and_the_next_try() -> None:
+    """The first pause of the kubelet is ten seconds."""
+    found = after((wait("ErrImagePull", NOT_FOUND), NOTHING, 100))
+
+    assert found is not None
+    assert (found.failure.reason, found.failure.message) == (Reason.NOT_FOUND, NOT_FOUND)
+    assert (found.failure.tries, found.failure.retry_at, found.since) == (1, 110, 100)
+
+
+def test_a_back_off_does_not_hide_the_words() -> None:
+    """The status of a back-off may say nothing; what the try before it said stays."""
+    found = after(
+        (wait("ErrImagePull", NOT_FOUND), NOTHING, 100),
+        (wait("ImagePullBackOff", 'Back-off pulling image "nginx:1"'), NOTHING, 103),
+    )
+
+    assert found is not None
+    assert (found.failure.message, found.failure.tries, found.failure.retry_at) == (NOT_FOUND, 1, 110)
+
+
+def test_each_try_that_fails_anew_is_counted() -> None:
+    """Back and forth between failure and back-off are tries, with pauses that double."""
+    found = after(
+        (wait("ErrImagePull", NOT_FOUND), NOTHING, 100),
+        (wait("ImagePullBackOff"), NOTHING, 103),
+        (wait("ErrImagePull", "401 Unauthorized"), NOTHING, 111),
+    )
+
+    assert found is not None
+    assert (found.failure.tries, found.failure.reason) == (2, Reason.UNAUTHORIZED)
+    assert (found.failure.retry_at, found.since) == (131, 100)
+
+
+def test_the_same_status_again_is_no_try() -> None:
+    """A pod's status changes for many reasons."""
+    found = after((wait("ErrImagePull", NOT_FOUND), NOTHING, 100), (wait("ErrImagePull", NOT_FOUND), NOTHING, 101))
+
+    assert found is not None
+    assert (found.failure.tries, found.failure.retry_at) == (1, 110)
+
+
+def test_an_event_counts_tries_that_nobody_saw() -> None:
+    """An aggregator that comes up late knows from Events how often it was tried."""
+    found = after((wait("ImagePullBackOff"), Said(failed_at=START, tries=4, words=NOT_FOUND), 100))
+
+    assert found is not None
+    assert (found.failure.tries, found.failure.message, found.failure.retry_at) == (4, NOT_FOUND, 180)
+
+
+def test_an_event_before_the_status_is_the_same_try() -> None:
+    """What an Event has told is not counted again when the status says it."""
+    said = Said(asked_at=START, failed_at=START, tries=1, words=NOT_FOUND)
+    found = after((wait("ContainerCreating"), said, 100), (wait("ErrImagePull", NOT_FOUND), said, 100.5))
+
+    assert found is not None
+    assert (found.failure.tries, found.failure.retry_at) == (1, 110)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"), [("InvalidImageName", Reason.INVALID_NAME), ("ErrImageNeverPull", Reason.NEVER_PULL)]
+)
+def test_what_is_never_pulled_is_not_tried_again(word: str, reason: Reason) -> None:
+    """However often the kubelet says so."""
+    heard = Heard()
+    heard.take(asked("a", "x", START, kind=EventKind.FAILED, message="never", count=9))
+    found = after((wait(word, "no"), heard.of("uid-a")["c0"], 100))
+
+    assert found is not None
+    assert (found.failure.reason, found.failure.tries, found.failure.retry_at) == (reason, 1, None)
+
+
+def test_a_failure_without_words_has_the_kubelets_word() -> None:
+    """It is better than nothing, and gives way to the words when they come."""
+    bare = after((wait("ImagePullBackOff"), NOTHING, 100))
+    later = after((wait("ImagePullBackOff"), NOTHING, 100), (wait("ErrImagePull", NOT_FOUND), NOTHING, 105))
+
+    assert bare is not None
+    assert bare.failure.message == "ImagePullBackOff"
+    assert later is not None
+    assert later.failure.message == NOT_FOUND
+
+
+def test_what_was_there_before_the_aggregator_has_no_begin() -> None:
+    """It is handed on as it is given."""
+    found = trouble(None, wait("ErrImagePull", NOT_FOUND), NOTHING, -math.inf, 100)
+
+    assert found is not None
+    assert found.since == -math.inf
+
+
+# -- Events ----------------------------------------------------------------------------------------
+
+
+def test_only_the_newest_of_each_kind_is_kept() -> None:
+    """Events come in any order."""
+    heard = Heard()
+    news = [heard.take(asked("a", "x", START + at)) for at in (5, 3, 9)]
+
+    assert (news, heard.of("uid-a")["c0"].asked_at) == ([True, False, True], START + 9)
+
+
+def test_tries_are_as_many_as_the_event_counts() -> None:
+    """The kubelet joins what happens again in one Event."""
+    heard = Heard()
+    heard.take(asked("a", "x", START, kind=EventKind.FAILED, message="Failed to pull image: no", count=3))
+
+    assert (heard.of("uid-a")["c0"].tries, heard.of("uid-a")["c0"].words) == (3, "Failed to pull image: no")
+
+
+def test_what_is_heard_is_bounded() -> None:
+    """Of more pods than there is room for the oldest are forgotten, and of one pod only so many images are kept."""
+    heard = Heard(max_pods=10)
+    for number in range(20):
+        heard.take(asked(f"p{number}", "x", START))
+    for number in range(100):
+        heard.take(asked("p19", "x", START, container=f"c{number}"))
+
+    assert (dict(heard.of("uid-p9")), len(heard.of("uid-p19"))) == ({}, 50)
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ('Successfully pulled image "a:1" in 30ms (10.014s including waiting). Image size: 68641273 bytes.', 0.03),
+        ('Successfully pulled image "a:1" in 1.5s (1.5s including waiting)', 1.5),
+        ('Successfully pulled image "a:1" in 2m3.25s (3m0s including waiting)', 123.25),
+        ('Successfully pulled image "a in 5s" somehow', None),
+        ('Container image "a:1" already present on machine', None),
+    ],
+)
+def test_the_kubelet_says_how_long_a_pull_took(message: str, seconds: float | None) -> None:
+    """Without the time in the queue."""
+    assert pull_seconds(message) == seconds
