@@ -7,40 +7,21 @@ process's monotonic clock. Clocks of nodes are compared with nothing but themsel
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
 
-from pulltrace.aggregator.correlation import Wait, correlate, waits
+from pulltrace.aggregator.heard import pull_seconds
+from pulltrace.aggregator.known_pods import KnownPods
+from pulltrace.aggregator.node import Node
+from pulltrace.aggregator.picture import Lore, draw
+from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.store import PullStore
+from pulltrace.kube.events import EventRecord
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls.annotations import decode
-from pulltrace.pulls.model import NodeReport, Phase, Pull
-from pulltrace.pulls.view import Change, PullView
+from pulltrace.pulls.view import AnyChange, NodeView
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_DURATION_SECONDS = 40
-"""For a Lease that does not say how long it holds."""
-HISTORY_PULLS = 500
-"""Ended pulls kept for each node at most."""
-
-
-@dataclass(slots=True)
-class Node:
-    """One node, as far as its Lease tells."""
-
-    lease: LeaseRecord
-    report: NodeReport
-    heard_at: float
-    history: dict[str, tuple[Pull, float]] = field(default_factory=dict)
-    """Ended pulls, each with the monotonic time at which it is forgotten."""
-    rows: dict[str, PullView] = field(default_factory=dict)
-    gone: bool = False
-
-    def stale(self, now: float) -> bool:
-        """Whether the agent has been silent for longer than it said it would be."""
-        return now - self.heard_at > (self.lease.duration_seconds or DEFAULT_DURATION_SECONDS)
 
 
 class Cluster:
@@ -50,8 +31,12 @@ class Cluster:
         self._store = store
         self._history_seconds = history_seconds
         self._nodes: dict[str, Node] = {}
-        self._pods: dict[str, PodRecord] = {}
-        self._pods_by_node: dict[str, set[str]] = {}
+        self._pods = KnownPods()
+        self._ids = PullIds()
+        self._lore = Lore()
+        self._shown_on: dict[str, str] = {}
+        """Of each pod that is shown, the node."""
+        self._leases_listed = self._pods_listed = False
         self.reports = 0
         """Lease writes of agents that were seen."""
         self.problems = 0
@@ -60,148 +45,177 @@ class Cluster:
         """Requests of agents that the API server refused (429) since their Leases were first seen."""
 
     @property
-    def nodes(self) -> dict[str, Node]:
-        """By name; not to be changed."""
-        return self._nodes
+    def nodes(self) -> Mapping[str, Node]:
+        """Those with an agent, by name."""
+        return {name: node for name, node in self._nodes.items() if node.lease is not None}
 
     @property
     def waiting_pods(self) -> int:
-        return sum(bool(pod.waiting) for pod in self._pods.values())
+        return self._pods.waiting
+
+    def nodes_now(self, now: float) -> tuple[NodeView, ...]:
+        """The nodes with an agent, by name."""
+        return tuple(node.view(now) for _, node in sorted(self._nodes.items()) if node.alive)
 
     def busy(self, now: float) -> tuple[int, int]:
         """How many nodes have an agent that is alive, and on how many of them something is pulled."""
-        alive = [node for node in self._nodes.values() if not node.gone and not node.stale(now)]
+        alive = [node for node in self._nodes.values() if node.alive and not node.stale(now)]
         return len(alive), sum(bool(node.report.pulls) for node in alive)
 
-    def lease_event(self, event: WatchEvent[LeaseRecord], now: float) -> tuple[Change, ...]:
+    def lease_event(self, event: WatchEvent[LeaseRecord], now: float) -> tuple[AnyChange, ...]:
         """Takes in what the watch of Leases says."""
         match event:
             case Listed(items):
-                changes = [self._lease(record, now) for record in items]
-                left = self._nodes.keys() - {record.name for record in items}
-                changes += [self._node_gone(name, now) for name in left]
+                first, self._leases_listed = not self._leases_listed, True
+                self._all_listed()
+                names = dict.fromkeys(record.name for record in items if self._lease(record, now))
+                gone = self._nodes.keys() - {record.name for record in items}
+                names.update(dict.fromkeys(name for name in gone if self._node_gone(name, now)))
+                if first:  # pods may be on nodes without an agent
+                    names.update(dict.fromkeys(self._pods.nodes))
+                changes = self._refresh(names, now)
                 self._store.mark_synced()
-                return tuple(change for part in changes for change in part)
+                return changes
             case Put(record):
-                return self._lease(record, now)
+                return self._refresh((record.name,), now) if self._lease(record, now) else ()
             case Gone(name):
-                return self._node_gone(name, now)
+                return self._refresh((name,), now) if self._node_gone(name, now) else ()
 
-    def pod_event(self, event: WatchEvent[PodRecord], now: float) -> tuple[Change, ...]:
+    def pod_event(self, event: WatchEvent[PodRecord], now: float) -> tuple[AnyChange, ...]:
         """Takes in what the watch of pods says."""
         match event:
             case Listed(items):
                 listed = {pod.key: pod for pod in items}
-                changed = {key for key in listed.keys() | self._pods.keys() if listed.get(key) != self._pods.get(key)}
-                nodes = {pod.node for key in changed for pod in (listed.get(key), self._pods.get(key)) if pod}
-                for key in changed:
-                    self._put_pod(key, listed.get(key))
+                changed = {key: listed.get(key) for key in self._pods.changed(listed)}
             case Put(pod):
-                nodes = {pod.node} | {old.node for old in (self._pods.get(pod.key),) if old}
-                self._put_pod(pod.key, pod)
+                changed = {pod.key: pod}
             case Gone(key):
-                nodes = {old.node for old in (self._pods.get(key),) if old}
-                self._put_pod(key, None)
+                changed = {key: None}
+        nodes: dict[str, None] = {}
+        for key, record in changed.items():
+            if (old := self._pods.get(key)) is not None:
+                nodes[old.record.node] = None
+            if record is None:
+                self._pods.remove(key)
+            else:
+                self._pods.put(record, now)
+        nodes.update(dict.fromkeys(record.node for record in changed.values() if record is not None))
+        if isinstance(event, Listed) and not self._pods_listed:
+            self._pods_listed = True
+            self._all_listed()
         return self._refresh(nodes, now)
 
-    def tick(self, now: float) -> tuple[Change, ...]:
-        """Lets time do its part: Leases expire, history runs out. Call about once a second."""
-        due = []
-        for name, node in self._nodes.items():
-            expired = node.stale(now) and any(not row.stale and not row.pull.phase.ended for row in node.rows.values())
-            if expired or any(until <= now for _, until in node.history.values()):
-                due.append(name)
-        changes = self._refresh(due, now)
-        for name in [name for name, node in self._nodes.items() if node.gone and not node.history]:
-            del self._nodes[name]
-        return changes
+    def watches(self, namespace: str, name: str) -> bool:
+        """Whether a pod is among those that are watched."""
+        key = f"{namespace}/{name}"
+        return self._pods.get(key) is not None and not self._pods.found(key)
 
-    def _lease(self, record: LeaseRecord, now: float) -> tuple[Change, ...]:
-        known = self._nodes.get(record.name)
-        if known is not None and known.lease.version == record.version and not known.gone:
+    def pod_found(self, pod: PodRecord, now: float) -> tuple[AnyChange, ...]:
+        """Takes in a pod that is not watched, because it runs already and needs another image all the same."""
+        self._pods.put(pod, now, found=True)
+        changes = self._refresh((pod.node,), now)
+        return changes if pod.waiting else changes + self.pod_lost(pod.key, now)
+
+    def pod_lost(self, key: str, now: float) -> tuple[AnyChange, ...]:
+        """A pod that was found is not to be followed any longer."""
+        pod = self._pods.get(key)
+        if pod is None or not self._pods.found(key):
             return ()
+        self._pods.remove(key)
+        return self._refresh((pod.record.node,), now)
+
+    def kubelet_event(self, event: WatchEvent[EventRecord], now: float) -> tuple[AnyChange, ...]:
+        """Takes in what the watch of Events says. Events that the API server forgets stay true."""
+        match event:
+            case Listed(items):
+                first, self._pods.heard.complete = not self._pods.heard.complete, True
+                nodes = dict.fromkeys(name for item in items for name in self._heard(item, now))
+                if first:  # who has not been asked for is not in the queue, as is known now
+                    nodes.update(dict.fromkeys(self._pods.nodes))
+            case Put(item):
+                nodes = dict.fromkeys(self._heard(item, now))
+            case Gone():
+                return ()
+        return self._refresh(nodes, now)
+
+    def tick(self, now: float) -> tuple[AnyChange, ...]:
+        """Lets time do its part: Leases expire, history runs out. Call about once a second."""
+        return self._refresh([name for name, node in self._nodes.items() if node.due_at <= now], now)
+
+    def _all_listed(self) -> None:
+        if self._leases_listed and self._pods_listed:
+            self._pods.all_listed()
+
+    def _lease(self, record: LeaseRecord, now: float) -> bool:
+        """Whether the Lease says anything new."""
+        node = self._nodes.get(record.name)
+        if node is not None and node.lease is not None and node.lease.version == record.version and not node.gone:
+            return False
         self.reports += 1
         report = decode(record.annotations)
-        if report.problems and (known is None or known.report.problems != report.problems):
+        if report.problems and (node is None or node.report.problems != report.problems):
             self.problems += len(report.problems)
             logger.warning("Lease of node %r: %s", record.name, "; ".join(report.problems[:3]))
-        if known is None:
-            known = self._nodes[record.name] = Node(record, report, now)
-        else:
-            self._close_lost(known, report, now)
-            self.refusals += max(0, report.refused_writes - known.report.refused_writes)
-        known.lease, known.report, known.heard_at, known.gone = record, report, now, False
-        for pull in report.pulls:  # its node knows best: what was closed here has not ended
-            known.history.pop(pull.id, None)
-        for pull in report.recent:
-            seen, _ = known.history.get(pull.id, (None, 0.0))
-            if seen is None or (seen.phase is Phase.UNKNOWN and pull.phase is not Phase.UNKNOWN):
-                self._remember(known, pull, now)
-        return self._refresh((record.name,), now)
+        if node is None:
+            node = self._nodes[record.name] = Node(record.name, self._history_seconds)
+        if node.lease is not None:
+            self.refusals += max(0, report.refused_writes - node.report.refused_writes)
+        for pull in node.take(record, self._ids.claim(record.name, report), now):
+            self._lore.paces.learn_pull(record.name, pull)
+        return True
 
-    def _close_lost(self, node: Node, report: NodeReport, now: float) -> None:
-        """Pulls that ran and are not mentioned any more (an agent without memory) have ended, nobody knows how."""
-        mentioned = {pull.id for pull in (*report.pulls, *report.recent)}
-        if not report.omitted_pulls:
-            self._close((pull for pull in node.report.pulls if pull.id not in mentioned), node, None, now)
-
-    def _node_gone(self, name: str, now: float) -> tuple[Change, ...]:
+    def _node_gone(self, name: str, now: float) -> bool:
         node = self._nodes.get(name)
-        if node is None or node.gone:
+        if node is None or not node.alive:
+            return False
+        node.lose(now)
+        return True
+
+    def _heard(self, event: EventRecord, now: float) -> tuple[str, ...]:
+        """The node on which an Event changes something."""
+        if not self._pods.heard.take(event):
             return ()
-        self._close(node.report.pulls, node, "the node is gone", now)
-        node.report, node.gone = NodeReport(), True
-        return self._refresh((name,), now)
+        key = f"{event.namespace}/{event.pod}"
+        pod = self._pods.get(key)
+        if pod is None or pod.record.uid != event.pod_uid:
+            return ()
+        if (seconds := pull_seconds(event.message)) is not None:
+            self._lore.paces.learn_answer(pod.record.node, seconds)
+        self._pods.look_again(key, now)
+        return (pod.record.node,)
 
-    def _close(self, pulls: Iterable[Pull], node: Node, error: str | None, now: float) -> None:
-        for pull in pulls:
-            ended = replace(
-                pull,
-                phase=Phase.UNKNOWN,
-                ended_at=pull.progressed_at,
-                error=error,
-                bytes_per_second=0.0,
-                seconds_left=None,
-                seconds_left_range=None,
-            )
-            node.history[pull.id] = ended, now + self._history_seconds
-
-    def _remember(self, node: Node, pull: Pull, now: float) -> None:
-        """Keeps an ended pull for as long as is left of its time, by the clock of its node."""
-        renewed_at = node.lease.renewed_at or pull.ended_at or 0.0
-        age = max(0.0, renewed_at - (pull.ended_at or renewed_at))
-        if age < self._history_seconds:
-            node.history[pull.id] = pull, now + self._history_seconds - age
-        while len(node.history) > HISTORY_PULLS:
-            node.history.pop(min(node.history, key=lambda key: node.history[key][1]))
-
-    def _put_pod(self, key: str, pod: PodRecord | None) -> None:
-        if (old := self._pods.pop(key, None)) is not None:
-            self._pods_by_node[old.node].discard(key)
-            if not self._pods_by_node[old.node]:
-                del self._pods_by_node[old.node]
-        if pod is not None:
-            self._pods[key] = pod
-            self._pods_by_node.setdefault(pod.node, set()).add(key)
-
-    def _waits(self, node: str) -> tuple[Wait, ...]:
-        return waits(self._pods[key] for key in self._pods_by_node.get(node, ()))
-
-    def _refresh(self, names: Iterable[str], now: float) -> tuple[Change, ...]:
-        changes: list[Change] = []
+    def _refresh(self, names: Iterable[str], now: float) -> tuple[AnyChange, ...]:
+        changes: list[AnyChange] = []
         for name in names:
+            pods = self._pods.on(name)
             node = self._nodes.get(name)
             if node is None:
-                continue
-            for key in [key for key, (_, until) in node.history.items() if until <= now]:
-                del node.history[key]
-            running = [pull for pull in node.report.pulls if pull.id not in node.history]
-            ended = [pull for pull, _ in node.history.values()]
-            rows = correlate(name, [*running, *ended], self._waits(name), node.rows)
-            # A node speaks for itself only: an id that is on another node already is not its own.
-            rows = {key: row for key, row in rows.items() if key in node.rows or not self._store.has(key)}
-            if node.stale(now):
-                rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
-            changes.extend(self._store.replace(node.rows, rows))
-            node.rows = rows
+                if not pods or not self._leases_listed:
+                    continue
+                node = self._nodes[name] = Node(name, self._history_seconds)
+            node.expire(now)
+            picture = draw(node, pods, self._lore, now, events=self._pods.heard.complete)
+            self._ids.keep(name, picture.rows)
+            changes += self._store.replace(node.rows, picture.rows)
+            changes += self._store.replace_pods(self._own(node, picture.pods), picture.pods)
+            node.rows, node.pods, node.slots = picture.rows, picture.pods, picture.slots
+            node.queued, node.failing, node.due_at = picture.queued, picture.failing, picture.due_at
+            for row in node.rows.values():
+                self._lore.sizes.learn(row)
+            if not node.alive and not node.rows and not node.pods and not pods:
+                del self._nodes[name]
+                self._lore.paces.forget(name)
         return tuple(changes)
+
+    def _own(self, node: Node, pods: Mapping[str, object]) -> list[str]:
+        """The pods that were shown on this node; those shown now are taken from the nodes where they were before."""
+        before = [key for key in node.pods if self._shown_on.get(key) == node.name]
+        for key in node.pods.keys() - pods.keys():
+            if self._shown_on.get(key) == node.name:
+                del self._shown_on[key]
+        for key in pods:
+            other = self._shown_on.get(key, node.name)
+            if other != node.name and other in self._nodes:
+                self._nodes[other].pods.pop(key, None)
+            self._shown_on[key] = node.name
+        return before

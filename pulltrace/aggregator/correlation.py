@@ -1,139 +1,176 @@
 """Which pull is which image, and who waits for it. Pure.
 
 containerd does not know the tag while it pulls: it has the digest and the repository. The pods that
-wait on the node know the names. Together they nearly always leave one name; where they leave more,
-all are named as candidates, and where they leave none, the repository is all that is said. A name is
-never guessed.
+wait on the node know the names, and the kubelet's Events which of them it has asked for. Together they nearly
+always leave one name; where they leave more, all are named as candidates, and where they leave none, the
+repository is all that is said. A name is never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from pulltrace.kube.pods import ImageWait, PodRecord
+from pulltrace.aggregator.waits import Wait
 from pulltrace.pulls.model import Phase, Pull
-from pulltrace.pulls.references import Reference, parse_reference
-from pulltrace.pulls.view import PullView, WaitingContainer
+from pulltrace.pulls.view import PullView
 
-FAILURES = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed"})
-"""What the kubelet calls a container whose image could not be pulled; its message then says why."""
-
-NEVER_PULLED = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-"""What the kubelet calls a container for which it does not even try; another's pull may still end its wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A container that waits for an image on this node."""
-
-    container: WaitingContainer
-    reference: Reference
-    failure: str | None
-    """The registry's or containerd's words, when the last try has failed."""
-    pulled: bool = True
-    """False when the kubelet pulls nothing for this container."""
-
-
-def waits(pods: Iterable[PodRecord]) -> tuple[Wait, ...]:
-    """Everything that waits on one node, in a stable order."""
-    found = [_wait(pod, container) for pod in pods for container in pod.waiting]
-    return tuple(sorted(found, key=lambda wait: wait.container))
+CLOCK_SECONDS = 1.0
+"""How exact the times of Events are."""
 
 
 def correlate(
-    node: str, pulls: Sequence[Pull], waiting: Sequence[Wait], before: Mapping[str, PullView]
+    node: str, pulls: Sequence[Pull], waiting: Sequence[Wait], before: Mapping[str, PullView], slots: int = 1
 ) -> dict[str, PullView]:
-    """A row for each pull of a node. `before`: the rows as they were; what was certain once stays so."""
+    """A row for each pull of a node. `before`: the rows as they were; what was certain once stays so.
+    `slots`: how many images its kubelet has been seen to pull at once.
+    """
     views: dict[str, PullView] = {}
-    for pull in pulls:
-        if not pull.phase.ended:
-            views[pull.id] = _running(node, pull, waiting, pulls)
-    claimed = {container for view in views.values() if view.image is not None for container in view.waiting}
+    running = [pull for pull in pulls if not pull.phase.ended]
+    served = _served(waiting, pulls)
+    by_source: dict[str, list[Wait]] = {}
+    for wait in waiting:
+        by_source.setdefault(wait.source, []).append(wait)
+    alone = len(running) == 1 and slots == 1
+    claimed: set[str] = set()
+    for pull in running:
+        likely = [wait for source in pull.repositories for wait in by_source.get(source, ())]
+        fitting = [wait for wait in (likely if pull.repositories else waiting) if _fits(pull, wait)]
+        # Who has been served asks once more, for the same digest, until the kubelet has seen that the image is there.
+        fitting = [wait for wait in fitting if served.get(wait.key, pull.target_digest) == pull.target_digest]
+        view, waits = _running(node, pull, fitting, running, served if alone else None)
+        views[pull.id] = view
+        if view.image is not None:
+            claimed.update(wait.key for wait in waits)
     nameless = [view for view in views.values() if not view.pull.repositories and not view.pull.names]
-    free = [wait for wait in waiting if wait.container not in claimed]
+    free = [wait for wait in waiting if wait.key not in claimed] if nameless else []
     for view in nameless:
-        views[view.id] = _resolving(view, free, alone=len(nameless) == 1)
-    failing = [wait for wait in free if wait.failure is not None]
+        views[view.id] = _resolving(view, free, served if alone else None, only=len(nameless) == 1)
+    failing = [wait for wait in waiting if wait.failure is not None and wait.pulled and wait.key not in claimed]
+    newest = _newest_failures(pulls)
     for pull in pulls:
         if pull.phase.ended:
-            views[pull.id] = _ended(node, pull, failing, before.get(pull.id))
+            views[pull.id] = _ended(node, pull, failing, before.get(pull.id), newest=pull.id in newest)
     return views
 
 
-def _wait(pod: PodRecord, container: ImageWait) -> Wait:
-    return Wait(
-        WaitingContainer(pod.namespace, pod.name, container.name, container.image),
-        parse_reference(container.image),
-        container.message or container.reason if container.reason in FAILURES else None,
-        container.reason not in NEVER_PULLED,
-    )
+def _served(waiting: Sequence[Wait], pulls: Sequence[Pull]) -> dict[str, str | None]:
+    """The waits whose image has come since they began, by key, with its digest: the kubelet has not said so yet."""
+    there: dict[str, Pull] = {}
+    for pull in pulls:
+        if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
+            for name in pull.names:
+                if name not in there or (there[name].ended_at or 0.0) < pull.ended_at:
+                    there[name] = pull
+    served: dict[str, str | None] = {}
+    for wait in waiting:
+        begun_at = wait.asked_at if wait.asked_at is not None else wait.since
+        brought = there.get(wait.name)
+        if begun_at is not None and brought is not None and (brought.ended_at or 0.0) >= begun_at:
+            served[wait.key] = brought.target_digest
+    return served
 
 
-def _running(node: str, pull: Pull, waiting: Sequence[Wait], pulls: Sequence[Pull]) -> PullView:
-    fitting = [wait for wait in waiting if _fits(pull, wait.reference)]
-    names = sorted({str(wait.reference) for wait in fitting})
+def _asked(pull: Pull, fitting: Sequence[Wait], served: Collection[str] | None) -> str | None:
+    """The name that it must be by what the kubelet has asked for: the only one, or the one that was asked for first.
+    `served`: who has been served already, on a node that pulls one image at a time; None on another.
+    """
+    first: dict[str, Wait] = {}
+    for wait in fitting:
+        if wait.asked_at is not None and wait.asked_at <= pull.started_at + CLOCK_SECONDS:
+            known = first.get(wait.name)
+            if known is None or wait.asked_at < (known.asked_at or 0.0):
+                first[wait.name] = wait
+    if not first:
+        return None
+    head, *others = sorted(first.values(), key=lambda wait: wait.asked_at or 0.0)
+    if not others:
+        return head.name
+    apart = (others[0].asked_at or 0.0) - (head.asked_at or 0.0) > CLOCK_SECONDS
+    return head.name if apart and served is not None and head.key not in served else None
+
+
+def _running(
+    node: str, pull: Pull, fitting: Sequence[Wait], running: Sequence[Pull], served: Collection[str] | None
+) -> tuple[PullView, Sequence[Wait]]:
+    """The row, and the waits that it has."""
+    names = sorted({wait.name for wait in fitting})
+    name = pull.names[0] if pull.names else next((w.name for w in fitting if w.reference.digest is not None), None)
+    if name is None and not any(
+        other.target_digest != pull.target_digest and set(other.repositories) & set(pull.repositories)
+        for other in running
+    ):
+        name = names[0] if len(names) == 1 else _asked(pull, fitting, served)
+        if name is not None:
+            fitting = [wait for wait in fitting if wait.name == name]
     containers = tuple(wait.container for wait in fitting)
-    if pull.names:
-        return PullView(node, pull, pull.names[0], waiting=containers)
-    by_digest = [str(wait.reference) for wait in fitting if wait.reference.digest is not None]
-    if by_digest:
-        return PullView(node, pull, by_digest[0], waiting=containers)
-    twins = [
-        other
-        for other in pulls
-        if not other.phase.ended
-        and other.target_digest != pull.target_digest
-        and set(other.repositories) & set(pull.repositories)
-    ]
-    if len(names) == 1 and not twins:
-        return PullView(node, pull, names[0], waiting=containers)
-    return PullView(node, pull, None, candidates=tuple(names), waiting=containers)
+    return PullView(node, pull, name, candidates=() if name is not None else tuple(names), waiting=containers), fitting
 
 
-def _resolving(view: PullView, free: Sequence[Wait], *, alone: bool) -> PullView:
+def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | None, *, only: bool) -> PullView:
     """Before the first blob only the pods can tell; they wait for this pull for certain when there is no other choice."""
     free = [wait for wait in free if wait.pulled]
-    names = tuple(sorted({str(wait.reference) for wait in free}))
-    certain = alone and len(names) == 1
+    if only and (name := _asked(view.pull, free, served)) is not None:
+        free = [wait for wait in free if wait.name == name]
+    names = tuple(sorted({wait.name for wait in free}))
+    certain = only and len(names) == 1
     return replace(view, candidates=names, waiting=tuple(wait.container for wait in free) if certain else ())
 
 
-def _ended(node: str, pull: Pull, failing: Sequence[Wait], before: PullView | None) -> PullView:
+def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
+    """Of the failed pulls of each repository the newest, and all whose repository nobody knows: what pods say
+    now may be of another try than the older ones.
+    """
+    newest: dict[object, Pull] = {}
+    for pull in pulls:
+        if pull.phase is Phase.FAILED:
+            key = pull.repositories or pull.id
+            if key not in newest or newest[key].started_at < pull.started_at:
+                newest[key] = pull
+    return {pull.id for pull in newest.values()}
+
+
+def _ended(node: str, pull: Pull, failing: Sequence[Wait], before: PullView | None, *, newest: bool) -> PullView:
     """The row of an ended pull. A failed one is explained, and if need be named, by the pods that still wait for it."""
+    same = before is not None and before.pull.phase is pull.phase
+    settled = pull.phase is not Phase.FAILED or not failing or (before and before.failure and not newest)
+    if before is not None and same and settled:
+        return before
     image = pull.names[0] if pull.names else before.image if before is not None else None
     candidates = before.candidates if before is not None and image is None else ()
+    failure = before.failure if before is not None and same else None
     error = pull.error or (before.pull.error if before is not None else None)
-    if pull.phase is Phase.FAILED and error is None:
-        fitting = [wait for wait in failing if _failed(pull, wait.reference, image, candidates)]
-        names = tuple(sorted({str(wait.reference) for wait in fitting}))
+    if pull.phase is Phase.FAILED:
+        fitting = [wait for wait in failing if _failed(pull, wait, image, candidates)]
+        names = tuple(sorted({wait.name for wait in fitting}))
         if len(names) == 1:
-            error = fitting[0].failure
+            failure = max((wait.failure for wait in fitting if wait.failure), key=lambda known: known.tries)
+            error = pull.error or failure.message
             # Known by its repository, or one of the names that it might have had: then it is that one.
             image = names[0] if candidates or pull.repositories else image
         if image is not None:
             candidates = ()
         elif not candidates:
             candidates = names
-    layers = pull.layers or (before.pull.layers if before is not None and before.pull.phase is pull.phase else ())
-    return PullView(node, replace(pull, error=error, layers=layers), image, candidates=candidates)
+    layers = pull.layers or (before.pull.layers if before is not None and same else ())
+    return PullView(node, replace(pull, error=error, layers=layers), image, candidates=candidates, failure=failure)
 
 
-def _fits(pull: Pull, reference: Reference) -> bool:
+def _fits(pull: Pull, wait: Wait) -> bool:
     """Whether a pod that asks for this reference waits for this pull."""
-    if reference.digest is not None:
-        return reference.digest == pull.target_digest and (
-            not pull.repositories or reference.source in pull.repositories
+    if wait.reference.digest is not None:
+        return wait.reference.digest == pull.target_digest and (
+            not pull.repositories or wait.source in pull.repositories
         )
     if pull.names:
-        return str(reference) in pull.names
-    return reference.source in pull.repositories
+        return wait.name in pull.names
+    return wait.source in pull.repositories
 
 
-def _failed(pull: Pull, reference: Reference, image: str | None, candidates: Sequence[str]) -> bool:
+def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str]) -> bool:
     """Whether a container that waits after a failure may have waited for this pull."""
     if image is not None:
-        return str(reference) == image
+        return wait.name == image
     if candidates:
-        return str(reference) in candidates
-    return not pull.repositories or _fits(pull, reference)
+        return wait.name in candidates
+    return not pull.repositories or _fits(pull, wait)

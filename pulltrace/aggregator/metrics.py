@@ -23,6 +23,7 @@ from pulltrace.aggregator.labels import Bounded, registry_of, size_class
 from pulltrace.aggregator.live import Live
 from pulltrace.aggregator.scoring import Scoring
 from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.unreached import superseded
 from pulltrace.kube.leases import LeaseRecord, Put
 from pulltrace.kube.watching import WatchHealth
 from pulltrace.pulls.failures import Reason
@@ -135,10 +136,10 @@ class Metrics:
             return
         self._reports.inc(self._seen[0] - seen[0])
         self._problems.inc(self._seen[1] - seen[1])
-        pulls = [change for change in changes if isinstance(change, Change)]
-        gone = [change.before for change in pulls if change.before is not None and change.after is None]
-        told = {(row.node, row.image) for row in gone if not row.reached_containerd}  # by pods only
-        for change in pulls:
+        told = superseded(changes)
+        for change in changes:
+            if not isinstance(change, Change):
+                continue
             after = change.after
             if change.before is None and after and after.failure and (after.node, after.image) in told:
                 continue  # the same failure, whose own row comes late

@@ -128,7 +128,7 @@ def _replaced(
 ) -> Iterator[tuple[Row | None, Row | None]]:
     """Puts `after` in the place of `before` in `rows`; each row that this changes, as it was and as it is."""
     for key, row in after.items():
-        if (old := rows.get(key)) != row:
+        if (old := rows.get(key)) is not row and old != row:
             rows[key] = row
             yield old, row
     for key in before:

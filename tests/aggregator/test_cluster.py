@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.cluster import DEFAULT_DURATION_SECONDS, HISTORY_PULLS, Cluster
+from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.node import DEFAULT_DURATION_SECONDS, HISTORY_PULLS
 from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
+from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import PullView
+from pulltrace.pulls.view import Change, PullView
 from tests.aggregator.records import NGINX, NODE, START, Writer, ended, failing, pod, pull
 
 TTL = 600.0
@@ -23,6 +24,16 @@ class World:
         self.store = PullStore()
         self.cluster = Cluster(self.store, TTL)
         self.writer = Writer()
+
+    def pod(self, event: WatchEvent[PodRecord], now: float) -> list[Change]:
+        """What an event of a pod changes in the rows of pulls."""
+        return [change for change in self.cluster.pod_event(event, now) if isinstance(change, Change)]
+
+    def lease(self, record: LeaseRecord, now: float) -> list[Change]:
+        return [change for change in self.cluster.lease_event(Put(record), now) if isinstance(change, Change)]
+
+    def tick(self, now: float) -> list[Change]:
+        return [change for change in self.cluster.tick(now) if isinstance(change, Change)]
 
     @property
     def rows(self) -> dict[str, PullView]:
@@ -55,7 +66,7 @@ def test_the_first_list_makes_the_rows(world: World) -> None:
 def test_a_lease_that_changes_changes_its_row(world: World) -> None:
     """A report is told as one change, from what was to what is."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
-    [change] = world.cluster.lease_event(Put(world.writer.lease(pull(downloaded_bytes=500))), 1)
+    [change] = world.lease(world.writer.lease(pull(downloaded_bytes=500)), 1)
 
     assert change.before is not None
     assert change.after is not None
@@ -122,7 +133,7 @@ def test_a_silent_agent_makes_its_pulls_stale(world: World) -> None:
     """After the time that its Lease gave, by our own clock, a running pull is stale, and not ended."""
     world.cluster.lease_event(Put(world.writer.lease(pull(), renewed_at=1.0)), 1000)
     assert world.cluster.tick(1040) == ()
-    [change] = world.cluster.tick(1040.1)
+    [change] = world.tick(1040.1)
 
     assert change.after is not None
     assert (change.after.stale, change.after.pull.phase) == (True, Phase.DOWNLOADING)
@@ -262,7 +273,7 @@ def test_history_is_bounded(world: World) -> None:
 def test_a_pod_names_the_pull_that_it_waits_for(world: World) -> None:
     """Whether the pod or the report comes first, the row has both."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
-    [change] = world.cluster.pod_event(Put(WEB), 1)
+    [change] = world.pod(Put(WEB), 1)
 
     assert change.after is not None
     assert change.after.image == f"{NGINX}:1.29"
@@ -317,7 +328,7 @@ def test_the_kubelets_message_reaches_the_failed_pull(world: World) -> None:
     world.cluster.pod_event(Put(WEB), 0)
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.lease_event(Put(world.writer.lease(recent=(ended(phase=Phase.FAILED),))), 1)
-    [change] = world.cluster.pod_event(Put(failing("web", "nginx:1.29", "manifest unknown")), 2)
+    [change] = world.pod(Put(failing("web", "nginx:1.29", "manifest unknown")), 2)
 
     assert change.after is not None
     assert change.after.pull.error == "manifest unknown"
@@ -351,11 +362,24 @@ def test_a_junk_lease_does_not_disturb_the_others(world: World, caplog: pytest.L
 
 
 def test_a_node_cannot_take_the_row_of_another(world: World) -> None:
-    """A Lease that uses an id of another node is not believed, and takes nothing away."""
+    """A Lease that uses an id of another node takes nothing away, and hides nothing: it is another row."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.lease_event(Put(world.writer.lease(pull(downloaded_bytes=999), node="evil")), 1)
-    assert (world.row.node, world.row.pull.downloaded_bytes) == (NODE, 100)
+    assert world.rows[pull().id].node == NODE
+    assert sorted((row.node, row.pull.downloaded_bytes) for row in world.rows.values()) == [("evil", 999), (NODE, 100)]
 
     world.cluster.lease_event(Gone("evil"), 2)
 
-    assert world.row.node == NODE
+    assert world.rows[pull().id].pull.phase is Phase.DOWNLOADING
+
+
+def test_a_node_that_is_listed_first_does_not_hide_the_pulls_of_another(world: World) -> None:
+    """After a restart nobody knows whose an id was: both nodes' pulls are shown, and go on as one row each."""
+    evil = world.writer.lease(pull(downloaded_bytes=999), node="evil")
+    world.cluster.lease_event(Listed((evil, world.writer.lease(pull()))), 0)
+    [first] = [row.id for row in world.rows.values() if row.node == NODE]
+    world.cluster.lease_event(Gone("evil"), 1)
+    world.cluster.tick(1 + TTL)
+    world.cluster.lease_event(Put(world.writer.lease(recent=(ended(),), renewed_at=START + 30)), 2 + TTL)
+
+    assert [(row.id, row.pull.phase) for row in world.rows.values()] == [(first, Phase.COMPLETED)]

@@ -6,17 +6,31 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from pulltrace.aggregator.correlation import FAILURES, NEVER_PULLED, correlate, waits
+from pulltrace.aggregator.correlation import correlate
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Reason
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView
-from tests.aggregator.records import DIGEST, NGINX, NODE, OTHER_DIGEST, ended, failing, pod, pull, resolving
+from tests.aggregator.records import (
+    DIGEST,
+    NGINX,
+    NODE,
+    OTHER_DIGEST,
+    START,
+    asked,
+    ended,
+    failing,
+    pod,
+    pull,
+    resolving,
+    waits,
+)
 
 
 def rows(
     pulls: Sequence[Pull], pods: Sequence[PodRecord] = (), before: Mapping[str, PullView] | None = None
 ) -> dict[str, PullView]:
-    return correlate(NODE, pulls, waits(pods), before or {})
+    return correlate(NODE, pulls, waits(*pods), before or {})
 
 
 def row(one: Pull, *pods: PodRecord, before: Mapping[str, PullView] | None = None) -> PullView:
@@ -247,7 +261,7 @@ def test_candidates_stay_candidates() -> None:
 # -- why it failed ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reason", sorted(FAILURES))
+@pytest.mark.parametrize("reason", sorted(PULL_FAILED))
 def test_a_failed_pull_has_the_kubelets_message(reason: str) -> None:
     """What the registry said is in the status of the pod that waits."""
     view = row(ended(phase=Phase.FAILED), failing("web", "nginx:1.29", "manifest unknown", reason))
@@ -303,3 +317,114 @@ def test_a_completed_pull_has_no_error() -> None:
 def test_an_unknown_end_stays_unexplained() -> None:
     """A pull that nobody saw end is not explained by a pod."""
     assert row(ended(phase=Phase.UNKNOWN), failing("web", "nginx:1.29", "denied")).pull.error is None
+
+
+# -- what the kubelet has asked for ----------------------------------------------------------------
+
+
+def test_the_only_tag_that_was_asked_for_is_the_name() -> None:
+    """Of two tags that fit, the kubelet has asked for one."""
+    events = [asked("new", "nginx:1.29", START - 1)]
+    [view] = correlate(
+        NODE, [pull()], waits(pod("new", "nginx:1.29"), pod("old", "nginx:1.27"), events=events), {}
+    ).values()
+
+    assert (view.image, view.candidates, waiting(view)) == (f"{NGINX}:1.29", (), [("new", "c0")])
+
+
+def asked_one_after_another(apart_seconds: float, *pulls: Pull, slots: int = 1) -> list[PullView]:
+    pods = (pod("new", "nginx:1.29"), pod("old", "nginx:1.27"))
+    events = [asked("old", "nginx:1.27", START - 9), asked("new", "nginx:1.29", START - 9 + apart_seconds)]
+    return list(correlate(NODE, pulls, waits(*pods, events=events), {}, slots).values())
+
+
+def test_on_a_node_that_pulls_one_at_a_time_the_first_that_was_asked_for_is_pulled() -> None:
+    """The head of the queue is certain when the questions are well apart."""
+    [view] = asked_one_after_another(5, pull())
+
+    assert (view.image, waiting(view)) == (f"{NGINX}:1.27", [("old", "c0")])
+
+
+def test_questions_of_one_moment_are_no_order() -> None:
+    """Events are exact to the second."""
+    [view] = asked_one_after_another(1, pull())
+
+    assert (view.image, view.candidates) == (None, (f"{NGINX}:1.27", f"{NGINX}:1.29"))
+
+
+def test_on_a_node_that_pulls_several_at_once_the_first_is_not_certain() -> None:
+    """Two pulls at once, now or before, and nobody knows which is which."""
+    together = asked_one_after_another(5, pull(1), pull(2, target_digest=OTHER_DIGEST))
+    [alone] = asked_one_after_another(5, pull(), slots=2)
+
+    assert [view.image for view in (*together, alone)] == [None] * 3
+
+
+def test_what_was_asked_for_after_a_pull_began_is_not_that_pull() -> None:
+    """The kubelet says what it asks for before it does."""
+    events = [asked("new", "nginx:1.29", START + 30)]
+    pods = (pod("new", "nginx:1.29"), pod("old", "nginx:1.27"))
+    [view] = correlate(NODE, [pull()], waits(*pods, events=events), {}).values()
+
+    assert view.image is None
+
+
+def test_a_pod_whose_image_has_come_does_not_name_the_next_pull() -> None:
+    """Its status is a moment behind: the image was recorded after it was asked for."""
+    done = ended(1, names=(f"{NGINX}:1.27",), ended_at=START + 5)
+    running = pull(2, started_at=START + 5, target_digest=OTHER_DIGEST)
+    pods = (pod("old", "nginx:1.27", started_at=START - 9), pod("new", "nginx:1.29", started_at=START - 5))
+    found = rows([done, running], pods)
+
+    assert (found[running.id].image, waiting(found[running.id])) == (f"{NGINX}:1.29", [("new", "c0")])
+
+
+def test_the_second_pod_of_an_image_asks_the_registry_once_more() -> None:
+    """That is a pull, too, of a digest that is on the node: it may be the image that is there, or one of the same bytes."""
+    done = ended(1, names=(f"{NGINX}:1.27",), ended_at=START + 5)
+    again = pull(2, started_at=START + 5)
+    pods = (pod("old", "nginx:1.27", started_at=START - 9), pod("new", "nginx:1.29", started_at=START - 5))
+    found = rows([done, again], pods)
+    alone = rows([done, again], pods[:1])
+
+    assert (found[again.id].image, len(found[again.id].candidates)) == (None, 2)
+    assert alone[again.id].image == f"{NGINX}:1.27"
+
+
+def test_before_its_digest_is_known_such_a_pull_may_be_either() -> None:
+    """The first who asked has been served, so the order says nothing."""
+    done = ended(1, names=(f"{NGINX}:1.27",), ended_at=START + 5)
+    events = [asked("old", "nginx:1.27", START - 9), asked("new", "redis:8", START - 3)]
+    pods = (pod("old", "nginx:1.27"), pod("new", "redis:8"))
+    found = correlate(NODE, [done, resolving(2)], waits(*pods, events=events), {})
+
+    assert len(found[resolving(2).id].candidates) == 2
+    assert found[resolving(2).id].waiting == ()
+
+
+def test_a_resolving_pull_is_the_only_one_that_was_asked_for() -> None:
+    """Before the first byte it is what the kubelet has asked for."""
+    events = [asked("a", "nginx:1.29", START - 1)]
+    [view] = correlate(
+        NODE, [resolving()], waits(pod("a", "nginx:1.29"), pod("b", "redis"), events=events), {}
+    ).values()
+
+    assert (view.candidates, waiting(view)) == ((f"{NGINX}:1.29",), [("a", "c0")])
+
+
+def test_a_failure_has_its_class_and_its_tries() -> None:
+    """The row says what kind of failure it is and how often it was tried."""
+    view = row(ended(phase=Phase.FAILED), failing("web", "nginx:1.29", "401 Unauthorized", "ErrImagePull"))
+
+    assert view.failure is not None
+    assert (view.failure.reason, view.failure.tries) == (Reason.UNAUTHORIZED, 1)
+
+
+def test_the_words_of_a_later_try_are_not_those_of_an_earlier_one() -> None:
+    """Each failed pull keeps its own reason; only the newest follows what the pod says now."""
+    first = ended(1, phase=Phase.FAILED)
+    before = rows([first], [failing("web", "nginx:1.29", "401 Unauthorized", "ErrImagePull")])
+    second = ended(2, phase=Phase.FAILED, started_at=START + 60, ended_at=START + 61)
+    found = rows([first, second], [failing("web", "nginx:1.29", "manifest unknown", "ErrImagePull")], before)
+
+    assert [view.failure and view.failure.reason for view in found.values()] == [Reason.UNAUTHORIZED, Reason.NOT_FOUND]

@@ -1,0 +1,119 @@
+"""How long nodes take for a byte of an image, from the question to the registry to the last layer unpacked. Pure.
+
+One figure covers download and unpacking, which overlap in a way that only the agent sees while it happens. The best
+source is what the node pulls now, then what it has pulled lately, then what is usual in the cluster.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from pulltrace.pulls.estimate import learned_rate
+from pulltrace.pulls.model import NodeReport, Phase, Pull
+
+ENOUGH_BYTES = 1024 * 1024
+"""A smaller pull says more of the registry's answer than of the link."""
+RECENT_PULLS = 5
+USUAL_FOR_SECONDS = 10.0
+"""How long the cluster's figure is good for: it is the median over all nodes."""
+OWN_SPREAD, OTHERS_SPREAD = 1.3, 2.0
+"""How far the next pull may be from the figure, in both directions: of this node, or of others."""
+ANSWER_SECONDS = 0.5
+"""From the question to the manifest, until something better is known."""
+LONGEST_ANSWER_SECONDS = 3.0
+"""What took longer than this was a pull of something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds for a byte."""
+
+    likely: float
+    fastest: float
+    slowest: float
+
+
+@dataclass(slots=True)
+class NodePace:
+    """What one node has taught."""
+
+    recent: deque[tuple[float, int]]
+    """Seconds and bytes of the last pulls."""
+    answer_seconds: float = ANSWER_SECONDS
+    """What a pull takes when the image is there already."""
+
+
+class Paces:
+    """The paces of all nodes; one that is gone is to be forgotten."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodePace] = {}
+        self._usual: float | None = None
+        self._usual_until = float("-inf")
+
+    def learn_pull(self, node: str, pull: Pull) -> None:
+        """Takes in a pull that has completed."""
+        if pull.phase is Phase.COMPLETED and (pull.total_bytes or 0) >= ENOUGH_BYTES and pull.ended_at is not None:
+            assert pull.total_bytes is not None
+            known = self._node(node)
+            seconds = pull.ended_at - pull.started_at - known.answer_seconds
+            if seconds > 0:
+                known.recent.append((seconds, pull.total_bytes))
+
+    def learn_answer(self, node: str, seconds: float) -> None:
+        """Takes in how long the kubelet says that a pull took, if that was no more than a question and its answer."""
+        if seconds <= LONGEST_ANSWER_SECONDS:
+            known = self._node(node)
+            known.answer_seconds = learned_rate(known.answer_seconds, seconds)
+
+    def forget(self, node: str) -> None:
+        self._nodes.pop(node, None)
+
+    def answer_seconds(self, node: str) -> float:
+        known = self._nodes.get(node)
+        return known.answer_seconds if known is not None else ANSWER_SECONDS
+
+    def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> Pace | None:
+        """What the next byte takes on a node; None where nothing has been pulled anywhere.
+        `reported_at`: the time of the report, on the node's clock.
+        """
+        own = _running(report.pulls, reported_at, self.answer_seconds(node))
+        if own is None and (known := self._nodes.get(node)) is not None and known.recent:
+            own = sum(seconds for seconds, _ in known.recent) / sum(size for _, size in known.recent)
+        if own is None:
+            rate = sum(pull.bytes_per_second for pull in report.pulls)
+            unpack = report.unpack_bytes_per_second
+            own = 1 / rate + (1 / unpack if unpack else 0.0) if rate > 0 else None
+        if own is not None:
+            return Pace(own, own / OWN_SPREAD, own * OWN_SPREAD)
+        usual = self._cluster(now)
+        return Pace(usual, usual / OTHERS_SPREAD, usual * OTHERS_SPREAD) if usual is not None else None
+
+    def _node(self, node: str) -> NodePace:
+        return self._nodes.setdefault(node, NodePace(deque(maxlen=RECENT_PULLS)))
+
+    def _cluster(self, now: float) -> float | None:
+        if now >= self._usual_until:
+            totals = [
+                (sum(seconds for seconds, _ in known.recent), sum(size for _, size in known.recent))
+                for known in self._nodes.values()
+            ]
+            self._usual = median([seconds / size for seconds, size in totals if size] or [0.0]) or None
+            self._usual_until = now + USUAL_FOR_SECONDS
+        return self._usual
+
+
+def _running(pulls: Iterable[Pull], reported_at: float | None, answer_seconds: float) -> float | None:
+    """The pace of the largest running pull whose end can be told: all of its time for all of its bytes."""
+    best: Pull | None = None
+    for pull in pulls:
+        known = pull.seconds_left is not None and (pull.total_bytes or 0) >= ENOUGH_BYTES
+        if known and (best is None or (pull.total_bytes or 0) > (best.total_bytes or 0)):
+            best = pull
+    if best is None or best.seconds_left is None or not best.total_bytes or reported_at is None:
+        return None
+    seconds = max(0.0, reported_at - best.started_at - answer_seconds) + best.seconds_left
+    return seconds / best.total_bytes if seconds > 0 else None

@@ -1,0 +1,135 @@
+"""What is shown of one node, made of all that is known of it. Pure: the same knowledge and time give the same picture.
+
+Nothing of another node is looked at but what the cluster has taught (sizes of images, usual paces), so a change costs
+the work of its own node only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pulltrace.aggregator.conditions import Conditions
+from pulltrace.aggregator.correlation import correlate
+from pulltrace.aggregator.known_pods import KnownPod
+from pulltrace.aggregator.node import Node
+from pulltrace.aggregator.paces import Paces
+from pulltrace.aggregator.pod_views import ended_view, newest_failures, settled, shown, waiting_view
+from pulltrace.aggregator.queueing import line_up, pulls_at_once
+from pulltrace.aggregator.readiness import times_left
+from pulltrace.aggregator.sizes import Sizes
+from pulltrace.aggregator.unreached import unreached
+from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import PodState, PodView, PullView
+
+ENDED_PODS = 300
+"""Pods that do not wait any more, kept for each node at most."""
+FAR_SECONDS = 5.0
+"""A pod that goes when its images need longer than this at the soonest was not started: it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lore:
+    """What all nodes together have taught."""
+
+    sizes: Sizes = field(default_factory=Sizes)
+    paces: Paces = field(default_factory=Paces)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One node at one moment."""
+
+    rows: dict[str, PullView]
+    pods: dict[str, PodView]
+    slots: int
+    queued: int
+    failing: int
+    due_at: float
+    """When time alone will change the picture, on the monotonic clock."""
+
+
+def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, events: bool) -> Picture:
+    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard."""
+    waiting = sorted((wait for pod in pods.values() for wait in pod.waits), key=lambda wait: wait.key)
+    rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots)
+    if stale := node.stale(now):
+        rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
+    found, look_at = unreached(node.name, waiting, rows, node.rows, now)
+    rows.update(found)
+    slots = max(node.slots, pulls_at_once(rows.values()))
+    expires_at = math.inf
+    if not stale and any(not row.pull.phase.ended for row in rows.values()):
+        expires_at = node.expires_at
+    queued = 0
+    views: dict[str, PodView] = {}
+    if pods or node.pods:
+        queued, views = _pods(node, pods, rows, lore, now, slots=slots, events=events)
+    due_at = min(
+        look_at,
+        expires_at,
+        min((until for _, until in node.history.values()), default=math.inf),
+        min((view.ended_at for view in views.values() if view.ended_at is not None), default=math.inf)
+        + node.history_seconds,
+    )
+    failing = len({wait.name for wait in waiting if wait.failure is not None})
+    return Picture(rows, views, slots, queued, failing, due_at)
+
+
+def _pods(
+    node: Node,
+    pods: Mapping[str, KnownPod],
+    rows: Mapping[str, PullView],
+    lore: Lore,
+    now: float,
+    *,
+    slots: int,
+    events: bool,
+) -> tuple[int, dict[str, PodView]]:
+    """How many images are queued, and the pods that are shown."""
+    waits = [pod.waits for pod in pods.values() if pod.waits]
+    there = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
+    queue = line_up(waits, rows.values(), slots, there, events=events)
+    reported_at = node.lease.renewed_at if node.lease is not None else None
+    conditions = Conditions(
+        lore.sizes,
+        lore.paces.of(node.name, node.report, reported_at, now),
+        reported_at,
+        max(0.0, now - node.heard_at) if node.alive else 0.0,
+        lore.paces.answer_seconds(node.name),
+        slots,
+        there,
+    )
+    times = times_left(waits, queue, conditions)
+    failed = newest_failures(rows.values())
+    views: dict[str, PodView] = {}
+    for key, pod in pods.items():
+        before = node.pods.get(key)
+        if before is not None and before.uid != pod.record.uid:
+            before = None
+        if pod.waits and ((before is not None and before.ended_at is None) or shown(pod.waits, queue)):
+            views[key] = settled(before, waiting_view(pod, queue, times, failed, now))
+        elif before is not None and before.ended_at is None:
+            views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
+        elif before is not None:
+            views[key] = before
+    for key, before in node.pods.items():
+        if key not in pods:
+            views[key] = before if before.ended_at is not None else ended_view(before, _end(before, now), now)
+    return queue.queued, _recent(views, node.history_seconds, now)
+
+
+def _end(before: PodView, now: float) -> PodState:
+    """What has become of a pod that nobody tells of any more: as a rule, all its containers have been created."""
+    far = before.left is not None and before.left.soonest - (now - before.estimated_at) > FAR_SECONDS
+    return PodState.GONE if before.state is PodState.FAILING or far else PodState.READY
+
+
+def _recent(views: dict[str, PodView], history_seconds: float, now: float) -> dict[str, PodView]:
+    """Without the pods whose history has run out, or for which there is no room."""
+    kept = {key: view for key, view in views.items() if view.ended_at is None or view.ended_at + history_seconds > now}
+    ended = sorted((view.ended_at, key) for key, view in kept.items() if view.ended_at is not None)
+    for _, key in ended[: max(0, len(ended) - ENDED_PODS)]:
+        del kept[key]
+    return kept

@@ -1,0 +1,129 @@
+"""Pods and what they wait for, as they are shown: from the waits of a node, its queue and its estimates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pulltrace.aggregator.known_pods import KnownPod
+from pulltrace.aggregator.queueing import Place, Queue
+from pulltrace.aggregator.readiness import together
+from pulltrace.aggregator.waits import Wait
+from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView, TimeLeft
+
+SAME_SECONDS = 1.0
+SAME_FRACTION = 0.05
+"""An estimate that has moved by less than both, apart from the time that has passed, is no news to anybody."""
+
+
+def shown(waits: Sequence[Wait], queue: Queue) -> bool:
+    """Whether a pod waits for an image for certain: one is asked for, is being pulled, or has failed. A pod that is
+    being created for another reason (a volume, the network) is none that waits.
+    """
+    places = [queue.places[wait.key] for wait in waits]
+    return any(place.asked or place.pulling for place in places) or any(wait.failure is not None for wait in waits)
+
+
+def waiting_view(
+    pod: KnownPod,
+    queue: Queue,
+    times: Mapping[str, TimeLeft | None],
+    failed: Mapping[str, PullView],
+    now: float,
+) -> PodView:
+    """A pod that waits. `failed`: the newest failed row of each image of the node, by name."""
+    needs = tuple(_need(wait, queue.places[wait.key], times.get(wait.key), failed) for wait in pod.waits)
+    failing = any(need.failure is not None for need in needs)
+    record = pod.record
+    return PodView(
+        record.namespace,
+        record.name,
+        record.uid,
+        record.node,
+        record.workload,
+        PodState.FAILING if failing else PodState.WAITING,
+        estimated_at=now,
+        waiting_since=record.started_at,
+        needs=needs,
+        left=together([need.left for need in needs]),
+    )
+
+
+def ended_view(before: PodView, state: PodState, now: float) -> PodView:
+    """A pod that does not wait any more."""
+    return replace(before, state=state, estimated_at=now, needs=(), left=None, ended_at=now)
+
+
+def newest_failures(rows: Iterable[PullView]) -> dict[str, PullView]:
+    """The newest failed row of each image, by name."""
+    found: dict[str, PullView] = {}
+    for row in rows:
+        if row.failure is not None and row.image is not None:
+            other = found.get(row.image)
+            if other is None or other.pull.started_at <= row.pull.started_at:
+                found[row.image] = row
+    return found
+
+
+def settled(before: PodView | None, after: PodView) -> PodView:
+    """`after`; or `before`, where only time has passed. Estimates count down by themselves."""
+    if before is None or len(before.needs) != len(after.needs):
+        return after
+    passed = after.estimated_at - before.estimated_at
+    same = (
+        before.state is after.state
+        and before.waiting_since == after.waiting_since
+        and before.workload == after.workload
+        and _same(before.left, after.left, passed)
+        and all(_same_need(*pair, passed) for pair in zip(before.needs, after.needs))
+    )
+    return before if same else after
+
+
+def _same_need(before: ImageNeed, after: ImageNeed, passed: float) -> bool:
+    return (
+        before.state is after.state
+        and before.pull_id == after.pull_id
+        and before.container == after.container
+        and before.image == after.image
+        and before.behind == after.behind
+        and before.failure == after.failure
+        and _same(before.left, after.left, passed)
+    )
+
+
+def _same(before: TimeLeft | None, after: TimeLeft | None, passed: float) -> bool:
+    if before is None or after is None:
+        return before is after
+    if (before.latest is None) is not (after.latest is None):
+        return False
+    allowed = max(SAME_SECONDS, SAME_FRACTION * after.likely)
+    bounds = max(SAME_SECONDS, 2 * SAME_FRACTION * (after.latest or after.likely))
+    return (
+        abs(before.likely - passed - after.likely) <= allowed
+        and abs(max(0.0, before.soonest - passed) - after.soonest) <= bounds
+        and (before.latest is None or abs(before.latest - passed - (after.latest or 0.0)) <= bounds)
+    )
+
+
+def _need(wait: Wait, place: Place, left: TimeLeft | None, failed: Mapping[str, PullView]) -> ImageNeed:
+    row = place.row
+    if place.pulling:
+        state = NeedState.PULLING
+    elif place.asked:
+        state = NeedState.QUEUED
+    elif wait.failure is not None:
+        state = NeedState.FAILED
+        row = failed.get(wait.name)
+    else:
+        state = NeedState.NEEDED
+    return ImageNeed(
+        wait.container.container,
+        wait.role.value,
+        wait.container.image,
+        state,
+        row.id if row is not None else None,
+        place.behind,
+        left,
+        wait.failure,
+    )
