@@ -115,9 +115,11 @@ def _aggregator(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
         from pulltrace.kube.connection import connect
+        from pulltrace.kube.event_watch import KubeEventWatch
         from pulltrace.kube.event_writer import KubeEventWriter
         from pulltrace.kube.leadership import Elector
         from pulltrace.kube.lease_watch import KubeLeaseWatch
+        from pulltrace.kube.pod_lookup import KubePodLookup
         from pulltrace.kube.pod_watch import KubePodWatch
         from pulltrace.pulls import pace
         from pulltrace.server.room import Limits
@@ -135,10 +137,12 @@ def _aggregator(arguments: Sequence[str]) -> Program:
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             elector = Elector(connection, namespace, pace.LEASE, _identity())
-            events = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
+            events = KubeEventWatch(connection, given.watch_namespaces)
+            writer = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
             await run.run(
                 aggregator, leases, pods, stop, _say_where(given.http_addr), elector,
-                event_writer=events, watches=(leases.health, *pods.healths),
+                events=events, lookup=KubePodLookup(connection, given.watch_namespaces), event_writer=writer,
+                watches=(leases.health, *pods.healths, *events.healths),
             )  # fmt: skip
 
     return program

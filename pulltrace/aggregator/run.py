@@ -16,14 +16,17 @@ from pulltrace.aggregator.announcing import Announcing
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.gauges import Process
 from pulltrace.aggregator.live import Live
+from pulltrace.aggregator.lookups import Lookups, PodLooking
 from pulltrace.aggregator.metrics import Metrics
 from pulltrace.aggregator.pacing import Electing, Pacing
 from pulltrace.aggregator.store import PullStore
 from pulltrace.aggregator.usual import Usual
-from pulltrace.kube.leases import LeaseWatching
+from pulltrace.kube.events import EventWatching
+from pulltrace.kube.leases import LeaseWatching, Put
 from pulltrace.kube.pod_events import EventWriting
 from pulltrace.kube.pods import PodWatching
 from pulltrace.kube.watching import WatchHealth
+from pulltrace.pulls.view import NodeView
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
 from pulltrace.server.peers import Network
@@ -62,13 +65,15 @@ async def run(
     listening: Callable[[int], None] = lambda port: None,
     elector: Electing | None = None,
     *,
+    events: EventWatching | None = None,
+    lookup: PodLooking | None = None,
     event_writer: EventWriting | None = None,
     watches: Sequence[WatchHealth] = (),
 ) -> None:
     """Serves until `stop` is set. Raises `AddressError`.
 
-    `pods` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None where no Events are
-    wanted; `watches` are those behind `leases` and `pods`.
+    `pods`, `events`, `lookup` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
+    where no Events are wanted; `watches` are those behind `leases`, `pods` and `events`.
     """
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
@@ -86,6 +91,11 @@ async def run(
         ]
         if pods is not None:
             followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.account)))
+        if events is not None:
+            lookups = Lookups(lookup, cluster) if lookup is not None else None
+            followers.append(tasks.create_task(_follow_events(events, cluster, lookups)))
+            if lookups is not None:
+                followers.append(tasks.create_task(lookups.run()))
         if elector is not None:
             pacing = Pacing(
                 elector, cluster, settings.writes_per_second,
@@ -112,6 +122,16 @@ async def run(
             follower.cancel()
         await app.stream.ended(FAREWELL_SECONDS)
         served.set()
+
+
+@dataclass(frozen=True, slots=True)
+class NodesNow:
+    """The nodes as the server asks for them: a `NodeSource`."""
+
+    cluster: Cluster
+
+    def nodes(self) -> tuple[NodeView, ...]:
+        return self.cluster.nodes_now(time.monotonic())
 
 
 @dataclass(slots=True)
@@ -141,6 +161,13 @@ async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, accou
         if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
             account.begin_again()
         lists.pods = True
+
+
+async def _follow_events(events: EventWatching, cluster: Cluster, lookups: Lookups | None) -> None:
+    async for event in events.watch():
+        cluster.kubelet_event(event, time.monotonic())
+        if lookups is not None and isinstance(event, Put):  # a list tells of an hour: what still waits says so again
+            lookups.heard(event.item)
 
 
 async def _tick(cluster: Cluster) -> None:

@@ -15,6 +15,7 @@ from pulltrace.aggregator.run import AggregatorSettings, run
 from pulltrace.errors import UserError
 from pulltrace.kube.access import Access, FixedAccess
 from pulltrace.kube.connection import Connection
+from pulltrace.kube.events import EventRecord
 from pulltrace.kube.leadership import Elector
 from pulltrace.kube.leases import LeasePatch
 from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
@@ -22,7 +23,7 @@ from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls import pace
 from pulltrace.pulls.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.aggregator.records import NGINX, NODE, START, ended, failing, pod, pull
+from tests.aggregator.records import NGINX, NODE, START, asked, ended, failing, pod, pull
 from tests.fakes import api_server
 
 
@@ -38,10 +39,17 @@ class Running:
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
         self.leases = leases
         self.pods = pods
+        self.events: MemoryStore[EventRecord] = MemoryStore()
+        self.looked_up: list[str] = []
         self.session = session
         self.stop = asyncio.Event()
         self.url = ""
         self.metrics_url = ""
+
+    async def find(self, namespace: str, name: str) -> PodRecord | None:
+        """Notes which pods are looked up; there are none."""
+        self.looked_up.append(f"{namespace}/{name}")
+        return None
 
     async def report(self, *pulls: Pull, recent: tuple[Pull, ...] = (), node: str = NODE) -> None:
         before = await self.leases.get(node)
@@ -87,7 +95,17 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
     async with aiohttp.ClientSession() as session:
         aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
-        serving = asyncio.create_task(run(settings, aggregator.leases, pods, aggregator.stop, port.set_result))
+        serving = asyncio.create_task(
+            run(
+                settings,
+                aggregator.leases,
+                pods,
+                aggregator.stop,
+                port.set_result,
+                events=aggregator.events,
+                lookup=aggregator,
+            )
+        )
         aggregator.url = f"http://127.0.0.1:{await port}"
         aggregator.metrics_url = f"http://127.0.0.1:{metrics_port}"
         try:
@@ -118,6 +136,26 @@ async def test_a_failure_is_told_with_its_reason() -> None:
         row = await aggregator.row_where(lambda row: bool(row.get("error")))
 
     assert row["error"] == "manifest unknown"
+
+
+async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
+    """What the kubelet has asked for is the name; a pod that nobody watches is looked up."""
+    async with running() as aggregator:
+        aggregator.pods.put("shop/new", pod("new", "nginx:1.29"))
+        aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
+        await aggregator.report(pull())
+        await aggregator.row_where(lambda row: len(row["imageCandidates"]) == 2)
+        aggregator.events.put("new", asked("new", "nginx:1.29", START - 1))
+        row = await aggregator.row_where(lambda row: bool(row["nameKnown"]))
+
+        aggregator.events.put("debug", asked("debug", "busybox:1", START))
+
+        async def looked_up() -> bool:
+            return aggregator.looked_up == ["shop/debug"]
+
+        assert await until(looked_up)
+
+    assert row["imageRef"] == f"{NGINX}:1.29"
 
 
 async def test_it_is_ready_when_leases_and_pods_have_been_listed() -> None:

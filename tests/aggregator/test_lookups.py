@@ -1,0 +1,125 @@
+"""Pods that are not watched are looked up when an Event tells that something is pulled for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.lookups import AGAIN_SECONDS, FIRST_SECONDS, MAX_PODS, MAX_REQUESTS_A_TICK, Lookups
+from pulltrace.aggregator.store import PullStore
+from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.events import EventKind, EventRecord
+from pulltrace.kube.leases import Listed, Put
+from pulltrace.kube.pods import PodRecord
+from tests.aggregator.records import START, Writer, asked, pod
+
+DEBUG = pod("web", "busybox:1")
+EVENT = asked("web", "busybox:1", START)
+
+
+class Pods:
+    """What a lookup finds."""
+
+    def __init__(self) -> None:
+        self.found: PodRecord | None = DEBUG
+        self.asked: list[str] = []
+        self.broken = False
+
+    async def find(self, namespace: str, name: str) -> PodRecord | None:
+        self.asked.append(f"{namespace}/{name}")
+        if self.broken:
+            raise ApiUnreachable("gone")
+        return self.found
+
+
+class World:
+    """A cluster, its Events, and a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.store, self.pods = PullStore(), Pods()
+        self.cluster = Cluster(self.store, 600)
+        self.cluster.lease_event(Listed((Writer().lease(),)), 0)
+        self.cluster.pod_event(Listed(()), 0)
+        self.lookups = Lookups(self.pods, self.cluster, lambda: self.now)
+
+    def hear(self, event: EventRecord = EVENT) -> None:
+        self.cluster.kubelet_event(Put(event), self.now)
+        self.lookups.heard(event)
+
+    async def after(self, seconds: float) -> list[str]:
+        """The pods that are shown after so long."""
+        self.now += seconds
+        await self.lookups.look()
+        return [view.id for view in self.store.snapshot().pods.values() if view.ended_at is None]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_pod_that_is_not_watched_is_looked_up_and_followed(world: World) -> None:
+    """It is shown as long as it waits."""
+    world.hear()
+    assert await world.after(FIRST_SECONDS - 0.1) == []
+    assert await world.after(0.1) == ["shop/web"]
+
+    world.pods.found = replace(DEBUG, waiting=())
+
+    assert await world.after(AGAIN_SECONDS) == []
+    assert len(world.pods.asked) == 2
+    assert await world.after(100) == []
+    assert len(world.pods.asked) == 2
+
+
+async def test_a_watched_pod_is_not_looked_up(world: World) -> None:
+    """The watch knows it, or will in a moment."""
+    world.cluster.pod_event(Put(DEBUG), 1)
+    world.hear()
+    world.hear(asked("late", "x", START))
+    world.cluster.pod_event(Put(pod("late", "x")), world.now)
+    await world.after(FIRST_SECONDS)
+
+    assert world.pods.asked == []
+
+
+async def test_a_pod_that_is_gone_is_not_followed(world: World) -> None:
+    """Nobody asks for it again."""
+    world.hear()
+    await world.after(FIRST_SECONDS)
+    world.pods.found = None
+
+    assert await world.after(AGAIN_SECONDS) == []
+    await world.after(AGAIN_SECONDS)
+    assert len(world.pods.asked) == 2
+
+
+async def test_an_error_is_followed_by_another_try(world: World) -> None:
+    """A server that is away is no reason to forget the pod."""
+    world.pods.broken = True
+    world.hear()
+    await world.after(FIRST_SECONDS)
+    world.pods.broken = False
+
+    assert await world.after(AGAIN_SECONDS) == ["shop/web"]
+
+
+async def test_a_pull_that_ends_is_looked_at_at_once(world: World) -> None:
+    """The Event says that the image is there."""
+    world.hear()
+    await world.after(FIRST_SECONDS)
+    world.hear(asked("web", "busybox:1", START + 3, kind=EventKind.PULLED))
+
+    assert await world.after(0) == []
+
+
+async def test_lookups_are_bounded(world: World) -> None:
+    """Thousands of Events make a few requests a second, for so many pods at most."""
+    for number in range(MAX_PODS + 50):
+        world.hear(asked(f"p{number}", "x", START))
+    await world.after(FIRST_SECONDS)
+
+    assert len(world.pods.asked) == MAX_REQUESTS_A_TICK
