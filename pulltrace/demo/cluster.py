@@ -10,6 +10,7 @@ from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import STEP_SECONDS, SimulatedNode
 from pulltrace.demo.rollouts import Rollouts, Situation
 from pulltrace.demo.story import Act, Clean, Deploy, Happening, PrePull, Silence, Withdraw
+from pulltrace.kube.events import EventRecord
 from pulltrace.kube.pods import PodRecord
 
 KEPT_IMAGES = 4
@@ -36,6 +37,7 @@ class SimulatedCluster:
         self._acts: list[Act] = list(story.acts(0))
         self._silent_until: dict[str, float] = {}
         self._changes: list[tuple[str, PodRecord | None]] = []
+        self._events: list[EventRecord] = []
         for name in machines.WORKERS:
             for recipe, tag in (("nginx", "1.27.2"), ("python", "3.12-slim"), ("java", "21-jre")):
                 self.nodes[name].preload(image(recipe, tag))
@@ -53,6 +55,11 @@ class SimulatedCluster:
         changes, self._changes = self._changes, []
         return changes
 
+    def events(self) -> list[EventRecord]:
+        """What the kubelets have written since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
     def advance(self, now: float) -> None:
         """Lets time pass up to the last whole step before `now`."""
         while self.now + STEP_SECONDS <= now:
@@ -66,6 +73,7 @@ class SimulatedCluster:
                 node.advance(self.now)
                 self._kubelets[name].advance(self.now)
                 self._changes.extend(self._kubelets[name].changes())
+                self._events.extend(self._kubelets[name].events())
 
     def _due_acts(self) -> Iterator[Act]:
         if not self._acts:

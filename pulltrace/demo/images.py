@@ -87,6 +87,8 @@ RECIPES = {
     "search": Recipe("ghcr.io/acme/search", (231.0, 64.0, 7.5), "java", "21-jre"),
     "payments": Recipe("ghcr.io/acme/payments", (88.0, 31.0), "java", "21-jre"),
     "orders": Recipe("ghcr.io/acme/orders", (142.0, 51.0, 3.3), "java", "21-jre"),
+    "gateway": Recipe("ghcr.io/acme/gateway", (121.0, 64.0, 8.2), "node", "22-bookworm-slim"),
+    "ledger": Recipe("registry.acme.example/finance/ledger", (74.0, 12.0), "java", "21-jre"),
     "migrate": Recipe("ghcr.io/acme/db-migrate", (57.0, 4.8), "python", "3.12-slim"),
     "cuda": Recipe("nvidia/cuda", (28.2, 4.5, 53.1, 0.001, 0.07, 1184.0, 1352.0)),
     "pytorch": Recipe("pytorch/pytorch", (0.3, 318.0, 2217.0, 874.0, 0.001), "cuda", "12.4.1-devel"),

@@ -2,20 +2,22 @@
 
 As the real one: the images of a pod are pulled one after another, init containers first; the node pulls one
 image at a time (or as many as it was told to) and everything else waits in a queue; a pull that failed is
-`ErrImagePull`, then `ImagePullBackOff`, and tried again after pauses that double.
+`ErrImagePull`, then `ImagePullBackOff`, and tried again after pauses that double. What it asks for, and how that went,
+it also writes as Events.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pulltrace.demo.images import Image
 from pulltrace.demo.node import Failure, Fault, SimulatedNode, SimulatedPull
+from pulltrace.demo.pods import Container, Pod, Refusal
+from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import retry_seconds
-from pulltrace.pulls.view import Workload
 
 NEXT_LOOK_SECONDS = 3.0
 """From `ErrImagePull` to `ImagePullBackOff`: the kubelet looks at the pod again."""
@@ -23,40 +25,12 @@ START_SECONDS = 0.5
 """From the image to the running container."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container of a pod."""
-
-    name: str
-    image: Image
-    role: Role = Role.MAIN
-    runs_seconds: float = 0.0
-    """How long an init container keeps those after it waiting."""
-    fault: Fault | None = None
-    """What happens to the pulls that this container makes necessary."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """A pod that was scheduled to a node."""
-
-    namespace: str
-    name: str
-    node: str
-    workload: Workload
-    containers: tuple[Container, ...]
-    """In the order in which the kubelet starts them."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
 @dataclass(slots=True, eq=False)
 class _Start:
     """A pod whose containers have not all been created."""
 
     pod: Pod
+    started_at: float
     created: int = 0
     """Containers that are."""
     not_before: float = 0.0
@@ -80,6 +54,8 @@ class Kubelet:
         self._starts: dict[str, _Start] = {}
         self._queue: deque[_Start] = deque()
         self._changed: set[str] = set()
+        self._ending: list[PodRecord] = []
+        self._events: list[EventRecord] = []
 
     @property
     def starting(self) -> tuple[Pod, ...]:
@@ -91,22 +67,31 @@ class Kubelet:
         return not self._queue and not self._node.pulls
 
     def add(self, pod: Pod) -> None:
-        self._starts[pod.key] = _Start(pod)
+        self._starts[pod.key] = _Start(pod, self._node.now)
         self._changed.add(pod.key)
 
     def remove(self, key: str) -> None:
         """The pod is deleted; a pull that has begun for it goes on."""
         if (start := self._starts.pop(key, None)) is not None:
             self._changed.add(key)
+            self._ending.append(replace(_record(start), ending=True, waiting=()))
             if start in self._queue:
                 self._queue.remove(start)
 
     def changes(self) -> Iterator[tuple[str, PodRecord | None]]:
         """The pods that have changed since the last call; None for one that does not wait any more."""
+        ending, self._ending = self._ending, []
+        for record in ending:
+            yield record.key, record
         changed, self._changed = self._changed, set()
         for key in sorted(changed):
             start = self._starts.get(key)
             yield key, _record(start) if start is not None else None
+
+    def events(self) -> list[EventRecord]:
+        """What it has written since the last call."""
+        events, self._events = self._events, []
+        return events
 
     def advance(self, now: float) -> None:
         for start in list(self._starts.values()):
@@ -128,11 +113,19 @@ class Kubelet:
         if start.created == len(start.pod.containers):
             del self._starts[start.pod.key]
             self._changed.add(start.pod.key)
-        elif self._node.has(start.pod.containers[start.created].image):
+            return
+        container = start.pod.containers[start.created]
+        if isinstance(container.fault, Refusal):
+            start.failed_at, start.failure, start.reason = now, container.fault.message, container.fault.reason
+            start.not_before = math.inf
+            self._changed.add(start.pod.key)
+        elif self._node.has(container.image):
+            self._say(start, EventKind.PULLED, f'Container image "{container.image.name}" already present', now)
             self._create(start, now)
         else:
             start.queued = True
             self._queue.append(start)
+            self._say(start, EventKind.PULLING, f'Pulling image "{container.image.name}"', now, start.tries + 1)
 
     def _create(self, start: _Start, now: float) -> None:
         container = start.pod.containers[start.created]
@@ -148,6 +141,7 @@ class Kubelet:
             container = start.pod.containers[start.created]
             if self._node.has(container.image):
                 start.queued = False
+                self._say(start, EventKind.PULLED, _pulled(container, 0.2), now)
                 self._create(start, now)
                 continue
             self._make_room()
@@ -162,19 +156,47 @@ class Kubelet:
     def _pulled(self, start: _Start, pull: SimulatedPull, now: float) -> None:
         start.pull, start.queued = None, False
         if pull.succeeded:
+            self._say(start, EventKind.PULLED, _pulled(start.pod.containers[start.created], now - pull.started_at), now)
             self._create(start, now)
             return
         assert isinstance(pull.fault, Failure)
         start.failed_at, start.failure, start.reason = now, pull.fault.message, "ErrImagePull"
         start.tries += 1
         start.not_before = now + retry_seconds(start.tries)
+        words = f'Failed to pull image "{pull.image.name}": {start.failure}'
+        self._say(start, EventKind.FAILED, words, now, start.tries)
         self._changed.add(start.pod.key)
+
+    def _say(self, start: _Start, kind: EventKind, message: str, now: float, count: int = 1) -> None:
+        pod, container = start.pod, start.pod.containers[start.created]
+        self._events.append(
+            EventRecord(
+                pod.namespace,
+                pod.name,
+                _uid(pod),
+                container.name,
+                kind,
+                container.image.name,
+                message,
+                float(int(now)),  # the times of a kubelet's Events are whole seconds
+                count,
+                pod.node,
+            )
+        )
 
 
 def _fault(container: Container, tries: int) -> Fault | None:
     """What is not in the registry is missing every time; a connection breaks once."""
     passing = isinstance(container.fault, Failure) and container.fault.after_fraction is not None
-    return None if passing and tries else container.fault
+    return None if isinstance(container.fault, Refusal) or (passing and tries) else container.fault
+
+
+def _pulled(container: Container, seconds: float) -> str:
+    return f'Successfully pulled image "{container.image.name}" in {seconds:.3f}s ({seconds:.3f}s including waiting)'
+
+
+def _uid(pod: Pod) -> str:
+    return f"uid-{pod.key}"
 
 
 def _resolve_seconds(container: Container) -> float:
@@ -191,9 +213,10 @@ def _record(start: _Start) -> PodRecord:
     return PodRecord(
         namespace=pod.namespace,
         name=pod.name,
-        uid=f"uid-{pod.key}",
+        uid=_uid(pod),
         node=pod.node,
         workload=pod.workload,
+        started_at=float(int(start.started_at)),
         waiting=tuple(
             ImageWait(container.name, container.image.name, container.role, usual)
             if number or start.reason is None
@@ -206,6 +229,6 @@ def _record(start: _Start) -> PodRecord:
 
 
 def _message(start: _Start, container: Container) -> str:
-    if start.reason == "ErrImagePull":
+    if start.reason != "ImagePullBackOff":
         return start.failure
     return f'Back-off pulling image "{container.image.name}": ErrImagePull: {start.failure}'

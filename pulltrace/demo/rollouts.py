@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pulltrace.demo.images import Image, image
-from pulltrace.demo.kubelet import Container, Pod
 from pulltrace.demo.naming import pod_name
+from pulltrace.demo.pods import Container, Pod
 from pulltrace.demo.story import orders
 from pulltrace.pulls.view import Workload
 

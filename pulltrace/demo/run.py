@@ -16,6 +16,7 @@ from pulltrace.aggregator.run import AggregatorSettings
 from pulltrace.demo import past
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
+from pulltrace.kube.events import EventRecord
 from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.pods import PodRecord
 
@@ -27,38 +28,44 @@ CATCH_UP_SECONDS = 1.0
 """How much may pass in one go: after a sleep of the machine hours are made up for without blocking anybody."""
 SEED = 1
 
+KEPT_EVENTS = 1000
+
 PodStore = MemoryStore[PodRecord]
+EventStore = MemoryStore[EventRecord]
 
 
 async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
     """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
     cluster = SimulatedCluster(SEED, time.time())
-    leases, pods = MemoryLeaseStore(), PodStore()
+    leases, pods, events = MemoryLeaseStore(), PodStore(), EventStore()
     await past.write(cluster, time.time(), leases)
-    apply_pod_changes(cluster, pods)
+    apply_changes(cluster, pods, events)
     async with asyncio.TaskGroup() as tasks:
-        simulation = tasks.create_task(_simulate(cluster, leases, pods))
-        await aggregator_run.run(settings, leases, pods, stop, listening)
+        simulation = tasks.create_task(_simulate(cluster, leases, pods, events))
+        await aggregator_run.run(settings, leases, pods, stop, listening, events=events)
         simulation.cancel()
 
 
-def apply_pod_changes(cluster: SimulatedCluster, pods: PodStore) -> None:
-    """Tells whoever watches the pods what has changed."""
+def apply_changes(cluster: SimulatedCluster, pods: PodStore, events: EventStore) -> None:
+    """Tells whoever watches the pods and their Events what has changed."""
     for key, record in cluster.pod_changes():
         if record is None:
             pods.remove(key)
         else:
             pods.put(key, record)
+    for event in cluster.events():
+        events.put(f"{event.pod_uid} {event.container} {event.kind}", event)
+        events.keep_newest(KEPT_EVENTS)
 
 
-async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: PodStore) -> None:
+async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: PodStore, events: EventStore) -> None:
     """Lets the cluster go with the clock, and agents come and go."""
     agents: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
         while True:
             now = time.time()
             cluster.advance(min(now, cluster.now + CATCH_UP_SECONDS))
-            apply_pod_changes(cluster, pods)
+            apply_changes(cluster, pods, events)
             for name, node in cluster.nodes.items():
                 if not cluster.silent(name) and name not in agents:
                     observer = SimulatedObserver(node)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pulltrace.demo.images import Image, image
-from pulltrace.demo.kubelet import Container, Pod
 from pulltrace.demo.machines import FASTEST, PARALLEL, TRAINERS, WORKERS
 from pulltrace.demo.naming import pod_name
 from pulltrace.demo.node import Failure, Fault, Stall
+from pulltrace.demo.pods import Container, Pod, Refusal
 from pulltrace.kube.pods import Role
 from pulltrace.pulls.view import Workload
 
@@ -21,6 +21,8 @@ ROUND_SECONDS = 200.0
 PREPARATION_SECONDS = 30.0
 """The first acts of a round begin so long before its time zero: at zero there is something to see."""
 SILENCE_SECONDS = 95.0
+FLEET = 12
+"""Pods of one Deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,39 @@ def _on_workers(number: int) -> Iterator[Act]:
     # One pod, three images: one after another.
     yield Act(1.0, Deploy(orders(number, several)))
 
+    yield from _refused(number)
+    yield from _fleet(number)
+
+
+def _refused(number: int) -> Iterator[Act]:
+    """Pods that never start: a name that is none, and a registry that wants to know who asks."""
+    invalid, private = (WORKERS[(number + turn) % len(WORKERS)] for turn in (3, 4))
+    name = f"ghcr.io/acme/Billing:v2.{number}.0"
+    refusal = Refusal("InvalidImageName", f'Failed to apply default image tag "{name}": {_NOT_A_NAME}')
+    wrong = _pod("shop", "billing", number, invalid, Image(name, ()), refusal)
+    yield Act(-25.0, Deploy(wrong))
+    yield Act(150.0, Withdraw(wrong))
+    ledger = image("ledger", f"v1.{number}.0")
+    closed = _pod("finance", "ledger", number, private, ledger, Failure(_unauthorized(ledger)))
+    yield Act(-22.0, Deploy(closed))
+    yield Act(140.0, Withdraw(closed))
+
+
+def _fleet(number: int) -> Iterator[Act]:
+    """A Deployment of many pods over some nodes: each pulls two images, and its other pods wait for them."""
+    release = f"v2.{number}.0"
+    gateway, proxy = image("gateway", release), image("proxy", f"1.24.{number % 9}")
+    for replica in range(FLEET):
+        node = WORKERS[(number + (1, 4, 5)[replica % 3]) % len(WORKERS)]
+        pod = Pod(
+            "edge",
+            pod_name("gateway", release, str(replica)),
+            node,
+            Workload("edge", "Deployment", "gateway"),
+            (Container("gateway", gateway), Container("istio-proxy", proxy)),
+        )
+        yield Act(40.0 + replica / 4, Deploy(pod))
+
 
 def orders(number: int, node: str) -> Pod:
     """A pod with an init container and a sidecar."""
@@ -153,6 +188,18 @@ def _not_found(missing: Image) -> str:
     )
 
 
+_NOT_A_NAME = "couldn't parse image name: invalid reference format: repository name must be lowercase"
+
+
+def _unauthorized(wanted: Image) -> str:
+    host, _, path = wanted.repository.partition("/")
+    return (
+        f'failed to pull and unpack image "{wanted.reference}": failed to resolve reference "{wanted.reference}": '
+        f"failed to authorize: failed to fetch anonymous token: unexpected status from GET request to "
+        f"https://{host}/token?scope=repository%3A{path}%3Apull&service={host}: 401 Unauthorized"
+    )
+
+
 def _connection_reset(wanted: Image) -> str:
     return (
         f'rpc error: code = Unknown desc = failed to pull and unpack image "{wanted.reference}": failed to copy: '
@@ -160,7 +207,7 @@ def _connection_reset(wanted: Image) -> str:
     )
 
 
-def _pod(namespace: str, name: str, number: int, node: str, what: Image, fault: Fault | None = None) -> Pod:
+def _pod(namespace: str, name: str, number: int, node: str, what: Image, fault: Fault | Refusal | None = None) -> Pod:
     release = f"{what.name} {number}"
     workload = Workload(namespace, "Deployment", name)
     return Pod(namespace, pod_name(name, release, node), node, workload, (Container(name, what, fault=fault),))

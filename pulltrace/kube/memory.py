@@ -56,6 +56,11 @@ class MemoryStore(Generic[Item]):
         if self._records.pop(key, None) is not None:
             self._tell(Gone(key))
 
+    def keep_newest(self, count: int) -> None:
+        """Forgets the oldest without a word to anybody, as the API server does with Events."""
+        while len(self._records) > count:
+            del self._records[next(iter(self._records))]
+
     async def watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
         watcher: _Watcher[Item] = _Watcher()
         self._watchers.add(watcher)

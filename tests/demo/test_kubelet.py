@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-from pulltrace.demo.kubelet import Container, Kubelet, Pod
+from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import Failure, SimulatedNode
+from pulltrace.demo.pods import Container, Pod, Refusal
+from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import PodRecord, Role
 from pulltrace.pulls.view import Workload
 from tests.demo.clusters import ORIGIN, image, node
@@ -27,6 +29,7 @@ class Run:
         self.kubelet = Kubelet(self.node, keep_images=4)
         self.pods: dict[str, PodRecord] = {}
         self.said: list[str | None] = []
+        self.events: list[EventRecord] = []
         self.most_pulls = 0
 
     def advance(self, until: float) -> None:
@@ -34,6 +37,7 @@ class Run:
             self.node.advance(self.node.now + 0.125)
             self.kubelet.advance(self.node.now)
             self.most_pulls = max(self.most_pulls, len(self.node.pulls))
+            self.events += self.kubelet.events()
             for key, record in self.kubelet.changes():
                 if record is None:
                     del self.pods[key]
@@ -137,3 +141,53 @@ def test_a_deleted_pod_is_not_waited_for() -> None:
 
     assert run.pulled == ["small:1"]
     assert run.pods == {}
+
+
+def told(run: Run) -> list[tuple[str, EventKind, int]]:
+    return [(event.pod, event.kind, event.count) for event in run.events]
+
+
+def test_events_tell_what_is_asked_for_in_the_order_of_the_queue() -> None:
+    """Both pods have asked before the first image is there; the second finds it there when its turn comes."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL)))
+    run.kubelet.add(pod("b", Container("b", SMALL)))
+    run.advance(20)
+
+    assert told(run) == [
+        ("a", EventKind.PULLING, 1), ("b", EventKind.PULLING, 1), ("a", EventKind.PULLED, 1), ("b", EventKind.PULLED, 1)
+    ]  # fmt: skip
+    assert run.events[0].at == int(ORIGIN)
+
+
+def test_events_count_tries() -> None:
+    """A try that fails again is the same Event with a greater count."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL, fault=NOT_FOUND)))
+    run.advance(20)
+
+    assert told(run) == [
+        ("a", EventKind.PULLING, 1), ("a", EventKind.FAILED, 1), ("a", EventKind.PULLING, 2), ("a", EventKind.FAILED, 2)
+    ]  # fmt: skip
+
+
+def test_what_the_kubelet_refuses_is_never_pulled() -> None:
+    """The status says so at once, for good."""
+    run = Run()
+    run.kubelet.add(pod("a", Container("a", SMALL, fault=Refusal("InvalidImageName", "no name"))))
+    run.advance(60)
+    [wait] = run.pods["default/a"].waiting
+
+    assert (wait.reason, wait.message, run.pulled) == ("InvalidImageName", "no name", [])
+
+
+def test_a_deleted_pod_ends_before_it_is_gone() -> None:
+    """As the API server tells it: a last change, then the end."""
+    kubelet = Kubelet(node(), keep_images=4)
+    kubelet.add(pod("a", Container("a", SMALL)))
+    list(kubelet.changes())
+    kubelet.remove("default/a")
+    (_, ending), (_, gone) = kubelet.changes()
+
+    assert ending is not None
+    assert (ending.ending, ending.waiting, gone) == (True, (), None)

@@ -64,7 +64,7 @@ async def test_pods_are_watched_as_the_contract_says() -> None:
     """First all pods that wait, then those that come, change and start."""
     cluster, pods = SimulatedCluster(1, ORIGIN), run.PodStore()
     cluster.advance(ORIGIN)
-    run.apply_pod_changes(cluster, pods)
+    run.apply_changes(cluster, pods, run.EventStore())
     async with aclosing(pods.watch()) as events:
         listed = await anext(events)
         assert isinstance(listed, Listed)

@@ -12,6 +12,7 @@ from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.images import RECIPES, image
 from pulltrace.demo.machines import FASTEST, PARALLEL
 from pulltrace.demo.node import SimulatedPull
+from pulltrace.pulls.failures import Reason, classify
 from pulltrace.pulls.model import LayerState, Phase, Pull
 from tests.demo.clusters import ORIGIN, first_minutes
 
@@ -44,11 +45,11 @@ def long_run() -> LongRun:
 
 
 def test_something_fails_with_the_words_of_the_registry() -> None:
-    """From the first moment a pod says why its image cannot be pulled."""
+    """From the first moment pods say why their images cannot be pulled, each for a reason of its own."""
     waits = [wait for pod in first_minutes()[0].pods.values() for wait in pod.waiting if wait.message]
+    reasons = {classify(wait.reason, wait.message or "") for wait in waits}
 
-    assert [wait.reason for wait in waits] == ["ImagePullBackOff"]
-    assert "not found" in (waits[0].message or "")
+    assert reasons == {Reason.NOT_FOUND, Reason.INVALID_NAME, Reason.UNAUTHORIZED}
 
 
 def test_something_stalls_for_a_minute_and_goes_on() -> None:

@@ -1,0 +1,115 @@
+"""What the aggregator makes of the demo: every view has something to show, and nothing of it is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from pulltrace.agent import tracker
+from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.store import PullStore
+from pulltrace.demo import past
+from pulltrace.demo.cluster import SimulatedCluster
+from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.failures import Reason
+from pulltrace.pulls.view import AnyChange, NeedState, PodChange, PodState, PodView, Workload
+from tests.demo.clusters import ORIGIN
+
+UNTIL_SECONDS = 75
+
+
+@dataclass
+class Shown:
+    """All that was shown in the first minute and a quarter."""
+
+    pods: list[PodView] = field(default_factory=list)
+    wrong_names: list[str] = field(default_factory=list)
+    names: int = 0
+    most_waiting: Counter[Workload] = field(default_factory=Counter)
+    """Of each workload, how many pods have waited at the same time."""
+    parallel: frozenset[str] = frozenset()
+    reasons: set[Reason] = field(default_factory=set)
+    """Of failed rows."""
+
+    def take(self, changes: Iterable[AnyChange]) -> None:
+        self.pods += [change.after for change in changes if isinstance(change, PodChange) and change.after is not None]
+
+    def look(self, simulated: SimulatedCluster, store: PullStore) -> None:
+        truth = {
+            tracker.pull_id(name, pull.lease_id, pull.started_at): str(pull.image.reference)
+            for name, node in simulated.nodes.items()
+            for pull in node.pulls.values()
+        }
+        snapshot = store.snapshot()
+        for row in snapshot.pulls.values():
+            if row.failure is not None:
+                self.reasons.add(row.failure.reason)
+            if row.id in truth and row.image is not None:
+                self.names += 1
+                self.wrong_names += [f"{row.image} is {truth[row.id]}"] if row.image != truth[row.id] else []
+        waiting = Counter(view.workload for view in snapshot.pods.values() if view.state is PodState.WAITING)
+        self.most_waiting |= waiting
+
+
+@pytest.fixture(scope="module")
+def shown() -> Shown:
+    simulated, store, shown = SimulatedCluster(1, ORIGIN), PullStore(), Shown()
+    cluster, trackers, now = Cluster(store, 45.0), past.Trackers(simulated), 0.0
+    cluster.lease_event(Listed(()), now)
+    cluster.pod_event(Listed(()), now)
+    cluster.kubelet_event(Listed(()), now)
+    while simulated.now < ORIGIN + UNTIL_SECONDS:
+        simulated.advance(simulated.now + 0.5)
+        now += 0.5
+        trackers.look(simulated)
+        for event in simulated.events():
+            shown.take(cluster.kubelet_event(Put(event), now))
+        for key, record in simulated.pod_changes():
+            shown.take(cluster.pod_event(Gone(key) if record is None else Put(record), now))
+        for name, state in trackers.states.items():
+            if now % 1 == 0 and not simulated.silent(name):
+                lease = LeaseRecord(name, encode(tracker.report(state)), "agent", simulated.now, 40, str(now))
+                shown.take(cluster.lease_event(Put(lease), now))
+        cluster.tick(now)
+        shown.look(simulated, store)
+    shown.parallel = frozenset(node.name for node in cluster.nodes_now(now) if node.parallel)
+    return shown
+
+
+def test_no_running_pull_has_a_wrong_name(shown: Shown) -> None:
+    """A name that is said is the image that the node pulls, at every moment."""
+    assert shown.names > 300
+    assert shown.wrong_names == []
+
+
+def test_pods_are_in_every_state(shown: Shown) -> None:
+    """Waiting, failing, ready, and gone before that; their images needed, queued, pulled and failed."""
+    assert {view.state for view in shown.pods} >= {PodState.WAITING, PodState.FAILING, PodState.READY}
+    assert {need.state for view in shown.pods for need in view.needs} == set(NeedState)
+    assert any(need.behind for view in shown.pods for need in view.needs)
+
+
+def test_failures_are_of_several_kinds(shown: Shown) -> None:
+    """A tag that is missing, a registry that wants to know who asks, and a name that is none."""
+    assert shown.reasons == {Reason.NOT_FOUND, Reason.UNAUTHORIZED, Reason.INVALID_NAME}
+
+
+def test_a_workload_has_many_pods_that_wait_together(shown: Shown) -> None:
+    """A Deployment over several nodes."""
+    assert shown.most_waiting[Workload("edge", "Deployment", "gateway")] >= 10
+
+
+def test_the_node_that_pulls_several_images_at_once_is_found_out(shown: Shown) -> None:
+    """And no other is taken for one."""
+    assert shown.parallel == {"gpu-l4-01"}
+
+
+def test_most_pods_have_a_time(shown: Shown) -> None:
+    """Nearly every pod that waits and does not fail is told when it can start."""
+    waiting = [view for view in shown.pods if view.state is PodState.WAITING]
+
+    assert sum(view.left is not None for view in waiting) > 0.9 * len(waiting)
