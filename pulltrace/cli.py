@@ -138,10 +138,11 @@ def _aggregator(arguments: Sequence[str]) -> Program:
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             elector = Elector(connection, namespace, pace.LEASE, _identity())
             events = KubeEventWatch(connection, given.watch_namespaces)
+            lookup = KubePodLookup(connection, given.watch_namespaces)
             writer = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
             await run.run(
                 aggregator, leases, pods, stop, _say_where(given.http_addr), elector,
-                events=events, lookup=KubePodLookup(connection, given.watch_namespaces), event_writer=writer,
+                events=events, lookup=lookup, finder=lookup, event_writer=writer,
                 watches=(leases.health, *pods.healths, *events.healths),
             )  # fmt: skip
 

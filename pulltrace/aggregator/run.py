@@ -26,7 +26,7 @@ from pulltrace.kube.leases import LeaseWatching, Put
 from pulltrace.kube.pod_events import EventWriting
 from pulltrace.kube.pods import PodWatching
 from pulltrace.kube.watching import WatchHealth
-from pulltrace.pulls.view import NodeView
+from pulltrace.pulls.view import NodeView, PodFinding
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
 from pulltrace.server.peers import Network
@@ -67,18 +67,26 @@ async def run(
     *,
     events: EventWatching | None = None,
     lookup: PodLooking | None = None,
+    finder: PodFinding | None = None,
     event_writer: EventWriting | None = None,
     watches: Sequence[WatchHealth] = (),
 ) -> None:
     """Serves until `stop` is set. Raises `AddressError`.
 
-    `pods`, `events`, `lookup` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
+    `pods`, `events`, `lookup`, `finder` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
     where no Events are wanted; `watches` are those behind `leases`, `pods` and `events`.
     """
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
     lists = _Lists(leases=False, pods=pods is None)
-    app = create_app(store, ready=lambda: lists.missing, limits=settings.streams, proxies=settings.trusted_proxies)
+    app = create_app(
+        store,
+        nodes=NodesNow(cluster),
+        finder=finder,
+        ready=lambda: lists.missing,
+        limits=settings.streams,
+        proxies=settings.trusted_proxies,
+    )
     live, usual = Live(), Usual()
     process = Process(lambda: elector is None or elector.leading, lambda: app.stream.clients, watches)
     metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
