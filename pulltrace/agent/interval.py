@@ -1,7 +1,7 @@
 """The report interval that holds on this node: what the leading aggregator says, but no shorter than the setting.
 
-The aggregators' Lease is read after a write, while the node pulls, and at most every 15 s: so an idle node never reads
-it, and reads are never more than writes. Where nothing can be read the last value holds, where there never was one
+The aggregators' Lease is read after a write (a second after the one that says that the node begins to pull), while the
+node pulls, and at most every 15 s: so an idle node never reads it, and reads are never more than writes. Where nothing can be read the last value holds, where there never was one
 the setting, else 5 s; and an aggregator that has been silent for a minute is not believed when it asked for more.
 """
 
@@ -44,12 +44,16 @@ class ReportInterval:
         published = max(self._published, UNPUBLISHED_SECONDS) if silent else self._published
         return max(published, self._setting_seconds or 0.0)
 
+    @property
+    def is_old(self) -> bool:
+        """Whether another look may be taken."""
+        return self._monotonic() - self._looked_at >= LOOK_SECONDS
+
     async def refresh(self) -> None:
         """One look, if the last one was long enough ago. A look that fails changes nothing."""
-        now = self._monotonic()
-        if now - self._looked_at < LOOK_SECONDS:
+        if not self.is_old:
             return
-        self._looked_at = now
+        self._looked_at = now = self._monotonic()
         try:
             record = await self._store.get(pace.LEASE)
         except KubeError as error:

@@ -9,7 +9,8 @@ to watch. `pacing` feeds this and publishes what comes out.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 from pulltrace.pulls.pace import IDLE_RENEW_SECONDS, INTERVAL, LONGEST_SECONDS, REASON, SHORTEST_SECONDS, interval_text
 
@@ -20,10 +21,14 @@ WATCHED_FOR_SECONDS = 60.0
 
 LEAST_SHARE = 0.1
 """Of the budget for progress, where the renewals of idle nodes alone would use it up."""
-STEP = 1.2
-"""A difference of less than this factor is not worth telling thousands of agents."""
+LONGER_STEP = 1.05
+"""A longer interval is told from this factor on: what is not told is written beyond the budget."""
+SHORTER_STEP = 1.2
+"""A shorter one is not worth telling thousands of agents below this factor."""
 CALM_SECONDS = 30.0
 """How long a shorter interval must have been called for."""
+ONSET_SECONDS = 5.0
+"""A roll-out that has begun goes on: nodes that began to pull so recently are taken to be followed by as many."""
 
 SLOWER = 2.0
 MOST_SLOWER = 16.0
@@ -44,6 +49,8 @@ class Load:
     watched: bool
     refusals: int
     """Requests that the API server has refused (429), ever."""
+    joining: int = 0
+    """Nodes that do not pull yet, but most likely will in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +70,10 @@ def pace_for(load: Load, writes_per_second: float, slower: float = 1.0) -> Pace:
     of them is for their changes of phase, which are written at once.
     """
     spare = max(writes_per_second - load.nodes / IDLE_RENEW_SECONDS, writes_per_second * LEAST_SHARE)
-    needed = min(max(load.pulling / spare, SHORTEST_SECONDS), LONGEST_SECONDS)
+    needed = min(max((load.pulling + load.joining) / spare, SHORTEST_SECONDS), LONGEST_SECONDS)
     seconds = needed if load.watched else max(needed, UNWATCHED_SECONDS)
     slowed = max(seconds, min(seconds * slower, USUAL_LONGEST_SECONDS))
-    pulling = f"{load.pulling} of {load.nodes} nodes pull"
+    pulling = f"{load.pulling} of {load.nodes} nodes pull" + (f" and {load.joining} may begin" if load.joining else "")
     if slowed > seconds:
         return Pace(slowed, f"the API server refused writes (429); {pulling}")
     if seconds > needed:
@@ -87,6 +94,8 @@ class Reporting:
         self._published: Pace | None = None
         self._published_watched = False
         self._shorter_since: float | None = None
+        self._counts: deque[tuple[float, int]] = deque()
+        """How many nodes pulled, at which times of late."""
         self._refusals: int | None = None
         self._refused_at = -math.inf
         self._slower = 1.0
@@ -94,6 +103,7 @@ class Reporting:
 
     def decide(self, load: Load, now: float) -> Pace:
         """What is to be published now: what was, unless enough has changed for long enough."""
+        load = replace(load, joining=self._joining(load, now))
         wanted = pace_for(load, self._writes_per_second, self._slower_now(load.refusals, now))
         before = self._published
         shorter = before is not None and _much_shorter(wanted.seconds, before.seconds)
@@ -104,12 +114,19 @@ class Reporting:
         came = load.watched and not self._published_watched
         if (
             before is None
-            or wanted.seconds >= before.seconds * STEP
+            or wanted.seconds >= before.seconds * LONGER_STEP
             or (shorter and (came or now - (self._shorter_since or now) >= CALM_SECONDS))
         ):
             self._published, self._published_watched, self._shorter_since = wanted, load.watched, None
             return wanted
         return before
+
+    def _joining(self, load: Load, now: float) -> int:
+        self._counts.append((now, load.pulling))
+        while self._counts[0][0] < now - ONSET_SECONDS:
+            self._counts.popleft()
+        began = load.pulling - min(count for _, count in self._counts)
+        return min(began, load.nodes - load.pulling)
 
     def _slower_now(self, refusals: int, now: float) -> float:
         """The factor that refused writes call for: doubled while they go on, taken back little by little."""
@@ -127,7 +144,7 @@ class Reporting:
 
 def _much_shorter(wanted_seconds: float, seconds: float) -> bool:
     """Where nothing slows the agents down any more, the last bit counts too: the reason is over."""
-    return wanted_seconds * STEP <= seconds or wanted_seconds == SHORTEST_SECONDS < seconds
+    return wanted_seconds * SHORTER_STEP <= seconds or wanted_seconds == SHORTEST_SECONDS < seconds
 
 
 class Audience:

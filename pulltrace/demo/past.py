@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pulltrace.agent import tracker
-from pulltrace.agent.lease_writer import PULLING_DURATION_SECONDS
+from pulltrace.agent.schedule import PULLING_DURATION_SECONDS
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.leases import LeasePatch, LeaseWriting

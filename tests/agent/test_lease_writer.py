@@ -13,135 +13,29 @@ from typing import Any
 
 import pytest
 
-from pulltrace.agent.lease_writer import (
+from pulltrace.agent.lease_writer import LeaseWriter
+from pulltrace.agent.schedule import (
     COALESCE_SECONDS,
+    FIRST_LOOK_SECONDS,
     FIRST_STRETCH,
     IDLE_DURATION_SECONDS,
     JITTER,
-    PHASES_AHEAD,
     PULLING_DURATION_SECONDS,
-    PULLING_RENEW_SECONDS,
-    LeaseWriter,
-    Written,
-    changed,
-    due_in,
-    duration_seconds,
-    phases,
+    SHORT_SECONDS,
+    allowed_ahead,
 )
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
 from pulltrace.kube.leases import LeasePatch, LeaseRecord
 from pulltrace.kube.memory import MemoryLeaseStore
 from pulltrace.pulls import pace
 from pulltrace.pulls.annotations import PULL_PREFIX, SUMMARY, decode, encode
-from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.pulls.model import Phase
 from pulltrace.pulls.pace import IDLE_RENEW_SECONDS
 from tests.agent import virtual_time
+from tests.agent.reports import pull, report
 
 INTERVAL = 5.0
 NODE = "node-1"
-
-
-def pull(number: int = 1, phase: Phase = Phase.DOWNLOADING, downloaded_bytes: int = 0) -> Pull:
-    return Pull(
-        id=f"{number:012x}",
-        phase=phase,
-        started_at=1000.0,
-        progressed_at=1000.0,
-        total_bytes=1000,
-        downloaded_bytes=downloaded_bytes,
-    )
-
-
-def report(*pulls: Pull, recent: tuple[Pull, ...] = ()) -> NodeReport:
-    return NodeReport(pulls=pulls, recent=recent)
-
-
-def written(told: NodeReport, at: float = 100.0, stretch: float = 1.0) -> Written:
-    return Written(encode(told), phases(told), at, stretch)
-
-
-def due(before: NodeReport | None, after: NodeReport, now: float, stretch: float = 1.0) -> float:
-    return due_in(written(before, stretch=stretch) if before else None, after, encode(after), INTERVAL, now)
-
-
-# -- when a write is due ---------------------------------------------------------------------------
-
-
-def test_the_first_report_is_due_at_once() -> None:
-    """A Lease that was never written is written now."""
-    assert due(None, report(), 100) == 0
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (report(), report(pull())),
-        (report(pull()), report(pull(phase=Phase.UNPACKING))),
-        (report(pull()), report(recent=(replace(pull(phase=Phase.FAILED), ended_at=1001.0),))),
-    ],
-    ids=["started", "unpacking", "ended"],
-)
-def test_a_change_of_phase_is_due_nearly_at_once(before: NodeReport, after: NodeReport) -> None:
-    """People see a start, a phase and an end when they happen; those that happen together are one write."""
-    assert due(before, after, 100) == pytest.approx(COALESCE_SECONDS)
-    assert due(before, after, 101) == 0
-
-
-def test_phases_wait_for_the_interval_when_too_many_have_changed() -> None:
-    """Some are told at once; a node that has written much sooner than it should waits, but never longer than for progress."""
-    before, after = report(pull()), report(pull(phase=Phase.UNPACKING))
-
-    def wait(owed: float) -> float:
-        return due_in(replace(written(before), owed=owed), after, encode(after), INTERVAL, 100)
-
-    assert wait(INTERVAL) == wait(INTERVAL * PHASES_AHEAD) == pytest.approx(COALESCE_SECONDS)
-    assert wait(INTERVAL * (PHASES_AHEAD + 0.5)) == pytest.approx(INTERVAL / 2)
-    assert wait(INTERVAL * 100) == INTERVAL
-
-
-def test_progress_is_due_at_the_report_interval() -> None:
-    """Bytes alone wait for their turn."""
-    after = report(pull(downloaded_bytes=500))
-
-    assert due(report(pull()), after, 101) == INTERVAL - 1
-    assert due(report(pull()), after, 200) == 0
-
-
-@pytest.mark.parametrize(("told", "seconds"), [(report(pull()), PULLING_RENEW_SECONDS), (report(), IDLE_RENEW_SECONDS)])
-def test_nothing_new_is_due_when_the_lease_must_be_renewed(told: NodeReport, seconds: float) -> None:
-    """A node that pulls confirms it often, an idle one rarely."""
-    assert due(told, told, 100) == seconds
-
-
-def test_a_lease_is_renewed_long_before_it_expires() -> None:
-    """Also the longest wait, and one try that fails, leave the Lease alive."""
-    assert PULLING_RENEW_SECONDS * (1 + JITTER) * 2 < PULLING_DURATION_SECONDS
-    assert IDLE_RENEW_SECONDS * (1 + JITTER) * 2 < IDLE_DURATION_SECONDS
-    for interval in (1.0, 15.0, 15.1, 86.0, 300.0):
-        longest = max(PULLING_RENEW_SECONDS, interval) * (1 + JITTER)
-        assert longest * 2 < duration_seconds(report(pull()), interval)
-
-
-def test_a_long_interval_holds_for_renewals_too() -> None:
-    """Where the budget allows a report every 86 s, a pull that does not move is not confirmed every 15 s."""
-    told = report(pull())
-
-    assert due_in(written(told), told, encode(told), 86.0, 100) == 86
-
-
-def test_intervals_are_stretched_by_what_the_write_drew() -> None:
-    """Each write decides how long the next one waits, so nodes drift apart."""
-    assert due(report(), report(), 100, stretch=1.2) == pytest.approx(144)
-    assert due(report(pull()), report(pull(downloaded_bytes=5)), 100, stretch=0.8) == pytest.approx(4)
-
-
-def test_a_patch_holds_what_changed() -> None:
-    """New and changed keys with their values, removed ones as None, and nothing else."""
-    assert changed({"same": "1", "other": "1", "gone": "1"}, {"same": "1", "other": "2", "new": "3"}) == {
-        "other": "2",
-        "gone": None,
-        "new": "3",
-    }
 
 
 # -- the writer ------------------------------------------------------------------------------------
@@ -243,10 +137,13 @@ async def test_the_first_report_is_written_at_once(store: Recorded, writer: Leas
 @in_virtual_time
 async def test_a_node_that_pulls_promises_to_speak_soon(store: Recorded, writer: LeaseWriter) -> None:
     """The Lease says which pace holds."""
-    writer.offer(report(pull()))
-    await asyncio.sleep(0.01)
+    for step in range(20):
+        writer.offer(report(pull(downloaded_bytes=step)))
+        await asyncio.sleep(1)
 
-    assert store.last.patch.duration_seconds == PULLING_DURATION_SECONDS
+    durations = [write.patch.duration_seconds for write in store.writes]
+    assert durations[0] == IDLE_DURATION_SECONDS  # it does not know yet how soon
+    assert set(durations[1:]) == {PULLING_DURATION_SECONDS}
 
 
 @in_virtual_time
@@ -275,7 +172,7 @@ async def test_progress_is_written_at_the_interval(store: Recorded, writer: Leas
     gaps = [after.at - before.at for before, after in pairwise(store.writes)]
 
     assert 120 / (INTERVAL * (1 + JITTER)) - 1 <= len(gaps) <= 120 / (INTERVAL * (1 - JITTER))
-    assert all(INTERVAL * (1 - JITTER) <= gap <= INTERVAL * (1 + JITTER) for gap in gaps)
+    assert all(INTERVAL * (1 - JITTER) <= gap <= INTERVAL * (1 + JITTER) ** 2 * 1.1 for gap in gaps)
     assert max(gaps) - min(gaps) > 0.1
 
 
@@ -286,8 +183,8 @@ async def test_phases_that_change_all_the_time_keep_to_the_interval(store: Recor
         writer.offer(report(pull(step)))
         await asyncio.sleep(2)
 
-    assert [round(write.at / 2) for write in store.writes[:PHASES_AHEAD]] == list(range(PHASES_AHEAD))
-    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + PHASES_AHEAD
+    assert [round(write.at / 2) for write in store.writes[:3]] == list(range(3))
+    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + allowed_ahead(INTERVAL)
 
 
 @in_virtual_time
@@ -455,10 +352,50 @@ async def test_the_published_interval_holds(store: Recorded, writer: LeaseWriter
         await asyncio.sleep(1)
     gaps = [after.at - before.at for before, after in pairwise(store.writes)]
 
-    # The first Lease was written for 5 s: the longer interval holds from the write on that says so.
-    assert gaps[0] <= PULLING_RENEW_SECONDS * (1 + JITTER)
+    assert FIRST_LOOK_SECONDS <= gaps[0] <= 2 * 60
     assert all(60 * (1 - JITTER) <= gap <= 60 * (1 + JITTER) + 1 for gap in gaps[1:])
     assert store.last.patch.duration_seconds == 160
+
+
+@in_virtual_time
+async def test_an_interval_that_becomes_long_holds_from_the_write_that_says_so(
+    store: Recorded, writer: LeaseWriter
+) -> None:
+    """Until then the Lease promises more, and readers must not take the node for dead."""
+    for step in range(100):
+        await published(store, "5.0s" if step < 10 else "60.0s")
+        writer.offer(report(pull(downloaded_bytes=step)))
+        await asyncio.sleep(1)
+
+    for before, after in pairwise(store.writes):
+        assert (after.at - before.at) * 2 < before.patch.duration_seconds
+
+
+@in_virtual_time
+async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recorded, writer: LeaseWriter) -> None:
+    """Its start is told at once; what comes next waits until it knows how many others pull."""
+    await published(store, "1.0s")
+    writer.offer(report())
+    await asyncio.sleep(200)
+    store.writes.clear()
+    began = virtual_time.now()
+    for step in range(20):
+        writer.offer(report(*map(pull, range(min(step + 1, 5)))))
+        await asyncio.sleep(0.1)
+        assert store.reads.count(pace.LEASE) == (virtual_time.now() - began > FIRST_LOOK_SECONDS + 0.01)
+
+    assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_LOOK_SECONDS]
+
+
+@in_virtual_time
+async def test_who_goes_on_after_a_moment_does_not_begin_again(store: Recorded, writer: LeaseWriter) -> None:
+    """Images that are pulled one after another keep to one account, and the interval is read every 15 s at most."""
+    for step in range(60):
+        writer.offer(report(*[pull(step)] * (step % 2)))
+        await asyncio.sleep(1)
+
+    assert 3 <= store.reads.count(pace.LEASE) <= 5
+    assert len(store.writes) <= 60 / SHORT_SECONDS + allowed_ahead(SHORT_SECONDS) + 1
 
 
 @in_virtual_time

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pulltrace.aggregator.reporting import (
     CALM_SECONDS,
     FASTER_EVERY_SECONDS,
-    STEP,
+    LONGER_STEP,
+    ONSET_SECONDS,
+    SHORTER_STEP,
     WATCHED_FOR_SECONDS,
     Audience,
     Load,
@@ -92,7 +94,7 @@ def test_a_small_change_is_not_published() -> None:
     reporting = Reporting(BUDGET)
     first = reporting.decide(load(400), 0)
 
-    assert reporting.decide(load(420), 1) is first
+    assert reporting.decide(load(401), 1) is first
     assert reporting.decide(load(380), 100) is first
 
 
@@ -104,18 +106,51 @@ def test_a_longer_interval_holds_at_once() -> None:
     assert reporting.decide(load(800), 1).seconds > 13
 
 
+def test_what_is_published_is_never_much_too_short() -> None:
+    """However slowly nodes join, the interval stays within a twentieth of what the budget needs."""
+    reporting = Reporting(BUDGET)
+    for pulling in range(1, 5000):
+        told = reporting.decide(load(pulling), pulling)
+
+        assert told.seconds * LONGER_STEP >= pace_for(load(pulling), BUDGET).seconds
+
+
+def test_a_rollout_that_begins_is_taken_to_go_on() -> None:
+    """Nodes that have just begun to pull count twice for some seconds; then the interval is what the budget needs."""
+    reporting = Reporting(BUDGET)
+    reporting.decide(load(0), 0)
+    told = reporting.decide(load(500), 1)
+
+    assert told.seconds == pace_for(load(1000), BUDGET).seconds
+    assert told.reason == "500 of 5000 nodes pull and 500 may begin, and " + told.reason.partition(", and ")[2]
+    for now in range(2, int(ONSET_SECONDS + CALM_SECONDS) + 3):
+        told = reporting.decide(load(500), now)
+    assert told == pace_for(load(500), BUDGET)
+
+
+def test_no_more_nodes_are_expected_than_there_are() -> None:
+    """Where most nodes pull already, few can join."""
+    reporting = Reporting(BUDGET)
+    reporting.decide(load(0), 0)
+
+    assert reporting.decide(load(4800), 1).seconds == pace_for(load(5000), BUDGET).seconds
+
+
+def test_a_leader_does_not_take_what_it_finds_for_a_begin() -> None:
+    """Nodes that pulled before this leadership are not counted twice."""
+    assert Reporting(BUDGET).decide(load(500), 0) == pace_for(load(500), BUDGET)
+
+
 def test_a_shorter_interval_waits_for_calm() -> None:
     """A rollout that comes in waves does not make the interval swing."""
     reporting = Reporting(BUDGET)
-    slow = reporting.decide(load(800), 0)
-    for now in range(1, 60):
-        assert reporting.decide(load(800 if now % 20 == 0 else 100), now) is slow
-    last_wave = 60
-    reporting.decide(load(800), last_wave)
-    reporting.decide(load(100), last_wave + 1)
-    assert reporting.decide(load(100), last_wave + CALM_SECONDS) is slow
+    told = [reporting.decide(load(800 if now % 20 == 0 else 100), now) for now in range(61)]
+    slow = told[-1]
+    assert [pace.seconds for pace in told] == sorted(pace.seconds for pace in told)
+    reporting.decide(load(100), 61)
+    assert reporting.decide(load(100), 60 + CALM_SECONDS) is slow
 
-    assert reporting.decide(load(100), last_wave + 1 + CALM_SECONDS).seconds < 2
+    assert reporting.decide(load(100), 61 + CALM_SECONDS).seconds < 2
 
 
 def test_who_comes_to_watch_is_served_at_once() -> None:
@@ -147,13 +182,13 @@ def test_refusals_from_before_do_not_count() -> None:
 
 
 def test_an_hour_of_pulls_is_few_changes() -> None:
-    """A rollout over 5,000 nodes, up and down again, is published a dozen times or two, not 3,600."""
+    """A rollout over 5,000 nodes, up and down again, is published some dozen times, not 3,600."""
     reporting = Reporting(BUDGET)
     told = [reporting.decide(load(min(now, 3600 - now) // 2), now).seconds for now in range(3600)]
     changes = [(before, after) for before, after in pairwise(told) if before != after]
 
-    assert len(changes) <= 30
-    assert all(after == 1 or not 1 / STEP < after / before < STEP for before, after in changes)
+    assert len(changes) <= 90
+    assert all(after == 1 or not 1 / SHORTER_STEP < after / before < LONGER_STEP for before, after in changes)
 
 
 def test_an_audience_is_remembered_for_a_minute() -> None:
