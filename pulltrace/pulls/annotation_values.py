@@ -1,7 +1,8 @@
 """One pull as a compact JSON value of the Lease contract, and back, with every field checked.
 
-A layer is a short text: digest, letter of its state, size, and while it downloads `/` and the bytes that have
-arrived. The digest is cut to its first 12 hex digits, as people know it from `docker pull`.
+The layers are one text, with a space between them: digest, letter of its state, size, and while it downloads `/` and
+the bytes that have arrived. The digest is cut to its first 12 hex digits, as people know it from `docker pull`. The
+target's is whole; `sha256:` before it goes without saying.
 Times are seconds since `start`, so no clock but the agent's own is in them.
 """
 
@@ -25,7 +26,9 @@ LAST_START = 4_102_444_800.0
 """The year 2100: later times are nonsense, and near the end of the calendar arithmetic on them fails."""
 
 _ID = re.compile(r"[0-9a-f]{12}")
-_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
+_SHA256 = "sha256:"
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+_OTHER_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
 _LAYER = re.compile(r"([0-9a-f]{12})([qcdwuxl])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
 # Control characters, line and paragraph separators, and what reverses the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -53,7 +56,7 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "phase": pull.phase.value,
         "repo": _readable(pull.repositories),
         "names": _readable(pull.names),
-        "target": pull.target_digest,
+        "target": _digest_to_text(pull.target_digest or ""),
         "start": rfc3339(pull.started_at),
         "progress": _after(pull.progressed_at, pull),
         "total": pull.total_bytes,
@@ -66,7 +69,7 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "range": [round(min(bound, MAX_SECONDS), 1) for bound in pull.seconds_left_range or ()],
         "count": pull.layer_count if pull.layer_count != len(pull.layers) else 0,
         "ready": pull.layers_done,
-        "layers": [_layer_to_json(layer) for layer in pull.layers[:MAX_LAYERS]],
+        "layers": " ".join(map(_layer_to_text, pull.layers[:MAX_LAYERS])),
     }
     return {key: item for key, item in value.items() if item or (key in {"total", "left"} and item is not None)}
 
@@ -106,7 +109,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         raise Invalid(f"start {value['start']!r} is not from 1970 to 2100")
     total = _count(value, "total") if "total" in value else None
     done = _count(value, "done") if "done" in value or not phase.ended else (total or 0)
-    layers = _layers(value.get("layers", []))
+    layers = _layers(value.get("layers", ""))
     end = _seconds(value, "end")
     if total is not None and done > total:
         raise Invalid(f"done {done} is more than total {total}")
@@ -147,28 +150,28 @@ def _after(moment: float, pull: Pull) -> float:
     return round(max(0.0, min(moment - pull.started_at, MAX_SECONDS)), 1)
 
 
-def _layer_to_json(layer: Layer) -> str:
+def _layer_to_text(layer: Layer) -> str:
     digest = layer.digest.partition(":")[2][:SHORT_DIGEST]
     value = f"{digest}{_STATE_LETTERS[layer.state]}{layer.size_bytes}"
     return f"{value}/{layer.downloaded_bytes}" if layer.state is LayerState.DOWNLOADING else value
 
 
-def _layers(values: object) -> tuple[Layer, ...]:
-    if not isinstance(values, list) or len(values) > MAX_LAYERS:
-        raise Invalid(f"layers is not a list of at most {MAX_LAYERS}")
-    return tuple(_layer_from_json(value) for value in values)
+def _layers(value: object) -> tuple[Layer, ...]:
+    if not isinstance(value, str) or value.count(" ") >= MAX_LAYERS:
+        raise Invalid(f"layers is not a text of at most {MAX_LAYERS}")
+    return tuple(map(_layer_from_text, value.split(" "))) if value else ()
 
 
-def _layer_from_json(value: object) -> Layer:
-    match = _LAYER.fullmatch(value) if isinstance(value, str) else None
+def _layer_from_text(text: str) -> Layer:
+    match = _LAYER.fullmatch(text)
     if match is None:
-        raise Invalid(f"layer {str(value)[:64]!r} is not 12 hex digits, letter of a state, size")
+        raise Invalid(f"layer {text[:64]!r} is not 12 hex digits, letter of a state, size")
     digest, letter, size, arrived = match[1], match[2], int(match[3]), match[4]
     state = _LETTER_STATES[letter]
     done = int(arrived) if arrived is not None else 0 if state in _WITHOUT_BYTES else size
     if (state is LayerState.DOWNLOADING) is (arrived is None) or done > size or size >= MAX_BYTES:
-        raise Invalid(f"layer {value!r}: more bytes than it can have, or not those of its state")
-    return Layer("sha256:" + digest, size, done, state)
+        raise Invalid(f"layer {text[:64]!r}: more bytes than it can have, or not those of its state")
+    return Layer(_SHA256 + digest, size, done, state)
 
 
 def _is_count(value: object) -> bool:
@@ -211,12 +214,19 @@ def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _digest_to_text(digest: str) -> str:
+    bare = digest.removeprefix(_SHA256)
+    return bare if _SHA256_HEX.fullmatch(bare) else digest
+
+
 def _digest(value: object) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
-        raise Invalid(f"target {str(value)[:32]!r} is not a digest")
-    return value
+    if isinstance(value, str) and _SHA256_HEX.fullmatch(value):
+        return _SHA256 + value
+    if isinstance(value, str) and _OTHER_DIGEST.fullmatch(value):
+        return value
+    raise Invalid(f"target {str(value)[:32]!r} is not a digest")
 
 
 def clean(text: str) -> str:

@@ -40,7 +40,7 @@ def image(number: int, layer_count: int, **fields: Any) -> Pull:
     layers = [layer(987_654_321_000 + 100 * number + i, states[i], done=12_345_678) for i in range(layer_count)]
     values = {
         "repositories": (f"registry.example.com/team-{number}/service",),
-        "target_digest": "sha256:" + f"{number:x}" * 64,
+        "target_digest": "sha256:" + (f"{number:x}" * 64)[:64],
         "total_bytes": 54_321_987 * layer_count,
         "downloaded_bytes": 12_345_678 * layer_count,
         "cached_bytes": 54_321_987,

@@ -83,6 +83,19 @@ def test_what_a_lease_does_not_carry_is_rounded() -> None:
     assert (read.bytes_per_second, read.seconds_left) == (1001, 12.3)
 
 
+@pytest.mark.parametrize(
+    ("digest", "text"),
+    [("sha256:" + "ab" * 32, "ab" * 32), ("sha512:" + "ab" * 64, "sha512:" + "ab" * 64)],
+    ids=["sha256", "another algorithm"],
+)
+def test_what_a_reference_resolved_to_is_carried_whole(digest: str, text: str) -> None:
+    """Every digit of it; only the name of the usual algorithm is left out."""
+    annotations = encode(NodeReport(pulls=(pull(target_digest=digest),)))
+
+    assert orjson.loads(annotations[PULL_PREFIX + pull().id])["target"] == text
+    assert decode(annotations).pulls[0].target_digest == digest
+
+
 def test_a_pull_that_ended_at_once_is_in_the_history() -> None:
     """An end in the same tenth of a second as the start is an end."""
     told = ended(1, ended_at=START, progressed_at=START)
@@ -310,21 +323,24 @@ BAD_FIELDS = {
     "name that turns the text": {"names": ["\u202egnp.exe"]},
     "target a number": {"target": 1},
     "target no digest": {"target": "<script>"},
+    "target cut short": {"target": "ab" * 31},
+    "target in capitals": {"target": "AB" * 32},
     "layers an object": {"layers": {}},
-    "layers too many": {"layers": ["0123456789abq1"] * 513},
-    "layers of a number": {"layers": [1]},
-    "layer an array": {"layers": [["0123456789ab", 1, "q"]]},
-    "layer empty": {"layers": [""]},
-    "layer digest short": {"layers": ["0123456789aq1"]},
-    "layer digest in capitals": {"layers": ["0123456789ABq1"]},
-    "layer size huge": {"layers": ["0123456789abq9999999999999999"]},
-    "layer size too long": {"layers": ["0123456789abq" + "9" * 400]},
-    "layer size in other digits": {"layers": ["0123456789abq\u0661"]},
-    "layer state unknown": {"layers": ["0123456789abz1"]},
-    "layer bytes missing": {"layers": ["0123456789abd1"]},
-    "layer bytes not asked for": {"layers": ["0123456789abq1/1"]},
-    "layer bytes above size": {"layers": ["0123456789abd1/2"]},
-    "layer bytes negative": {"layers": ["0123456789abd1/-1"]},
+    "layers a list": {"layers": ["0123456789abq1"]},
+    "layers too many": {"layers": " ".join(["0123456789abq1"] * 513)},
+    "layers of a number": {"layers": 1},
+    "layer empty": {"layers": "0123456789abq1  0123456789abq1"},
+    "layer after a line break": {"layers": "0123456789abq1\n0123456789abq1"},
+    "layer digest short": {"layers": "0123456789aq1"},
+    "layer digest in capitals": {"layers": "0123456789ABq1"},
+    "layer size huge": {"layers": "0123456789abq9999999999999999"},
+    "layer size too long": {"layers": "0123456789abq" + "9" * 400},
+    "layer size in other digits": {"layers": "0123456789abq\u0661"},
+    "layer state unknown": {"layers": "0123456789abz1"},
+    "layer bytes missing": {"layers": "0123456789abd1"},
+    "layer bytes not asked for": {"layers": "0123456789abq1/1"},
+    "layer bytes above size": {"layers": "0123456789abd1/2"},
+    "layer bytes negative": {"layers": "0123456789abd1/-1"},
 }
 
 
