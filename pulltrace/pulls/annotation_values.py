@@ -32,6 +32,8 @@ _OTHER_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
 _LAYER = re.compile(r"([0-9a-f]{12})([qcdwuxl])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
 # Control characters, line and paragraph separators, and what reverses the direction of text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_MARKUP = re.compile("[<>]")
+"""In no name of an image: whoever writes it means a page, not a reader."""
 
 _STATE_LETTERS = {
     LayerState.QUEUED: "q",
@@ -99,9 +101,9 @@ def recent_to_json(pull: Pull) -> dict[str, Any]:
 def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
     """The pull that a value stands for; raises `Invalid`."""
     if not isinstance(pull_id, str) or not _ID.fullmatch(pull_id):
-        raise Invalid(f"id {str(pull_id)[:32]!r} is not 12 hex digits")
+        raise Invalid(f"id {shown(pull_id)} is not 12 hex digits")
     try:
-        phase = Phase(value["phase"])
+        phase = Phase(_word(value["phase"]))
         started_at = from_rfc3339(value["start"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise Invalid("phase or start is missing or not valid") from None
@@ -137,13 +139,22 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
     )
 
 
+def _word(value: object) -> str:
+    """NOTE: an enum's own error prints whatever it was given, however deep that is."""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
 def _readable(texts: Sequence[str]) -> list[str]:
     """Those that a reader takes: one name that it refused would cost the whole pull."""
     return [text for text in texts if _is_text(text)][:MAX_NAMES]
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and not _UNPRINTABLE.search(value)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        return False
+    return not _UNPRINTABLE.search(value) and not _MARKUP.search(value)
 
 
 def _after(moment: float, pull: Pull) -> float:
@@ -181,7 +192,7 @@ def _is_count(value: object) -> bool:
 def _count(value: dict[str, Any], key: str) -> int:
     count = value.get(key, 0)
     if not _is_count(count):
-        raise Invalid(f"{key} {str(count)[:32]!r} is not a whole number from 0 to 2^53")
+        raise Invalid(f"{key} {shown(count)} is not a whole number from 0 to 2^53")
     return int(count)
 
 
@@ -190,7 +201,7 @@ def _seconds(value: dict[str, Any], key: str) -> float | None:
         return None
     seconds = value[key]
     if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
-        raise Invalid(f"{key} {str(seconds)[:32]!r} is not a number of seconds up to a year")
+        raise Invalid(f"{key} {shown(seconds)} is not a number of seconds up to a year")
     return float(seconds)
 
 
@@ -202,7 +213,7 @@ def _range(value: dict[str, Any]) -> tuple[float, float] | None:
             bounds = _seconds({"range": soonest}, "range"), _seconds({"range": latest}, "range")
             if bounds[0] is not None and bounds[1] is not None and bounds[0] <= bounds[1]:
                 return bounds[0], bounds[1]
-    raise Invalid(f"range {str(value['range'])[:32]!r} is not two numbers of seconds, the smaller first")
+    raise Invalid(f"range {shown(value['range'])} is not two numbers of seconds, the smaller first")
 
 
 def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -210,7 +221,9 @@ def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(texts, list) or len(texts) > MAX_NAMES:
         raise Invalid(f"{key} is not a list of at most {MAX_NAMES} texts")
     if not all(map(_is_text, texts)):
-        raise Invalid(f"{key} holds something that is not a printable text of at most {MAX_TEXT} characters")
+        raise Invalid(
+            f"{key} holds something that is not a printable text without markup of at most {MAX_TEXT} characters"
+        )
     return tuple(texts)
 
 
@@ -226,7 +239,12 @@ def _digest(value: object) -> str | None:
         return _SHA256 + value
     if isinstance(value, str) and _OTHER_DIGEST.fullmatch(value):
         return value
-    raise Invalid(f"target {str(value)[:32]!r} is not a digest")
+    raise Invalid(f"target {shown(value)} is not a digest")
+
+
+def shown(value: object) -> str:
+    """A value in a problem. NOTE: the text of lists that are 1,000 deep would be a RecursionError, not a text."""
+    return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(str(value)[:32])
 
 
 def clean(text: str) -> str:

@@ -18,7 +18,15 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.annotation_values import MAX_BYTES, Invalid, clean, pull_from_json, pull_to_json, recent_to_json
+from pulltrace.pulls.annotation_values import (
+    MAX_BYTES,
+    Invalid,
+    clean,
+    pull_from_json,
+    pull_to_json,
+    recent_to_json,
+    shown,
+)
 from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.quantities import human_bytes, human_seconds
 from pulltrace.pulls.references import short_name
@@ -182,7 +190,7 @@ def _attempt(problems: list[str], key: str, read: Callable[[], Any]) -> Any:
 def _number(node: dict[str, Any], key: str) -> int:
     number = node.get(key, 0)
     if type(number) is not int or not 0 <= number < MAX_BYTES:
-        raise Invalid(f"{key} {str(number)[:32]!r} is not a whole number from 0 to 2^53")
+        raise Invalid(f"{key} {shown(number)} is not a whole number from 0 to 2^53")
     return number
 
 
@@ -198,7 +206,7 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid("not a JSON object")
     if value.get("v") != VERSION:
-        raise Invalid(f"format version {str(value.get('v'))[:16]!r}; this reader knows {VERSION}")
+        raise Invalid(f"format version {shown(value.get('v'))}; this reader knows {VERSION}")
     return value
 
 

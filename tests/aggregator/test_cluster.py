@@ -7,10 +7,12 @@ import pytest
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.node import DEFAULT_DURATION_SECONDS, HISTORY_PULLS
 from pulltrace.aggregator.store import PullStore
+from pulltrace.kube.lease_store import lease_record
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Change, PullView
+from tests.aggregator import hostile
 from tests.aggregator.records import NGINX, NODE, START, Writer, ended, failing, pod, pull
 
 TTL = 600.0
@@ -351,14 +353,39 @@ def test_pods_that_wait_for_an_image_are_counted(world: World) -> None:
 # -- Leases that lie -------------------------------------------------------------------------------
 
 
-def test_a_junk_lease_does_not_disturb_the_others(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be read is counted and named; the rest goes on."""
-    junk = world.writer.lease(pull(2), node="node-2", junk="{" * 5000)
-    world.cluster.lease_event(Listed((junk, world.writer.lease(pull(1)))), 0)
+@pytest.mark.parametrize("annotations", hostile.ANNOTATIONS.values(), ids=hostile.ANNOTATIONS)
+def test_a_lease_of_somebody_else_does_not_disturb_the_others(
+    world: World, caplog: pytest.LogCaptureFixture, annotations: dict[str, str]
+) -> None:
+    """Junk is rejected, counted and named with its node; what other nodes say goes on."""
+    junk = lease_record(hostile.lease("node-2", annotations))
+    world.cluster.lease_event(Listed((junk, world.writer.lease(pull()))), 0)
+    world.cluster.lease_event(Put(world.writer.lease(pull(downloaded_bytes=999))), 1)
 
-    assert len(world.rows) == 2
-    assert world.cluster.problems == 1
-    assert "node-2" in caplog.text
+    assert (world.row.node, world.row.pull.downloaded_bytes) == (NODE, 999)
+    assert world.cluster.problems >= 1
+    [warning] = caplog.messages
+    assert warning.startswith("Lease of node 'node-2': ")
+    assert warning.isprintable()
+    assert len(warning) < 1000
+
+
+def test_a_part_that_cannot_be_read_does_not_cost_the_rest(world: World) -> None:
+    """What else a node says is believed."""
+    world.cluster.lease_event(Put(world.writer.lease(pull(), junk="{" * 5000)), 0)
+
+    assert len(world.rows) == world.cluster.problems == 1
+
+
+def test_a_lease_from_the_future_is_stale_by_our_own_clock(world: World) -> None:
+    """What `renewTime` says is not compared with anything."""
+    told = world.writer.lease(pull()).annotations
+    raw = hostile.lease(NODE, dict(told))
+    raw["spec"]["leaseDurationSeconds"] = 40
+    world.cluster.lease_event(Put(lease_record(raw)), 0)
+    world.cluster.tick(41)
+
+    assert world.row.stale
 
 
 def test_a_node_cannot_take_the_row_of_another(world: World) -> None:

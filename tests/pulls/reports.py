@@ -71,7 +71,7 @@ sizes = st.integers(0, 2**42)
 tenths = st.integers(0, 10_000_000).map(lambda n: n / 10)
 ids = st.integers(0, 16**12 - 1).map(lambda n: f"{n:012x}")
 moments = st.integers(0, 4_102_444_799_999).map(lambda n: n / 1000)
-names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+names = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="<>"), min_size=1, max_size=60)
 digests = st.integers(0, 16**64 - 1).map(lambda n: f"sha256:{n:064x}")
 
 
