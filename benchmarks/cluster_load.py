@@ -7,9 +7,10 @@ node the agent's Lease writer. All agents live in one process and share a few co
 own would cost this machine more than the cluster); what a node reports is a function of time. No policy is installed that
 ties an agent to its node, and there are no pods. Kubelets renew Leases of their own at `--renewals` a second, and are measured.
 In between, all agents stand still for some seconds, their clocks too: what the kubelets feel then is what they feel without
-Pulltrace. Agents and viewer are nice to the rest (in a cluster they have machines of their own).
+Pulltrace. etcd and kube-apiserver have cores of their own (`--no-pin` takes that back); on the others, agents and viewer are
+nice to the rest, and kubelets come first.
 
-Everything is on loopback and is removed at the end.
+At the end it prints the tables of docs/scale.md. Everything is on loopback and is removed at the end.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.cluster_load_figures import Before, Figures, Window, figures, lease_bytes, rejections
+from benchmarks.cluster_load_figures import Before, Figures, LeaseBytes, Window, figures, lease_bytes, rejections
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
+from benchmarks.cluster_load_tables import tables
 from pulltrace.kube.access import Access, FixedAccess
 from pulltrace.kube.lease_store import KubeLeaseStore
 from tests.cluster import binaries
 from tests.cluster.api import Identity
-from tests.cluster.control_plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane, Options
 from tests.cluster.processes import Process, run
 from tests.real.programs import Server
 
@@ -47,6 +49,8 @@ SLICE_SECONDS = 20.0
 STILL_SECONDS = 8.0
 """Agents write for so long, then stand still for so long, and so on."""
 SETTLE_SECONDS = 1.5
+KUBELETS_NICE = -10
+"""They are the gauge: a kubelet that waits for a core would show as a slow API server. Needs root, else it is 0."""
 DOWN_SECONDS = 10.0
 """How long the API server is away."""
 
@@ -74,14 +78,15 @@ class Scene:
     traffic: Traffic
     records: Path
     """What kubelets and viewer write."""
-    still: list[Window] = field(default_factory=list)
-    """When no agent wrote, and the kubelets were measured without Pulltrace."""
+    told: dict[str, Figures] = field(default_factory=dict)
+    """The phases so far, under the short names by which the tables know them."""
+    lease: LeaseBytes = field(default_factory=lambda: LeaseBytes(0, 0, 0, 0))
 
     @property
     def before(self) -> Before:
         return Before(self.control_plane, self.aggregator.process.pid, self.traffic)
 
-    async def measure(self, name: str, seconds: float, *, alternating: bool = True) -> Figures:
+    async def measure(self, key: str, name: str, seconds: float, *, alternating: bool = True) -> None:
         """So many seconds of writing, with still ones in between."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, PausableLoop)
@@ -99,11 +104,9 @@ class Scene:
                 still.append(Window(active[-1].end + SETTLE_SECONDS, time.monotonic()))
                 before.resume()
                 await asyncio.sleep(SETTLE_SECONDS)
-        self.still += still
         await asyncio.sleep(SETTLE_SECONDS)
-        told = await asyncio.to_thread(figures, name, before, active, still, self.records)
-        print(told, flush=True)
-        return told
+        self.told[key] = await asyncio.to_thread(figures, name, before, active, still, self.records)
+        print(self.told[key], flush=True)
 
 
 async def phases(scene: Scene, seconds: float, busy: int, *, short: bool) -> None:
@@ -111,36 +114,35 @@ async def phases(scene: Scene, seconds: float, busy: int, *, short: bool) -> Non
     nodes, count = scene.nodes, len(scene.nodes.all)
     began = time.monotonic()
     await nodes.restart_agents(START_SPREAD_SECONDS)
-    await scene.measure(f"first start of {count} agents", START_SPREAD_SECONDS + 15, alternating=False)
-    await scene.measure("idle", seconds)
+    await scene.measure("start", "first start of all agents", START_SPREAD_SECONDS + 15, alternating=False)
+    await scene.measure("idle", "idle", seconds)
     living = asyncio.create_task(nodes.live())
     nodes.pulling = busy
-    await scene.measure(f"{busy} nodes begin to pull", 30, alternating=False)
-    await scene.measure(f"{busy} nodes pulling", seconds)
-    print(f"Lease of a node with 5 running pulls: {lease_bytes(scene.control_plane, NAMESPACE)}", flush=True)
+    await scene.measure("busy begin", f"{busy:,} nodes begin to pull", 30, alternating=False)
+    await scene.measure("busy", f"{busy:,} nodes pulling", seconds)
+    scene.lease = lease_bytes(scene.control_plane, NAMESPACE)
+    print(scene.lease, flush=True)
     if not short:
-        await upheavals(scene, seconds, busy)
+        await upheavals(scene, seconds, busy, count)
     living.cancel()
     await nodes.stop()
     print(f"rejected requests by priority level since the API server was started: {rejections(scene.control_plane)}")
     print(f"{time.monotonic() - began:.0f} s in all; load average now {os.getloadavg()[0]:.1f}")
 
 
-async def upheavals(scene: Scene, seconds: float, busy: int) -> None:
+async def upheavals(scene: Scene, seconds: float, busy: int, count: int) -> None:
     """Restarts, and a pull on every node."""
-    nodes, count = scene.nodes, len(scene.nodes.all)
+    nodes, least = scene.nodes, max(seconds, START_SPREAD_SECONDS)
     await nodes.restart_agents(START_SPREAD_SECONDS)
-    await scene.measure(
-        f"all agents restarted, {busy} nodes pulling", max(seconds, START_SPREAD_SECONDS), alternating=False
-    )
+    await scene.measure("restart", f"all agents restarted, {busy:,} pulling", least, alternating=False)
     await asyncio.to_thread(scene.control_plane.apiserver.kill)
     await asyncio.sleep(DOWN_SECONDS)
     await asyncio.to_thread(scene.control_plane.apiserver.start)
     await asyncio.to_thread(scene.control_plane.wait_until_ready)
-    await scene.measure(f"API server back after a kill ({DOWN_SECONDS:g} s away)", seconds / 2, alternating=False)
+    await scene.measure("back", f"API server back after {DOWN_SECONDS:g} s away", seconds / 2, alternating=False)
     nodes.pulling = count
-    await scene.measure(f"all {count} nodes begin to pull", seconds, alternating=False)
-    await scene.measure(f"all {count} nodes pulling", seconds)
+    await scene.measure("all begin", f"all {count:,} nodes begin to pull", seconds, alternating=False)
+    await scene.measure("all", f"all {count:,} nodes pulling", seconds)
 
 
 def install(control_plane: ControlPlane) -> None:
@@ -178,9 +180,25 @@ def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 
     return Process([*command, *map(str, words), *more], records.with_suffix(f".{what}.log"))
 
 
+def control_plane_cores() -> set[int]:
+    """Half of the cores, for etcd and kube-apiserver; none where there is only one."""
+    cores = sorted(os.sched_getaffinity(0))
+    return set(cores[: len(cores) // 2])
+
+
+def pinned(cores: set[int], wanted: bool) -> tuple[str, ...]:  # noqa: FBT001
+    """The beginning of a command that keeps to these cores. All that is started without it keeps to the others."""
+    if not wanted or not cores:
+        return ()
+    # Before the first child is started: they inherit it, and so does the thread that starts them.
+    os.sched_setaffinity(0, os.sched_getaffinity(0) - cores)
+    return ("taskset", "--cpu-list", ",".join(map(str, sorted(cores))))
+
+
 @contextmanager
 def scene(given: argparse.Namespace) -> Iterator[Scene]:
-    with tempfile.TemporaryDirectory() as folder, ControlPlane() as control_plane:
+    options = Options(enter=pinned(control_plane_cores(), given.pin))
+    with tempfile.TemporaryDirectory() as folder, ControlPlane(options=options) as control_plane:
         install(control_plane)
         records, traffic = Path(folder) / "records", Traffic()
         records.touch()
@@ -191,7 +209,7 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
         kubelets = control_plane.identity("kubelets", groups=["system:nodes"])
         with (
             Server("aggregator", Path(folder), *flags) as server,
-            other(records, "kubelets", kubelets, str(given.renewals)),
+            other(records, "kubelets", kubelets, str(given.renewals), nice=KUBELETS_NICE),
             other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
             os.nice(given.nice)
@@ -210,7 +228,13 @@ def main() -> None:
     arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
     arguments.add_argument("--short", action="store_true", help="only what comes before the restarts")
     arguments.add_argument(
-        "--nice", type=int, default=5, help="of agents and viewer; 0 where the machine is not yours alone"
+        "--nice", type=int, default=10, help="of agents and viewer; 0 where the machine is not yours alone"
+    )
+    arguments.add_argument(
+        "--pin",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="etcd and kube-apiserver on cores of their own",
     )
     given = arguments.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is removed then, too
@@ -218,6 +242,7 @@ def main() -> None:
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
     with scene(given) as all_that_runs, asyncio.Runner(loop_factory=PausableLoop) as runner:
         runner.run(phases(all_that_runs, given.seconds, min(given.busy, given.nodes), short=given.short))
+        print(f"\n{tables(all_that_runs.told, all_that_runs.lease, given.budget)}")
 
 
 if __name__ == "__main__":

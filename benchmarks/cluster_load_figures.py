@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.cluster_load_nodes import Traffic, Write
 from benchmarks.node_cost import cpu_seconds
+from pulltrace.pulls.annotations import PULL_PREFIX, RECENT
 from tests.cluster.control_plane import ControlPlane
 from tests.real.programs import resident_mib
 
@@ -52,57 +54,96 @@ class Before:
 
 @dataclass(frozen=True)
 class Figures:
-    """One phase, as it is printed."""
+    """One phase. Latencies are in seconds; renewals are those of kubelets, one list for each window."""
 
-    lines: tuple[str, ...]
+    name: str
+    seconds: float
+    writes_per_second: float
+    worst_per_second: float
+    reads_per_second: float
+    kib_per_second: float
+    etcd_mib: float
+    too_many: int
+    refused: dict[str, int]
+    """By priority level."""
+    errors: str
+    writes: Sequence[float]
+    renewals: Sequence[Sequence[float]]
+    quiet_renewals: Sequence[Sequence[float]]
+    """While agents stood still."""
+    cpu_percent: float
+    mib: float
+    watched: Sequence[float]
+    streamed: Sequence[float]
+    nodes: int
+    """That wrote."""
+    half_after: float
+    last_after: float
 
     def __str__(self) -> str:
-        return "\n    ".join(self.lines)
+        lines = [
+            f"{self.name} ({self.seconds:.0f} s)",
+            f"writes a second: {self.writes_per_second:.1f}, worst 10 s {self.worst_per_second:.1f}; reads {self.reads_per_second:.1f}",
+            f"bytes a second into the API: {self.kib_per_second:.1f} KiB; etcd's file {self.etcd_mib:+.1f} MiB",
+            f"429: {self.too_many} to agents, by level {self.refused or 'none'}; other errors: {self.errors}",
+            f"a write takes {text(self.writes)}",
+            f"kubelets' renewals with Pulltrace {text(pooled(self.renewals))}"
+            + (f", without {text(pooled(self.quiet_renewals))}" if self.quiet_renewals else ""),
+            f"aggregator: {self.cpu_percent:.1f} % of a core, {self.mib:.0f} MiB",
+            f"patch to watch {text(self.watched)}; patch to SSE {text(self.streamed)}",
+            f"{self.nodes} nodes wrote; half of them after {self.half_after:.1f} s, the last after {self.last_after:.1f} s",
+        ]
+        return "\n    ".join(lines)
 
 
 def figures(name: str, before: Before, active: Sequence[Window], still: Sequence[Window], records: Path) -> Figures:
     """What happened while the windows `active` lasted."""
     traffic, control_plane = before.traffic, before.control_plane
     seconds = sum(window.end - window.begin for window in active)
-    writes = traffic.writes[before.writes :]
-    counted = [write for write in writes if any(window.holds(write.at) for window in active)]
-    writing = f"{len(counted) / seconds:.1f}, worst 10 s {worst(counted, active):.1f}"
-    reading = (traffic.reads - before.reads) / seconds
-    refusing = f"{traffic.too_many - before.too_many} to agents, by level"
+    writes = [write for write in traffic.writes[before.writes :] if any(window.holds(write.at) for window in active)]
     cpu = before.cpu_used + cpu_seconds(before.aggregator)
     rejected = {k: n - before.rejected.get(k, 0) for k, n in rejections(control_plane).items()}
-    refused = {level: count for level, count in rejected.items() if count > 0}
     seen, shown, renewals, failed = read_records(records, active[0].begin, (*active, *still))
-    errors = f"{traffic.other_errors - before.other_errors} of agents, {failed} of kubelets"
-    watched, streamed = latencies(counted, active, still, seen, shown)
-    grown = (database_bytes(control_plane) - before.database) / 2**20
-    with_us = [lasted for at, lasted in renewals if any(window.holds(at) for window in active)]
-    without = [lasted for at, lasted in renewals if any(window.holds(at) for window in still)]
-    lines = [
-        f"{name} ({seconds:.0f} s)",
-        f"writes a second: {writing}; reads {reading:.1f}",
-        f"bytes a second into the API: {sum(w.bytes for w in counted) / seconds / 1024:.1f} KiB; etcd's file {grown:+.1f} MiB",
-        f"429: {refusing} {refused or 'none'}; other errors: {errors}",
-        f"a write takes {text([w.lasted for w in counted])}",
-        f"kubelets' renewals with Pulltrace {text(with_us)}" + (f", without {text(without)}" if without else ""),
-        f"aggregator: {100 * cpu / seconds:.1f} % of a core, {resident_mib(before.aggregator):.0f} MiB",
-        f"patch to watch {text(watched)}; patch to SSE {text(streamed)}",
-    ]
-    if not still:
-        lines.append(first_writes(counted, active[0].begin))
-    return Figures(tuple(lines))
+    watched, streamed = latencies(writes, active, still, seen, shown)
+    first = first_writes(writes, active[0].begin)
+    return Figures(
+        name=name,
+        seconds=seconds,
+        writes_per_second=len(writes) / seconds,
+        worst_per_second=worst(writes, active),
+        reads_per_second=(traffic.reads - before.reads) / seconds,
+        kib_per_second=sum(write.bytes for write in writes) / seconds / 1024,
+        etcd_mib=(database_bytes(control_plane) - before.database) / 2**20,
+        too_many=traffic.too_many - before.too_many,
+        refused={level: count for level, count in rejected.items() if count > 0},
+        errors=f"{traffic.other_errors - before.other_errors} of agents, {failed} of kubelets",
+        writes=[write.lasted for write in writes],
+        renewals=within(renewals, active),
+        quiet_renewals=within(renewals, still),
+        cpu_percent=100 * cpu / seconds,
+        mib=resident_mib(before.aggregator),
+        watched=watched,
+        streamed=streamed,
+        nodes=len(first),
+        half_after=first[len(first) // 2] if first else 0.0,
+        last_after=first[-1] if first else 0.0,
+    )
 
 
-def first_writes(writes: Sequence[Write], began: float) -> str:
+def within(renewals: Sequence[tuple[float, float]], windows: Sequence[Window]) -> list[list[float]]:
+    return [[lasted for at, lasted in renewals if window.holds(at)] for window in windows]
+
+
+def pooled(windows: Sequence[Sequence[float]]) -> list[float]:
+    return [lasted for window in windows for lasted in window]
+
+
+def first_writes(writes: Sequence[Write], began: float) -> list[float]:
+    """For each node that wrote, seconds to the answer to its first write; the soonest first."""
     first: dict[str, float] = {}
     for write in sorted(writes, key=lambda write: write.at):
         first.setdefault(write.node, write.at + write.lasted - began)
-    after = sorted(first.values())
-    if not after:
-        return "no node wrote"
-    return (
-        f"{len(after)} nodes wrote; half of them after {after[len(after) // 2]:.1f} s, the last after {after[-1]:.1f} s"
-    )
+    return sorted(first.values())
 
 
 def worst(writes: Sequence[Write], active: Sequence[Window]) -> float:
@@ -158,11 +199,17 @@ def read_records(
     return seen, shown, renewals, failed
 
 
-def text(latency_seconds: Sequence[float]) -> str:
+def percentiles(latency_seconds: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99 in ms; not a number where there is too little to say."""
     if len(latency_seconds) < 2:
-        return "(none)"
+        return nan, nan
     parts = quantiles(latency_seconds, n=100)
-    return f"p50 {1000 * parts[49]:.1f} p99 {1000 * parts[98]:.1f} ms (n={len(latency_seconds)})"
+    return 1000 * parts[49], 1000 * parts[98]
+
+
+def text(latency_seconds: Sequence[float]) -> str:
+    p50, p99 = percentiles(latency_seconds)
+    return "(none)" if isnan(p50) else f"p50 {p50:.1f} p99 {p99:.1f} ms (n={len(latency_seconds)})"
 
 
 def rejections(control_plane: ControlPlane) -> dict[str, int]:
@@ -177,19 +224,28 @@ def database_bytes(control_plane: ControlPlane) -> int:
     return (control_plane.folder / "etcd/member/snap/db").stat().st_size
 
 
-def lease_bytes(control_plane: ControlPlane, namespace: str) -> str:
-    """Of the Leases with five running pulls: their annotations, keys and values."""
+@dataclass(frozen=True)
+class LeaseBytes:
+    """Annotations, keys and values, of the Leases with five running pulls."""
+
+    count: int
+    median: int
+    most: int
+    median_ended: int
+    """Of the median one, what ended pulls take."""
+
+
+def lease_bytes(control_plane: ControlPlane, namespace: str) -> LeaseBytes:
     leases = control_plane.admin.get(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")["items"]
     every = (lease["metadata"].get("annotations") or {} for lease in leases)
     sizes = sorted(
         (
             sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()),
-            sum(len(value.encode()) for key, value in annotations.items() if key == "pulltrace.io/recent"),
+            sum(len(value.encode()) for key, value in annotations.items() if key == RECENT),
         )
         for annotations in every
-        if sum(key.startswith("pull.pulltrace.io/") for key in annotations) == 5
+        if sum(key.startswith(PULL_PREFIX) for key in annotations) == 5
     )
     if not sizes:
-        return "none found"
-    middle, most = sizes[len(sizes) // 2], sizes[-1]
-    return f"median {middle[0]} bytes of annotations ({middle[1]} of them ended pulls), most {most[0]} (n={len(sizes)})"
+        return LeaseBytes(0, 0, 0, 0)
+    return LeaseBytes(len(sizes), sizes[len(sizes) // 2][0], sizes[-1][0], sizes[len(sizes) // 2][1])
