@@ -12,10 +12,10 @@ from statistics import quantiles
 from benchmarks.cluster_load_nodes import Traffic, Write
 from benchmarks.node_cost import cpu_seconds
 from pulltrace.pulls.annotations import PULL_PREFIX, RECENT
+from tests.agent import fleet
 from tests.cluster.control_plane import ControlPlane
 from tests.real.programs import resident_mib
 
-WORST_SECONDS = 10.0
 EDGE_SECONDS = 1.0
 """Writes so close to a time without any are not asked when they arrived."""
 _REJECTED = re.compile(
@@ -152,13 +152,7 @@ def worst(writes: Sequence[Write], active: Sequence[Window]) -> float:
     for window in active:
         times += [write.at - window.begin + passed for write in writes if window.holds(write.at)]
         passed += window.end - window.begin
-    times.sort()
-    most = first = 0
-    for last, moment in enumerate(times):
-        while moment - times[first] >= WORST_SECONDS:
-            first += 1
-        most = max(most, last - first + 1)
-    return most / WORST_SECONDS
+    return fleet.worst(times)
 
 
 def latencies(

@@ -24,13 +24,10 @@ from pulltrace.kube.requesting import JSON, REQUEST_SECONDS, Params
 from pulltrace.kube.small_connection import SmallConnection
 from pulltrace.pulls.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 
-IMAGES = 5
 LAYERS = 10
 LAYER_BYTES = 30_000_000
-RESOLVE_SECONDS = 1.0
-UNPACK_SHARE = 0.15
-"""Of a pull's time, after the last byte."""
 OFFERS_PER_SECOND = 400
 """Reports of all nodes together. A real agent makes one or two a second; so many could not be made in one process."""
 BATCH = 10

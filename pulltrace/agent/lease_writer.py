@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,13 +19,14 @@ import tenacity
 from pulltrace.agent.interval import ReportInterval
 from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.agent.schedule import (
-    PULLING_RENEW_SECONDS,
     Written,
+    begins_to_pull,
     changes,
     due_in,
     duration_seconds,
     has_looked,
     has_written,
+    held,
 )
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.leases import LeasePatch, LeaseWriting
@@ -87,7 +87,7 @@ class LeaseWriter:
 
     def _due_in(self) -> float:
         assert self._report is not None
-        interval, now = self._interval_now(), self._monotonic()
+        interval, now = held(self._written, self._interval.seconds), self._monotonic()
         earliest = due_in(self._written, self._report, interval, now, changed=True)
         if earliest > 0 or self._written is None:
             return earliest  # encoding costs more than all else that an agent does between two writes
@@ -98,11 +98,6 @@ class LeaseWriter:
         if self._last is None or self._last[0] != report:
             self._last = report, encode(report)
         return self._last[1]
-
-    def _interval_now(self) -> float:
-        """What holds. A longer one begins with the write that says so: readers must not take the node for dead."""
-        longest = math.inf if self._written is None else max(self._written.interval, PULLING_RENEW_SECONDS)
-        return min(self._interval.seconds, longest)
 
     async def _wait_for_report(self, seconds: float) -> None:
         try:
@@ -131,7 +126,7 @@ class LeaseWriter:
             found = await self._store.get(self._node_name)
             known = found.annotations if found is not None else {}
         before = self._written
-        begins = bool(report.pulls) and not (before is not None and before.phases) and self._interval.is_old
+        begins = begins_to_pull(before, report) and self._interval.is_old
         patch = LeasePatch(
             annotations=changes(known, self._encoded(report)),
             holder=self._holder,

@@ -66,6 +66,16 @@ def allowed_ahead(interval: float) -> float:
     return 3 if interval <= SHORT_SECONDS else 2 if interval <= PULLING_RENEW_SECONDS else 1
 
 
+def begins_to_pull(before: Written | None, report: NodeReport) -> bool:
+    """Whether a write of `report` is the first of a node that pulls."""
+    return bool(report.pulls) and not (before is not None and before.phases)
+
+
+def held(written: Written | None, interval: float) -> float:
+    """What holds. A longer one begins with the write that says so: readers must not take the node for dead."""
+    return interval if written is None else min(interval, max(written.interval, PULLING_RENEW_SECONDS))
+
+
 def due_in(written: Written | None, report: NodeReport, interval: float, now: float, *, changed: bool) -> float:
     """Seconds until `report` should be written; `changed` says whether anything of it differs from what was."""
     if written is None:

@@ -10,12 +10,12 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulltrace.agent.interval import ReportInterval
-from pulltrace.agent.schedule import Written, due_in, has_looked, has_written, phases
+from pulltrace.agent.schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
 from pulltrace.aggregator.pacing import TICK_SECONDS
 from pulltrace.aggregator.reporting import Load, Reporting
 from pulltrace.kube.leases import LeasePatch, LeaseRecord
@@ -109,7 +109,13 @@ class Node:
 
     def wait(self, now: float) -> float:
         """Seconds until the agent does something, if nothing changes but bytes."""
-        return due_in(self.written, self._report, self._held(), now, changed=bool(self._report.pulls))
+        return due_in(
+            self.written,
+            self._report,
+            held(self.written, self._interval.seconds),
+            now,
+            changed=bool(self._report.pulls),
+        )
 
     def act(self, now: float) -> bool:
         """Writes, or looks at the interval; whether it was a write."""
@@ -118,15 +124,11 @@ class Node:
             at_once(self._interval.refresh())
             self.written = has_looked(before, self._interval.seconds, chance)
             return False
-        begins = bool(self._report.pulls) and not (before and before.phases) and self._interval.is_old
+        begins = begins_to_pull(before, self._report) and self._interval.is_old
         self.written = has_written(before, {}, self._report, interval, now, chance, begins=begins)
         if self._report.pulls and not begins:
             at_once(self._interval.refresh())
         return True
-
-    def _held(self) -> float:
-        longest = math.inf if self.written is None else max(self.written.interval, 15.0)
-        return min(self._interval.seconds, longest)
 
 
 @dataclass
@@ -184,13 +186,7 @@ class Fleet:
 
     def worst(self, begin: float, end: float) -> float:
         """Writes a second in the 10 s that had the most."""
-        times = sorted(at for at in self.writes if begin <= at < end)
-        most = first = 0
-        for last, moment in enumerate(times):
-            while moment - times[first] >= WORST_SECONDS:
-                first += 1
-            most = max(most, last - first + 1)
-        return most / WORST_SECONDS
+        return worst([at for at in self.writes if begin <= at < end])
 
     def told_within(self, nodes: int, began: float, seconds: float) -> bool:
         """Whether the leader has seen so many nodes pull by then: starts are told at once."""
@@ -198,6 +194,16 @@ class Fleet:
 
     def mean(self, begin: float, end: float) -> float:
         return sum(begin <= at < end for at in self.writes) / (end - begin)
+
+
+def worst(times: Sequence[float]) -> float:
+    """How many a second there are in the 10 s that have the most."""
+    ordered, most, first = sorted(times), 0, 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= WORST_SECONDS:
+            first += 1
+        most = max(most, last - first + 1)
+    return most / WORST_SECONDS
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
