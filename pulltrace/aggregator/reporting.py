@@ -1,9 +1,10 @@
 """How often agents may report, so that all nodes together stay within the write budget.
 
 The more nodes pull, the longer the interval: from 1 s to 15 s, and beyond only where the budget leaves no choice. Nodes
-that have just begun are taken to be followed by as many: agents hold what they read for a while. It is at least 5 s while nobody watches, and longer for a while when the API server refuses writes (429). A longer
-interval holds at once; a shorter one only when it has been called for over half a minute, or somebody has come
-to watch. `pacing` feeds this and publishes what comes out.
+that have just begun are taken to be followed by as many: agents hold what they read for a while. The interval is at
+least 5 s while nobody watches, and longer for a while when the API server refuses writes (429). A longer one holds
+at once; a shorter one only when it has been called for over half a minute, or somebody has come to watch. `pacing`
+feeds this and publishes what comes out.
 """
 
 from __future__ import annotations
