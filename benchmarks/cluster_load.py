@@ -49,8 +49,9 @@ SLICE_SECONDS = 20.0
 STILL_SECONDS = 8.0
 """Agents write for so long, then stand still for so long, and so on."""
 SETTLE_SECONDS = 1.5
-KUBELETS_NICE = -10
-"""They are the gauge: a kubelet that waits for a core would show as a slow API server. Needs root, else it is 0."""
+FIRST = -10
+"""Niceness of the API server, which has a machine of its own elsewhere, and of the kubelets, which are the gauge: one that waits
+for a core would show as a slow API server. Needs root, else it is 0."""
 DOWN_SECONDS = 10.0
 """How long the API server is away."""
 
@@ -192,7 +193,7 @@ def pinned(cores: set[int], wanted: bool) -> tuple[str, ...]:  # noqa: FBT001
         return ()
     # Before the first child is started: they inherit it, and so does the thread that starts them.
     os.sched_setaffinity(0, os.sched_getaffinity(0) - cores)
-    return ("taskset", "--cpu-list", ",".join(map(str, sorted(cores))))
+    return ("nice", "-n", str(FIRST), "taskset", "--cpu-list", ",".join(map(str, sorted(cores))))
 
 
 @contextmanager
@@ -209,7 +210,7 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
         kubelets = control_plane.identity("kubelets", groups=["system:nodes"])
         with (
             Server("aggregator", Path(folder), *flags) as server,
-            other(records, "kubelets", kubelets, str(given.renewals), nice=KUBELETS_NICE),
+            other(records, "kubelets", kubelets, str(given.renewals), nice=FIRST),
             other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
             os.nice(given.nice)
