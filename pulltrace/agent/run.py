@@ -58,9 +58,10 @@ class Observing(Protocol):
 async def run(settings: AgentSettings, store: LeaseWriting) -> None:
     """Follows the containerd of the node until it is cancelled."""
     async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
+        began = time.time()
 
         def observer() -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket))
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=began)
 
         await wait_for_turn(settings.start_spread_seconds, observer())
         await follow(settings, observer(), store)
@@ -74,7 +75,8 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
     turn = now() + random.uniform(0, spread_seconds)
     while (left := turn - now()) > 0:
         try:
-            if (await observer.observe()).pulls:
+            observation = await observer.observe()
+            if observation.pulls or observation.missed:
                 return
         except ContainerdError as error:
             logger.debug("containerd cannot be asked yet: %s", error)

@@ -1,9 +1,12 @@
-"""The JSON blobs of a node, each fetched and parsed once."""
+"""The JSON blobs of a node, each fetched and parsed once, and where they come from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pulltrace.containerd.client import ContainerdClient, NotFound
-from pulltrace.containerd.manifests import MAX_BLOB_BYTES, Blob, Opaque, parse_blob
+from pulltrace.containerd.manifests import MAX_BLOB_BYTES, Blob, Opaque, parse_blob, repositories
+from pulltrace.containerd.proto import containerd_pb2 as pb
 
 
 class Blobs:
@@ -24,6 +27,14 @@ class Blobs:
                 return None
             self._blobs[digest] = blob
         return blob
+
+    async def repositories(self, digests: Iterable[str | None]) -> tuple[str, ...]:
+        """Where a pull's blobs come from: what the labels of all of these agree on."""
+        agreed: set[str] = set()
+        for digest in filter(None, digests):
+            info = await self._client.find_content(digest) or pb.ContentInfo()
+            agreed = agreed & (sources := repositories(info.labels)) or sources or agreed
+        return tuple(sorted(agreed))
 
     def forget(self) -> None:
         """Give the memory back; what is wanted again is read again."""

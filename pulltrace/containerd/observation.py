@@ -19,11 +19,13 @@ from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.manifests import Config, Index, LayerSpec, Manifest, chain_ids, repositories
 from pulltrace.containerd.memory import Memory
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.containerd.records import is_pull, ref_digest, seconds
+from pulltrace.containerd.records import half_recorded, is_pull, ref_digest, seconds
 
 DEFAULT_SNAPSHOTTER = "overlayfs"
 LAZY_LABEL = "containerd.io/snapshot/remote"
 """stargz, SOCI, nydus and others put it on a snapshot that they serve from the registry."""
+RECORDING_SECONDS = 2.0
+"""A record that is half written and younger may be of a pull that is about to succeed."""
 CONFIG_PATIENCE = 5
 """Observations to wait for the config: before it is here, cached layers cannot be told from queued ones."""
 
@@ -92,12 +94,17 @@ class Observer:
         client: ContainerdClient,
         server_started_at: Callable[[], float],
         now: Callable[[], float] = time.time,
+        *,
+        looked_at: float | None = None,
     ) -> None:
-        """`server_started_at`: when this containerd came up. Leases outlive it, the pulls they stood for do not."""
+        """`server_started_at`: when this containerd came up. Leases outlive it, the pulls they stood for do not.
+        `looked_at`: since when the first look may have missed pulls; None: it cannot tell.
+        """
         self._client = client
         self._server_started_at = server_started_at
         self._now = now
-        self._looked_at: float | None = None
+        self._looked_at = looked_at
+        self._image_recorded = False
         self._memories: dict[str, Memory] = {}
         self._blobs = Blobs(client)
         self._last_leases: frozenset[str] | None = None
@@ -105,7 +112,8 @@ class Observer:
 
     async def observe(self) -> NodeObservation:
         """One look at the node. Raises `ContainerdError`; the next call starts afresh then."""
-        since, now, image_recorded = self._server_started_at(), self._now(), self._client.image_recorded()
+        since, now = self._server_started_at(), self._now()
+        self._image_recorded |= self._client.image_recorded()
         listed = await self._client.leases()
         leases = [lease for lease in listed if is_pull(lease) and seconds(lease.created_at) >= since]
         pulls = []
@@ -120,11 +128,17 @@ class Observer:
         running = frozenset(pull.lease_id for pull in pulls)
         images = None
         missed: list[PullObservation] = []
-        if self._last_leases is None or self._last_leases - running or image_recorded:
+        if self._last_leases is None or self._last_leases - running or self._image_recorded:
             records = await self._client.images()
-            images = tuple(ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in records)
+            half = half_recorded(records)
+            if any(now - seconds(record.updated_at) < RECORDING_SECONDS for record in half):
+                self._image_recorded = True
+                return NodeObservation(tuple(pulls))  # how it ended is seen by a later look
+            images = tuple(
+                ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in records if i not in half
+            )
             missed = await self._missed(images)
-        self._last_leases, self._looked_at = running, now
+        self._last_leases, self._looked_at, self._image_recorded = running, now, False
         self._memories = {lease: memory for lease, memory in self._memories.items() if lease in running}
         if not running:
             self._blobs.forget()
@@ -173,7 +187,7 @@ class Observer:
                 self._snapshotter = resource.type.partition("/")[2]
         await self._read_manifests(memory, content)
         if not memory.repositories:
-            memory.repositories = await self._repositories(memory)
+            memory.repositories = await self._blobs.repositories([memory.index_digest, *memory.manifests])
         layers = None
         if memory.manifests and await self._config_settled(memory):
             layers = await self._observe_layers(memory, frozenset(content), ingests, held, extracting)
@@ -268,14 +282,6 @@ class Observer:
             memory.unpacked_at[chain_id] = seconds(snapshot.created_at)
             if LAZY_LABEL in snapshot.labels:
                 memory.lazy.add(chain_id)
-
-    async def _repositories(self, memory: Memory) -> tuple[str, ...]:
-        """Where the pull's blobs come from: what the labels of all its readable blobs agree on."""
-        agreed: set[str] = set()
-        for digest in filter(None, (memory.index_digest, *memory.manifests)):
-            info = await self._client.find_content(digest) or pb.ContentInfo()
-            agreed = agreed & (sources := repositories(info.labels)) or sources or agreed
-        return tuple(sorted(agreed))
 
 
 def _layer(spec: LayerSpec, memory: Memory, extracting: Collection[str]) -> LayerObservation:

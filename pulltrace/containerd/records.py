@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pulltrace.containerd.proto import containerd_pb2 as pb
 
 EXPIRY_LABEL = "containerd.io/gc.expire"
 """containerd's client puts it on the leases that it makes for one operation, such as a pull."""
+
+CRI_LABEL = "io.cri-containerd.image"
 
 _CONTAINER_LEASE = re.compile(r"[0-9a-f]{64}")
 
@@ -15,6 +18,16 @@ _CONTAINER_LEASE = re.compile(r"[0-9a-f]{64}")
 def is_pull(lease: pb.Lease) -> bool:
     """Leases of one operation, less those that a container or sandbox start holds (their id is its id)."""
     return EXPIRY_LABEL in lease.labels and not _CONTAINER_LEASE.fullmatch(lease.id)
+
+
+def half_recorded(images: Sequence[pb.Image]) -> list[pb.Image]:
+    """Records of pulls for Kubernetes that have not succeeded, or not yet.
+
+    The CRI plugin records what was asked for, and only then the image's ID, as its name. A pull that fails between the two
+    (containerd 1.6 refuses to unpack an artefact when it has recorded it) leaves the first record behind.
+    """
+    with_id = {image.target.digest for image in images if image.name.startswith("sha256:")}
+    return [image for image in images if CRI_LABEL in image.labels and image.target.digest not in with_id]
 
 
 def ref_digest(ref: str) -> str:

@@ -65,6 +65,13 @@ def test_a_pull_that_runs_is_told_at_once() -> None:
     assert waited(600, PULLING) == [0]
 
 
+def test_a_pull_that_was_over_before_a_look_is_told_at_once() -> None:
+    """Also one that began and ended while the agent waited."""
+    missed = NodeObservation(pulls=(), images=(), missed=PULLING.pulls)
+
+    assert waited(600, missed) == [0]
+
+
 def test_a_pull_that_begins_while_it_waits_is_told_at_once() -> None:
     """Within the second in which it is seen; a containerd that is not there yet does not matter."""
     assert waited(600, None, IDLE, IDLE, PULLING) == [3]

@@ -8,7 +8,13 @@ import grpc
 import pytest
 
 from pulltrace.containerd.client import ContainerdClient, ContainerdError
-from pulltrace.containerd.observation import CONFIG_PATIENCE, LayerObservation, Observer, PullObservation
+from pulltrace.containerd.observation import (
+    CONFIG_PATIENCE,
+    RECORDING_SECONDS,
+    LayerObservation,
+    Observer,
+    PullObservation,
+)
 from tests.fakes.containerd import SNAPSHOTTER, FakeContainerd, FakeImage, Lease, digest_of, image
 
 NGINX = image("docker.io/library/nginx", ("base", 1000), ("middle", 2000), ("top", 3000))
@@ -489,6 +495,55 @@ async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, ob
     node.errors.clear()
 
     assert len((await observer.observe()).images or ()) == 1
+
+
+async def test_the_first_look_tells_what_was_missed_since(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """Who knows since when nobody has looked is told of the pulls that began and ended since then, and of no others."""
+    node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
+    observer = Observer(client, lambda: 0.0, looked_at=clock.at)
+    node.pull(NGINX).complete()
+
+    [missed] = (await observer.observe()).missed
+
+    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert (await observer.observe()).missed == ()
+
+
+async def test_an_image_without_its_id_is_not_recorded_yet(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """While the CRI plugin is writing its records nobody says how the pull ended; with the image's ID it succeeded."""
+    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    pull.end()
+    pull.record("docker.io/library/nginx:1", managed=True)
+
+    assert (await observer.observe()).images is None
+    pull.record("sha256:" + "1" * 64, managed=True)
+    observation = await observer.observe()
+    assert len(observation.images or ()) == 2
+    assert observation.missed == ()
+    assert (await observer.observe()).images is None
+
+
+async def test_a_record_that_stays_without_an_id_is_none(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """What the CRI plugin began to record and gave up is no sign of success."""
+    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    pull.end()
+    pull.record("docker.io/library/nginx:1", managed=True)
+    assert (await observer.observe()).images is None
+
+    clock.at += RECORDING_SECONDS
+
+    assert (await observer.observe()).images == ()
+    assert (await observer.observe()).images is None
 
 
 async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observer: Observer) -> None:

@@ -25,6 +25,7 @@ import grpc.aio
 from pulltrace.containerd.manifests import chain_ids
 from pulltrace.containerd.observation import LAZY_LABEL
 from pulltrace.containerd.proto import containerd_pb2 as pb
+from pulltrace.containerd.records import CRI_LABEL
 
 NAMESPACE = "k8s.io"
 SNAPSHOTTER = "overlayfs"
@@ -77,6 +78,7 @@ class Ingest:
 class Record:
     digest: str
     updated_at: float
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,12 @@ class FakeContainerd:
         digests = {match[1] for one in request.filters if (match := re.fullmatch(r"target\.digest==(.+)", one))}
         return pb.ListImagesResponse(
             images=[
-                pb.Image(name=name, target=pb.Descriptor(digest=record.digest), updated_at=timestamp(record.updated_at))
+                pb.Image(
+                    name=name,
+                    labels=record.labels,
+                    target=pb.Descriptor(digest=record.digest),
+                    updated_at=timestamp(record.updated_at),
+                )
                 for name, record in self.images.items()
                 if not request.filters or record.digest in digests
             ]
@@ -342,10 +349,11 @@ class FakePull:
         """The lease goes, well or badly."""
         self.node.leases.pop(self.lease, None)
 
-    def record(self, *names: str) -> None:
-        """The image is recorded under its names."""
+    def record(self, *names: str, managed: bool = False) -> None:
+        """The image is recorded under its names; `managed` by the CRI plugin, whose last name is the image's ID."""
+        labels = {CRI_LABEL: "managed"} if managed else {}
         for name in names:
-            self.node.images[name] = Record(self.image.target_digest, self.node.now())
+            self.node.images[name] = Record(self.image.target_digest, self.node.now(), labels)
 
     def complete(self, *names: str) -> None:
         """Everything that is left to do, to the good end."""

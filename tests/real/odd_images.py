@@ -39,6 +39,14 @@ class Odd:
     """An index that holds an attestation for the image, as BuildKit writes it."""
 
 
+ARTEFACT = Odd(
+    layer_types={0: "application/vnd.example.chart", 1: "application/vnd.example.signature"},
+    config={},
+    config_type="application/vnd.oci.empty.v1+json",
+)
+"""What is no image: two blobs that nothing can unpack."""
+
+
 def push_odd(publisher: Publisher, repository: str, layers: Sequence[Layer], odd: Odd, tag: str = "1") -> Image:
     """Push an image; what is said of it is what a pull for this machine's platform gets."""
     pushed = tuple(

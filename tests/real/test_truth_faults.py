@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ async def test_wrong_bytes(containerd: Containerd, proxy: Proxy, image: Image) -
     assert (pull.phase, pull.layers_done) == (Phase.FAILED, 0)
 
 
+async def test_unpacking_fails(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
+    """A layer that arrives whole and cannot be unpacked fails the pull, with what was done before it."""
+    layers = [random_layer(MB, seed=f"unpack-{number}") for number in range(2)]
+    layers[1] = replace(layers[1], diff_id=layers[0].digest)  # what it unpacks to is not what the config says
+    image = Publisher(registry.url).push("fault/unpack", layers)
+    proxy.set_rate(2 * MB)
+    async with Watch(containerd, [image]) as watch:
+        [error] = await pull_all(containerd, [image.ref])
+        [pull] = await watch.wait_for_ends(1)
+
+    assert "wrong diff id" in str(error)
+    assert (pull.phase, pull.names) == (Phase.FAILED, ())
+    assert pull.unpacked_bytes in (0, image.layers[0].size)
+
+
 async def test_cancelled(containerd: Containerd, proxy: Proxy, image: Image) -> None:
     """A pull that its client gives up has failed, with the bytes that had come."""
     proxy.set_rate(2 * MB)
@@ -163,17 +179,22 @@ async def test_stalled(containerd: Containerd, proxy: Proxy, image: Image) -> No
         await watch.wait_for_bytes(MB)
         proxy.pause()
         await watch.wait_for(standing_still(watch), "a pull that stands still")
-        before, (now, last) = watch.report.pulls[0], watch.looks[-1]
-        later = tracker.advance(watch.state, last, now + SILENCE_SECONDS + 1, NODE)
-        [stalled] = tracker.report(later).pulls
-        assert (stalled.phase, stalled.progressed_at) == (Phase.DOWNLOADING, before.progressed_at)
-        assert (stalled.bytes_per_second, stalled.seconds_left) == (0, None)
-        assert stalled.downloaded_bytes == before.downloaded_bytes > 0
+        check_stalled(watch)
         proxy.set_rate(None)
         await pull
         [ended] = await watch.wait_for_ends(1)
 
     assert ended.phase is Phase.COMPLETED
+
+
+def check_stalled(watch: Watch) -> None:
+    """A quarter of a minute on, the one pull would still be downloading, at no rate, and say since when nothing came."""
+    before, (now, last) = watch.report.pulls[0], watch.looks[-1]
+    later = tracker.advance(watch.state, last, now + SILENCE_SECONDS + 5, NODE)
+    [stalled] = tracker.report(later).pulls
+    assert (stalled.phase, stalled.progressed_at) == (Phase.DOWNLOADING, before.progressed_at)
+    assert (stalled.bytes_per_second, stalled.seconds_left) == (0, None)
+    assert stalled.downloaded_bytes == before.downloaded_bytes > 0
 
 
 def standing_still(watch: Watch) -> Callable[[NodeReport], bool]:
@@ -207,6 +228,7 @@ async def test_a_client_that_was_killed(containerd: Containerd, proxy: Proxy, im
         await watch.wait_for(standing_still(watch), "a row that stands still")
         [orphan] = watch.report.pulls
         assert (orphan.phase, watch.ended) == (Phase.DOWNLOADING, ())
+        check_stalled(watch)
         containerd.restart()
         [pull] = await watch.wait_for_ends(1)
 

@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
+from pulltrace.kube.memory import MemoryLeaseStore
 from pulltrace.pulls.model import Phase
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import pull_via_cri
 from tests.cluster.images import Image, Publisher, random_layer
 from tests.cluster.registry import Registry
 from tests.real.conftest import HOST
-from tests.real.truth import Watch, pull_all
+from tests.real.truth import Watch, agent, lease_says, pull_all
 
 pytestmark = pytest.mark.real
 
@@ -72,3 +73,13 @@ async def test_what_fetched_nothing(containerd: Containerd, images: list[Image])
         await watch.look_on()
 
     assert watch.ended == ()
+
+
+async def test_while_an_agent_waits_for_its_turn(containerd: Containerd, images: list[Image]) -> None:
+    """A pull that begins and ends before the agent's first write is told, and that at once."""
+    store = MemoryLeaseStore()
+    async with agent(containerd, store, start_spread_seconds=3600):
+        assert await pull_all(containerd, [images[0].ref]) == [None]
+        report = await lease_says(store, lambda report: report.recent, "the end")
+
+    assert [(pull.phase, pull.names[0]) for pull in report.recent] == [(Phase.COMPLETED, images[0].ref)]

@@ -13,7 +13,7 @@ from tests.cluster.images import Compression, Format, Image, Layer, Publisher, f
 from tests.cluster.proxy import Proxy
 from tests.cluster.registry import Registry
 from tests.real.conftest import MB
-from tests.real.odd_images import Odd, push_odd
+from tests.real.odd_images import ARTEFACT, Odd, push_odd
 from tests.real.truth import Watch, pull_all
 
 pytestmark = pytest.mark.real
@@ -101,23 +101,20 @@ async def test_strange_layers(containerd: Containerd, proxy: Proxy, publisher: P
 
 
 async def test_an_artefact(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:
-    """What is no image has bytes and an end like any pull; containerd 1.6 records it, and only then refuses to unpack it."""
+    """What is no image has bytes and an end like any pull; 1.6 records it and then refuses to unpack it: that has failed."""
     layers = [random_layer(300 * KB, seed=f"artefact-{number}") for number in range(2)]
-    odd = Odd(
-        layer_types={0: "application/vnd.example.chart", 1: "application/vnd.example.signature"},
-        config={},
-        config_type="application/vnd.oci.empty.v1+json",
-    )
-    image = push_odd(publisher, "shape/artefact", layers, odd)
+    image = push_odd(publisher, "shape/artefact", layers, ARTEFACT)
     proxy.set_rate(2 * MB)
     async with Watch(containerd, [image]) as watch:
         [error] = await pull_all(containerd, [image.ref])
         await watch.wait_for_ends(1)
 
-    assert (error is None) == (containerd.version != "1.6")
-    assert watch.end_of(image).phase is Phase.COMPLETED
-    assert image.ref in watch.end_of(image).names
+    pull = watch.end_of(image)
     assert image.ref in containerd.images()
+    assert (error is None) == (containerd.version != "1.6")
+    assert pull.phase is (Phase.FAILED if error else Phase.COMPLETED)
+    assert image.ref in pull.names or error
+    assert pull.downloaded_bytes == pull.total_bytes == image.size
 
 
 async def test_a_manifest_of_four_mebibytes(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:

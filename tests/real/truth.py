@@ -235,9 +235,13 @@ def check_image(pull: Pull, image: Image) -> None:
 
 
 @asynccontextmanager
-async def agent(containerd: Containerd, store: MemoryLeaseStore) -> AsyncIterator[None]:
+async def agent(
+    containerd: Containerd, store: MemoryLeaseStore, start_spread_seconds: float = 0.0
+) -> AsyncIterator[None]:
     """The agent's own loop, in this process."""
-    settings = AgentSettings(NODE, "agent-1", str(containerd.socket), NAMESPACE, report_interval_seconds=LOOK_SECONDS)
+    settings = AgentSettings(
+        NODE, "agent-1", str(containerd.socket), NAMESPACE, LOOK_SECONDS, start_spread_seconds=start_spread_seconds
+    )
     running = asyncio.create_task(run(settings, store))
     try:
         yield

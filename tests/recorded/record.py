@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from tests.cluster.containerd import VERSIONS, Containerd, Options, Version
@@ -14,6 +15,7 @@ from tests.cluster.images import Image, Publisher, random_layer
 from tests.cluster.proxy import Proxy
 from tests.cluster.registry import Registry
 from tests.real.conftest import HOST, MB
+from tests.real.odd_images import ARTEFACT, push_odd
 from tests.real.truth import Watch, cri_pull, pull_all
 from tests.recorded.recording import FOLDER, Recording, save
 
@@ -95,6 +97,29 @@ async def killed(stage: Stage) -> None:
         await watch.wait_for_ends(2)
 
 
+async def unpacking_fails(stage: Stage) -> None:
+    """A layer that arrives whole and does not unpack to what the config says."""
+    layers = [random_layer(600 * KB, seed=f"unpack-{number}") for number in range(2)]
+    layers[1] = replace(layers[1], diff_id=layers[0].digest)
+    image = stage.publisher.push("recorded/unpack", layers, index=True)
+    stage.watch.images[image.target_digest] = image
+    stage.proxy.set_rate(MB)
+    async with stage.watch as watch:
+        await pull_all(stage.containerd, [image.ref])
+        await watch.wait_for_ends(1)
+
+
+async def artefact(stage: Stage) -> None:
+    """What is no image: 1.6 records it before it refuses to unpack it."""
+    layers = [random_layer(600 * KB, seed=f"artefact-{number}") for number in range(2)]
+    image = push_odd(stage.publisher, "recorded/artefact", layers, ARTEFACT)
+    stage.watch.images[image.target_digest] = image
+    stage.proxy.set_rate(MB)
+    async with stage.watch as watch:
+        await pull_all(stage.containerd, [image.ref])
+        await watch.wait_for_ends(1)
+
+
 Situation = Callable[[Stage], Coroutine[Any, Any, None]]
 SITUATIONS: tuple[Situation, ...] = (
     shared_layers,
@@ -102,6 +127,8 @@ SITUATIONS: tuple[Situation, ...] = (
     cancelled_then_cached,
     not_found,
     killed,
+    unpacking_fails,
+    artefact,
 )
 
 
