@@ -15,20 +15,21 @@ TimeLeft: TypeAlias = tuple[float | None, tuple[float, float] | None]
 
 def times_left(
     observed: Mapping[str, PullObservation],
-    steps: Mapping[str, Sequence[estimate.Step]],
+    rates: Mapping[str, estimate.Rates],
     unpack_rate: float | None,
     now: float,
+    end_seconds: float = estimate.END_SECONDS,
 ) -> dict[str, TimeLeft]:
-    """For each pull; `(None, None)` where there is nothing to base an estimate on, or it would be noise."""
-    remaining = [_remaining(seen) for seen in observed.values()]
-    ranges = [estimate.rate_range(steps[key], now) for key in observed]
+    """For each pull; `end_seconds` come after its last layer. `(None, None)` where there is nothing to base an estimate on, or it would be noise."""
+    remaining = [_remaining(seen, unpack_rate, now) for seen in observed.values()]
 
-    def seconds(rates: Sequence[float]) -> list[float | None]:
-        works = [estimate.Work(rest, rate) for rest, rate in zip(remaining, rates, strict=True)]
-        return estimate.seconds_left(works, unpack_rate)
+    def seconds(speeds: Sequence[float]) -> list[float | None]:
+        works = [estimate.Work(rest, speed) for rest, speed in zip(remaining, speeds, strict=True)]
+        return [None if left is None else left + end_seconds for left in estimate.seconds_left(works)]
 
-    left = seconds([estimate.bytes_per_second(steps[key], now) for key in observed])
-    soonest, latest = seconds([fast for _, fast in ranges]), seconds([slow for slow, _ in ranges])
+    left = seconds([rates[key].now for key in observed])
+    soonest = seconds([rates[key].fastest for key in observed])
+    latest = seconds([rates[key].slowest for key in observed])
     told: dict[str, TimeLeft] = {}
     for index, (key, seen) in enumerate(observed.items()):
         only_unpacks = not any(layer.download_bytes for layer in remaining[index])
@@ -40,11 +41,28 @@ def times_left(
     return told
 
 
-def _remaining(seen: PullObservation) -> list[estimate.Remaining]:
-    return [
-        estimate.Remaining(
-            download_bytes=0 if layer.lazy else layer.size_bytes - layers.here(layer),
-            unpack_bytes=layer.size_bytes if seen.unpacks and layer.unpacked_at is None else 0,
-        )
-        for layer in seen.layers or ()
-    ]
+def _remaining(seen: PullObservation, unpack_rate: float | None, now: float) -> list[estimate.Remaining]:
+    """Layers are unpacked bottom up, each as soon as it is here and the one below it is done.
+
+    What the lower ones took says more of the upper ones than what the node is used to. A layer that takes longer than was
+    expected is taken to need as long again as it is late.
+    """
+    remaining = []
+    shown = estimate.usual_unpacking(unpack_rate)
+    below_at: float | None = seen.started_at
+    for layer in seen.layers or ():
+        began = max(below_at, layer.stored_at) if below_at is not None and layer.stored_at is not None else None
+        seconds = 0.0
+        if layer.unpacked_at is not None:
+            if began is not None and layer.unpacked_at > began:
+                shown = shown.plus(layer.size_bytes, layer.unpacked_at - began)
+        elif seen.unpacks:
+            expected = shown.seconds_for(layer.size_bytes)
+            elapsed = max(0.0, now - began) if began is not None else 0.0
+            seconds = abs(expected - elapsed)
+            if elapsed > expected:
+                shown = shown.plus(layer.size_bytes, elapsed)
+        below_at = layer.unpacked_at
+        missing = 0 if layer.lazy else layer.size_bytes - layers.here(layer)
+        remaining.append(estimate.Remaining(missing, seconds))
+    return remaining

@@ -15,7 +15,7 @@ Pure: `advance(state, observation, now)` gives the next state. The rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pulltrace.agent import layers
@@ -28,6 +28,7 @@ RESOLVING_GRACE_SECONDS = 0.5
 """A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
 IMAGE_LIFE_SECONDS = 120.0
 """No kubelet removes an image sooner (imageMinimumGCAge); after a longer absence a missing record proves nothing."""
+NEARLY_DONE_SECONDS = 3.0
 RECENT_SECONDS = 30 * 60.0
 RECENT_PULLS = 60
 
@@ -43,6 +44,7 @@ class TrackedPull:
     seen_at: float | None = None
     """When the last look at it began; None for one that only the Lease tells of."""
     steps: tuple[estimate.Step, ...] = ()
+    rates: estimate.Rates = estimate.STANDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class NodeState:
     """Ended pulls, newest first."""
     unpack_bytes_per_second: float | None = None
     """Learned from the layers that were unpacked here, in compressed bytes."""
+    end_seconds: float = estimate.END_SECONDS
+    """How long pulls here take after their last layer, learned from those that completed."""
 
 
 def restore(report: NodeReport) -> NodeState:
@@ -85,7 +89,7 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
             continue
         unpack_rate = _learn_unpacking(unpack_rate, known, seen)
         running[key], observed[key] = _moved_on(known, seen, key, now), seen
-    running = _with_times_left(running, observed, unpack_rate, now)
+    running = _with_times_left(running, observed, unpack_rate, now, state.end_seconds)
     gone = [tracked for key, tracked in state.running.items() if key not in running]
     if observation.images is None:  # nobody looked for what has ended: it stays as it was
         running.update((tracked.pull.id, tracked) for tracked in gone)
@@ -99,7 +103,8 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
         ended = [_ended(tracked, observation.images, free, now, alone=alone) for tracked in gone]
     recent = sorted((*ended, *state.recent), key=lambda pull: pull.ended_at or 0.0, reverse=True)
     recent = [pull for pull in recent if now - (pull.ended_at or 0.0) < RECENT_SECONDS]
-    return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate)
+    end_seconds = _learn_ends(state, ended)
+    return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate, end_seconds)
 
 
 def _missed(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> list[TrackedPull]:
@@ -120,7 +125,7 @@ def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: f
         return replace(before, pull=pull, seen_at=now)
     moved = before.moved_bytes + _newly_moved(before, seen)
     steps = estimate.add_step(before.steps, now, moved)
-    rate = estimate.bytes_per_second(steps, now)
+    rates = estimate.rates(steps, now)
     pull = _with_layers(pull, seen, now)
     progressed = (
         moved > before.moved_bytes
@@ -130,9 +135,9 @@ def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: f
     pull = replace(
         pull,
         progressed_at=now if progressed else before.pull.progressed_at,
-        bytes_per_second=rate if pull.phase is Phase.DOWNLOADING else 0.0,
+        bytes_per_second=rates.now if pull.phase is Phase.DOWNLOADING else 0.0,
     )
-    return TrackedPull(pull, {layer.digest: layers.here(layer) for layer in seen.layers}, moved, now, steps)
+    return TrackedPull(pull, {layer.digest: layers.here(layer) for layer in seen.layers}, moved, now, steps, rates)
 
 
 def _with_layers(pull: Pull, seen: PullObservation, now: float) -> Pull:
@@ -173,9 +178,14 @@ def _newly_moved(before: TrackedPull, seen: PullObservation) -> int:
 
 
 def _with_times_left(
-    running: Mapping[str, TrackedPull], observed: Mapping[str, PullObservation], unpack_rate: float | None, now: float
+    running: Mapping[str, TrackedPull],
+    observed: Mapping[str, PullObservation],
+    unpack_rate: float | None,
+    now: float,
+    end_seconds: float,
 ) -> dict[str, TrackedPull]:
-    told = times_left(observed, {key: tracked.steps for key, tracked in running.items()}, unpack_rate, now)
+    rates = {key: tracked.rates for key, tracked in running.items()}
+    told = times_left(observed, rates, unpack_rate, now, end_seconds)
     return {
         key: replace(tracked, pull=replace(tracked.pull, seconds_left=left, seconds_left_range=bounds))
         for key, tracked in running.items()
@@ -197,7 +207,21 @@ def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: Pul
         began = max(ready_at, layer.stored_at or layer.unpacked_at)
         ready_at = layer.unpacked_at
         if layer.digest not in done_before and layer.unpacked_at > began and layer.size_bytes >= 1024 * 1024:
-            known = estimate.learned_rate(known, layer.size_bytes / (layer.unpacked_at - began))
+            known = estimate.learned_rate(known, layer.size_bytes, layer.unpacked_at - began)
+    return known
+
+
+def _learn_ends(state: NodeState, ended: Sequence[Pull]) -> float:
+    """Adds how much later than was said last the pulls have completed, for those that were nearly done then."""
+    known = state.end_seconds
+    for pull in ended:
+        before = state.running.get(pull.id)
+        left = before.pull.seconds_left if before is not None else None
+        if before is None or before.seen_at is None or left is None or pull.phase is not Phase.COMPLETED:
+            continue
+        late = (pull.ended_at or 0.0) - before.seen_at - left
+        if left < NEARLY_DONE_SECONDS:
+            known = min(max(0.0, estimate.learned(known, state.end_seconds + late)), NEARLY_DONE_SECONDS)
     return known
 
 

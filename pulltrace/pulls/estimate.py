@@ -1,7 +1,7 @@
 """How fast a pull is and when it will be done: pure functions of what was seen.
 
-containerd's offsets move in steps of 1 MiB or more, so the rate is taken between moments of progress,
-over a window long enough to hold several of them.
+containerd's offsets move in steps of 1 MiB or more, so the rate is taken between moments of progress, over as long a
+time as it has been the same.
 """
 
 from __future__ import annotations
@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SHORT_WINDOW_SECONDS = 4.5
-"""What the rate looks back on when much moves."""
-ENOUGH_BYTES = 12 * 1024 * 1024
-"""So much must have moved in it, or steps of 1 MiB on three connections would make the rate jump."""
-WINDOW_SECONDS = 10.0
-"""What it looks back on otherwise."""
-LONG_WINDOW_SECONDS = 40.0
-"""What it looks back on when steps are rare (a slow link moves 1 MiB in many seconds)."""
-WINDOWS = (SHORT_WINDOW_SECONDS, WINDOW_SECONDS, LONG_WINDOW_SECONDS)
-WANTED_STEPS = 5
+MEMORY_SECONDS = 40.0
+"""Older steps say nothing of the present."""
+STEPS_BYTES = 3 * 1024 * 1024
+"""What steps of 1 MiB on three connections hide: bytes that have arrived and do not show yet."""
+UNEVEN_SECONDS = 0.75
+"""An unevenness of a network that is no change of its speed: the bytes of so long."""
+WANTED_STEPS = 4
+"""So few can lie on any line."""
+LATELY_SECONDS = 20.0
+"""So long after a change it is not known yet whether the new speed will stay."""
 SILENCE_SECONDS = 10.0
 """Without a byte for so long (and for three usual gaps) the rate is zero."""
+END_SECONDS = 0.5
+"""From the last layer to the image's record, and until a look sees what has happened, as long as a node has not shown it."""
+PRIOR_BYTES = 8 * 1024 * 1024
+"""Images differ more than nodes do (many small files are slow): so many unpacked bytes of a pull count as much as all
+that its node has unpacked before."""
+LEARNING_BYTES = 128 * 1024 * 1024
+"""A layer of this size counts as much as all that its node has unpacked before."""
 UNCERTAIN_FACTOR = 1.25
 UNCERTAIN_SECONDS = 2.0
 """A time left whose bounds differ by more than both is told as a range."""
@@ -45,27 +52,51 @@ def add_step(steps: tuple[Step, ...], now: float, moved_bytes: int) -> tuple[Ste
     if steps and moved_bytes <= steps[-1].moved_bytes:
         return steps
     before = tuple(step for step in steps if step.at < now)  # a clock that was set back left the others in the future
-    kept = tuple(step for step in before if now - step.at <= LONG_WINDOW_SECONDS)
+    kept = tuple(step for step in before if now - step.at <= MEMORY_SECONDS)
     return (*(kept or before[-1:]), Step(now, moved_bytes))
 
 
-def bytes_per_second(steps: Sequence[Step], now: float) -> float:
-    """What moved a second; 0.0 while nothing moves or there is too little to tell.
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What moves a second; 0.0 while nothing moves or there is too little to tell."""
 
-    Between the first and the last step of the window. When the next step is overdue, the wait counts too.
+    now: float = 0.0
+    slowest: float = 0.0
+    fastest: float = 0.0
+    """Other than `now` while a speed is so new that it may not stay."""
+
+
+STANDING = Rates()
+
+
+def rates(steps: Sequence[Step], now: float) -> Rates:
+    """The rate is that of the newest stretch; its bounds also know that of all that is not long ago."""
+    rate = _rate(newest_stretch(steps), now)
+    lately = _rate([step for step in steps if now - step.at <= LATELY_SECONDS], now)
+    moving = [one for one in (rate, lately) if one > 0]
+    return Rates(rate, min(moving), max(moving)) if moving else STANDING
+
+
+def newest_stretch(steps: Sequence[Step]) -> Sequence[Step]:
+    """The newest steps over which bytes arrived evenly, as many as there are: the more, the more exact is their rate.
+
+    Steps on the straight line from the first to the last one are of one speed. Where they leave it by more than their own
+    size explains, the speed has changed: what was before the farthest of them is left out, and the rest tried again.
     """
-    return _rate(_window(steps, now), now)
-
-
-def rate_range(steps: Sequence[Step], now: float) -> tuple[float, float]:
-    """The slowest and the fastest that moved lately: over the short, the usual and the long window."""
-    windows = [[step for step in steps if now - step.at <= seconds] for seconds in WINDOWS]
-    rates = [_rate(window, now) for window in windows if len(window) >= WANTED_STEPS]
-    rates = [rate for rate in (bytes_per_second(steps, now), *rates) if rate > 0]
-    return (min(rates), max(rates)) if rates else (0.0, 0.0)
+    stretch = steps[1:] if len(steps) > WANTED_STEPS else steps  # the first waited for the registry's first byte
+    while len(stretch) > WANTED_STEPS:
+        first, last = stretch[0], stretch[-1]
+        rate = (last.moved_bytes - first.moved_bytes) / (last.at - first.at)
+        off = [abs(step.moved_bytes - first.moved_bytes - rate * (step.at - first.at)) for step in stretch]
+        farthest = max(range(len(off)), key=off.__getitem__)
+        if off[farthest] <= max(STEPS_BYTES, UNEVEN_SECONDS * rate):
+            break
+        stretch = stretch[min(farthest, len(stretch) - WANTED_STEPS) :]
+    return stretch
 
 
 def _rate(window: Sequence[Step], now: float) -> float:
+    """Between the first and the last step. When the next step is overdue, the wait counts too."""
     if len(window) < 2:
         return 0.0
     first, last = window[0], window[-1]
@@ -77,22 +108,12 @@ def _rate(window: Sequence[Step], now: float) -> float:
     return (last.moved_bytes - first.moved_bytes) / span if span > 0 else 0.0
 
 
-def _window(steps: Sequence[Step], now: float) -> Sequence[Step]:
-    """The newest steps that tell enough: as short as the steps' size allows, so that a new speed is soon seen."""
-    for seconds in (SHORT_WINDOW_SECONDS, WINDOW_SECONDS):
-        window = [step for step in steps if now - step.at <= seconds]
-        enough = len(window) >= WANTED_STEPS and window[-1].moved_bytes - window[0].moved_bytes >= ENOUGH_BYTES
-        if enough or (seconds == WINDOW_SECONDS and len(window) >= WANTED_STEPS):
-            return window
-    return steps[-WANTED_STEPS:]
-
-
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """What is left to do for one layer."""
 
     download_bytes: int
-    unpack_bytes: int
+    unpack_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +128,15 @@ class Work:
         return sum(layer.download_bytes for layer in self.layers)
 
 
-def seconds_left(works: Sequence[Work], unpack_bytes_per_second: float | None) -> list[float | None]:
+def seconds_left(works: Sequence[Work]) -> list[float | None]:
     """For each pull of a node the time until its last layer is unpacked; None when bytes are missing and none arrive.
 
     The pulls share one link in proportion to their present rates; what one leaves when it is done goes to
-    the others. A pull's layers arrive in order; each is unpacked when it is here and the one below it is
-    done. Without a known unpacking speed only the download counts.
+    the others. A pull's layers arrive in order; each is unpacked when it is here and the one below it is done.
     """
     speeds = _speeds(works)
     return [
-        None if work.download_bytes and not speed else _finish(work.layers, speed, unpack_bytes_per_second)
+        None if work.download_bytes and not speed else _finish(work.layers, speed)
         for work, speed in zip(works, speeds, strict=True)
     ]
 
@@ -149,15 +169,14 @@ def _speeds(works: Sequence[Work]) -> list[list[tuple[float, float]]]:
     return speeds
 
 
-def _finish(layers: Sequence[Remaining], speeds: Sequence[tuple[float, float]], unpack_rate: float | None) -> float:
+def _finish(layers: Sequence[Remaining], speeds: Sequence[tuple[float, float]]) -> float:
     """When the last layer is unpacked."""
     arrived_bytes = unpacked_at = 0.0
     for layer in layers:
         if layer.download_bytes:
             arrived_bytes += layer.download_bytes
             unpacked_at = max(unpacked_at, _when(arrived_bytes, speeds))
-        if unpack_rate:
-            unpacked_at += layer.unpack_bytes / unpack_rate
+        unpacked_at += layer.unpack_seconds
     return unpacked_at
 
 
@@ -171,6 +190,34 @@ def _when(arrived_bytes: float, speeds: Sequence[tuple[float, float]]) -> float:
     return at  # the last byte, less what rounding left
 
 
-def learned_rate(known: float | None, sample: float) -> float:
-    """A speed learned from samples, the newer ones weighing more."""
-    return sample if known is None else known + 0.3 * (sample - known)
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """How long bytes took to be unpacked: so far in one pull, or on a node."""
+
+    size_bytes: float = 0.0
+    seconds: float = 0.0
+
+    def plus(self, size_bytes: float, seconds: float) -> Unpacking:
+        return Unpacking(self.size_bytes + size_bytes, self.seconds + seconds)
+
+    def seconds_for(self, size_bytes: int) -> float:
+        """What a layer of this size is going to take; 0.0 as long as nothing is known."""
+        return self.seconds * size_bytes / self.size_bytes if self.size_bytes else 0.0
+
+
+def usual_unpacking(bytes_per_second: float | None) -> Unpacking:
+    """What the node's speed is worth at the beginning of a pull: few bytes of its own outweigh it."""
+    return Unpacking(PRIOR_BYTES, PRIOR_BYTES / bytes_per_second) if bytes_per_second else Unpacking()
+
+
+def learned_rate(known: float | None, size_bytes: int, seconds: float) -> float:
+    """The node's speed of unpacking, with one more layer: the newer ones weigh more."""
+    if known is None:
+        return size_bytes / seconds
+    weight = size_bytes / (size_bytes + LEARNING_BYTES)
+    return 1 / ((1 - weight) / known + weight * seconds / size_bytes)
+
+
+def learned(known: float, sample: float) -> float:
+    """A duration learned from samples, the newer ones weighing more."""
+    return known + 0.3 * (sample - known)

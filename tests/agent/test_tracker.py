@@ -13,6 +13,7 @@ from pulltrace.agent import tracker
 from pulltrace.agent.tracker import RECENT_PULLS, RECENT_SECONDS, NodeState
 from pulltrace.containerd.observation import LayerObservation, NodeObservation
 from pulltrace.pulls.annotations import decode, encode
+from pulltrace.pulls.estimate import END_SECONDS
 from pulltrace.pulls.model import LayerState, NodeReport, Phase
 from tests.agent.observations import (
     INDEX,
@@ -261,7 +262,7 @@ def test_the_rate_is_what_arrives_in_a_second() -> None:
     pull = pulling_at_10_mib().pull
 
     assert pull.bytes_per_second == 10 * MIB
-    assert pull.seconds_left == 5
+    assert pull.seconds_left == 5 + END_SECONDS
 
 
 def test_lazy_layers_are_neither_downloaded_nor_to_be_downloaded() -> None:
@@ -320,7 +321,32 @@ def test_a_node_learns_how_fast_it_unpacks() -> None:
     node.look(7, running(unpacked("a", at=START + 7), stored("b", at=START + 7)))
 
     assert node.state.unpack_bytes_per_second == 50 * MIB
-    assert node.pull.seconds_left == 2
+    assert node.pull.seconds_left == 2 + END_SECONDS
+
+
+def test_a_layer_that_unpacks_longer_than_expected() -> None:
+    """It is taken to need as long again as it is late, and so are the layers above it."""
+    node = Watched().look(4, running(arriving("a", 0), layer("b"), layer("c")))
+    both = (stored("b", at=START + 7), stored("c", at=START + 7))
+    node.look(7, running(unpacked("a", at=START + 7), *both))
+    assert node.pull.seconds_left == pytest.approx(4 + END_SECONDS)
+
+    node.look(8, running(unpacked("a", at=START + 7), *both))
+    assert node.pull.seconds_left == pytest.approx(3 + END_SECONDS)
+    node.look(27, running(unpacked("a", at=START + 7), *both))
+
+    assert node.pull.seconds_left == pytest.approx(18 + 11 + END_SECONDS, abs=1)
+
+
+def test_a_node_learns_how_long_ends_take() -> None:
+    """A pull whose record came a second later than was said makes the next one's time left longer."""
+    node = pulling_at_10_mib()
+    for second in range(6, 10):
+        node.look(second, running(arriving("a", 10 * second * MIB)))
+    said = node.pull.seconds_left or 0.0
+    node.look(12.5, images=[record(updated_at=START + 9 + said + 1)])
+
+    assert node.state.end_seconds == pytest.approx(END_SECONDS + 0.3)
 
 
 def test_cached_layers_teach_nothing() -> None:

@@ -7,15 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulltrace.pulls.estimate import (
+    PRIOR_BYTES,
+    STANDING,
+    Rates,
     Remaining,
     Step,
+    Unpacking,
     Work,
     add_step,
     as_range,
-    bytes_per_second,
+    learned,
     learned_rate,
-    rate_range,
+    rates,
     seconds_left,
+    usual_unpacking,
 )
 
 MIB = 1024 * 1024
@@ -28,6 +33,10 @@ def watched(link_bytes_per_second: float, seconds: float, look_seconds: float = 
         now = 1000 + look * look_seconds
         steps = add_step(steps, now, int((now - 1000) * link_bytes_per_second) // MIB * MIB)
     return steps
+
+
+def bytes_per_second(steps: tuple[Step, ...], now: float) -> float:
+    return rates(steps, now).now
 
 
 # -- the rate --------------------------------------------------------------------------------------
@@ -56,6 +65,28 @@ def test_the_rate_follows_a_change() -> None:
         steps = add_step(steps, 1020 + second, steps[-1].moved_bytes + 10 * MIB)
 
     assert bytes_per_second(steps, 1044) == pytest.approx(10 * MIB)
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 9), (8, 3), (100, 30), (2, 4)])
+def test_a_new_speed_is_seen_in_five_seconds(before: int, after: int) -> None:
+    """However long the link had its old speed, five seconds after a change the rate is the new one."""
+    steps: tuple[Step, ...] = ()
+    for look in range(91):
+        seconds = look / 2
+        moved = before * min(seconds, 40.0) + after * max(0.0, seconds - 40.0)
+        steps = add_step(steps, seconds, int(moved) * MIB)
+
+    assert bytes_per_second(steps, 45.0) == pytest.approx(after * MIB, rel=0.15)
+
+
+def test_an_uneven_link_is_not_a_changing_one() -> None:
+    """A fast link that stops for a moment now and then keeps the rate of all that is remembered."""
+    steps: tuple[Step, ...] = ()
+    for look in range(81):
+        pauses = look // 10
+        steps = add_step(steps, look / 2, (50 * look - 20 * pauses) * MIB)
+
+    assert bytes_per_second(steps, 40.0) == pytest.approx(96 * MIB, rel=0.03)
 
 
 def test_nothing_seen_is_no_rate() -> None:
@@ -112,59 +143,71 @@ def test_a_rate_is_never_negative(looks: list[tuple[float, int]], now: float) ->
 # -- time left -------------------------------------------------------------------------------------
 
 
-def left(layers: list[Remaining], download: float, unpack: float | None) -> float | None:
+def left(layers: list[Remaining], download: float) -> float | None:
     """The time left of a pull that is alone on its node."""
-    [seconds] = seconds_left([Work(layers, download)], unpack)
+    [seconds] = seconds_left([Work(layers, download)])
     return seconds
 
 
 def test_nothing_left_takes_no_time() -> None:
     """An image that is all here and unpacked is done now."""
-    assert left([], 0, None) == 0
-    assert left([Remaining(0, 0)], 0, 10) == 0
+    assert left([], 0) == 0
+    assert left([Remaining(0, 0)], 0) == 0
 
 
 def test_missing_bytes_that_do_not_arrive_take_an_unknown_time() -> None:
     """Without a rate there is nothing to base an end on."""
-    assert left([Remaining(100, 100)], 0, 10) is None
-
-
-def test_without_an_unpacking_speed_only_the_download_counts() -> None:
-    """As long as this node has not unpacked anything, the rest is unknown and left out."""
-    assert left([Remaining(100, 100), Remaining(100, 100)], 10, None) == 20
+    assert left([Remaining(100, 10)], 0) is None
 
 
 def test_unpacking_runs_beside_the_download() -> None:
     """On a slow link only the last layer's unpacking comes after the last byte."""
-    assert left([Remaining(100, 100), Remaining(100, 100)], 10, 50) == 22
+    assert left([Remaining(100, 2), Remaining(100, 2)], 10) == 22
 
 
 def test_unpacking_may_take_longer_than_the_download() -> None:
     """On a fast link the layers queue up to be unpacked, one after another."""
-    assert left([Remaining(100, 100), Remaining(100, 100)], 100, 10) == 21
+    assert left([Remaining(100, 10), Remaining(100, 10)], 100) == 21
 
 
 def test_layers_that_are_here_are_unpacked_first() -> None:
     """What needs no download does not wait for what does."""
-    assert left([Remaining(0, 100), Remaining(100, 100)], 10, 20) == 15
+    assert left([Remaining(0, 5), Remaining(100, 5)], 10) == 15
 
 
 def test_two_pulls_share_the_link() -> None:
     """When the smaller one is done, the other has the link to itself."""
     small, large = Work([Remaining(100, 0)], 10), Work([Remaining(300, 0)], 10)
 
-    assert seconds_left([small, large], None) == [10, 20]
+    assert seconds_left([small, large]) == [10, 20]
 
 
 def test_a_pull_that_stands_still_takes_nothing_from_the_others() -> None:
     """One is stuck, the other goes on as before."""
-    assert seconds_left([Work([Remaining(100, 0)], 0), Work([Remaining(100, 0)], 10)], None) == [None, 10]
+    assert seconds_left([Work([Remaining(100, 0)], 0), Work([Remaining(100, 0)], 10)]) == [None, 10]
 
 
-def test_a_learned_rate_follows_its_samples() -> None:
-    """The first sample is taken as it is, later ones move it by a part."""
-    assert learned_rate(None, 100) == 100
-    assert learned_rate(100, 200) == pytest.approx(130)
+def test_what_a_pull_shows_outweighs_what_its_node_is_used_to() -> None:
+    """Unpacking is expected to go on as it went, first on the node and soon in this pull; without either it is unknown."""
+    usual = usual_unpacking(100 * MIB)
+    slow = usual.plus(3 * PRIOR_BYTES, 3 * PRIOR_BYTES / MIB)
+
+    assert usual.seconds_for(50 * MIB) == 0.5
+    assert slow.seconds_for(50 * MIB) == pytest.approx(0.75 * 50, rel=0.01)
+    assert usual_unpacking(None) == Unpacking()
+    assert Unpacking().seconds_for(50 * MIB) == 0
+
+
+def test_a_learned_speed_follows_its_samples() -> None:
+    """The first sample is taken as it is, later ones move it by their size: a slow one counts by the time that it took."""
+    assert learned_rate(None, 100 * MIB, 2) == 50 * MIB
+    assert learned_rate(50 * MIB, MIB, 1) == pytest.approx(50 * MIB, rel=0.3)
+    assert learned_rate(50 * MIB, 128 * MIB, 128) == pytest.approx(2 * MIB, rel=0.05)
+
+
+def test_a_learned_duration_follows_its_samples() -> None:
+    """Each moves it by a part."""
+    assert learned(1.0, 2.0) == pytest.approx(1.3)
 
 
 def test_a_rate_that_changed_lately_has_bounds() -> None:
@@ -172,12 +215,12 @@ def test_a_rate_that_changed_lately_has_bounds() -> None:
     changed = [Step(float(at), 20 * MIB * at + (20 * MIB * (at - 16) if at > 16 else 0)) for at in range(21)]
     steady = [Step(float(at), 20 * MIB * at) for at in range(21)]
 
-    slowest, fastest = rate_range(changed, 20.0)
+    found = rates(changed, 20.0)
 
-    assert slowest < 25 * MIB
-    assert fastest == 40 * MIB
-    assert rate_range(steady, 20.0) == (20 * MIB, 20 * MIB)
-    assert rate_range([], 20.0) == (0.0, 0.0)
+    assert found.slowest < 25 * MIB
+    assert found.now == found.fastest == 40 * MIB
+    assert rates(steady, 20.0) == Rates(20 * MIB, 20 * MIB, 20 * MIB)
+    assert rates([], 20.0) == STANDING
 
 
 @pytest.mark.parametrize(
