@@ -54,7 +54,7 @@ def _remaining(seen: PullObservation, unpack_rate: float | None, now: float) -> 
         began = max(below_at, layer.stored_at) if below_at is not None and layer.stored_at is not None else None
         seconds = 0.0
         if layer.unpacked_at is not None:
-            if began is not None and layer.unpacked_at > began:
+            if began is not None and layer.unpacked_at > began and layer.size_bytes >= estimate.LEAST_BYTES:
                 shown = shown.plus(layer.size_bytes, layer.unpacked_at - began)
         elif seen.unpacks:
             expected = shown.seconds_for(layer.size_bytes)

@@ -206,7 +206,8 @@ def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: Pul
             continue
         began = max(ready_at, layer.stored_at or layer.unpacked_at)
         ready_at = layer.unpacked_at
-        if layer.digest not in done_before and layer.unpacked_at > began and layer.size_bytes >= 1024 * 1024:
+        enough = layer.unpacked_at > began and layer.size_bytes >= estimate.LEAST_BYTES
+        if enough and layer.digest not in done_before:
             known = estimate.learned_rate(known, layer.size_bytes, layer.unpacked_at - began)
     return known
 

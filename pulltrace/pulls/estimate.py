@@ -26,6 +26,8 @@ END_SECONDS = 0.5
 PRIOR_BYTES = 8 * 1024 * 1024
 """Images differ more than nodes do (many small files are slow): so many unpacked bytes of a pull count as much as all
 that its node has unpacked before."""
+LEAST_BYTES = 4 * 1024 * 1024
+"""What a smaller layer takes says little of the speed: making and keeping its snapshot takes most of it."""
 LEARNING_BYTES = 128 * 1024 * 1024
 """A layer of this size counts as much as all that its node has unpacked before."""
 UNCERTAIN_FACTOR = 1.25
