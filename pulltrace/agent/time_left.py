@@ -20,7 +20,10 @@ def times_left(
     now: float,
     end_seconds: float = estimate.END_SECONDS,
 ) -> dict[str, TimeLeft]:
-    """For each pull; `end_seconds` come after its last layer. `(None, None)` where there is nothing to base an estimate on, or it would be noise."""
+    """For each pull; `end_seconds` come after its last layer.
+
+    `(None, None)` where there is nothing to base an estimate on, or it would be noise.
+    """
     remaining = [_remaining(seen, unpack_rate, now) for seen in observed.values()]
 
     def seconds(speeds: Sequence[float]) -> list[float | None]:
