@@ -68,9 +68,11 @@ class LeaseWriter:
         self._wake = asyncio.Event()
 
     def offer(self, report: NodeReport) -> None:
-        """Makes `report` the one to write."""
-        self._report = replace(report, refused_writes=self._refused)
-        self._wake.set()
+        """Makes `report` the one to write; one that says nothing new wakes nobody."""
+        report = replace(report, refused_writes=self._refused)
+        if report != self._report:
+            self._report = report
+            self._wake.set()
 
     async def run(self) -> None:
         """Writes until it is cancelled."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from pulltrace.pulls.estimate import learned_rate
+from pulltrace.pulls.estimate import learned
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
 ENOUGH_BYTES = 1024 * 1024
@@ -67,7 +67,7 @@ class Paces:
         """Takes in how long the kubelet says that a pull took, if that was no more than a question and its answer."""
         if seconds <= LONGEST_ANSWER_SECONDS:
             known = self._node(node)
-            known.answer_seconds = learned_rate(known.answer_seconds, seconds)
+            known.answer_seconds = learned(known.answer_seconds, seconds)
 
     def forget(self, node: str) -> None:
         self._nodes.pop(node, None)
