@@ -259,6 +259,7 @@ def _ended(
         ended_at=ended_at,
         progressed_at=ended_at,
         names=_names(records),
+        target_digest=records[0].digest,  # all of one; not known before when the manifest was never seen
         downloaded_bytes=total,
         unpacked_bytes=total,
         layers_done=pull.layer_count,
