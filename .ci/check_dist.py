@@ -1,8 +1,13 @@
-"""Builds the wheel and the source distribution, looks into them, and runs the wheel without the checkout."""
+"""Builds the wheel and the source distribution, looks into them, and runs the wheel without the checkout.
+
+    python .ci/check_dist.py            # what tox calls
+    python .ci/check_dist.py dist       # and keeps them in that folder: what a release calls
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -39,6 +44,10 @@ def main() -> None:
 
         for extra, modules in RUNS.items():
             check_install(folder / extra, wheel, ROOT / f"requirements/{extra}.txt", modules)
+        for folder_name in sys.argv[1:]:
+            Path(folder_name).mkdir(exist_ok=True)
+            shutil.copy2(wheel, folder_name)
+            shutil.copy2(sdist, folder_name)
         print(f"{wheel.name}: {len(packed)} files, {wheel.stat().st_size >> 10} KiB; installs and runs")
 
 

@@ -1,10 +1,11 @@
 """Where the programs of the real systems are: built from source into a cache, or of a Debian package.
 
-Kubernetes, containerd 2.1 and helm are not in Debian, so they are built by Go from the small modules
-beside this file, whose go.mod names the version and whose go.sum pins every byte. The cache is outside
-the checkout and keyed by version; a program is built into a temporary file and renamed, under a lock.
+Kubernetes, containerd 2.1 and helm are not in Debian, nor are the programs of a release (cosign, syft) and
+actionlint, so they are built by Go from the small modules beside this file, whose go.mod names the version
+and whose go.sum pins every byte. The cache is outside the checkout and keyed by version; a program is
+built into a temporary file and renamed, under a lock.
 
-    python -m tests.cluster.binaries            # build all of them (about 12 minutes on 2 cores, once)
+    python -m tests.cluster.binaries            # build all of them (about XX minutes on 2 cores, once)
     python -m tests.cluster.binaries kubectl    # only these
 """
 
@@ -99,7 +100,33 @@ HELM = Module(
     stamps=("helm.sh/helm/v3/internal/version.version={version}",),
     cold_minutes=1.5,
 )
-MODULES = (KUBERNETES, CONTAINERD2, HELM)
+CLUSTER = (KUBERNETES, CONTAINERD2, HELM)
+"""What the tests of the whole cluster run."""
+
+ACTIONLINT = Module(
+    folder="actionlint",
+    requires="github.com/rhysd/actionlint",
+    packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+    cold_minutes=0.5,
+)
+COSIGN = Module(
+    folder="cosign",
+    requires="github.com/sigstore/cosign/v3",
+    packages={"cosign": "github.com/sigstore/cosign/v3/cmd/cosign"},
+    stamps=("sigs.k8s.io/release-utils/version.gitVersion={version}",),
+    cold_minutes=4,
+)
+SYFT = Module(
+    folder="syft",
+    requires="github.com/anchore/syft",
+    packages={"syft": "github.com/anchore/syft/cmd/syft"},
+    stamps=("main.version={number}",),
+    cold_minutes=5,
+)
+RELEASE = (HELM, COSIGN, SYFT)
+"""What a release runs (.github/workflows/release.yaml), and its tests."""
+
+MODULES = (*CLUSTER, ACTIONLINT, COSIGN, SYFT)
 
 DEBIAN = {
     "busybox": "busybox-static",
@@ -183,7 +210,7 @@ def cache_root() -> Path:
 def _build(module: Module, program: str, path: Path) -> None:
     go = shutil.which("go")
     if not go:
-        raise MissingProgram(f"{path} is not there and cannot be built: install Go 1.24 or newer")
+        raise MissingProgram(f"{path} is not there and cannot be built: install Go 1.26 or newer")
     print(
         f"building {program} {module.version} into {path.parent}"
         f" (all of {module.folder}: about {module.cold_minutes:g} minutes the first time, on 2 cores)",

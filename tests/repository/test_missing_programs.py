@@ -28,7 +28,7 @@ def test_named(): pass
 
 @pytest.fixture
 def apiserver():
-    raise binaries.MissingProgram("kube-apiserver cannot be built: install Go 1.24 or newer")
+    raise binaries.MissingProgram("kube-apiserver cannot be built: install Go 1.26 or newer")
 
 @pytest.mark.e2e
 def test_cluster(): pass
@@ -85,4 +85,4 @@ def test_program_that_a_fixture_lacks_counts_as_missing(pytester: pytest.Pyteste
     )
     result = run(pytester, tests, user=0, ci="", path="/bin")
 
-    result.stdout.fnmatch_lines(["SKIPPED*kube-apiserver cannot be built: install Go 1.24 or newer"])
+    result.stdout.fnmatch_lines(["SKIPPED*kube-apiserver cannot be built: install Go 1.26 or newer"])

@@ -1,0 +1,5 @@
+"""The pages of the documentation that are made from the code, so that they say what is true of it.
+
+    python -m tools.docs              # write them again
+    python -m tools.docs --check      # is any of them not what the code gives?
+"""
