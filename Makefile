@@ -12,7 +12,7 @@ NODE_LOCK := $(shell command -v npm >/dev/null && \
 	|| echo -r requirements/node.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-real test-e2e fmt lock proto cluster-up cluster-down cluster-shell clean
+.PHONY: help demo web test test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,15 @@ lock: $(VENV)/.tools ## Resolve requirements/*.txt again (UPGRADE=1: to the newe
 proto: $(VENV)/.tools ## Generate the code of the .proto files again
 	@$(TOX) -e proto
 
+docs: $(VENV)/.tools ## Build the documentation site into site/
+	@$(TOX) -e docs
+
+pages: $(VENV)/.tools ## Write the generated pages of the documentation again: settings, values, metrics
+	@$(TOX) -e pages
+
+audit: $(VENV)/.tools ## Look for known vulnerabilities in what is locked
+	@$(TOX) -e audit
+
 cluster-up: $(VENV)/.dev ## Start a real cluster of two nodes on this machine (root)
 	@$(BIN)/python -m tests.cluster up
 
@@ -52,7 +61,7 @@ cluster-shell: $(VENV)/.dev ## A shell with kubectl, helm and ctr for it
 	@$(BIN)/python -m tests.cluster shell
 
 clean: ## Remove everything that was installed or built
-	rm -rf $(VENV) .tox dist build web/node_modules web/dist pulltrace/server/static artifacts \
+	rm -rf $(VENV) .tox dist build site web/node_modules web/dist pulltrace/server/static artifacts \
 		.coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

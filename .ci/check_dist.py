@@ -1,7 +1,7 @@
 """Builds the wheel and the source distribution, looks into them, and runs the wheel without the checkout.
 
-    python .ci/check_dist.py            # what tox calls
-    python .ci/check_dist.py dist       # and keeps them in that folder: what a release calls
+python .ci/check_dist.py            # what tox calls
+python .ci/check_dist.py dist       # and keeps them in that folder: what a release calls
 """
 
 from __future__ import annotations

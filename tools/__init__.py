@@ -1,0 +1,1 @@
+"""Commands that are part of no program: steps of a release, pages and pictures that are made."""

@@ -146,6 +146,7 @@ DEBIAN = {
     "promtool": "prometheus",
     "runc": "runc",
     "setpriv": "util-linux",
+    "shellcheck": "shellcheck",
     "umount": "mount",
     "unshare": "util-linux",
     "zstd": "zstd",

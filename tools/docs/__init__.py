@@ -2,4 +2,6 @@
 
     python -m tools.docs              # write them again
     python -m tools.docs --check      # is any of them not what the code gives?
+
+They are in the repository, so that they can be read there too.
 """

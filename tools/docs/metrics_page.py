@@ -53,7 +53,7 @@ def families() -> list[Family]:
 def found(registry: CollectorRegistry) -> Iterator[Family]:
     for collector in registry._collector_to_names:  # noqa: SLF001 - the labels of a family without samples are nowhere else
         for family in collector.collect():
-            labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
+            labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
             name = f"{family.name}_total" if family.type == "counter" else family.name
             yield Family(name, family.type, tuple(labels), family.documentation)
 

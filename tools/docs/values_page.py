@@ -64,10 +64,10 @@ def read(block: str, defaults: dict[str, Any]) -> Iterator[Value]:
             comment = []
         elif found and (skip_below is None or depth <= skip_below):
             path = [*path[:depth], found[2]]
-            default = defaults
+            default: Any = defaults
             for name in path:
                 default = default[name]
-            inner = isinstance(default, dict) and default and not is_example(path)
+            inner = isinstance(default, dict) and bool(default) and not is_example(path)
             skip_below = None if inner else depth
             if comment or not inner:
                 yield Value(".".join(path), "" if inner else json.dumps(default), prose(comment))

@@ -25,7 +25,9 @@ IMAGES = "ghcr.io/d44b/pulltrace-"
 
 def overlay(base: str, digests: Mapping[str, str]) -> str:
     """A kustomization of a base, with pinned images."""
-    images = "".join(f"  - name: {IMAGES}{program}\n    digest: {digest}\n" for program, digest in sorted(digests.items()))
+    images = "".join(
+        f"  - name: {IMAGES}{program}\n    digest: {digest}\n" for program, digest in sorted(digests.items())
+    )
     head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
     return f"{head}resources:\n  - {base}\nimages:\n{images}"
 

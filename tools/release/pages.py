@@ -38,7 +38,7 @@ def add_chart(pages: Path, packed: Path, url: str = URL) -> None:
     index = charts / "index.yaml"
     with tempfile.TemporaryDirectory() as folder:
         shutil.copyfile(packed, Path(folder) / packed.name)
-        merge = ["--merge", index] if index.exists() else []
+        merge: list[str | Path] = ["--merge", index] if index.exists() else []
         run("helm", "repo", "index", folder, "--url", f"{url}/{CHARTS}", *merge)
         shutil.copyfile(Path(folder) / "index.yaml", index)
     shutil.copyfile(packed, there)

@@ -27,7 +27,7 @@ def sign_image(target: Path, image: str, flags: Sequence[str] = ()) -> None:
     run("cosign", "sign", "--yes", *flags, "--bundle", target / f"{name}{BUNDLE}", image)
     for document in sorted(target.glob(f"{name}-linux-*.spdx.json")):
         attested = document.with_name(f"{document.name.removesuffix('.json')}.attestation{BUNDLE}")
-        what = ["--type", "spdxjson", "--predicate", document, "--bundle", attested]
+        what: list[str | Path] = ["--type", "spdxjson", "--predicate", document, "--bundle", attested]
         run("cosign", "attest", "--yes", *flags, *what, image)
 
 

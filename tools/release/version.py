@@ -35,8 +35,12 @@ def found(root: Path = ROOT) -> dict[str, set[str]]:
 def check(tag: str, root: Path = ROOT) -> list[str]:
     """What does not go with a tag such as v0.2.0, a line each."""
     wanted = tag.removeprefix("v")
-    wrong = [f"{name} has {', '.join(sorted(its)) or 'no version'}" for name, its in found(root).items() if its != {wanted}]
-    if not re.search(rf"^## \[{re.escape(wanted)}\] - \d{{4}}-\d\d-\d\d$", (root / "CHANGELOG.md").read_text(), re.MULTILINE):
+    wrong = [
+        f"{name} has {', '.join(sorted(its)) or 'no version'}" for name, its in found(root).items() if its != {wanted}
+    ]
+    if not re.search(
+        rf"^## \[{re.escape(wanted)}\] - \d{{4}}-\d\d-\d\d$", (root / "CHANGELOG.md").read_text(), re.MULTILINE
+    ):
         wrong.append(f"CHANGELOG.md has no section '## [{wanted}] - YYYY-MM-DD'")
     return wrong
 
@@ -45,7 +49,9 @@ def write(version: str, day: date, root: Path = ROOT) -> None:
     """Write the version everywhere; what was unreleased in the changelog is now of this version and day."""
     for name, how in PLACES.items():
         path = root / name
-        path.write_text(re.sub(how, lambda match: match[0].replace(match[1], version), path.read_text(), flags=re.MULTILINE))
+        path.write_text(
+            re.sub(how, lambda match: match[0].replace(match[1], version), path.read_text(), flags=re.MULTILINE)
+        )
     changelog = root / "CHANGELOG.md"
     text = changelog.read_text()
     if f"## [{version}]" not in text:

@@ -1,0 +1,133 @@
+"""The pages that are made from the code, and the links of the site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from pulltrace import settings
+from tests.deploy.manifests import CHART
+from tools.docs import __main__ as docs
+from tools.docs import links, metrics_page, settings_page, values_page
+from tools.docs.tables import table
+
+VALUES = """\
+# What is shown.
+shown: true
+
+# Both of
+# these together.
+inner:
+  image:
+    tag: ""
+    # Wins over the tag.
+    digest: ""
+  preset: auto
+  # As the pod has it.
+  nodeSelector:
+    kubernetes.io/os: linux
+
+list:
+  # Of the first.
+  - name: one
+"""
+DEFAULTS: dict[str, Any] = {
+    "shown": True,
+    "inner": {
+        "image": {"tag": "", "digest": ""},
+        "preset": "auto",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+    },
+    "list": [{"name": "one"}],
+}
+
+
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_page_is_up_to_date(name: str) -> None:
+    """What the page says is what the code does; `make pages` writes it again."""
+    assert name not in docs.outdated()
+
+
+def test_every_setting_is_on_its_page() -> None:
+    """Each program has its section, with each of its flags and variables."""
+    page = settings_page.page()
+
+    for kind in settings_page.PROGRAMS:
+        for line in settings.parser(kind, "pulltrace").format_help().splitlines():
+            if line.strip().startswith("--"):
+                assert f"| `{line.split()[0]}` |" in page
+
+
+def test_every_value_is_on_its_page() -> None:
+    """No line of values.yaml that sets something is left out."""
+    page = values_page.page()
+
+    def leaves(value: Any, path: list[str]) -> list[str]:
+        if isinstance(value, dict) and value and not values_page.is_example(path):
+            return [leaf for name, inner in value.items() for leaf in leaves(inner, [*path, name])]
+        return [".".join(path)]
+
+    for name, value in yaml.safe_load((CHART / "values.yaml").read_text()).items():
+        for leaf in leaves(value, [name]):
+            assert f"| `{leaf}` |" in page
+
+
+def test_values_are_read_with_their_comments() -> None:
+    """A comment belongs to what follows it; what Kubernetes takes as a whole is one value."""
+    found = list(values_page.read(VALUES, DEFAULTS))
+
+    assert found == [
+        values_page.Value("shown", "true", "What is shown."),
+        values_page.Value("inner", "", "Both of these together."),
+        values_page.Value("inner.image.tag", '""', ""),
+        values_page.Value("inner.image.digest", '""', "Wins over the tag."),
+        values_page.Value("inner.preset", '"auto"', ""),
+        values_page.Value("inner.nodeSelector", '{"kubernetes.io/os": "linux"}', "As the pod has it."),
+        values_page.Value("list", '[{"name": "one"}]', ""),
+    ]
+
+
+def test_list_in_a_comment() -> None:
+    """What stands in columns in values.yaml reads as a list on the page."""
+    said = values_page.prose(["One of:", "  k3s, rke2   for both", "  auto  asks", "Ask <nobody>."])
+
+    assert said == "One of: `k3s, rke2`: for both; `auto`: asks; Ask &lt;nobody>."
+
+
+def test_metrics_have_type_and_labels() -> None:
+    """A family is told with its labels before there is a sample of it, and with the names that queries use."""
+    families = {family.name: family for family in metrics_page.families()}
+
+    assert families["pulltrace_build_info"].labels == ("version",)
+    assert families["pulltrace_pulls_total"].kind == "counter"
+    assert set(families["pulltrace_pull_duration_seconds"].series) == {
+        f"pulltrace_pull_duration_seconds_{suffix}" for suffix in ("bucket", "count", "sum")
+    }
+
+
+def test_cell_of_a_table() -> None:
+    """A line break or a bar in a cell does not break the table."""
+    assert table(("a",), [("one\n two | three",)]) == "| a |\n| --- |\n| one two \\| three |\n"
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("[a](other.md#x)", "[a](other.md#x)"),
+        ("[a](../SECURITY.md)", f"[a]({links.BLOB}SECURITY.md)"),
+        ("[a](../tools/release)", f"[a]({links.BLOB}tools/release)"),
+        ("[a](https://example.com/../x)", "[a](https://example.com/../x)"),
+    ],
+)
+def test_links_out_of_the_site(link: str, expected: str) -> None:
+    """A link within docs/ stays; one to another file of the repository leads to GitHub."""
+    assert links.rewritten(link, "") == expected
+
+
+def test_links_within_a_folder_of_the_site() -> None:
+    """From a folder below docs/, one step up is still the site."""
+    assert links.rewritten("[a](../index.md) [b](../../README.md)", "how-to") == (
+        f"[a](../index.md) [b]({links.BLOB}README.md)"
+    )
