@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests.cluster import binaries
-from tests.deploy.manifests import rendered, the
+from tests.deploy.manifests import CHART, rendered, the
 
 pytestmark = pytest.mark.real("promtool")
 
@@ -38,6 +39,20 @@ def promtool(*arguments: str | Path) -> str:
 def test_rules_are_valid(rules: Path) -> None:
     """Promtool takes the rules and finds no two that are the same."""
     assert "SUCCESS: 10 rules found" in promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
+
+
+def test_queries_of_the_dashboard_are_valid(tmp_path: Path) -> None:
+    """Promtool can read every query of the dashboard."""
+    panels = json.loads((CHART / "files/dashboard.json").read_text())["panels"]
+    queries = [query["expr"] for panel in panels for query in panel.get("targets", [])]
+    records = [
+        {"record": f"dashboard:{number}", "expr": query.replace("$__rate_interval", "5m")}
+        for number, query in enumerate(queries)
+    ]
+    path = tmp_path / "dashboard.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": records}]}))
+
+    assert f"SUCCESS: {len(queries)} rules found" in promtool("check", "rules", path)
 
 
 PHASE = "pulltrace_pull_phase_duration_seconds"

@@ -17,7 +17,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.cri import PullFailed, pull_now
 from tests.cluster.faults import Fault
 from tests.cluster.processes import Process, free_port, wait_until
-from tests.deploy.manifests import rendered, the
+from tests.deploy.manifests import CHART, rendered, the
 from tests.e2e.installs import NAMESPACE
 from tests.e2e.reach import Forward
 from tests.e2e.workloads import MB, Shop
@@ -164,3 +164,15 @@ def test_promtool_finds_nothing_to_say(promtool: Path, pulltrace: Forward) -> No
     told = subprocess.run(command, input=page, capture_output=True, text=True, timeout=30, check=False)
 
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_every_query_of_the_dashboard_runs(prometheus: Prometheus) -> None:
+    """Prometheus takes each query of the shipped dashboard, as Grafana would send it."""
+    panels = json.loads((CHART / "files/dashboard.json").read_text())["panels"]
+    queries = [query["expr"] for panel in panels for query in panel.get("targets", [])]
+
+    for query in queries:
+        prometheus.values(query.replace("$namespace", NAMESPACE).replace("$__rate_interval", "1m"))
+
+    assert len(queries) > 20
+    assert prometheus.values(f'max(pulltrace_pulls_active{{namespace=~"{NAMESPACE}"}})') == [0]

@@ -107,7 +107,7 @@ def test_release_needs_ci() -> None:
 def test_actionlint_finds_nothing() -> None:
     """actionlint, with shellcheck for the scripts, takes every workflow."""
     program = binaries.built(binaries.ACTIONLINT, "actionlint")
-    command = [program, "-shellcheck", binaries.debian("shellcheck"), *WORKFLOWS]
+    command: list[str | Path] = [program, "-shellcheck", binaries.debian("shellcheck"), *WORKFLOWS]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert (result.returncode, result.stdout) == (0, "")
