@@ -1,0 +1,120 @@
+"""SBOMs and signatures as a release makes them, of the real image, in a real registry, with a key of this test's own.
+
+A release signs without a key, by the workflow's identity, and notes it in the public transparency log; neither can be
+had here. All else is the same: the same program, the same calls, the same bundles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import binaries
+from tests.cluster.registry import Registry
+from tests.deploy import images
+from tools.release import sboms, signing
+from tools.release.programs import StepFailed, run
+
+pytestmark = [pytest.mark.real("docker-registry", "debootstrap", "buildah"), pytest.mark.timeout(300, func_only=True)]
+
+NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
+"""cosign's configuration for signing without certificates, transparency log and time stamps."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a release has made."""
+
+    folder: Path
+    image: str
+    """By digest, in the registry."""
+    public_key: Path
+
+    def verify(self, command: str, *words: str | Path) -> str:
+        return run("cosign", command, "--key", self.public_key, "--insecure-ignore-tlog=true", *words)
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """The agent's image, pushed, listed and signed; and a file beside it."""
+    folder, keys = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("keys")
+    programs = [binaries.built(module, name).parent for module, name in ((binaries.COSIGN, "cosign"), (binaries.SYFT, "syft"))]
+    with pytest.MonkeyPatch.context() as patch, Registry() as registry:
+        patch.setenv("PATH", os.pathsep.join([*map(str, programs), os.environ["PATH"]]))
+        patch.setenv("COSIGN_PASSWORD", "")
+        patch.setenv("SYFT_REGISTRY_INSECURE_USE_HTTP", "true")
+        patch.setenv("SYFT_CHECK_FOR_APP_UPDATE", "false")
+        (keys / "config.json").write_text(json.dumps(NO_SERVICES))
+        run("cosign", "generate-key-pair", folder=keys)
+        flags = ["--key", str(keys / "cosign.key"), "--signing-config", str(keys / "config.json")]
+
+        digest = images.build(["agent"])["agent"].push(registry.url)
+        image = f"{registry.url.removeprefix('http://')}/pulltrace-agent@{digest}"
+        (folder / "pulltrace.yaml").write_text("kind: Everything\n")
+        sboms.scan(folder, image, ["linux/amd64"])
+        signing.sign_image(folder, image, flags)
+        signing.sign_files(folder, flags)
+        yield Released(folder, image, keys / "cosign.pub")
+
+
+def test_sbom_names_what_is_in_the_image(released: Released) -> None:
+    """The SPDX document has Debian's packages, Python's, and Pulltrace itself."""
+    document = json.loads((released.folder / "pulltrace-agent-linux-amd64.spdx.json").read_text())
+    names = {package["name"].lower() for package in document["packages"]}
+
+    assert document["spdxVersion"] == "SPDX-2.3"
+    assert {"libc6", "ca-certificates", "orjson", "grpcio", "pulltrace"} <= names
+
+
+def test_image_can_be_verified(released: Released) -> None:
+    """The signature in the registry is of this image and this key."""
+    [signature] = json.loads(released.verify("verify", released.image))
+
+    assert signature["critical"]["image"]["docker-manifest-digest"] == released.image.partition("@")[2]
+
+
+def test_sbom_is_attested(released: Released) -> None:
+    """The attestation in the registry holds the document that was written."""
+    said = released.verify("verify-attestation", "--type", "spdxjson", released.image)
+
+    assert "https://spdx.dev/Document" in said or "payload" in said
+
+
+@pytest.mark.parametrize("name", ["pulltrace.yaml", "pulltrace-agent-linux-amd64.spdx.json"])
+def test_file_can_be_verified(name: str, released: Released) -> None:
+    """Each file has its bundle beside it."""
+    path = released.folder / name
+
+    released.verify("verify-blob", "--bundle", f"{path}.sigstore.json", path)
+
+
+def test_every_file_has_a_bundle(released: Released) -> None:
+    """There is one for the image, one for the attested SBOM, and one for each file; none of a bundle itself."""
+    assert {path.name for path in released.folder.iterdir()} == {
+        "pulltrace.yaml",
+        "pulltrace.yaml.sigstore.json",
+        "pulltrace-agent.sigstore.json",
+        "pulltrace-agent-linux-amd64.spdx.json",
+        "pulltrace-agent-linux-amd64.spdx.json.sigstore.json",
+        "pulltrace-agent-linux-amd64.spdx.attestation.sigstore.json",
+    }
+
+
+def test_changed_file_is_refused(released: Released, tmp_path: Path) -> None:
+    """A byte more, and the signature does not hold."""
+    changed = tmp_path / "pulltrace.yaml"
+    changed.write_text("kind: Everything and more\n")
+
+    with pytest.raises(StepFailed):
+        released.verify("verify-blob", "--bundle", released.folder / "pulltrace.yaml.sigstore.json", changed)
+
+
+def test_tag_is_not_signed(tmp_path: Path) -> None:
+    """An image is named by digest, or it is not signed."""
+    with pytest.raises(SystemExit, match="not named by digest"):
+        signing.sign_image(tmp_path, "registry.test/pulltrace-agent:1")
