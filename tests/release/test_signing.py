@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.real("docker-registry", "debootstrap", "buildah"), pyt
 
 NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
 """cosign's configuration for signing without certificates, transparency log and time stamps."""
+NO_ROOTS = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
+"""The same for verifying: it would ask the internet for the public ones."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Released:
     public_key: Path
 
     def verify(self, command: str, *words: str | Path) -> str:
-        return run("cosign", command, "--key", self.public_key, "--insecure-ignore-tlog=true", *words)
+        how = ["--insecure-ignore-tlog=true", f"--trusted-root={self.public_key.with_name('root.json')}"]
+        return run("cosign", command, "--key", self.public_key, *how, *words)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
         patch.setenv("SYFT_REGISTRY_INSECURE_USE_HTTP", "true")
         patch.setenv("SYFT_CHECK_FOR_APP_UPDATE", "false")
         (keys / "config.json").write_text(json.dumps(NO_SERVICES))
+        (keys / "root.json").write_text(json.dumps(NO_ROOTS))
         run("cosign", "generate-key-pair", folder=keys)
         flags = ["--key", str(keys / "cosign.key"), "--signing-config", str(keys / "config.json")]
 
