@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-import pulltrace
-from tests.deploy.manifests import CHART, KUSTOMIZE
+from tests.deploy.manifests import CHART
 
 KUBERNETES_OWN = {"nodeAffinity", "podAffinity", "podAntiAffinity", "podSelector", "namespaceSelector", "global"}
 """What the chart hands over as it is (or, for `global`, does not read)."""
@@ -75,13 +74,3 @@ def test_values_are_explained() -> None:
     paragraphs = (CHART / "values.yaml").read_text().split("\n\n")
     bare = [one for one in paragraphs if re.search(r"^\w", one, re.MULTILINE) and "#" not in one]
     assert bare == []
-
-
-def test_chart_and_kustomize_have_the_version_of_the_code() -> None:
-    """One version everywhere: chart, images of the kustomize base, images that the chart's page names."""
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    base = yaml.safe_load((KUSTOMIZE / "base/kustomization.yaml").read_text())
-    named = re.findall(r"image: \S+:(\S+)", chart["annotations"]["artifacthub.io/images"])
-
-    assert {chart["version"], chart["appVersion"], *named} == {pulltrace.__version__}
-    assert {image["newTag"] for image in base["images"]} == {pulltrace.__version__}

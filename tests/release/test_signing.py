@@ -46,7 +46,9 @@ class Released:
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """The agent's image, pushed, listed and signed; and a file beside it."""
     folder, keys = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("keys")
-    programs = [binaries.built(module, name).parent for module, name in ((binaries.COSIGN, "cosign"), (binaries.SYFT, "syft"))]
+    programs = [
+        binaries.built(module, name).parent for module, name in ((binaries.COSIGN, "cosign"), (binaries.SYFT, "syft"))
+    ]
     with pytest.MonkeyPatch.context() as patch, Registry() as registry:
         patch.setenv("PATH", os.pathsep.join([*map(str, programs), os.environ["PATH"]]))
         patch.setenv("COSIGN_PASSWORD", "")

@@ -1,8 +1,7 @@
-"""The documents: links that lead somewhere, one version, a changelog that goes with it."""
+"""The documents: links that lead somewhere, and a changelog that goes with the version."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 import pulltrace
+from tests.repository.commands import of_page
 from tests.repository.files import ROOT, name_of, tracked
 
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
@@ -70,10 +70,10 @@ def test_changelog_has_the_version() -> None:
     assert len(sections) == len(set(sections))
 
 
-def test_there_is_one_version() -> None:
-    """The chart's application is the version in the code; nothing else names one."""
-    for chart in tracked("deploy/**/Chart.yaml"):
-        [found] = re.findall(r"^appVersion:\s*[\"']?([^\"'\s]+)", chart.read_text(), re.MULTILINE)
-        assert found == pulltrace.__version__, chart
-    for package in tracked("web/package.json"):
-        assert json.loads(package.read_text()).get("version", "0.0.0") in {"0.0.0", pulltrace.__version__}
+def test_readme_leads_to_a_demo_and_to_an_install() -> None:
+    """Whoever reads nothing but the README gets a running demo, and a real install that they can look at and find again."""
+    commands = [command.text for command in of_page("README.md", (ROOT / "README.md").read_text())]
+
+    assert "make demo" in commands
+    assert any(command.startswith("helm install pulltrace ") for command in commands)
+    assert any("port-forward service/pulltrace" in command for command in commands)
