@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from pulltrace import settings
 from tests.deploy.manifests import CHART
@@ -105,6 +108,22 @@ def test_metrics_have_type_and_labels() -> None:
     assert set(families["pulltrace_pull_duration_seconds"].series) == {
         f"pulltrace_pull_duration_seconds_{suffix}" for suffix in ("bucket", "count", "sum")
     }
+
+
+def test_labels_of_samples() -> None:
+    """Where a collector does not say its labels, its samples do."""
+
+    class Told(Collector):
+        def collect(self) -> list[Metric]:
+            metric = Metric("pulltrace_told", "What was told.", "gauge")
+            metric.add_sample("pulltrace_told", {"phase": "download"}, 1)
+            return [metric]
+
+    registry = CollectorRegistry()
+    registry.register(Told())
+
+    [family] = metrics_page.found(registry)
+    assert family == metrics_page.Family("pulltrace_told", "gauge", ("phase",), "What was told.")
 
 
 def test_cell_of_a_table() -> None:

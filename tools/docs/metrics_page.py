@@ -54,8 +54,9 @@ def found(registry: CollectorRegistry) -> Iterator[Family]:
     for collector in registry._collector_to_names:  # noqa: SLF001 - the labels of a family without samples are nowhere else
         for family in collector.collect():
             labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
+            sampled = {label for sample in family.samples for label in sample.labels} - {"le"}
             name = f"{family.name}_total" if family.type == "counter" else family.name
-            yield Family(name, family.type, tuple(labels), family.documentation)
+            yield Family(name, family.type, tuple(labels or sorted(sampled)), family.documentation)
 
 
 def page() -> str:
