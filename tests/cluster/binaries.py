@@ -123,9 +123,6 @@ SYFT = Module(
     stamps=("main.version={number}",),
     cold_minutes=5,
 )
-RELEASE = (HELM, COSIGN, SYFT)
-"""What a release runs (.github/workflows/release.yaml), and its tests."""
-
 MODULES = (*CLUSTER, ACTIONLINT, COSIGN, SYFT)
 
 DEBIAN = {
