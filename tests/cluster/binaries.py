@@ -5,7 +5,7 @@ actionlint, so they are built by Go from the small modules beside this file, who
 and whose go.sum pins every byte. The cache is outside the checkout and keyed by version; a program is
 built into a temporary file and renamed, under a lock.
 
-    python -m tests.cluster.binaries            # build all of them (about XX minutes on 2 cores, once)
+    python -m tests.cluster.binaries            # build all of them (about 18 minutes on 2 cores, once)
     python -m tests.cluster.binaries kubectl    # only these
 """
 
@@ -114,14 +114,14 @@ COSIGN = Module(
     requires="github.com/sigstore/cosign/v3",
     packages={"cosign": "github.com/sigstore/cosign/v3/cmd/cosign"},
     stamps=("sigs.k8s.io/release-utils/version.gitVersion={version}",),
-    cold_minutes=4,
+    cold_minutes=3,
 )
 SYFT = Module(
     folder="syft",
     requires="github.com/anchore/syft",
     packages={"syft": "github.com/anchore/syft/cmd/syft"},
     stamps=("main.version={number}",),
-    cold_minutes=5,
+    cold_minutes=2.5,
 )
 MODULES = (*CLUSTER, ACTIONLINT, COSIGN, SYFT)
 

@@ -6,6 +6,7 @@ had here. All else is the same: the same program, the same calls, the same bundl
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tools.release.programs import StepFailed, run
 
 pytestmark = [pytest.mark.real("docker-registry", "debootstrap", "buildah"), pytest.mark.timeout(300, func_only=True)]
 
+SBOM = "pulltrace-agent-linux-amd64.spdx.json"
 NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
 """cosign's configuration for signing without certificates, transparency log and time stamps."""
 NO_ROOTS = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
@@ -70,7 +72,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
 
 def test_sbom_names_what_is_in_the_image(released: Released) -> None:
     """The SPDX document has Debian's packages, Python's, and Pulltrace itself."""
-    document = json.loads((released.folder / "pulltrace-agent-linux-amd64.spdx.json").read_text())
+    document = json.loads((released.folder / SBOM).read_text())
     names = {package["name"].lower() for package in document["packages"]}
 
     assert document["spdxVersion"] == "SPDX-2.3"
@@ -79,19 +81,23 @@ def test_sbom_names_what_is_in_the_image(released: Released) -> None:
 
 def test_image_can_be_verified(released: Released) -> None:
     """The signature in the registry is of this image and this key."""
-    [signature] = json.loads(released.verify("verify", released.image))
+    signed = json.loads(released.verify("verify", released.image))
+    digests = {one["critical"]["image"]["docker-manifest-digest"] for one in signed}
 
-    assert signature["critical"]["image"]["docker-manifest-digest"] == released.image.partition("@")[2]
+    assert digests == {released.image.partition("@")[2]}
+    assert "https://sigstore.dev/cosign/sign/v1" in {one["critical"]["type"] for one in signed}
 
 
 def test_sbom_is_attested(released: Released) -> None:
-    """The attestation in the registry holds the document that was written."""
-    said = released.verify("verify-attestation", "--type", "spdxjson", released.image)
+    """The attestation in the registry holds the document that was written, for this image."""
+    said = json.loads(released.verify("verify-attestation", "--type", "spdxjson", released.image))
+    statement = json.loads(base64.b64decode(said["payload"]))
 
-    assert "https://spdx.dev/Document" in said or "payload" in said
+    assert statement["subject"][0]["digest"] == {"sha256": released.image.partition("@sha256:")[2]}
+    assert statement["predicate"] == json.loads((released.folder / SBOM).read_text())
 
 
-@pytest.mark.parametrize("name", ["pulltrace.yaml", "pulltrace-agent-linux-amd64.spdx.json"])
+@pytest.mark.parametrize("name", ["pulltrace.yaml", SBOM])
 def test_file_can_be_verified(name: str, released: Released) -> None:
     """Each file has its bundle beside it."""
     path = released.folder / name
@@ -105,8 +111,8 @@ def test_every_file_has_a_bundle(released: Released) -> None:
         "pulltrace.yaml",
         "pulltrace.yaml.sigstore.json",
         "pulltrace-agent.sigstore.json",
-        "pulltrace-agent-linux-amd64.spdx.json",
-        "pulltrace-agent-linux-amd64.spdx.json.sigstore.json",
+        SBOM,
+        f"{SBOM}.sigstore.json",
         "pulltrace-agent-linux-amd64.spdx.attestation.sigstore.json",
     }
 
