@@ -28,6 +28,8 @@ class Process:
     leading: Callable[[], bool]
     sse_clients: Callable[[], int]
     watches: Sequence[WatchHealth] = ()
+    report_interval_seconds: Callable[[], float | None] = lambda: None
+    """What the election's Lease says; None where there is none."""
 
 
 class ProcessGauges(Collector):
@@ -48,6 +50,12 @@ class ProcessGauges(Collector):
         yield GaugeMetricFamily(
             "pulltrace_sse_clients_active", "Readers of this replica's event stream.", self._process.sse_clients()
         )
+        if (interval := self._process.report_interval_seconds()) is not None:
+            yield GaugeMetricFamily(
+                "pulltrace_report_interval_seconds",
+                "Time between two reports of a node that pulls, as the leader has set it. Every replica.",
+                interval,
+            )
         restarts = CounterMetricFamily(
             "pulltrace_watch_restarts",
             "Connections of watches that ended: by the server's time limit (ended), for the list that is due (relist), or"
@@ -84,6 +92,11 @@ class ClusterGauges(Collector):
         yield by_phase
         yield GaugeMetricFamily(
             "pulltrace_pulls_stalled", "Downloads of which no byte has come for ten seconds.", live.stalled(now)
+        )
+        yield GaugeMetricFamily(
+            "pulltrace_nodes_failing",
+            "Nodes on which a pod waits for an image that cannot be pulled.",
+            live.failing_nodes(),
         )
         waiting = GaugeMetricFamily(
             "pulltrace_pods_waiting",

@@ -71,6 +71,10 @@ class Live:
         """How many downloads do not move."""
         return sum(pull.stalled_seconds(now) is not None for pull in self.running.values())
 
+    def failing_nodes(self) -> int:
+        """On how many nodes an image of a pod could not be pulled the last time."""
+        return len({pod.node for pod in self.waiting.values() if pod.state is PodState.FAILING})
+
     def _pull(self, key: str, view: PullView | None, now: float) -> None:
         known = self.running.get(key)
         if view is None or view.pull.phase.ended:

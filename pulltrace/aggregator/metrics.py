@@ -184,7 +184,7 @@ def sample_registry() -> CollectorRegistry:
     cluster = Cluster(store, 60)
     watch = WatchHealth("leases")
     watch.restarts["expired"] += 1
-    process = Process(lambda: True, lambda: 0, (watch,))
+    process = Process(lambda: True, lambda: 0, (watch,), lambda: 5.0)
     metrics = Metrics(store, cluster, process, monotonic=lambda: 0.0)
     cluster.lease_event(Put(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)
     workload = Workload("shop", "Deployment", "web")

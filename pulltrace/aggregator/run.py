@@ -26,6 +26,7 @@ from pulltrace.kube.leases import LeaseWatching, Put
 from pulltrace.kube.pod_events import EventWriting
 from pulltrace.kube.pods import PodWatching
 from pulltrace.kube.watching import WatchHealth
+from pulltrace.pulls.pace import interval_seconds
 from pulltrace.pulls.view import NodeView, PodFinding
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
@@ -88,7 +89,12 @@ async def run(
         proxies=settings.trusted_proxies,
     )
     live, usual = Live(), Usual()
-    process = Process(lambda: elector is None or elector.leading, lambda: app.stream.clients, watches)
+    process = Process(
+        leading=lambda: elector is None or elector.leading,
+        sse_clients=lambda: app.stream.clients,
+        watches=watches,
+        report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
+    )
     metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
     served = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:

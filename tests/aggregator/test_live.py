@@ -71,3 +71,16 @@ def test_waiting_pods_are_counted_by_namespace() -> None:
 
     assert live.namespaces == {"shop": 1}
     assert set(live.waiting) == {"shop/c"}
+
+
+def test_nodes_fail_on_which_an_image_cannot_be_pulled() -> None:
+    """A node counts once, however many of its pods cannot start; one whose pods only wait does not."""
+    live = Live()
+    failing = [
+        waiting(name, node=node, state=PodState.FAILING) for name, node in (("a", "one"), ("b", "one"), ("c", "two"))
+    ]
+    live.take(pods(None, *failing[:1]), 0)
+    for pod in [*failing[1:], waiting("d", node="three")]:
+        live.take(pods(None, pod), 0)
+
+    assert live.failing_nodes() == 2

@@ -35,7 +35,8 @@ class Counted:
         self.now = 0.0
         self.leading = True
         self.watches = [WatchHealth("leases"), WatchHealth("pods of a"), WatchHealth("pods of b")]
-        process = Process(lambda: self.leading, lambda: 7, self.watches)
+        self.interval: float | None = None
+        process = Process(lambda: self.leading, lambda: 7, self.watches, lambda: self.interval)
         self.metrics = Metrics(self.store, self.cluster, process, monotonic=lambda: self.now)
         self.metrics.account.catch_up()
         self.writer = Writer()
@@ -221,6 +222,15 @@ def test_a_follower_tells_of_itself_only(counted: Counted) -> None:
         "pulltrace_sse_clients_active",
         "pulltrace_watch_restarts",
     }
+
+
+def test_report_interval_is_told_where_there_is_one(counted: Counted) -> None:
+    """Every replica tells what the election's Lease says."""
+    assert counted.value("pulltrace_report_interval_seconds") is None
+
+    counted.interval, counted.leading = 13.8, False
+
+    assert counted["pulltrace_report_interval_seconds"] == 13.8
 
 
 def test_nothing_is_counted_twice_after_a_fail_over(counted: Counted) -> None:
