@@ -19,6 +19,7 @@ NOT_HERE = {
     r"helm repo add |helm install pulltrace pulltrace/": "needs the published repository; tests/release/test_pages.py makes one",
     r"kubectl apply -k \"https://": "needs GitHub; tests/e2e/test_valid_01_install.py applies the same overlay from the clone",
     r"kubectl (-n pulltrace )?debug ": "needs an image from the internet",
+    r"kubectl describe pod web-1$": "a pod of the reader's, as an example",
 }
 """What cannot run on a machine without the internet, and why."""
 ELSEWHERE = {

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pulltrace import settings
 from tests.deploy.manifests import CHART
@@ -99,31 +97,16 @@ def test_list_in_a_comment() -> None:
     assert said == "One of: `k3s, rke2`: for both; `auto`: asks; Ask &lt;nobody>."
 
 
-def test_metrics_have_type_and_labels() -> None:
-    """A family is told with its labels before there is a sample of it, and with the names that queries use."""
-    families = {family.name: family for family in metrics_page.families()}
-
-    assert families["pulltrace_build_info"].labels == ("version",)
-    assert families["pulltrace_pulls_total"].kind == "counter"
-    assert set(families["pulltrace_pull_duration_seconds"].series) == {
-        f"pulltrace_pull_duration_seconds_{suffix}" for suffix in ("bucket", "count", "sum")
-    }
-
-
-def test_labels_of_samples() -> None:
-    """Where a collector does not say its labels, its samples do."""
-
-    class Told(Collector):
-        def collect(self) -> list[Metric]:
-            metric = Metric("pulltrace_told", "What was told.", "gauge")
-            metric.add_sample("pulltrace_told", {"phase": "download"}, 1)
-            return [metric]
-
+def test_families_have_type_and_labels() -> None:
+    """A family is told with the labels of its samples, and with the names that queries use."""
     registry = CollectorRegistry()
-    registry.register(Told())
+    Counter("told", "What was told.", ["phase"], registry=registry).labels("download")
+    Histogram("took_seconds", "How long.", registry=registry)
 
-    [family] = metrics_page.found(registry)
-    assert family == metrics_page.Family("pulltrace_told", "gauge", ("phase",), "What was told.")
+    told, took = metrics_page.families(registry)
+    assert told == metrics_page.Family("told_total", "counter", ("phase",), "What was told.")
+    assert (took.kind, took.labels) == ("histogram", ())
+    assert took.series == ("took_seconds_bucket", "took_seconds_count", "took_seconds_sum")
 
 
 def test_cell_of_a_table() -> None:

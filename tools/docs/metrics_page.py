@@ -1,25 +1,18 @@
-"""docs/metrics.md: the metrics, from the registry that the aggregator serves."""
+"""The table of docs/metrics.md, from the registry that the aggregator serves; the rest of that page is written by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
 from prometheus_client import CollectorRegistry
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.metrics import Metrics
-from pulltrace.aggregator.store import PullStore
-from tools.docs.tables import GENERATED, code, table
+from pulltrace.aggregator.metrics import sample_registry
+from tools.docs.tables import DOCS, code, table
 
-HEAD = """\
-# Metrics
-
-`GET /metrics` on the aggregator's second port (9090 unless set otherwise), in Prometheus' text form. Nothing is labelled by image, pod or layer: there is no
-end to those. What to do with them is in [Monitoring](monitoring.md).
-
-"""
+PAGE = DOCS / "metrics.md"
+BEGIN, END = "<!-- table: made by `python -m tools.docs` -->\n", "<!-- end of the table -->\n"
 
 
 @dataclass(frozen=True)
@@ -39,32 +32,30 @@ class Family:
         return (self.name,)
 
 
-def registry() -> CollectorRegistry:
-    """The registry of an aggregator that has seen nothing yet."""
-    store = PullStore()
-    return Metrics(store, Cluster(store, 60), lambda: 0).registry
-
-
-def families() -> list[Family]:
-    """What the aggregator exports, by name."""
-    return sorted(found(registry()), key=attrgetter("name"))
-
-
-def found(registry: CollectorRegistry) -> Iterator[Family]:
-    for collector in registry._collector_to_names:  # noqa: SLF001 - the labels of a family without samples are nowhere else
-        for family in collector.collect():
-            labels: tuple[str, ...] = getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ())
-            sampled = {label for sample in family.samples for label in sample.labels} - {"le"}
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            yield Family(name, family.type, tuple(labels or sorted(sampled)), family.documentation)
+def families(registry: CollectorRegistry) -> list[Family]:
+    """What a registry exports, by name; each family has a sample that shows its labels."""
+    found = []
+    for family in registry.collect():
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found.append(Family(name, family.type, tuple(sorted(labels)), family.documentation))
+    return sorted(found, key=attrgetter("name"))
 
 
 def page() -> str:
-    """The whole page."""
-    rows = [(code(one.name), one.kind, ", ".join(map(code, one.labels)), one.help) for one in families()]
-    return GENERATED + HEAD + table(("name", "type", "labels", "meaning"), rows)
+    """The whole page, with the table of now between its marks."""
+    head, begin, rest = PAGE.read_text().partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{PAGE.name} has lost the marks of its table")
+    return f"{head}{begin}\n{rows(families(sample_registry()))}\n{end}{tail}"
+
+
+def rows(found: Iterable[Family]) -> str:
+    lines = [(code(one.name), one.kind, ", ".join(map(code, one.labels)), one.help) for one in found]
+    return table(("metric", "type", "labels", "what it says"), lines)
 
 
 def queryable() -> set[str]:
     """The names of all series."""
-    return {name for family in families() for name in family.series}
+    return {name for family in families(sample_registry()) for name in family.series}
