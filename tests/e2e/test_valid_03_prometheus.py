@@ -175,4 +175,6 @@ def test_every_query_of_the_dashboard_runs(prometheus: Prometheus) -> None:
         prometheus.values(query.replace("$namespace", NAMESPACE).replace("$__rate_interval", "1m"))
 
     assert len(queries) > 20
-    assert prometheus.values(f'max(pulltrace_pulls_active{{namespace=~"{NAMESPACE}"}})') == [0]
+    prometheus.wait_for("max(pulltrace_pulls_active)", 0)
+    prometheus.wait_for("pulltrace_nodes_failing", 0)
+    prometheus.wait_for("pulltrace_report_interval_seconds >= bool 1", 1)
