@@ -45,7 +45,7 @@ proto: $(VENV)/.tools ## Generate the code of the .proto files again
 docs: $(VENV)/.tools ## Build the documentation site into site/
 	@$(TOX) -e docs
 
-pages: $(VENV)/.tools ## Write the generated pages of the documentation again: settings, values, metrics
+pages: $(VENV)/.tools ## Write the generated pages of the documentation again: settings, values, metrics, API
 	@$(TOX) -e pages
 
 audit: $(VENV)/.tools ## Look for known vulnerabilities in what is locked

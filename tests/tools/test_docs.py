@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from pulltrace import settings
 from tests.deploy.manifests import CHART
 from tools.docs import __main__ as docs
-from tools.docs import links, metrics_page, settings_page, values_page
+from tools.docs import api_page, links, metrics_page, settings_page, values_page
 from tools.docs.tables import table
 
 VALUES = """\
@@ -107,6 +107,24 @@ def test_families_have_type_and_labels() -> None:
     assert told == metrics_page.Family("told_total", "counter", ("phase",), "What was told.")
     assert (took.kind, took.labels) == ("histogram", ())
     assert took.series == ("took_seconds_bucket", "took_seconds_count", "took_seconds_sum")
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "string", "format": "date-time"}, "string, date-time"),
+        ({"type": "integer", "minimum": 1, "maximum": 9}, "integer, 1 to 9"),
+        ({"type": ["number", "null"], "minimum": 0}, "number or null, at least 0"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Pull"}}, "list of [Pull](#pull)"),
+        ({"enum": ["a", "b"]}, "`a` `b`"),
+        ({"const": "v1"}, '`"v1"`'),
+        ({"oneOf": [{"$ref": "#/x/Pull"}, {"type": "null"}]}, "[Pull](#pull) or null"),
+        ({}, "any"),
+    ],
+)
+def test_type_in_the_api_reference(schema: dict[str, Any], said: str) -> None:
+    """A type is told with its bounds, and another schema is a link to it."""
+    assert api_page.kind(schema) == said
 
 
 def test_cell_of_a_table() -> None:

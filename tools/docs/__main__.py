@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tools.docs import metrics_page, settings_page, values_page
+from tools.docs import api_page, metrics_page, settings_page, values_page
 from tools.docs.tables import DOCS
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page.page,
     "values.md": values_page.page,
     "metrics.md": metrics_page.page,
+    "api-reference.md": api_page.page,
 }
 
 
