@@ -20,6 +20,7 @@ NOT_HERE = {
     r"kubectl apply -k \"https://": "needs GitHub; tests/e2e/test_valid_01_install.py applies the same overlay from the clone",
     r"kubectl (-n pulltrace )?debug ": "needs an image from the internet",
     r"kubectl describe pod web-1$": "a pod of the reader's, as an example",
+    r"until curl ": "waits for a workload of the reader's; tests/server asks the same",
 }
 """What cannot run on a machine without the internet, and why."""
 ELSEWHERE = {
