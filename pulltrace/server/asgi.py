@@ -15,7 +15,7 @@ Header = tuple[bytes, bytes]
 # The UI is files of our own and speaks to nobody but us. Image and pod names come from others: should one ever get
 # into the page as markup, it cannot load or run anything.
 _POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS: tuple[Header, ...] = (

@@ -17,7 +17,7 @@ def test_security_headers(path: str, tmp_path: Path) -> None:
     answer = TestClient(create_app(FakePullSource(), static_folder=tmp_path)).simulate_get(path)
 
     assert answer.headers["content-security-policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
