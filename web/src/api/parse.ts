@@ -1,42 +1,82 @@
 /*
- * From the text of a server-sent event to checked values. Nothing past this module sees a raw value: a field that
- * is missing or of the wrong kind gets its neutral value, a message that makes no sense is dropped, and no text
- * keeps characters that cannot be seen. Fields that are not known are ignored.
+ * From the text of a server-sent event to checked values. Nothing past this module sees a raw value: a message that makes
+ * no sense is dropped, and fields that are not known are ignored. Times of the server's clock become times of the
+ * page's: `nowMs` is when the text arrived, and the document says when it was written.
  */
-import { visibleText } from "./text";
-import type { Layer, LayerState, Message, Phase, Pull, WaitingContainer } from "./types";
-import { LAYER_STATES, PHASES } from "./types";
+import type { ClusterNode, Due, Failure, Layer, Message, Need, Phase, Pod, Pull, ToldPull, WaitingContainer, Workload } from "./types";
+import { LAYER_STATES, NEED_STATES, PHASES, POD_STATES } from "./types";
+import { amount, amountOrNull, fieldsOf, list, oneOf, record, text, time, type Fields } from "./values";
 
-type Fields = Readonly<Record<string, unknown>>;
+const MESSAGE_LENGTH = 2000;
 
-const ERROR_LENGTH = 2000;
-const LONGEST_LIST = 1000;
+/** Between the server's clock and the page's. */
+interface Clocks {
+  readonly nowMs: number;
+  readonly offsetMs: number;
+}
 
-export function parseSnapshot(data: string): Message | null {
+export function parseSnapshot(data: string, nowMs: number): Message | null {
   const fields = fieldsOf(data);
   if (fields === null || !Array.isArray(fields.pulls)) return null;
-  const pulls = (fields.pulls as unknown[]).map(pullOf).filter((pull) => pull !== null);
-  return { kind: "snapshot", synced: fields.synced === true, pulls };
+  const clocks = clocksOf(fields, nowMs);
+  return {
+    kind: "snapshot",
+    synced: fields.synced === true,
+    pulls: (fields.pulls as unknown[]).map((value) => pullOf(value, clocks)).filter((pull) => pull !== null),
+    pods: Array.isArray(fields.pods)
+      ? (fields.pods as unknown[]).map((value) => podOf(value, clocks)).filter((pod) => pod !== null)
+      : null,
+    serverOffsetMs: clocks.offsetMs,
+  };
 }
 
-export function parseChange(data: string): Message | null {
+export function parseChange(data: string, nowMs: number): Message | null {
   const fields = fieldsOf(data);
-  // Changes of a single layer carry a pull without its layers; the page does not ask for them.
-  if (fields === null || !text(fields.type).startsWith("pull.")) return null;
-  const pull = pullOf(fields.pull);
-  if (pull === null) return null;
-  return fields.type === "pull.removed" ? { kind: "removed", id: pull.id } : { kind: "upsert", pull };
-}
-
-function fieldsOf(data: string): Fields | null {
-  try {
-    return record(JSON.parse(data));
-  } catch {
-    return null;
+  if (fields === null) return null;
+  const type = text(fields.type);
+  if (type.startsWith("pull.")) {
+    const pull = pullOf(fields.pull, clocksOf(fields, nowMs));
+    if (pull === null) return null;
+    return type === "pull.removed" ? { kind: "pull-removed", id: pull.id } : { kind: "pull", pull };
   }
+  if (type.startsWith("pod.")) {
+    const pod = podOf(fields.pod, clocksOf(fields, nowMs));
+    if (pod === null) return null;
+    return type === "pod.removed" ? { kind: "pod-removed", id: pod.id } : { kind: "pod", pod };
+  }
+  // Changes of a single layer carry a pull without its layers; the page does not ask for them.
+  return null;
 }
 
-function pullOf(value: unknown): Pull | null {
+/** The answer of `GET api/v1/nodes`; null when it is something else. */
+export function parseNodes(data: string, nowMs: number): ClusterNode[] | null {
+  const fields = fieldsOf(data);
+  if (fields === null || !Array.isArray(fields.nodes)) return null;
+  return (fields.nodes as unknown[]).flatMap((value) => {
+    const node = record(value);
+    if (node === null || text(node.nodeName) === "") return [];
+    return [
+      {
+        nodeName: text(node.nodeName),
+        reportedAtMs: nowMs - amount(node.lastReportSeconds) * 1000,
+        stale: node.stale === true,
+        bytesPerSec: amount(node.bytesPerSec),
+        pulling: amount(node.pulling),
+        queued: amount(node.queued),
+        failing: amount(node.failing),
+        parallel: node.parallel === true,
+        trouble: text(node.trouble),
+      },
+    ];
+  });
+}
+
+function clocksOf(fields: Fields, nowMs: number): Clocks {
+  const writtenAtMs = time(fields.timestamp);
+  return { nowMs, offsetMs: writtenAtMs === null ? 0 : nowMs - writtenAtMs };
+}
+
+function pullOf(value: unknown, clocks: Clocks): ToldPull | null {
   const fields = record(value);
   if (fields === null || text(fields.id) === "") return null;
   const completedAtMs = time(fields.completedAt);
@@ -55,18 +95,109 @@ function pullOf(value: unknown): Pull | null {
     lazyBytes: amount(fields.lazyBytes),
     unpackedBytes: amount(fields.unpackedBytes),
     bytesPerSec: amount(fields.bytesPerSec),
-    etaSeconds: typeof fields.etaSeconds === "number" ? amount(fields.etaSeconds) : null,
+    etaSeconds: amountOrNull(fields.etaSeconds),
     etaRangeSeconds: rangeOf(fields.etaRangeSeconds),
     layerCount: amount(fields.layerCount),
     layersDone: amount(fields.layersDone),
     startedAtMs: time(fields.startedAt),
     progressedAtMs: time(fields.progressedAt),
     completedAtMs,
-    error: text(fields.error, ERROR_LENGTH),
+    failure: failureOf(fields.failure, clocks) ?? messageAlone(fields.error),
+    reachedContainerd: fields.reachedContainerd !== false,
     digest: text(fields.digest),
-    pods: list(fields.pods).flatMap(podOf),
-    layers: list(fields.layers).flatMap(layerOf),
+    pods: list(fields.pods).flatMap(containerOf),
+    layers: [],
+    rawLayers: fields.layers,
+    heardAtMs: clocks.nowMs,
   };
+}
+
+/** The pull with its layers. */
+export function withLayers(told: ToldPull): Pull {
+  return { ...withoutLayers(told), layers: list(told.rawLayers).flatMap(layerOf) };
+}
+
+/** The pull as most pages need it. */
+export function withoutLayers(told: ToldPull): Pull {
+  const pull: Pull & { rawLayers?: unknown } = { ...told };
+  delete pull.rawLayers;
+  return pull;
+}
+
+function podOf(value: unknown, clocks: Clocks): Pod | null {
+  const fields = record(value);
+  if (fields === null || text(fields.podName) === "") return null;
+  const [namespace, podName] = [text(fields.namespace), text(fields.podName)];
+  const estimatedAtMs = time(fields.estimatedAt);
+  // What is left counts from the moment of the estimate, which may be older than the message.
+  const fromMs = estimatedAtMs === null ? clocks.nowMs : estimatedAtMs + clocks.offsetMs;
+  return {
+    id: `${namespace}/${podName}`,
+    namespace,
+    podName,
+    nodeName: text(fields.nodeName),
+    workload: workloadOf(fields.workload) ?? { namespace, kind: "Pod", name: podName },
+    state: oneOf(POD_STATES, fields.state, "waiting"),
+    waitingSinceMs: time(fields.waitingSince),
+    endedAtMs: time(fields.endedAt),
+    due: dueOf(fields, fromMs),
+    needs: list(fields.images).flatMap((each) => needOf(each, fromMs, clocks)),
+  };
+}
+
+function needOf(value: unknown, fromMs: number, clocks: Clocks): Need[] {
+  const fields = record(value);
+  if (fields === null) return [];
+  return [
+    {
+      container: text(fields.container),
+      role: text(fields.role),
+      image: text(fields.image),
+      state: oneOf(NEED_STATES, fields.state, "needed"),
+      pullId: text(fields.pullId),
+      behind: list(fields.behind)
+        .map(record)
+        .flatMap((ahead) => (ahead === null ? [] : [{ image: text(ahead.image), pullId: text(ahead.pullId) }])),
+      due: dueOf(fields, fromMs),
+      failure: failureOf(fields.failure, clocks),
+    },
+  ];
+}
+
+function dueOf(fields: Fields, fromMs: number): Due | null {
+  const likely = amountOrNull(fields.etaSeconds);
+  if (likely === null) return null;
+  const [soonest, latest] = list(fields.etaRangeSeconds);
+  return {
+    likelyAtMs: fromMs + likely * 1000,
+    soonestAtMs: fromMs + Math.min(likely, amountOrNull(soonest) ?? likely) * 1000,
+    latestAtMs: latest === null ? null : fromMs + Math.max(likely, amountOrNull(latest) ?? likely) * 1000,
+  };
+}
+
+function failureOf(value: unknown, clocks: Clocks): Failure | null {
+  const fields = record(value);
+  if (fields === null) return null;
+  const retryAtMs = time(fields.retryAt);
+  return {
+    reason: text(fields.reason),
+    message: text(fields.message, MESSAGE_LENGTH),
+    advice: text(fields.advice),
+    tries: amount(fields.tries),
+    retryAtMs: retryAtMs === null ? null : retryAtMs + clocks.offsetMs,
+  };
+}
+
+/** An older server says only the message. */
+function messageAlone(error: unknown): Failure | null {
+  const message = text(error, MESSAGE_LENGTH);
+  return message === "" ? null : { reason: "unknown", message, advice: "", tries: 0, retryAtMs: null };
+}
+
+function workloadOf(value: unknown): Workload | null {
+  const fields = record(value);
+  if (fields === null) return null;
+  return { namespace: text(fields.namespace), kind: text(fields.kind), name: text(fields.name) };
 }
 
 function rangeOf(value: unknown): readonly [number, number] | null {
@@ -74,7 +205,7 @@ function rangeOf(value: unknown): readonly [number, number] | null {
   return soonest !== undefined && latest !== undefined && soonest <= latest ? [soonest, latest] : null;
 }
 
-function podOf(value: unknown): WaitingContainer[] {
+function containerOf(value: unknown): WaitingContainer[] {
   const fields = record(value);
   if (fields === null) return [];
   return [
@@ -83,6 +214,7 @@ function podOf(value: unknown): WaitingContainer[] {
       podName: text(fields.podName),
       container: text(fields.container),
       image: text(fields.image),
+      workload: workloadOf(fields.workload),
     },
   ];
 }
@@ -93,7 +225,7 @@ function layerOf(value: unknown): Layer[] {
   return [
     {
       digest: text(fields.digest),
-      state: isLayerState(fields.state) ? fields.state : "queued",
+      state: oneOf(LAYER_STATES, fields.state, "queued"),
       totalKnown: fields.totalKnown === true,
       totalBytes: amount(fields.totalBytes),
       downloadedBytes: amount(fields.downloadedBytes),
@@ -103,31 +235,5 @@ function layerOf(value: unknown): Layer[] {
 
 /** A phase that a newer server may know: nobody here can say what it means, only whether the pull has ended. */
 function phaseOf(value: unknown, ended: boolean): Phase {
-  if (PHASES.includes(value as Phase)) return value as Phase;
-  return ended ? "unknown" : "resolving";
-}
-
-function isLayerState(value: unknown): value is LayerState {
-  return LAYER_STATES.includes(value as LayerState);
-}
-
-function record(value: unknown): Fields | null {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : null;
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? (value as unknown[]).slice(0, LONGEST_LIST) : [];
-}
-
-function text(value: unknown, longest?: number): string {
-  return typeof value === "string" ? visibleText(value, longest) : "";
-}
-
-function amount(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
-}
-
-function time(value: unknown): number | null {
-  const milliseconds = typeof value === "string" ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(milliseconds) ? null : milliseconds;
+  return oneOf(PHASES, value, ended ? "unknown" : "resolving");
 }

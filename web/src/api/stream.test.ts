@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeServer, wirePull } from "../testing/pulls";
+import { steadyNowMs } from "./clock";
 import { openStream, retryDelayMs, type Connection } from "./stream";
 import type { Message } from "./types";
+
+const BASE = "http://cluster.test/some/prefix/?view=pulls";
 
 let server: FakeServer;
 let messages: Message[];
@@ -13,7 +16,7 @@ beforeEach(() => {
   server = new FakeServer();
   messages = [];
   connections = [];
-  close = openStream({ onMessage: (message) => messages.push(message), onConnection: (state) => connections.push(state) }, server);
+  close = openStream({ onMessage: (message) => messages.push(message), onConnection: (state) => connections.push(state) }, BASE, server);
 });
 
 afterEach(() => {
@@ -22,7 +25,19 @@ afterEach(() => {
 });
 
 it("asks beside the page, so that any path prefix works", () => {
-  expect(server.connection.url).toBe("./api/v1/events");
+  expect(server.connection.url).toBe("http://cluster.test/some/prefix/api/v1/events?pods=true");
+});
+
+it("asks without pods where they were refused, and with them again soon", () => {
+  server.connection.refuse();
+  vi.advanceTimersByTime(1000);
+  expect(server.connection.url).toBe("http://cluster.test/some/prefix/api/v1/events");
+  server.connection.sendSnapshot([]);
+  vi.advanceTimersByTime(50_000);
+  server.connection.send("pull.progress", wirePull());
+  vi.advanceTimersByTime(50_000);
+  server.connection.send("pull.progress", wirePull());
+  expect(server.connection.url).toContain("pods=true");
 });
 
 it("is live from the first snapshot on", () => {
@@ -35,14 +50,14 @@ it("hands changes on, and goes on after one that makes no sense", () => {
   server.connection.sendSnapshot([]);
   server.connection.sendText("{not json");
   server.connection.send("pull.removed", wirePull());
-  expect(messages.map((message) => message.kind)).toEqual(["snapshot", "removed"]);
+  expect(messages.map((message) => message.kind)).toEqual(["snapshot", "pull-removed"]);
 });
 
 describe("a connection that breaks", () => {
   it("is lost since then, over all attempts, until a new snapshot comes", () => {
     server.connection.sendSnapshot([]);
     vi.advanceTimersByTime(5000);
-    const lostAtMs = performance.now();
+    const lostAtMs = steadyNowMs();
     server.connection.breakOff();
     vi.advanceTimersByTime(2000);
     server.connection.refuse();

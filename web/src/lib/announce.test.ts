@@ -1,12 +1,14 @@
 import { expect, it } from "vitest";
-import type { Message } from "../api/types";
-import { aPull } from "../testing/pulls";
-import { connectionChange, phaseChanges, summarise } from "./announce";
-import { NO_PULLS, applyMessages } from "./pulls";
+import { aPod, aRow, rowsOf } from "../testing/pulls";
+import { connectionChange, phaseChanges, podChanges, summarise } from "./announce";
 
-function rows(...pulls: Record<string, unknown>[]) {
-  return applyMessages(NO_PULLS, pulls.map((fields): Message => ({ kind: "upsert", pull: aPull(fields) })), 0).rows;
-}
+const rows = (...pulls: Record<string, unknown>[]) => rowsOf(...pulls.map((fields) => aRow(fields)));
+
+it("tells which pods have their images now, and which cannot get them", () => {
+  const pods = (...states: string[]) => new Map(states.map((state, index) => [`${index}`, aPod({ podName: `web-${index}`, state })]));
+  const news = podChanges(pods("waiting", "waiting", "ready"), pods("ready", "failing", "ready", "waiting"));
+  expect(news).toEqual(["Pod web-0 has its images", "Pod web-1 cannot get an image"]);
+});
 
 it("tells what started, moved on and ended, and nothing of bytes", () => {
   const before = rows({ id: "a" }, { id: "b" }, { id: "c", downloadedBytes: 1 });

@@ -1,7 +1,8 @@
 // What a screen reader is told: changes of phase and of the connection, and no more than a few sentences at a time.
 import type { Connection } from "../api/stream";
 import { imageLabel } from "./image";
-import { hasEnded, type Row } from "./pulls";
+import { hasEnded, type Pod } from "../api/types";
+import type { Row } from "./cluster";
 import { PHASE_WORDS } from "./words";
 
 const MOST_SENTENCES = 3;
@@ -14,6 +15,18 @@ export function phaseChanges(before: ReadonlyMap<string, Row>, after: ReadonlyMa
     const isNew = phaseBefore === undefined && !hasEnded(pull.phase);
     const what = isNew ? "started" : PHASE_WORDS[pull.phase].word.toLowerCase();
     sentences.push(`${imageLabel(pull)} on ${pull.nodeName}: ${what}`);
+  }
+  return sentences;
+}
+
+/** Pods that have got all their images, and pods that cannot. */
+export function podChanges(before: ReadonlyMap<string, Pod>, after: ReadonlyMap<string, Pod>): string[] {
+  const sentences: string[] = [];
+  for (const [id, { podName, state }] of after) {
+    const stateBefore = before.get(id)?.state;
+    if (stateBefore === undefined || stateBefore === state) continue;
+    if (state === "ready") sentences.push(`Pod ${podName} has its images`);
+    if (state === "failing") sentences.push(`Pod ${podName} cannot get an image`);
   }
   return sentences;
 }

@@ -1,11 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { MIB, aPull } from "../testing/pulls";
+import { MIB, aRow as heardOf } from "../testing/pulls";
 import { estimatedBytes, estimatedTimeLeft, stalledSeconds } from "./estimate";
-import type { Row } from "./pulls";
 
-function aRow(fields: Record<string, unknown> = {}, row: Partial<Row> = {}): Row {
-  return { pull: aPull(fields), heardAtMs: 1000, floorBytes: 0, restartedBelowBytes: 0, ...row };
-}
+const aRow = (fields: Record<string, unknown> = {}, row = {}) => heardOf(fields, { heardAtMs: 1000, ...row });
 
 describe("estimatedBytes", () => {
   it("moves on by the rate after the report", () => {

@@ -2,7 +2,7 @@
  * Where a pull probably stands between two reports: the last report moved on by its rate. An agent reports every
  * second on a quiet cluster and every 15 s on a busy one; past that nothing is assumed to have gone on.
  */
-import type { Row } from "./pulls";
+import type { Row } from "./cluster";
 
 const LONGEST_AHEAD_MS = 20_000;
 

@@ -16,11 +16,25 @@ export interface ImageTitle {
 const PARTS = /^((?:[^@]*\/)?)([^@:]*)(.*)$/s;
 const DIGEST = /@(sha256:[0-9a-f]{12})[0-9a-f]+$/;
 
+function partsOf(image: string) {
+  const [, path = "", name = "", tag = ""] = PARTS.exec(image) ?? [];
+  return { path, name, tag: tag.replace(DIGEST, "@$1") };
+}
+
 export function imageTitle(pull: Pull): ImageTitle {
   const hint = candidatesHint(pull);
   if (pull.imageRef === "") return { path: "", name: hint === "" ? "resolving…" : hint, tag: "", hint: "" };
-  const [, path = "", name = "", tag = ""] = PARTS.exec(pull.imageRef) ?? [];
-  return { path, name, tag: tag.replace(DIGEST, "@$1"), hint };
+  return { ...partsOf(pull.imageRef), hint };
+}
+
+/** What stands in a sentence: "pytorch:2.4" of "docker.io/pytorch/pytorch:2.4". */
+export function shortImage(image: string): string {
+  const { name, tag } = partsOf(image);
+  return name + tag === "" ? "an image" : name + tag;
+}
+
+export function shortPull(pull: Pull): string {
+  return pull.imageRef !== "" ? shortImage(pull.imageRef) : shortImage(pull.imageCandidates[0] ?? pull.pods[0]?.image ?? "");
 }
 
 function candidatesHint(pull: Pull): string {
@@ -40,4 +54,8 @@ export function imageLabel(pull: Pull): string {
   const { path, name, tag, hint } = imageTitle(pull);
   if (pull.imageRef === "") return pull.imageCandidates.length === 0 ? "unnamed image" : name;
   return hint === "" ? path + name + tag : `${path}${name}${tag} (${hint})`;
+}
+
+export function pullLabel(pull: Pull): string {
+  return `${imageLabel(pull)} on ${pull.nodeName}`;
 }

@@ -1,12 +1,16 @@
-// Pulls as the server sends them, and the stream that carries them, for tests to drive by hand.
+// Pulls and pods as the server sends them, and the stream that carries them, for tests to drive by hand.
+import { steadyNowMs } from "../api/clock";
+import type { FeedSeams } from "../api/feed";
 import { parseSnapshot } from "../api/parse";
-import type { StreamSeams } from "../api/stream";
-import type { Pull } from "../api/types";
+import type { Pod, Pull } from "../api/types";
+import { nextRow, type Row } from "../lib/cluster";
 
 export const MIB = 1024 * 1024;
 
+type Fields = Record<string, unknown>;
+
 /** One pull in the words of the wire; what a test says replaces the rest. */
-export function wirePull(fields: Record<string, unknown> = {}): Record<string, unknown> {
+export function wirePull(fields: Fields = {}): Fields {
   return {
     id: "0123456789ab",
     nodeName: "worker-1",
@@ -33,12 +37,43 @@ export function wirePull(fields: Record<string, unknown> = {}): Record<string, u
   };
 }
 
-/** The same, as the page knows it. */
-export function aPull(fields: Record<string, unknown> = {}): Pull {
-  const message = parseSnapshot(JSON.stringify({ synced: true, pulls: [wirePull(fields)] }));
-  const pull = message?.kind === "snapshot" ? message.pulls[0] : undefined;
+/** A pod that waits for that pull. */
+export function wirePod(fields: Fields = {}): Fields {
+  return {
+    namespace: "shop",
+    podName: "web-7d9",
+    uid: "u-1",
+    nodeName: "worker-1",
+    workload: { namespace: "shop", kind: "Deployment", name: "web" },
+    state: "waiting",
+    waitingSince: "2026-11-23T15:04:00.000Z",
+    etaSeconds: 60,
+    images: [wireNeed()],
+    ...fields,
+  };
+}
+
+export function wireNeed(fields: Fields = {}): Fields {
+  return { container: "web", role: "main", image: "nginx:1.27", state: "pulling", pullId: "0123456789ab", behind: [], etaSeconds: 60, ...fields };
+}
+
+function snapshotOf(pulls: readonly unknown[], pods: readonly unknown[] | undefined, nowMs: number) {
+  const message = parseSnapshot(JSON.stringify({ synced: true, pulls, pods }), nowMs);
+  if (message?.kind !== "snapshot") throw new Error("not a snapshot");
+  return message;
+}
+
+/** The same, as the page knows it; heard at `nowMs`. */
+export function aPull(fields: Fields = {}, nowMs = 0): Pull {
+  const [pull] = snapshotOf([wirePull(fields)], undefined, nowMs).pulls;
   if (pull === undefined) throw new Error("not a pull");
   return pull;
+}
+
+export function aPod(fields: Fields = {}, nowMs = 0): Pod {
+  const [pod] = snapshotOf([], [wirePod(fields)], nowMs).pods ?? [];
+  if (pod === undefined) throw new Error("not a pod");
+  return pod;
 }
 
 /** Stands for the browser's EventSource: the test plays the server. */
@@ -51,14 +86,20 @@ export class FakeEventSource extends EventTarget {
     super();
   }
 
-  sendSnapshot(pulls: readonly unknown[], synced = true) {
+  /** `pods`: undefined for a server that knows none. */
+  sendSnapshot(pulls: readonly unknown[], { pods, synced = true }: { pods?: readonly unknown[]; synced?: boolean } = {}) {
     this.readyState = 1;
-    const data = JSON.stringify({ schemaVersion: "v1", type: "snapshot", synced, pulls });
+    const timestamp = new Date(steadyNowMs()).toISOString();
+    const data = JSON.stringify({ schemaVersion: "v1", timestamp, type: "snapshot", synced, pulls, pods });
     this.dispatchEvent(new MessageEvent("snapshot", { data }));
   }
 
   send(type: string, pull: unknown) {
     this.sendText(JSON.stringify({ schemaVersion: "v1", type, pull }));
+  }
+
+  sendPod(type: string, pod: unknown) {
+    this.sendText(JSON.stringify({ schemaVersion: "v1", type, pod }));
   }
 
   sendText(data: string) {
@@ -83,8 +124,10 @@ export class FakeEventSource extends EventTarget {
 }
 
 /** Seams with every connection that was opened, the newest last. */
-export class FakeServer implements StreamSeams {
+export class FakeServer implements FeedSeams {
   readonly connections: FakeEventSource[] = [];
+  /** What `api/v1/nodes` answers; null while it does not. */
+  nodes: readonly Fields[] | null = null;
 
   connect = (url: string): EventSource => {
     const source = new FakeEventSource(url);
@@ -92,11 +135,20 @@ export class FakeServer implements StreamSeams {
     return source as unknown as EventSource;
   };
   random = () => 1;
-  nowMs = () => performance.now();
+  fetchText = (): Promise<string | null> => Promise.resolve(this.nodes === null ? null : JSON.stringify({ nodes: this.nodes }));
 
   get connection(): FakeEventSource {
     const newest = this.connections.at(-1);
     if (newest === undefined) throw new Error("nobody has connected");
     return newest;
   }
+}
+
+/** A row as it is when its pull has just been heard of. */
+export function aRow(fields: Fields = {}, row: Partial<Row> = {}): Row {
+  return { ...nextRow(undefined, aPull(fields, row.heardAtMs ?? 0)), ...row };
+}
+
+export function rowsOf(...rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [row.pull.id, row]));
 }

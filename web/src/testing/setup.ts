@@ -1,7 +1,4 @@
-import { cleanup } from "@testing-library/react";
-import { afterEach, vi } from "vitest";
+import { vi } from "vitest";
 
-// jsdom has no EventSource; only its constants are needed, the connections are FakeEventSource.
+// Neither Node nor jsdom has an EventSource; only its constants are needed, the connections are FakeEventSource.
 vi.stubGlobal("EventSource", { CONNECTING: 0, OPEN: 1, CLOSED: 2 });
-
-afterEach(cleanup);
