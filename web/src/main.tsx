@@ -1,7 +1,9 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./components/App";
-import { PullsProvider } from "./components/PullsProvider";
+import { LiveProvider } from "./components/Live";
+import { PlaceProvider } from "./components/Place";
+import { ThemeProvider } from "./components/Theme";
 import "./theme.css";
 
 const root = document.getElementById("root");
@@ -9,8 +11,12 @@ if (root === null) throw new Error("index.html has no #root");
 
 createRoot(root).render(
   <StrictMode>
-    <PullsProvider>
-      <App />
-    </PullsProvider>
+    <ThemeProvider>
+      <PlaceProvider>
+        <LiveProvider>
+          <App />
+        </LiveProvider>
+      </PlaceProvider>
+    </ThemeProvider>
   </StrictMode>,
 );

@@ -1,32 +1,26 @@
 import { useEffect, useRef, useState } from "react";
-import type { Connection } from "../api/stream";
-import { connectionChange, phaseChanges, summarise } from "../lib/announce";
-import type { Pulls } from "../lib/pulls";
+import { connectionChange, phaseChanges, podChanges, summarise } from "../lib/announce";
+import type { Cluster } from "../lib/cluster";
 import styles from "./Announcer.module.css";
 
 /** Long enough that a screen reader is not interrupted by every change of a busy cluster. */
 const PAUSE_MS = 3_000;
 
-interface Told {
-  readonly pulls: Pulls;
-  readonly connection: Connection;
-}
-
-/** Tells screen readers which pulls started, moved on or ended; what was there at first is not news. */
-export function Announcer({ pulls, connection }: Told) {
+/** Tells screen readers which pods became ready and which pulls moved on; what was there at first is not news. */
+export function Announcer({ cluster }: { cluster: Cluster }) {
   const [announcement, setAnnouncement] = useState("");
-  const latest = useRef<Told>({ pulls, connection });
+  const latest = useRef(cluster);
 
   useEffect(() => {
-    latest.current = { pulls, connection };
-  }, [pulls, connection]);
+    latest.current = cluster;
+  }, [cluster]);
 
   useEffect(() => {
     let told = latest.current;
     const timer = setInterval(() => {
       const now = latest.current;
       const news = connectionChange(told.connection.kind, now.connection.kind);
-      if (told.pulls.loaded) news.push(...phaseChanges(told.pulls.rows, now.pulls.rows));
+      if (told.loaded) news.push(...podChanges(told.pods, now.pods), ...phaseChanges(told.rows, now.rows));
       told = now;
       if (news.length > 0) setAnnouncement(summarise(news));
     }, PAUSE_MS);

@@ -1,48 +1,82 @@
-import { useDeferredValue, useMemo, useState } from "react";
-import { matches } from "../lib/filter";
-import { countPulls, endedRows, runningRows } from "../lib/pulls";
+import { useMemo, useState } from "react";
+import { countsOf } from "../lib/counts";
+import { VIEWS, type View } from "../lib/url";
 import { Announcer } from "./Announcer";
 import styles from "./App.module.css";
-import { EndedSection } from "./EndedSection";
-import { FilterField } from "./FilterField";
-import { Header } from "./Header";
-import { Legend } from "./Legend";
+import { Help } from "./Help";
+import { useLive } from "./Live";
 import { Notices } from "./Notices";
-import { useLivePulls } from "./PullsProvider";
-import { RunningSection } from "./RunningSection";
+import { usePlace } from "./Place";
+import { Problems } from "./Problems";
+import { Summary } from "./Summary";
+import { keep, recall, THEMES, useTheme } from "./Theme";
+import { SEARCH_ID, Toolbar } from "./Toolbar";
+import { TopBar, VIEW_WORDS } from "./TopBar";
+import { moveAmongRows, useKeys } from "./useKeys";
+import { HistoryView } from "./views/HistoryView";
+import { NodesView } from "./views/NodesView";
+import { PullsView } from "./views/PullsView";
+import { RolloutView } from "./views/RolloutView";
+import { WaitingView } from "./views/WaitingView";
+
+const COMPONENTS = { waiting: WaitingView, pulls: PullsView, nodes: NodesView, rollout: RolloutView, history: HistoryView } as const;
+const KEYS_OFF_KEPT_AS = "pulltrace-keys-off";
 
 export function App() {
-  const { pulls, connection } = useLivePulls();
-  const [filter, setFilter] = useState("");
-  const appliedFilter = useDeferredValue(filter);
+  const { cluster, pausedAtMs, setPaused } = useLive();
+  const { place, show } = usePlace();
+  const { choice, choose } = useTheme();
+  const [helpOpen, setHelpOpen] = useState(false);
+  const [keysOn, setKeysOn] = useState(() => recall(KEYS_OFF_KEPT_AS) !== "yes");
+  const { rows, pods } = cluster;
+  const counts = useMemo(() => countsOf({ rows, pods }), [rows, pods]);
+  const View = COMPONENTS[place.view];
 
-  const counts = useMemo(() => countPulls(pulls.rows.values()), [pulls.rows]);
-  const running = useMemo(() => runningRows(pulls.rows.values()), [pulls.rows]);
-  const ended = useMemo(() => endedRows(pulls.rows.values()), [pulls.rows]);
-  const shownRunning = useMemo(() => running.filter((row) => matches(row.pull, appliedFilter)), [running, appliedFilter]);
-  const shownEnded = useMemo(() => ended.filter((row) => matches(row.pull, appliedFilter)), [ended, appliedFilter]);
+  useKeys(
+    {
+      "/": () => document.getElementById(SEARCH_ID)?.focus(),
+      "?": () => setHelpOpen(true),
+      p: () => setPaused(pausedAtMs === null),
+      t: () => choose(THEMES[(THEMES.indexOf(choice) + 1) % THEMES.length] ?? "system"),
+      j: () => moveAmongRows(1),
+      k: () => moveAmongRows(-1),
+      ArrowDown: () => moveAmongRows(1),
+      ArrowUp: () => moveAmongRows(-1),
+      ...Object.fromEntries(VIEWS.map((view, index) => [String(index + 1), () => show(view)])),
+    },
+    keysOn,
+  );
 
   return (
     <>
-      <title>{pulls.loaded && counts.pulling > 0 ? `${counts.pulling} pulling · Pulltrace` : "Pulltrace"}</title>
-      <Header counts={counts} connection={connection} known={pulls.loaded} />
-      <main className={styles.main} data-lost={connection.kind === "lost"}>
-        <Notices pulls={pulls} connection={connection} />
-        <div className={styles.toolbar}>
-          <FilterField value={filter} onChange={setFilter} />
-          <Legend />
-        </div>
-        <RunningSection
-          rows={shownRunning}
-          total={running.length}
-          pulls={pulls}
-          connection={connection}
-          filter={appliedFilter}
-          onClearFilter={() => setFilter("")}
-        />
-        <EndedSection rows={shownEnded} total={ended.length} />
+      <title>{titleOf(cluster.loaded, cluster.samples.at(-1)?.waitingPods ?? counts.waitingPods + counts.failingPods, place.view)}</title>
+      <a className={styles.skip} href="#main">
+        To the rows
+      </a>
+      <TopBar counts={counts} onHelp={() => setHelpOpen(true)} />
+      <main id="main" className={styles.main} data-lost={cluster.connection.kind === "lost"}>
+        <Summary counts={counts} />
+        <Notices cluster={cluster} />
+        <Problems cluster={cluster} />
+        <Toolbar />
+        <View />
       </main>
-      <Announcer pulls={pulls} connection={connection} />
+      <Announcer cluster={cluster} />
+      <Help
+        open={helpOpen}
+        onClose={() => setHelpOpen(false)}
+        keysOn={keysOn}
+        onKeysOn={(on) => {
+          keep(KEYS_OFF_KEPT_AS, on ? "no" : "yes");
+          setKeysOn(on);
+        }}
+      />
     </>
   );
+}
+
+/** Read in a row of tabs: the number comes first. */
+function titleOf(loaded: boolean, waiting: number, view: View): string {
+  const name = view === "waiting" ? "Pulltrace" : `${VIEW_WORDS[view].word} · Pulltrace`;
+  return loaded && waiting > 0 ? `(${waiting}) ${name}` : name;
 }

@@ -1,49 +1,59 @@
 import { memo } from "react";
 import type { Pull } from "../api/types";
-import { formatBytes, formatClock, formatDuration } from "../lib/format";
-import { imageLabel } from "../lib/image";
+import type { Row } from "../lib/cluster";
+import { formatBytes, formatClock } from "../lib/format";
+import { pullLabel } from "../lib/image";
+import { durationsOf } from "../lib/durations";
+import { toggled } from "../lib/url";
+import { reasonWords } from "../lib/words";
+import { Durations } from "./Durations";
 import { ImageName } from "./ImageName";
-import styles from "./Rows.module.css";
+import { usePlace } from "./Place";
+import { PullDetails } from "./PullDetails";
 import { PhaseWord } from "./StatusWord";
-import { WaitingPods } from "./WaitingPods";
+import styles from "./Table.module.css";
+import { Toggle } from "./Toggle";
 
-export const EndedRow = memo(function EndedRow({ pull }: { pull: Pull }) {
+export const EndedRow = memo(function EndedRow({ row, open, longestMs }: { row: Row; open: boolean; longestMs: number }) {
+  const { pull } = row;
+  const { place, change, jump } = usePlace();
   return (
-    <li className={styles.item} aria-label={`${imageLabel(pull)} on ${pull.nodeName}`}>
-      <div className={styles.ended}>
+    <div className={styles.item}>
+      <div className={`${styles.row ?? ""} ${styles.ended ?? ""}`}>
+        <div className={styles.toggle}>
+          <Toggle open={open} label={`Details of ${pullLabel(pull)}`} onToggle={() => change({ open: toggled(place.open, pull.id) })} />
+        </div>
         <div className={styles.status}>
           <PhaseWord phase={pull.phase} />
         </div>
         <ImageName pull={pull} />
-        <div className={styles.outcome}>
-          <span className={styles.outcomeText}>{outcomeText(pull)}</span>
-          {pull.error !== "" && <p className={styles.error}>{pull.error}</p>}
-          {pull.phase === "failed" && pull.error === "" && <p className={styles.muted}>No reason was reported.</p>}
+        <div className={styles.node}>
+          <button type="button" title={`What node ${pull.nodeName} does`} onClick={() => jump("nodes", pull.nodeName)}>
+            {pull.nodeName}
+          </button>
         </div>
-        <div className={styles.at}>{pull.completedAtMs === null ? "" : formatClock(pull.completedAtMs)}</div>
-        <div className={styles.pods}>{pull.pods.length > 0 && <WaitingPods pods={pull.pods} />}</div>
+        <div className={`${styles.number ?? ""} ${styles.half ?? ""}`}>{sizeText(pull)}</div>
+        <div>
+          <Durations durations={durationsOf(row)} longestMs={longestMs} failed={pull.phase !== "completed"} />
+          {pull.phase === "failed" && <p className={styles.reason}>{failureText(pull)}</p>}
+        </div>
+        <div className={`${styles.number ?? ""} ${styles.muted ?? ""}`}>{pull.completedAtMs === null ? "" : formatClock(pull.completedAtMs)}</div>
       </div>
-    </li>
+      {open && <PullDetails pull={pull} />}
+    </div>
   );
 });
 
-/** "1.9 GiB in 48 s · 120 MiB cached"; of a pull that did not complete, how far it came: "3.9 GiB of 5.2 GiB after 48 s". */
-function outcomeText(pull: Pull): string {
-  const parts = [`${sizeText(pull)} ${durationText(pull)}`.trim()];
-  if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
-  if (pull.lazyBytes > 0) parts.push(`${formatBytes(pull.lazyBytes)} fetched when read`);
-  return parts.join(" · ");
+function failureText({ failure }: Pull): string {
+  if (failure === null) return "No reason was reported.";
+  // Where no class fits, only the message itself says anything.
+  return failure.reason === "unknown" || failure.reason === "" ? failure.message : `It ${reasonWords(failure.reason)}.`;
 }
 
+/** Of a pull that did not complete, how far it came: "3.9 GiB of 5.2 GiB". */
 function sizeText(pull: Pull): string {
-  if (!pull.totalKnown) return "Ended";
-  if (pull.totalBytes === 0) return "Nothing to download,";
+  if (!pull.totalKnown) return "–";
+  if (pull.totalBytes === 0) return pull.cachedBytes > 0 ? "cached" : pull.lazyBytes > 0 ? "lazy" : "0 B";
   if (pull.phase === "completed") return formatBytes(pull.totalBytes);
   return `${formatBytes(pull.downloadedBytes)} of ${formatBytes(pull.totalBytes)}`;
-}
-
-function durationText({ phase, startedAtMs, completedAtMs }: Pull): string {
-  if (startedAtMs === null || completedAtMs === null) return "";
-  const duration = formatDuration((completedAtMs - startedAtMs) / 1000);
-  return phase === "completed" ? `in ${duration}` : `after ${duration}`;
 }

@@ -1,9 +1,8 @@
 import type { Pull } from "../api/types";
 import { imageLabel, imageTitle } from "../lib/image";
-import { Icon } from "./icons";
 import styles from "./ImageName.module.css";
 
-/** What is pulled and where: the name and its tag first, then the node and the path the image comes from. */
+/** What is pulled: the name and its tag first, then where it comes from. */
 export function ImageName({ pull }: { pull: Pull }) {
   const { path, name, tag, hint } = imageTitle(pull);
   return (
@@ -13,13 +12,7 @@ export function ImageName({ pull }: { pull: Pull }) {
         {tag}
       </div>
       {hint !== "" && <div className={styles.below}>{hint}</div>}
-      <div className={styles.place}>
-        <span className={styles.node} title={`Node ${pull.nodeName}`}>
-          <Icon name="node" />
-          {pull.nodeName}
-        </span>
-        {path !== "" && <span className={styles.path}>{path.replace(/\/$/, "")}</span>}
-      </div>
+      {path !== "" && <div className={styles.below}>{path.replace(/\/$/, "")}</div>}
     </div>
   );
 }

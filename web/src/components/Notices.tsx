@@ -1,28 +1,27 @@
 /*
- * Three ways for the page not to be fresh, kept apart because each asks something else of the reader: the page does
- * not hear the server (here and in the header), the server has not read the cluster yet (here), the server does not
- * hear a node's agent (on the rows).
+ * Two ways for the whole page not to be fresh, kept apart because each asks something else of the reader: it does not hear
+ * the server, or the server has not read the cluster yet. The third, a node whose agent is silent, is in Problems.
  */
-import type { Connection } from "../api/stream";
-import { formatAge } from "../lib/format";
-import type { Pulls } from "../lib/pulls";
-import { useClock } from "./Clock";
+import type { Cluster } from "../lib/cluster";
+import { formatAge, formatClock } from "../lib/format";
 import { Icon } from "./icons";
+import { useClock } from "./Live";
 import styles from "./Notices.module.css";
 
 /** A server that restarts is back within this time: the header says so, and nothing needs to jump. */
 const PATIENCE_MS = 8_000;
 
-export function Notices({ pulls, connection }: { pulls: Pulls; connection: Connection }) {
+export function Notices({ cluster }: { cluster: Cluster }) {
+  const { connection, loaded, synced } = cluster;
   return (
     <>
-      {connection.kind === "lost" && pulls.loaded && <Lost sinceMs={connection.sinceMs} />}
-      {connection.kind === "live" && pulls.loaded && !pulls.synced && (
+      {connection.kind === "lost" && loaded && <Lost sinceMs={connection.sinceMs} heardAtMs={cluster.heardAtMs ?? connection.sinceMs} />}
+      {connection.kind === "live" && loaded && !synced && (
         <p className={styles.notice}>
           <Icon name="clock" />
           <span>
             <strong>The server is still reading the cluster</strong>
-            Pulls may be missing until it has.
+            Pulls and pods may be missing until it has.
           </span>
         </p>
       )}
@@ -30,7 +29,7 @@ export function Notices({ pulls, connection }: { pulls: Pulls; connection: Conne
   );
 }
 
-function Lost({ sinceMs }: { sinceMs: number }) {
+function Lost({ sinceMs, heardAtMs }: { sinceMs: number; heardAtMs: number }) {
   const lostMs = useClock().nowMs - sinceMs;
   if (lostMs < PATIENCE_MS) return null;
   return (
@@ -38,7 +37,7 @@ function Lost({ sinceMs }: { sinceMs: number }) {
       <Icon name="alert" />
       <span>
         <strong>No connection to the server for {formatAge(lostMs / 1000)}</strong>
-        What is shown is the last that was heard. It goes on by itself once the server answers.
+        What is shown is as of {formatClock(heardAtMs)}. It goes on by itself once a server answers.
       </span>
     </p>
   );
