@@ -20,12 +20,12 @@ pytestmark = pytest.mark.e2e
 def test_page_follows_a_deployment(
     page: Page, pulltrace: Forward, cluster: Cluster, shop: Shop, artifacts: Path
 ) -> None:
-    """A Deployment on two nodes is two rows with its pods; their bars move, and end below as completed."""
+    """A Deployment on two nodes is two rows with its pods; their bars move, and end as completed in the history."""
     image = shop.image("web", 8 * MB, 6 * MB, 4 * MB, 2 * MB)
     rows = {node: f"{image.ref} on {node.name}" for node in cluster.nodes}
     for node in cluster.nodes:
         node.proxy.set_rate(1.5 * MB)
-    page.goto(pulltrace.url)
+    page.goto(f"{pulltrace.url}?view=pulls")
     shop.deploy("web", image, replicas=2)
     for node, row in rows.items():
         (pod,) = wait_until(partial(shop.names, node), f"a pod on {node.name}")
@@ -40,6 +40,7 @@ def test_page_follows_a_deployment(
     for node in cluster.nodes:
         node.proxy.set_rate(None)
 
+    page.get_by_role("button", name="History", exact=True).click()
     ended = page.get_by_role("region", name="Finished and failed")
     for row in rows.values():
         expect(ended.get_by_role("listitem", name=row).get_by_text("Completed")).to_be_visible(timeout=20_000)

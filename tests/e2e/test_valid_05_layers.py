@@ -89,7 +89,7 @@ def test_layers_agree_with_containerd(
     image = shop.image(f"layers-{node.name}", 12 * MB, 10 * MB, 8 * MB, 6 * MB, base=[base])
     name = f"{image.ref} on {node.name}"
     node.proxy.set_rate(4 * MB)
-    page.goto(pulltrace.url)
+    page.goto(f"{pulltrace.url}?view=pulls")
     shop.run("layers", {"main": image}, node)
     pulltrace.moving(image, node, percent=30)
     node.proxy.pause()

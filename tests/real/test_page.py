@@ -52,13 +52,13 @@ def percent(page: Page, name: str) -> float:
 def test_page_follows_real_pulls(
     page: Page, containerd: Containerd, proxy: Proxy, app: Image, tool: Image, tmp_path: Path
 ) -> None:
-    """Two pulls are two rows whose bars move, whose layers can be opened, and which end below as finished."""
+    """Two pulls are two rows whose bars move, whose layers can be opened, and which end as finished in the history."""
     proxy.set_rate(1.5 * MB)
     with ExitStack() as stack:
         server = Server("standalone", tmp_path, "--containerd-socket", containerd.socket, "--node-name", "node-1")
         stack.enter_context(server)
-        page.goto(f"http://127.0.0.1:{server.port}/")
-        expect(page.get_by_text("All quiet")).to_be_visible()
+        page.goto(f"http://127.0.0.1:{server.port}/?view=pulls")
+        expect(page.get_by_text("All quiet").first).to_be_visible()
         pulls: list[subprocess.Popen[str]] = [stack.enter_context(ctr_pull(containerd, i.ref)) for i in (app, tool)]
         rows = {image: f"{repository(image)} on node-1" for image in (app, tool)}
         for name in rows.values():
@@ -68,6 +68,7 @@ def test_page_follows_real_pulls(
         page.screenshot(path=str(_artifact(f"page-{containerd.version}-pulling.png")))
         wait_until(lambda: percent(page, rows[app]) > first, "the bar to move on")
         assert [pull.wait(60) for pull in pulls] == [0, 0]
+        page.get_by_role("button", name="History", exact=True).click()
         ended = page.get_by_role("region", name="Finished and failed")
         for image in (app, tool):
             expect(ended.get_by_text(image.ref.rpartition("/")[2])).to_be_visible(timeout=10_000)

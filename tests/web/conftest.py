@@ -1,0 +1,57 @@
+"""A real Chromium, and the demo that it looks at.
+
+The page is what `make web` built. Every page of a test must end without an error in its console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pulltrace.server.static import BUILT_UI
+from tests.real.programs import Server
+from tests.real.test_page import BROWSER_FLAGS
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    if not (BUILT_UI / "index.html").exists():
+        pytest.fail("the web UI is not built: make web", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(BROWSER_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens pages in one context, as tabs of one window; `**options` are the context's."""
+    errors: list[str] = []
+    contexts: list[Any] = []
+
+    def open_page(url: str, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
+        if not contexts:
+            contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page: Page = contexts[0].new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `pulltrace demo`."""
+    with Server("demo", tmp_path_factory.mktemp("demo")) as server:
+        yield f"http://127.0.0.1:{server.port}/"

@@ -1,0 +1,94 @@
+"""Real servers for the page's tests: rows made by hand, and a way to them that can be bent."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.cluster.processes import Process, free_port
+from tests.real.programs import Server
+
+CHUNK_BYTES = 65536
+
+
+class RowsServer(Process):
+    """The real HTTP server over a store of made-up rows (`python -m tests.web.rows`)."""
+
+    def __init__(self, folder: Path, kind: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        super().__init__(
+            [sys.executable, "-m", "tests.web.rows", kind, str(self.port)], folder / f"rows-{self.port}.log"
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.wait_until(lambda: Server.get(self.port, "/readyz") == "ok\n", "readiness")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Gate:
+    """Stands before servers as an ingress does: takes a prefix off, and goes to the first server that answers."""
+
+    def __init__(self, ports: list[int], prefix: str = "") -> None:
+        self.ports = ports
+        self._prefix = prefix.encode()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}{self._prefix.decode()}/"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while self._open:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        for port in self.ports:
+            with contextlib.suppress(OSError):
+                server = socket.create_connection(("127.0.0.1", port), timeout=2)
+                server.settimeout(None)
+                threading.Thread(target=self._relay, args=(client, server, self._prefix), daemon=True).start()
+                self._relay(server, client, b"")
+                return
+        client.close()
+
+    @staticmethod
+    def _relay(source: socket.socket, sink: socket.socket, prefix: bytes) -> None:
+        """Until either side ends; then both are closed."""
+        with contextlib.suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                # NOTE: a browser's requests are small, and each begins in a read of its own.
+                sink.sendall(data.replace(b" " + prefix + b"/", b" /", 1) if prefix else data)
+        for side in (source, sink):
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+            side.close()
