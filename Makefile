@@ -12,7 +12,7 @@ NODE_LOCK := $(shell command -v npm >/dev/null && \
 	|| echo -r requirements/node.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
+.PHONY: help demo web screenshots test test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(VENV)/.all web ## A simulated cluster and the web UI on http://127.0.0.1
 
 web: $(VENV)/.all ## Build the web UI, if a source has changed
 	@$(BIN)/python hatch_build.py
+
+screenshots: $(VENV)/.dev web ## Take the pictures of docs/images again (needs chromium)
+	@$(BIN)/python -m tests.web.screenshots
 
 test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what CI runs first
 	@$(TOX)
