@@ -17,7 +17,7 @@ VIEWS = ("waiting", "pulls", "nodes", "rollout", "history")
 ANY_ROW = {
     "waiting": "main li[data-row]",
     "pulls": "[role=progressbar]",
-    "nodes": "li[data-row] ol",
+    "nodes": "main li[data-row] strong",
     "rollout": "nav[aria-label=Workloads] button",
     "history": "li[data-row]",
 }
