@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from tests.cluster.images import Image
 from tests.cluster.nodes import Node
 from tests.cluster.processes import Process, free_port
 from tests.e2e.installs import NAMESPACE
+from tests.e2e.workloads import NAMESPACE as WORKLOADS
 from tests.real.programs import Row, Server
 
 
 class Forward(Server):
-    """The Service by `kubectl port-forward`, as the notes of the install say."""
+    """The Service by `kubectl port-forward`, as the notes of the install say; or one pod of it."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, target: str = "service/pulltrace") -> None:
         self.port, self.metrics_port = free_port(), free_port()
         kubectl = [
             str(binaries.kubernetes("kubectl")),
@@ -25,12 +27,33 @@ class Forward(Server):
             f"--namespace={NAMESPACE}",
         ]
         ports = [f"{self.port}:8080", f"{self.metrics_port}:9090"]
-        self.process = Process([*kubectl, "port-forward", "service/pulltrace", *ports], folder / "port-forward.log")
+        log = folder / f"port-forward-{target.replace('/', '-')}.log"
+        self.process = Process([*kubectl, "port-forward", target, *ports], log)
 
     @property
     def url(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}/"
+
+    def ask(self, path: str) -> Row:
+        """What the API answers."""
+        found: Row = json.loads(self.get(self.port, path))
+        return found
+
+    def pod(
+        self,
+        name: str,
+        condition: Callable[[Row], bool] = lambda pod: True,
+        what: str = "to appear",
+        seconds: float = 30,
+    ) -> Row:
+        """What is said of a pod of the tests' namespace, as soon as it fulfils a condition."""
+
+        def pod() -> Row | None:
+            mine = [one for one in self.ask(f"/api/v1/pods?namespace={WORKLOADS}")["pods"] if one["podName"] == name]
+            return mine[0] if mine and condition(mine[0]) else None
+
+        return self.process.wait_until(pod, f"pod {name} {what}", seconds=seconds)
 
     def row(
         self,

@@ -24,11 +24,13 @@ class Shop:
         self.pods_path = f"/api/v1/namespaces/{NAMESPACE}/pods"
         self._deployments_path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 
-    def image(self, name: str, *sizes: int, base: Sequence[Layer] = ()) -> Image:
-        """Push `registry.test/shop/NAME:1`: a program, and a layer of each size that no other image has."""
-        program = {"bin/busybox": binaries.debian("busybox").read_bytes(), "name": name.encode()}
-        layers = [*base, file_layer(program), *(random_layer(size, seed=f"{name}-{n}") for n, size in enumerate(sizes))]
-        return self._cluster.slow.push(f"{NAMESPACE}/{name}", layers, tags=("1",), index=True, entrypoint=SLEEP)
+    def image(self, name: str, *sizes: int, base: Sequence[Layer] = (), tag: str = "1") -> Image:
+        """Push `registry.test/shop/NAME:TAG`: a program, and a layer of each size that no other image has."""
+        program = {"bin/busybox": binaries.debian("busybox").read_bytes(), "name": f"{name}:{tag}".encode()}
+        seeds = [f"{name}-{tag}-{number}" for number in range(len(sizes))]
+        unique = [random_layer(size, seed=seed) for size, seed in zip(sizes, seeds, strict=True)]
+        layers = [*base, file_layer(program), *unique]
+        return self._cluster.slow.push(f"{NAMESPACE}/{name}", layers, tags=(tag,), index=True, entrypoint=SLEEP)
 
     def deploy(self, name: str, image: Image, replicas: int, node: Node | None = None) -> None:
         """A Deployment whose pods are spread over the nodes, or all on one."""
@@ -44,9 +46,15 @@ class Shop:
         }
         self._cluster.user.create(self._deployments_path, {"metadata": {"name": name}, "spec": spec})
 
-    def run(self, name: str, images: Mapping[str, Image], node: Node) -> None:
-        """A pod with these containers on a node."""
-        self._cluster.user.create(self.pods_path, {"metadata": {"name": name}, "spec": _pod(images, node)})
+    def run(
+        self, name: str, images: Mapping[str, Image | str], node: Node, *, init: Mapping[str, Image] | None = None
+    ) -> None:
+        """A pod with these containers on a node; `init` end at once."""
+        spec = _pod(images, node)
+        if init:
+            ends = ["/bin/busybox", "true"]
+            spec["initContainers"] = [{"name": key, "image": image.ref, "command": ends} for key, image in init.items()]
+        self._cluster.user.create(self.pods_path, {"metadata": {"name": name}, "spec": spec})
 
     def pods(self, node: Node | None = None) -> list[JSON]:
         """The pods, on one node or on all."""
@@ -72,7 +80,9 @@ class Shop:
         wait_until(lambda: not self.pods(), "the pods to be gone", seconds=60)
 
 
-def _pod(images: Mapping[str, Image], node: Node | None) -> JSON:
-    containers = [{"name": name, "image": image.ref} for name, image in images.items()]
+def _pod(images: Mapping[str, Image | str], node: Node | None) -> JSON:
+    containers = [
+        {"name": name, "image": image if isinstance(image, str) else image.ref} for name, image in images.items()
+    ]
     spec: JSON = {"containers": containers, "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False}
     return spec | ({"nodeName": node.name} if node else {})

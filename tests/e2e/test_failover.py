@@ -1,0 +1,156 @@
+"""Two replicas: when the one that leads is lost, the other takes over, viewers stay, and nothing is counted twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.api import JSON
+from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import Node
+from tests.cluster.processes import wait_until
+from tests.e2e.installs import NAMESPACE, Helm, pods, wait_until_ready
+from tests.e2e.reach import Forward
+from tests.e2e.test_agent import pids
+from tests.e2e.test_restarts import give_every_node_the_image
+from tests.e2e.workloads import MB, Shop
+
+pytestmark = pytest.mark.e2e
+
+LOST_SECONDS = 17.0
+"""Until another leads when the leader is gone without a word: 15 s, and a try."""
+RELEASED_SECONDS = 3.0
+ELECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pulltrace-aggregator"
+
+
+@dataclass
+class Replica:
+    """An aggregator's pod, and the way to it."""
+
+    pod: JSON
+    node: Node
+    forward: Forward
+
+    @property
+    def name(self) -> str:
+        """Of the pod; the election's Lease names the holder by it."""
+        return str(self.pod["metadata"]["name"])
+
+    @property
+    def pid(self) -> int:
+        """Its process, seen from outside."""
+        address = self.pod["status"]["podIP"]
+        found = [pid for pid in pids(self.node, "aggregator") if address in _addresses(pid)]
+        assert len(found) == 1
+        return found[0]
+
+
+def _addresses(pid: int) -> str:
+    command = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-brief", "address"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+
+
+def holder(cluster: Cluster) -> str:
+    """Who leads."""
+    return str(cluster.user.get(ELECTION)["spec"].get("holderIdentity") or "")
+
+
+@pytest.fixture
+def replicas(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Replica, Replica]]:
+    """The replica that leads, and the other."""
+    give_every_node_the_image(cluster, "aggregator")
+    helm_install.upgrade("aggregator.replicas=2")
+    wait_until_ready(cluster)
+    nodes = {node.name: node for node in cluster.nodes}
+    with ExitStack() as stack:
+        found = [
+            Replica(
+                pod,
+                nodes[pod["spec"]["nodeName"]],
+                stack.enter_context(Forward(cluster, tmp_path, f"pod/{pod['metadata']['name']}")),
+            )
+            for pod in pods(cluster, "aggregator")
+        ]
+        leader = wait_until(lambda: next((one for one in found if one.name in holder(cluster)), None), "a leader")
+        (other,) = [one for one in found if one is not leader]
+        yield leader, other
+    helm_install.upgrade("aggregator.replicas=1")
+    wait_until_ready(cluster)
+
+
+def kill(leader: Replica) -> None:
+    """The process is gone in an instant; the kubelet starts another."""
+    subprocess.run(["kill", f"-{signal.SIGKILL}", str(leader.pid)], check=True, timeout=10)
+
+
+def freeze(leader: Replica) -> None:
+    """The process stands still, and does not know it."""
+    subprocess.run(["kill", f"-{signal.SIGSTOP}", str(leader.pid)], check=True, timeout=10)
+
+
+def cut_off(leader: Replica) -> None:
+    """No packet leaves the pod or comes in."""
+    rules = "table inet cut { chain in { type filter hook input priority 0; policy drop; }; chain out { type filter hook output priority 0; policy drop; }; }"
+    command = ["nsenter", f"--net=/proc/{leader.pid}/ns/net", "nft", rules.replace("table", "add table", 1)]
+    subprocess.run(command, check=True, timeout=10)
+
+
+def terminate(leader: Replica) -> None:
+    """The process is asked to end."""
+    subprocess.run(["kill", f"-{signal.SIGTERM}", str(leader.pid)], check=True, timeout=10)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("lose", "limit_seconds"),
+    [(kill, LOST_SECONDS), (freeze, LOST_SECONDS), (cut_off, LOST_SECONDS), (terminate, RELEASED_SECONDS)],
+    ids=["SIGKILL", "SIGSTOP", "network", "SIGTERM"],
+)
+def test_leader_is_lost(
+    replicas: tuple[Replica, Replica],
+    cluster: Cluster,
+    shop: Shop,
+    lose: Callable[[Replica], None],
+    limit_seconds: float,
+) -> None:
+    """The other leads within its time, its viewers see the pull go on and end, and each pull is counted once."""
+    leader, other = replicas
+    node = cluster.nodes[0]
+    image = shop.image(f"during-{lose.__name__}", 24 * MB)
+    node.proxy.set_rate(MB)
+    with other.forward.stream() as stream:
+        shop.run("during", {"main": image}, node)
+        row = other.forward.moving(image, node, percent=5)
+        pid = leader.pid
+        lost_at = time.monotonic()
+        lose(leader)
+        wait_until(lambda: other.name in holder(cluster), "the other to lead", seconds=40)
+        took = time.monotonic() - lost_at
+        print(f"\n{lose.__name__}: another leads after {took:.1f} s")
+        node.proxy.set_rate(None)
+        ended = other.forward.ended_row(image, node)
+        wait_until(lambda: any(e["type"] == "pull.completed" for _, e in stream.of(row["id"])), "the end in the stream")
+        told = [event for _, event in stream.of(row["id"])]
+        snapshots = [event for _, event in stream.events if event["type"] == "snapshot"]
+    counted = other.forward.metrics()
+    if lose is freeze:
+        subprocess.run(["kill", f"-{signal.SIGCONT}", str(pid)], check=False, timeout=10)
+        wait_until(lambda: other.name in holder(cluster), "the other to lead still")
+
+    assert took <= limit_seconds
+    assert ended["phase"] == "completed"
+    assert len(snapshots) == 1
+    moved = [event["pull"]["downloadedBytes"] for event in told]
+    assert moved == sorted(moved)
+    assert counted["pulltrace_leader"] == 1
+    assert counted["pulltrace_pull_duration_seconds_count"] == 1
+    if lose is cut_off:
+        cluster.kubectl("delete", "pod", "--namespace", NAMESPACE, leader.name, "--force", "--grace-period=0")
+    wait_until_ready(cluster)
