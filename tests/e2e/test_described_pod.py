@@ -35,12 +35,12 @@ def test_progress_and_queue(pulltrace: Forward, cluster: Cluster, shop: Shop, no
 
     (line,) = [line for line in told.splitlines() if "ImagePullProgress" in line]
     assert image.ref in line
-    assert all(words in line for words in ("% pulled", "MiB/s", "pulltrace"))
+    assert all(words in line for words in ("% pulled", "iB/s", "pulltrace"))
     (line,) = [line for line in queued.splitlines() if "ImagePullQueued" in line]
     assert image.ref in line
 
-    again = once(lambda: events_of("first"), lambda text: text.count("ImagePullProgress") == 1 and text != told)
-    assert "(x" in again
+    again = once(lambda: events_of("first"), lambda text: "(x" in text)
+    assert again.count("ImagePullProgress") == 1
 
 
 def once(read: Callable[[], str], fulfils: Callable[[str], bool]) -> str:

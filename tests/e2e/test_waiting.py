@@ -20,8 +20,8 @@ def needs(pod: Row) -> dict[str, str]:
 def test_two_tags_of_one_repository(pulltrace: Forward, shop: Shop, node: Node) -> None:
     """Of two tags the one that is being pulled has its name, and the other waits behind it."""
     name = f"tags-{node.name}"
-    first, second = (shop.image(name, 8 * MB, tag=tag) for tag in ("old", "new"))
-    node.proxy.set_rate(2 * MB)
+    first, second = (shop.image(name, 12 * MB, tag=tag) for tag in ("old", "new"))
+    node.proxy.set_rate(MB)
     shop.run("runs-old", {"main": first}, node)
     pulltrace.moving(first, node)
     shop.run("runs-new", {"main": second}, node)
@@ -32,6 +32,7 @@ def test_two_tags_of_one_repository(pulltrace: Forward, shop: Shop, node: Node) 
     assert [ahead["pullId"] for ahead in queued["images"][0]["behind"]] == [row["id"]]
     assert queued["etaSeconds"] > pulltrace.pod("runs-old")["etaSeconds"]
 
+    node.proxy.set_rate(None)
     for image, pod in ((first, "runs-old"), (second, "runs-new")):
         assert pulltrace.ended_row(image, node)["imageRef"] == image.ref
         pulltrace.pod(pod, lambda pod: pod["state"] == "ready", "to be ready")
@@ -55,10 +56,11 @@ def test_image_of_an_init_container(pulltrace: Forward, shop: Shop, node: Node) 
 
 def test_workload_of_a_pod(pulltrace: Forward, shop: Shop, node: Node) -> None:
     """Pods of a Deployment are told by its name, and the Deployment says how many of them have their images."""
-    image = shop.image(f"owned-{node.name}", 8 * MB)
+    name = f"owned-{node.name}"
+    image = shop.image(name, 8 * MB)
     node.proxy.set_rate(2 * MB)
-    shop.deploy("owned", image, replicas=2, node=node)
-    owner = {"namespace": NAMESPACE, "kind": "Deployment", "name": "owned"}
+    shop.deploy(name, image, replicas=2, node=node)
+    owner = {"namespace": NAMESPACE, "kind": "Deployment", "name": name}
 
     row = pulltrace.row(image, node, lambda row: len(row["pods"]) == 2, "to have two pods")
     assert [each["workload"] for each in row["pods"]] == [owner] * 2
@@ -69,6 +71,6 @@ def test_workload_of_a_pod(pulltrace: Forward, shop: Shop, node: Node) -> None:
         return mine["pods"], mine["ready"]
 
     assert counts() == (2, 0)
-    answer = pulltrace.ask(f"/api/v1/wait?workload={NAMESPACE}/Deployment/owned&timeout=60")
+    answer = pulltrace.ask(f"/api/v1/wait?workload={NAMESPACE}/Deployment/{name}&timeout=60")
     assert answer["ready"] is True
     pulltrace.process.wait_until(lambda: counts() == (2, 2), "both pods to have their image")

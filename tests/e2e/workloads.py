@@ -32,11 +32,12 @@ class Shop:
         layers = [*base, file_layer(program), *unique]
         return self._cluster.slow.push(f"{NAMESPACE}/{name}", layers, tags=(tag,), index=True, entrypoint=SLEEP)
 
-    def deploy(self, name: str, image: Image, replicas: int, node: Node | None = None) -> None:
-        """A Deployment whose pods are spread over the nodes, or all on one."""
+    def deploy(self, name: str, image: Image | Mapping[str, Image], replicas: int, node: Node | None = None) -> None:
+        """A Deployment whose pods (of one container, or of several) are spread over the nodes, or all on one."""
         labels = {"app": name}
         spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
-        pod = _pod({name: image}, node) | {"topologySpreadConstraints": []}
+        containers = image if isinstance(image, Mapping) else {name: image}
+        pod = _pod(containers, node) | {"topologySpreadConstraints": []}
         if node is None:
             pod["topologySpreadConstraints"] = [spread | {"labelSelector": {"matchLabels": labels}}]
         spec = {
@@ -64,6 +65,11 @@ class Shop:
     def names(self, node: Node) -> list[str]:
         """The names of the pods on a node."""
         return sorted(pod["metadata"]["name"] for pod in self.pods(node))
+
+    def withdraw(self, name: str) -> None:
+        """Delete a Deployment and wait until its pods are gone."""
+        self._cluster.user.delete(f"{self._deployments_path}/{name}")
+        wait_until(lambda: not self.pods(), "the pods to be gone", seconds=60)
 
     def all_run(self, count: int, seconds: float = 60) -> None:
         """Wait until so many pods run, and none else is there."""
