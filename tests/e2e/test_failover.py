@@ -77,6 +77,7 @@ def replicas(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[t
                 stack.enter_context(Forward(cluster, tmp_path, f"pod/{pod['metadata']['name']}")),
             )
             for pod in pods(cluster, "aggregator")
+            if "deletionTimestamp" not in pod["metadata"]
         ]
         leader = wait_until(lambda: next((one for one in found if one.name in holder(cluster)), None), "a leader")
         (other,) = [one for one in found if one is not leader]
