@@ -21,8 +21,9 @@ USUAL_FOR_SECONDS = 10.0
 """How long the cluster's figure is good for: it is the median over all nodes."""
 OWN_SPREAD, OTHERS_SPREAD = 1.3, 2.0
 """How far the next pull may be from the figure, in both directions: of this node, or of others."""
-ANSWER_SECONDS = 0.5
-"""From the question to the manifest, until something better is known."""
+ANSWER_SECONDS = 0.2
+"""From the question to the manifest, until something better is known: each pod of a roll-out asks again for what is
+there, so ten pods on a node count ten of them."""
 LONGEST_ANSWER_SECONDS = 3.0
 """What took longer than this was a pull of something."""
 

@@ -86,24 +86,30 @@ def replicas(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[t
     wait_until_ready(cluster)
 
 
-def kill(leader: Replica) -> None:
-    """The process is gone in an instant; the kubelet starts another."""
+def kill(leader: Replica, cluster: Cluster) -> None:
+    """The process is gone in an instant, and its pod too: the kubelet would start another in it, which leads at once."""
     subprocess.run(["kill", f"-{signal.SIGKILL}", str(leader.pid)], check=True, timeout=10)
+    remove(leader, cluster)
 
 
-def freeze(leader: Replica) -> None:
+def remove(leader: Replica, cluster: Cluster) -> None:
+    """Its pod is gone without being asked."""
+    cluster.kubectl("delete", "pod", "--namespace", NAMESPACE, leader.name, "--force", "--grace-period=0")
+
+
+def freeze(leader: Replica, _: Cluster) -> None:
     """The process stands still, and does not know it."""
     subprocess.run(["kill", f"-{signal.SIGSTOP}", str(leader.pid)], check=True, timeout=10)
 
 
-def cut_off(leader: Replica) -> None:
+def cut_off(leader: Replica, _: Cluster) -> None:
     """No packet leaves the pod or comes in."""
     rules = "table inet cut { chain in { type filter hook input priority 0; policy drop; }; chain out { type filter hook output priority 0; policy drop; }; }"
     command = ["nsenter", f"--net=/proc/{leader.pid}/ns/net", "nft", rules.replace("table", "add table", 1)]
     subprocess.run(command, check=True, timeout=10)
 
 
-def terminate(leader: Replica) -> None:
+def terminate(leader: Replica, _: Cluster) -> None:
     """The process is asked to end."""
     subprocess.run(["kill", f"-{signal.SIGTERM}", str(leader.pid)], check=True, timeout=10)
 
@@ -118,7 +124,7 @@ def test_leader_is_lost(
     replicas: tuple[Replica, Replica],
     cluster: Cluster,
     shop: Shop,
-    lose: Callable[[Replica], None],
+    lose: Callable[[Replica, Cluster], None],
     limit_seconds: float,
 ) -> None:
     """The other leads within its time, its viewers see the pull go on and end, and each pull is counted once."""
@@ -131,7 +137,7 @@ def test_leader_is_lost(
         row = other.forward.moving(image, node, percent=5)
         pid = leader.pid
         lost_at = time.monotonic()
-        lose(leader)
+        lose(leader, cluster)
         wait_until(lambda: other.name in holder(cluster), "the other to lead", seconds=40)
         took = time.monotonic() - lost_at
         print(f"\n{lose.__name__}: another leads after {took:.1f} s")
@@ -153,5 +159,5 @@ def test_leader_is_lost(
     assert counted["pulltrace_leader"] == 1
     assert counted["pulltrace_pull_duration_seconds_count"] == 1
     if lose is cut_off:
-        cluster.kubectl("delete", "pod", "--namespace", NAMESPACE, leader.name, "--force", "--grace-period=0")
+        remove(leader, cluster)
     wait_until_ready(cluster)
