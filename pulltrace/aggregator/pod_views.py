@@ -14,6 +14,9 @@ from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullVi
 SAME_SECONDS = 1.0
 SAME_FRACTION = 0.05
 """An estimate that has moved by less than both, apart from the time that has passed, is no news to anybody."""
+START_SECONDS = 1.5
+"""From the last image to the moment when the API server tells that the pod runs: the kubelet creates the container,
+and writes its status. 1 to 2 s on the cluster of the tests, with ten pods starting at once on each node."""
 
 
 def shown(waits: Sequence[Wait], queue: Queue) -> bool:
@@ -45,8 +48,16 @@ def waiting_view(
         estimated_at=now,
         waiting_since=record.started_at,
         needs=needs,
-        left=together([need.left for need in needs]),
+        left=_started(together([need.left for need in needs])),
     )
+
+
+def _started(left: TimeLeft | None) -> TimeLeft | None:
+    """Until the pod runs, from the time until its images are there."""
+    if left is None:
+        return None
+    latest = left.latest + START_SECONDS if left.latest is not None else None
+    return TimeLeft(left.likely + START_SECONDS, left.soonest, latest)
 
 
 def ended_view(before: PodView, state: PodState, now: float) -> PodView:

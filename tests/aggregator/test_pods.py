@@ -9,6 +9,7 @@ import pytest
 
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.picture import ENDED_PODS
+from pulltrace.aggregator.pod_views import START_SECONDS
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, Listed, Put
@@ -78,7 +79,11 @@ def test_a_pod_whose_image_is_pulled_has_the_row_and_the_time() -> None:
     world.pulling()
     [need] = world.view.needs
 
-    assert (need.state, need.pull_id, world.view.left) == (NeedState.PULLING, pull().id, TimeLeft(20.0, 20.0, 20.0))
+    assert (need.state, need.pull_id, world.view.left) == (
+        NeedState.PULLING,
+        pull().id,
+        TimeLeft(20.0 + START_SECONDS, 20.0, 20.0 + START_SECONDS),
+    )
     assert world.view.estimated_at == 2
 
 
@@ -91,7 +96,10 @@ def test_time_that_passes_is_no_news(world: World) -> None:
     [change] = world.pulling(8, seconds_left=60.0, downloaded_bytes=600)
 
     assert change.after is not None
-    assert (change.after.estimated_at, change.after.left) == (8, TimeLeft(60.0, 60.0, 60.0))
+    assert (change.after.estimated_at, change.after.left) == (
+        8,
+        TimeLeft(60.0 + START_SECONDS, 60.0, 60.0 + START_SECONDS),
+    )
 
 
 def test_a_pod_is_ready_when_it_leaves_the_watch(world: World) -> None:
@@ -250,7 +258,7 @@ def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
     world.event(asked("web", "nginx:1.29", START))
 
     assert world.view.left is not None
-    assert world.view.left.likely == pytest.approx(101.0)
+    assert world.view.left.likely == pytest.approx(101.0 + START_SECONDS)
 
 
 def test_a_pod_that_was_found_is_followed_until_it_waits_no_more(world: World) -> None:
@@ -296,7 +304,7 @@ def test_the_kubelets_answers_are_learned(world: World) -> None:
     world.pulling()
 
     assert world.views["shop/web-2"].left is not None
-    assert world.views["shop/web-2"].left.likely == pytest.approx(20.1, abs=0.05)
+    assert world.views["shop/web-2"].left.likely == pytest.approx(20.1 + START_SECONDS, abs=0.05)
 
 
 def test_rows_say_the_workload_of_who_waits(world: World) -> None:
