@@ -1,0 +1,93 @@
+"""An aggregator whose metrics a test reads, and a cluster that is as crowded as it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.gauges import Process
+from pulltrace.aggregator.metrics import Metrics
+from pulltrace.aggregator.store import PullStore
+from pulltrace.kube.leases import LeaseRecord, Listed, Put
+from pulltrace.kube.watching import WatchHealth
+from pulltrace.pulls.failures import Failure, Reason
+from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import NeedState, PullView
+from tests.aggregator.records import START, Writer
+from tests.aggregator.waiting import need, running, waiting
+
+
+class Counted:
+    """An aggregator's parts, brought up to date before each reading; time stands still unless a test moves it."""
+
+    def __init__(self) -> None:
+        self.store = PullStore()
+        self.cluster = Cluster(self.store, 600)
+        self.now = 0.0
+        self.leading = True
+        self.watches = [WatchHealth("leases"), WatchHealth("pods of a"), WatchHealth("pods of b")]
+        self.interval: float | None = None
+        process = Process(lambda: self.leading, lambda: 7, self.watches, lambda: self.interval)
+        self.metrics = Metrics(self.store, self.cluster, process, monotonic=lambda: self.now)
+        self.metrics.account.catch_up()
+        self.writer = Writer()
+
+    def lease(self, record: LeaseRecord) -> None:
+        self.cluster.lease_event(Put(record), self.now)
+
+    def rows(self, *views: PullView, after: float = 0.0) -> None:
+        self.now += after
+        self.store.replace((), {view.id: view for view in views})
+        self.metrics.account.catch_up()
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+    def __getitem__(self, name: str) -> float:
+        value = self.value(name)
+        assert value is not None, name
+        return value
+
+    def series(self) -> int:
+        return sum(len(family.samples) for family in self.metrics.registry.collect())
+
+    def names(self) -> set[str]:
+        return {family.name for family in self.metrics.registry.collect()}
+
+
+NODES, PULLS = 500, 2500
+
+
+def hostile(counted: Counted) -> Iterator[PullView]:
+    """Pulls of 2,500 registries that go through all phases, and all fail for another reason in the end."""
+    for number in range(PULLS):
+        yield running(number, node=f"node-{number % NODES}", repositories=(f"r{number}.example.com/app",))
+
+
+def crowded(counted: Counted) -> None:
+    """500 nodes, 2,500 pulls, each of a registry and with a pod in a namespace of its own, all labels in use."""
+    reasons = list(Reason)
+    leases = (counted.writer.lease(node=f"node-{number}") for number in range(NODES))
+    counted.cluster.lease_event(Listed(tuple(leases)), 0)
+    counted.metrics.account.catch_up()
+    for phase in (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING, Phase.COMPLETED):
+        rows = [
+            replace(row, pull=replace(row.pull, phase=phase, ended_at=START + 9, seconds_left=9.0))
+            for row in hostile(counted)
+        ]
+        counted.rows(*rows, after=10)
+    for number, row in enumerate(hostile(counted)):
+        failed = replace(row.pull, id=f"{10_000 + number:012x}", phase=Phase.FAILED, ended_at=START)
+        failure = Failure(reasons[number % len(reasons)], "x")
+        counted.store.replace((), {failed.id: replace(row, pull=failed, failure=failure)})
+    counted.metrics.account.catch_up()
+    for state in (NeedState.QUEUED, NeedState.PULLING):
+        pods = [
+            waiting(f"p{n}", need(state, image=f"r{n}.example.com/a:1"), namespace=f"ns-{n}", node=f"node-{n % NODES}")
+            for n in range(PULLS)
+        ]
+        counted.store.replace_pods((), {pod.id: pod for pod in pods})
+        counted.now += 10
+        counted.metrics.account.catch_up()
+    counted.rows(*hostile(counted))
