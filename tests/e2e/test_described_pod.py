@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 def test_progress_and_queue(pulltrace: Forward, cluster: Cluster, shop: Shop, node: Node, artifacts: Path) -> None:
     """The pod whose image is pulled has an Event with its progress, the pod behind it one with its place."""
-    image, other = (shop.image(f"{name}-{node.name}", 32 * MB) for name in ("described", "behind"))
+    image, other = (shop.image(f"{name}-{node.name}", 32 * MB) for name in ("told", "behind"))
     node.proxy.set_rate(MB)
     shop.run("first", {"main": image}, node)
     pulltrace.moving(image, node, percent=1)
