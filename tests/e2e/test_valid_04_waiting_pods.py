@@ -8,13 +8,15 @@ from tests.cluster.images import Image
 from tests.cluster.nodes import Node
 from tests.e2e.reach import Forward
 from tests.e2e.workloads import MB, NAMESPACE, Shop
+from tests.real.programs import Row
 
 pytestmark = pytest.mark.e2e
 
 
-def waiting(pod: str, container: str, image: Image) -> dict[str, str]:
-    """A container that waits, as a row has it."""
-    return {"namespace": NAMESPACE, "podName": pod, "container": container, "image": image.ref}
+def waiting(pod: str, container: str, image: Image, owner: tuple[str, str]) -> Row:
+    """A container that waits, as a row has it; `owner`: kind and name."""
+    workload = {"namespace": NAMESPACE, "kind": owner[0], "name": owner[1]}
+    return {"namespace": NAMESPACE, "podName": pod, "container": container, "image": image.ref, "workload": workload}
 
 
 def test_pods_of_a_deployment(pulltrace: Forward, shop: Shop, node: Node) -> None:
@@ -24,7 +26,7 @@ def test_pods_of_a_deployment(pulltrace: Forward, shop: Shop, node: Node) -> Non
     shop.deploy("api", image, replicas=3, node=node)
 
     row = pulltrace.row(image, node, lambda row: len(row["pods"]) == 3, "to have three pods")
-    assert row["pods"] == [waiting(name, "api", image) for name in shop.names(node)]
+    assert row["pods"] == [waiting(name, "api", image, ("Deployment", "api")) for name in shop.names(node)]
     assert (row["imageRef"], row["nameKnown"]) == (image.ref, True)
 
     shop.all_run(3)
@@ -40,6 +42,6 @@ def test_pod_with_two_images(pulltrace: Forward, shop: Shop, node: Node) -> None
 
     for container, image in (("main", first), ("sidecar", second)):
         row = pulltrace.row(image, node, lambda row: row["phase"] == "downloading" and row["pods"], "to have its pod")
-        assert row["pods"] == [waiting("pair", container, image)]
+        assert row["pods"] == [waiting("pair", container, image, ("Pod", "pair"))]
         assert pulltrace.ended_row(image, node)["pods"] == []
     shop.all_run(1)

@@ -241,7 +241,9 @@ def test_waiting_pod_names_the_pull(
     with aggregator:
         (row,) = asyncio.run(named_while_pulling())
     assert (row["imageRef"], row["nameKnown"]) == (app.ref, True)
-    assert row["pods"] == [{"namespace": NAMESPACE, "podName": "web", "container": "main", "image": app.ref}]
+    itself = {"namespace": NAMESPACE, "kind": "Pod", "name": "web"}
+    waits = {"namespace": NAMESPACE, "podName": "web", "container": "main", "image": app.ref, "workload": itself}
+    assert row["pods"] == [waits]
     control_plane.admin.delete(f"{pods}/web?gracePeriodSeconds=0")
 
 
