@@ -28,7 +28,8 @@ screenshots: $(VENV)/.dev web ## Take the pictures of docs/images again (needs c
 	@$(BIN)/python -m tests.web.screenshots
 
 test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what CI runs first
-	@$(TOX)
+	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; what fails is shown at its end"
+	@$(BIN)/tox run-parallel --parallel 2
 
 test-real: $(VENV)/.tools ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
 	@$(TOX) -e real
