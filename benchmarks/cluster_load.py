@@ -5,8 +5,8 @@
 Real: etcd, kube-apiserver with the chart's rights and priority level, the aggregator's process, and in each simulated
 node the agent's Lease writer. All agents live in one process and share a few connections and one token (each of their
 own would cost this machine more than the cluster); what a node reports is a function of time. No policy is installed that
-ties an agent to its node, and there are no pods. Kubelets renew Leases of their own at `--renewals` a second, and are measured.
-In between, all agents stand still for some seconds, their clocks too: what the kubelets feel then is what they feel without
+ties an agent to its node, and there are no pods. Kubelets renew Leases of their own, a third of
+what this API server can answer (or `--renewals` a second), and are measured. In between, all agents stand still for some seconds, their clocks too: what the kubelets feel then is what they feel without
 Pulltrace. etcd and kube-apiserver have cores of their own (`--no-pin` takes that back); on the others, agents and viewer are
 nice to the rest, and kubelets come first.
 
@@ -28,7 +28,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.cluster_load_figures import Before, Figures, LeaseBytes, Window, figures, lease_bytes, rejections
+from benchmarks.cluster_load_figures import (
+    Before,
+    Figures,
+    LeaseBytes,
+    Window,
+    figures,
+    lease_bytes,
+    read_records,
+    rejections,
+)
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.cluster_load_tables import tables
 from pulltrace.kube.access import Access, FixedAccess
@@ -43,6 +52,8 @@ NAMESPACE = "pulltrace"
 CHART = Path(__file__).parent.parent / "deploy/helm/pulltrace"
 TEMPLATES = ("apipriority", "agent/rbac", "agent/serviceaccount", "aggregator/rbac", "aggregator/serviceaccount")
 CONNECTIONS = 64
+CAPACITY_SECONDS = (5.0, 15.0)
+"""Renewals are counted from the first to the second of these, after the Leases have been made."""
 START_SPREAD_SECONDS = 30.0
 """The agent's default."""
 SLICE_SECONDS = 20.0
@@ -181,6 +192,17 @@ def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 
     return Process([*command, *map(str, words), *more], records.with_suffix(f".{what}.log"))
 
 
+def capacity(folder: Path, identity: Identity) -> float:
+    """How many renewals a second this API server answers, when it is asked as fast as it answers and for nothing else."""
+    records = folder / "capacity"
+    records.touch()
+    begin, end = (time.monotonic() + seconds for seconds in CAPACITY_SECONDS)
+    with other(records, "kubelets", identity, "0", nice=FIRST):
+        time.sleep(CAPACITY_SECONDS[1])
+    _, _, renewals, _ = read_records(records, begin, [Window(begin, end)])
+    return len(renewals) / (end - begin)
+
+
 def control_plane_cores() -> set[int]:
     """Half of the cores, for etcd and kube-apiserver; none where there is only one."""
     cores = sorted(os.sched_getaffinity(0))
@@ -208,9 +230,17 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
         kubeconfig = aggregator.write_kubeconfig(Path(folder) / "aggregator.kubeconfig")
         flags = ("--kubeconfig", kubeconfig, "--namespace", NAMESPACE, "--write-budget", str(given.budget))
         kubelets = control_plane.identity("kubelets", groups=["system:nodes"])
+        renewals = given.renewals
+        if renewals is None:
+            most = capacity(Path(folder), kubelets)
+            renewals = most / 3
+            print(
+                f"the API server answers {most:.0f} renewals a second; kubelets ask for a third of that",
+                flush=True,
+            )
         with (
             Server("aggregator", Path(folder), *flags) as server,
-            other(records, "kubelets", kubelets, str(given.renewals), nice=FIRST),
+            other(records, "kubelets", kubelets, str(renewals), nice=FIRST),
             other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
             os.nice(given.nice)
@@ -224,7 +254,11 @@ def main() -> None:
     arguments.add_argument("--nodes", type=int, default=5000)
     arguments.add_argument("--busy", type=int, default=500, help="nodes that pull before all of them do")
     arguments.add_argument("--seconds", type=float, default=60, help="length of each phase")
-    arguments.add_argument("--renewals", type=float, default=250, help="the kubelets' renewals a second")
+    arguments.add_argument(
+        "--renewals",
+        type=float,
+        help="the kubelets' renewals a second; without it a third of what this API server can answer",
+    )
     arguments.add_argument("--budget", type=int, default=100, help="the aggregator's --write-budget")
     arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
     arguments.add_argument("--short", action="store_true", help="only what comes before the restarts")

@@ -32,14 +32,16 @@ LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 CONNECTIONS = 24
 KUBELET_SECONDS = 10.0
 """How often each of them renews."""
+NAMES_AT_ONCE = 500
+"""How many Leases there are when they are renewed as fast as answers come."""
 
 
 async def kubelets(access: Access, out: TextIO, rate: float) -> None:
-    """Renews so many Leases a second, each when it is due, however slow the answers are."""
+    """Renews so many Leases a second, each when it is due, however slow the answers are; 0 is as fast as answers come."""
     connections = [SmallConnection(FixedAccess(access)) for _ in range(CONNECTIONS)]
-    names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS))]
+    names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS) or NAMES_AT_ONCE)]
     versions: dict[str, str] = {}
-    due: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
+    due: asyncio.Queue[tuple[float, str]] = asyncio.Queue(0 if rate else 1)
 
     async def renew(connection: SmallConnection) -> None:
         while True:
@@ -59,6 +61,9 @@ async def kubelets(access: Access, out: TextIO, rate: float) -> None:
             tasks.create_task(renew(connection))
         began = time.monotonic()
         for number in range(sys.maxsize):
+            if not rate:
+                await due.put((time.monotonic(), names[number % len(names)]))
+                continue
             at = began + number / rate
             await asyncio.sleep(max(0.0, at - time.monotonic()))
             if due.qsize() < 10 * rate:  # the API server is away: a kubelet would not try more often either

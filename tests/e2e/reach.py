@@ -75,8 +75,12 @@ class Forward(Server):
         return found[0]
 
     def moving(self, image: Image, node: Node, percent: float = 10) -> Row:
-        """The row of an image once so much of it has been downloaded."""
-        return self.row(image, node, lambda row: row["percent"] > percent, f"to be over {percent} %")
+        """The row of an image once so much of it has been downloaded, while its pull still runs."""
+
+        def moves(row: Row) -> bool:
+            return row["percent"] > percent and "completedAt" not in row
+
+        return self.row(image, node, moves, f"to be over {percent} % and to run")
 
     def ended_row(self, image: Image, node: Node, seconds: float = 60) -> Row:
         """The row of an image once its pull has ended."""
