@@ -31,7 +31,7 @@ test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what 
 	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; what fails is shown at its end"
 	@$(BIN)/tox run-parallel --parallel 2
 
-test-real: $(VENV)/.tools ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
+test-real: $(VENV)/.tools web ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
 	@$(TOX) -e real
 
 test-e2e: $(VENV)/.tools ## Tests against a whole cluster on this machine (root; builds Kubernetes once)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.cluster.processes import wait_until
 from tests.web.conftest import OpenPage
@@ -55,11 +55,22 @@ def test_rows_move_on(open_page: OpenPage, demo: str) -> None:
     wait_until(lambda: rows.inner_text() != before, "the rows to change")
 
 
+def youngest_row(page: Page) -> Locator:
+    """The running pull that has come least far, so that it is still there some seconds later."""
+    rows = page.locator("li[data-row]").filter(has=page.get_by_role("button", name=re.compile("^Layers of")))
+    expect(rows.first).to_be_visible()
+    shown = (
+        "row => [row.getAttribute('aria-label'), Number(row.querySelector('[role=progressbar]')?.ariaValueNow ?? 100)]"
+    )
+    name, _ = min(rows.evaluate_all(f"rows => rows.map({shown})"), key=lambda row: row[1])
+    return page.get_by_role("listitem", name=name, exact=True).first
+
+
 def test_deep_link(open_page: OpenPage, demo: str) -> None:
     """An address that was copied shows the same: search, order and the opened row; and it survives a reload."""
     page = open_page(at(demo, "pulls"))
     page.get_by_title("Sort by node").click()
-    page.get_by_role("button", name=re.compile("^Layers of")).first.click()
+    youngest_row(page).get_by_role("button", name=re.compile("^Layers of")).click()
     expect(page.get_by_role("list", name="Layers").first).to_be_visible()
     address = page.url
     assert "sort=node" in address
