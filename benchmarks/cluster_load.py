@@ -39,6 +39,7 @@ from benchmarks.cluster_load_figures import (
     rejections,
 )
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
+from benchmarks.cluster_load_served import Served, served
 from benchmarks.cluster_load_tables import tables
 from pulltrace.kube.access import Access, FixedAccess
 from pulltrace.kube.lease_store import KubeLeaseStore
@@ -75,9 +76,19 @@ class PausableLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return super().time() - self.paused
 
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
-        self.paused += seconds
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Whatever blocks in here has taken no time."""
+        began = super().time()
+        yield
+        self.paused += super().time() - began
+
+
+def stand_still() -> Window:
+    """The time without agents that is measured."""
+    began = time.monotonic()
+    time.sleep(STILL_SECONDS)
+    return Window(began + SETTLE_SECONDS, time.monotonic())
 
 
 @dataclass
@@ -103,21 +114,27 @@ class Scene:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, PausableLoop)
         before, active, still = await asyncio.to_thread(lambda: self.before), [], []
+        counted: tuple[list[Served], list[Served]] = [], []
         left = seconds
         while left > 0:
             length = min(SLICE_SECONDS, left) if alternating else left
             left -= length
+            served_before = await asyncio.to_thread(served, self.control_plane)
+            await asyncio.sleep(SETTLE_SECONDS if alternating else 0)
             began = time.monotonic()
             await asyncio.sleep(length)
             active.append(Window(began, time.monotonic()))
             if alternating:
                 before.pause()
-                loop.pause(STILL_SECONDS)
-                still.append(Window(active[-1].end + SETTLE_SECONDS, time.monotonic()))
+                with loop.still():
+                    served_between = served(self.control_plane)
+                    counted[0].append(served_between.since(served_before))
+                    still.append(stand_still())
+                    counted[1].append(served(self.control_plane).since(served_between))
                 before.resume()
                 await asyncio.sleep(SETTLE_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
-        self.told[key] = await asyncio.to_thread(figures, name, before, active, still, self.records)
+        self.told[key] = await asyncio.to_thread(figures, name, before, active, still, counted, self.records)
         print(self.told[key], flush=True)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 from benchmarks.cluster_load_nodes import Traffic, Write
+from benchmarks.cluster_load_served import Served, together
 from benchmarks.node_cost import cpu_seconds
 from pulltrace.pulls.annotations import PULL_PREFIX, RECENT
 from tests.agent import fleet
@@ -71,6 +72,9 @@ class Figures:
     renewals: Sequence[Sequence[float]]
     quiet_renewals: Sequence[Sequence[float]]
     """While agents stood still."""
+    served: Served
+    """The renewals as the API server counts them."""
+    quiet_served: Served
     cpu_percent: float
     mib: float
     watched: Sequence[float]
@@ -89,6 +93,8 @@ class Figures:
             f"a write takes {text(self.writes)}",
             f"kubelets' renewals with Pulltrace {text(pooled(self.renewals))}"
             + (f", without {text(pooled(self.quiet_renewals))}" if self.quiet_renewals else ""),
+            f"as the API server counts them: {served_text(self.served)}"
+            + (f", without {served_text(self.quiet_served)}" if self.quiet_renewals else ""),
             f"aggregator: {self.cpu_percent:.1f} % of a core, {self.mib:.0f} MiB",
             f"patch to watch {text(self.watched)}; patch to SSE {text(self.streamed)}",
             f"{self.nodes} nodes wrote; half of them after {self.half_after:.1f} s, the last after {self.last_after:.1f} s",
@@ -96,8 +102,15 @@ class Figures:
         return "\n    ".join(lines)
 
 
-def figures(name: str, before: Before, active: Sequence[Window], still: Sequence[Window], records: Path) -> Figures:
-    """What happened while the windows `active` lasted."""
+def figures(
+    name: str,
+    before: Before,
+    active: Sequence[Window],
+    still: Sequence[Window],
+    counted: tuple[Sequence[Served], Sequence[Served]],
+    records: Path,
+) -> Figures:
+    """What happened while the windows `active` lasted; `counted` by the API server in each of them, and in the still ones."""
     traffic, control_plane = before.traffic, before.control_plane
     seconds = sum(window.end - window.begin for window in active)
     writes = [write for write in traffic.writes[before.writes :] if any(window.holds(write.at) for window in active)]
@@ -120,6 +133,8 @@ def figures(name: str, before: Before, active: Sequence[Window], still: Sequence
         writes=[write.lasted for write in writes],
         renewals=within(renewals, active),
         quiet_renewals=within(renewals, still),
+        served=together(counted[0]),
+        quiet_served=together(counted[1]),
         cpu_percent=100 * cpu / seconds,
         mib=resident_mib(before.aggregator),
         watched=watched,
@@ -206,6 +221,10 @@ def text(latency_seconds: Sequence[float]) -> str:
     return "(none)" if isnan(p50) else f"p50 {p50:.1f} p99 {p99:.1f} ms (n={len(latency_seconds)})"
 
 
+def served_text(it: Served) -> str:
+    return f"mean {1000 * it.mean:.1f} p99 {1000 * it.quantile(0.99):.1f} ms (n={it.count:.0f})"
+
+
 def rejections(control_plane: ControlPlane) -> dict[str, int]:
     """Requests that the API server has refused, by priority level."""
     found: dict[str, int] = {}
@@ -225,21 +244,19 @@ class LeaseBytes:
     count: int
     median: int
     most: int
+    """Both without what ended pulls take, which is how many there were within 30 minutes."""
     median_ended: int
-    """Of the median one, what ended pulls take."""
 
 
 def lease_bytes(control_plane: ControlPlane, namespace: str) -> LeaseBytes:
     leases = control_plane.admin.get(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")["items"]
-    every = (lease["metadata"].get("annotations") or {} for lease in leases)
-    sizes = sorted(
-        (
-            sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()),
-            sum(len(value.encode()) for key, value in annotations.items() if key == RECENT),
-        )
-        for annotations in every
-        if sum(key.startswith(PULL_PREFIX) for key in annotations) == 5
-    )
-    if not sizes:
+    running, ended = [], []
+    for lease in leases:
+        annotations = lease["metadata"].get("annotations") or {}
+        if sum(key.startswith(PULL_PREFIX) for key in annotations) == 5:
+            sizes = {key: len(key.encode()) + len(value.encode()) for key, value in annotations.items()}
+            ended.append(sizes.pop(RECENT, 0))
+            running.append(sum(sizes.values()))
+    if not running:
         return LeaseBytes(0, 0, 0, 0)
-    return LeaseBytes(len(sizes), sizes[len(sizes) // 2][0], sizes[-1][0], sizes[len(sizes) // 2][1])
+    return LeaseBytes(len(running), round(median(running)), max(running), round(median(ended)))
