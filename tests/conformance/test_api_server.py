@@ -71,6 +71,19 @@ async def test_merge_patch_changes_only_what_it_names(server: Server) -> None:
     assert lease["metadata"]["annotations"] == {"a": "1", "c": "3"}
 
 
+async def test_fields_are_not_managed_once_that_was_ended(server: Server) -> None:
+    """An empty entry in managedFields ends the book-keeping of who set which field, for later patches too."""
+    await create_lease(server, "node-1")
+    path = leases(server, "node-1")
+
+    ended = await merge(server, path, {"metadata": {"managedFields": [{}], "annotations": {"a": "1"}}})
+    later = await merge(server, path, {"metadata": {"annotations": {"b": "2"}}})
+
+    assert "managedFields" not in ended["metadata"]
+    assert "managedFields" not in later["metadata"]
+    assert later["metadata"]["annotations"] == {"a": "1", "b": "2"}
+
+
 async def test_errors_carry_a_status_and_a_message(server: Server) -> None:
     """Absent is 404, present is 409, a body of an unknown kind is 415, and each says what it is about."""
     await create_lease(server, "node-1")

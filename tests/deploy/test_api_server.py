@@ -300,6 +300,7 @@ async def test_agents_store_works_with_the_agents_rights(cluster: ControlPlane, 
     assert record.annotations == {"pulltrace.io/summary": "idle"}
     assert made["labels"] == LABELS
     assert [owner["kind"] for owner in made["ownerReferences"]] == ["Node"]
+    assert "managedFields" not in made
 
 
 @pytest.mark.parametrize(

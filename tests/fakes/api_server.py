@@ -100,6 +100,7 @@ class FakeApiServer:
         raw = copy.deepcopy(raw)
         metadata = raw.setdefault("metadata", {})
         metadata.setdefault("uid", f"uid-{self._version}")
+        metadata.pop("managedFields", None)  # it keeps none
         key = (resource, metadata.get("namespace", ""), metadata["name"])
         self._version += 1
         metadata["resourceVersion"] = str(self._version)

@@ -46,7 +46,7 @@ async def test_a_write_is_one_request_of_what_changed(server: FakeApiServer, sto
     [seen] = server.seen
     assert (seen.method, seen.headers["Content-Type"]) == ("PATCH", "application/merge-patch+json")
     assert seen.body == {
-        "metadata": {"annotations": {"pulltrace.io/summary": "idle"}},
+        "metadata": {"annotations": {"pulltrace.io/summary": "idle"}, "managedFields": [{}]},
         "spec": {
             "holderIdentity": "agent-x",
             "renewTime": "2023-11-14T22:13:20.000000Z",
