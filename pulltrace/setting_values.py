@@ -8,10 +8,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})")
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})", re.ASCII)
 
 
 def duration_seconds(text: str, least: float, most: float) -> float:
@@ -69,7 +69,7 @@ def level(text: str) -> str:
 
 def path(text: str) -> str:
     path = text.removeprefix("unix://")
-    if not path.startswith("/"):
+    if not path.startswith("/") or not path.isprintable():
         raise ValueError(text)
     return path
 

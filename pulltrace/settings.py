@@ -19,6 +19,9 @@ from pulltrace.errors import UserError
 
 Settings = TypeVar("Settings")
 
+MAX_MESSAGE_CHARACTERS = 300
+MAX_VALUE_CHARACTERS = 100
+
 
 class SettingsError(UserError):
     """A setting that cannot be used."""
@@ -209,7 +212,7 @@ class Demo:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(message)
+        raise SettingsError(_shown(message, MAX_MESSAGE_CHARACTERS))
 
 
 def parser(kind: type[Any], prog: str) -> argparse.ArgumentParser:
@@ -234,8 +237,18 @@ def read(kind: type[Settings], arguments: Sequence[str], environ: Mapping[str, s
         try:
             values[name] = spec.read(text)
         except ValueError:
-            raise SettingsError(f"{source}: {text!r} is not allowed; it takes {spec.allowed}") from None
+            raise SettingsError(f"{source}: {_quoted(text)} is not allowed; it takes {spec.allowed}") from None
     return kind(**values)
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…")
+
+
+def _shown(message: str, limit: int) -> str:
+    """On one line and not endless: argparse repeats what it was given as it is."""
+    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in message[:limit])
+    return line if len(message) <= limit else f"{line}…"
 
 
 def _specs(kind: type[Any]) -> dict[str, _Spec]:

@@ -17,9 +17,11 @@ import orjson
 SOURCE_LABEL = "containerd.io/distribution.source."
 MAX_BLOB_BYTES = 8 * 1024 * 1024
 """Registries refuse manifests above 4 MiB; larger blobs are layers."""
-MAX_LAYERS = 1000
-"""No file system stacks half as many."""
+MAX_ENTRIES = 1000
+"""Layers, or images of an index. No file system stacks half as many, and there are not half as many platforms."""
 MAX_LAYER_BYTES = 2**40
+MAX_DIGEST_CHARACTERS = 160
+"""That of SHA-512 has 135."""
 
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128}")
 
@@ -30,7 +32,6 @@ class LayerSpec:
 
     digest: str
     size_bytes: int
-    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def parse_blob(data: bytes) -> Blob:
         if isinstance(document.get("layers"), list):
             return _manifest(document)
         if isinstance(document.get("manifests"), list):
-            return Index(tuple(_digest(entry) for entry in document["manifests"]))
+            return Index(tuple(map(_digest_of, _few(document["manifests"]))))
         if isinstance(document.get("rootfs"), dict):
-            return Config(tuple(map(str, document["rootfs"].get("diff_ids") or ())))
+            return Config(tuple(map(_digest, _few(document["rootfs"].get("diff_ids") or []))))
     except (ValueError, KeyError, TypeError):
         pass
     return Opaque()
@@ -104,17 +105,24 @@ def repositories(labels: Mapping[str, str]) -> set[str]:
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:
-    entries = document["layers"]
-    if len(entries) > MAX_LAYERS:
-        raise ValueError(len(entries))
-    layers = tuple(LayerSpec(_digest(entry), _size(entry), str(entry.get("mediaType", ""))) for entry in entries)
+    layers = tuple(LayerSpec(_digest_of(entry), _size(entry)) for entry in _few(document["layers"]))
     config = document.get("config")
-    return Manifest(_digest(config) if isinstance(config, dict) else None, layers)
+    return Manifest(_digest_of(config) if isinstance(config, dict) else None, layers)
 
 
-def _digest(entry: dict[str, Any]) -> str:
-    digest = entry["digest"]
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+def _few(entries: list[Any]) -> list[Any]:
+    """As many as an image can have; each of them may be asked for at every look."""
+    if len(entries) > MAX_ENTRIES:
+        raise ValueError(len(entries))
+    return entries
+
+
+def _digest_of(entry: dict[str, Any]) -> str:
+    return _digest(entry["digest"])
+
+
+def _digest(digest: object) -> str:
+    if not isinstance(digest, str) or len(digest) > MAX_DIGEST_CHARACTERS or not _DIGEST.fullmatch(digest):
         raise ValueError(digest)
     return digest
 

@@ -81,8 +81,10 @@ _OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
 _TYPE_BYTES = 32
 """A line begins with its type."""
 
+MAX_NAME_CHARACTERS = 1024
+"""Longer names are nobody's, and kept for as long as their Event."""
 _CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
-_IMAGE = re.compile(r'"([^"\\]+)"')
+_IMAGE = re.compile(rf'"([^"\\]{{1,{MAX_NAME_CHARACTERS}}})"')
 
 
 def worth_reading(line: bytes) -> bool:
@@ -99,24 +101,24 @@ def worth_reading(line: bytes) -> bool:
 def event_record(raw: Raw) -> EventRecord | None:
     """An Event as the API sends it; None for one that is not about an image, and for one that is odd."""
     involved, source = _object(raw.get("involvedObject")), _object(raw.get("source"))
-    namespace, pod = _text(involved.get("namespace")), _text(involved.get("name"))
+    namespace, pod = _name(involved.get("namespace")), _name(involved.get("name"))
     reason, message, at = _text(raw.get("reason")), _text(raw.get("message")), _at(raw)
     kind = _KINDS.get(reason)
     if kind is None or not message.startswith(_BEGINNINGS.get(reason, "")) or not namespace or not pod or at is None:
         return None
-    image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_text(involved.get("fieldPath")))
+    image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_name(involved.get("fieldPath")))
     count = raw.get("count") or _object(raw.get("series")).get("count")
     return EventRecord(
         namespace=sys.intern(namespace),
         pod=pod,
-        pod_uid=_text(involved.get("uid")),
+        pod_uid=_name(involved.get("uid")),
         container=sys.intern(container[1]) if container else None,
         kind=kind,
         image=sys.intern(image[1]) if image else None,
         message=redact(message),
         at=at,
-        count=count if isinstance(count, int) and count > 0 else 1,
-        node=sys.intern(_text(source.get("host"))) or None,
+        count=count if type(count) is int and count > 0 else 1,
+        node=sys.intern(_name(source.get("host"))) or None,
     )
 
 
@@ -139,3 +141,8 @@ def _object(value: Any) -> Raw:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= MAX_NAME_CHARACTERS else ""

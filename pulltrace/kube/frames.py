@@ -27,7 +27,7 @@ def frame(line: bytes) -> tuple[str, Raw]:
     except orjson.JSONDecodeError as error:
         raise ApiUnreachable(f"a line of the watch is not JSON ({one_line(str(error))}): {_start(line)}") from error
     if isinstance(event, dict) and isinstance(raw := event.get("object"), dict):
-        return str(event.get("type")), raw
+        return text_of(event.get("type")), raw
     raise ApiUnreachable(f"a line of the watch is not an event: {_start(line)}")
 
 
@@ -37,7 +37,15 @@ def _start(line: bytes) -> str:
 
 def version_of(raw: Raw) -> str:
     metadata = raw.get("metadata")
-    return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""
+    return text_of(metadata.get("resourceVersion")) if isinstance(metadata, dict) else ""
+
+
+def text_of(value: object) -> str:
+    """A text as it is; empty for anything else.
+
+    NOTE: `str` of what somebody else sent may be as long as they like, and of a list that is 1,000 deep it is a RecursionError.
+    """
+    return value if isinstance(value, str) else ""
 
 
 def version_in(line: bytes) -> str:
@@ -46,10 +54,17 @@ def version_in(line: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+def needed_text(value: object) -> str:
+    """The text that must be here; raises `TypeError` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where a text belongs")
+    return value
+
+
 def page_of(path: str, page: object) -> tuple[Raw, list[Raw]]:
     if isinstance(page, dict) and isinstance(metadata := page.get("metadata"), dict):
         items = page.get("items")
-        if metadata.get("resourceVersion") and (items is None or isinstance(items, list)):
+        if text_of(metadata.get("resourceVersion")) and (items is None or isinstance(items, list)):
             return metadata, items or []
     raise ApiUnreachable(f"{path} was answered with something that is not a list of objects")
 
@@ -60,15 +75,15 @@ def status_error(status: Raw) -> ApiError:
     details = status.get("details")
     after = details.get("retryAfterSeconds") if isinstance(details, dict) else None
     return ApiError(
-        code if isinstance(code, int) else 500,
-        one_line(str(status.get("message") or status.get("reason") or "an error without a message")),
-        float(after) if isinstance(after, int) and after > 0 else None,
+        code if type(code) is int else 500,
+        one_line(text_of(status.get("message")) or text_of(status.get("reason"))) or "an error without a message",
+        float(after) if type(after) is int and after > 0 else None,
     )
 
 
 def unix_seconds(time: object) -> float | None:
     """A Time or MicroTime of the API in Unix seconds; None when there is none, or nothing that is one."""
     try:
-        return datetime.fromisoformat(str(time)).timestamp() if time else None
+        return datetime.fromisoformat(time).timestamp() if time and isinstance(time, str) else None
     except (ValueError, OverflowError):
         return None

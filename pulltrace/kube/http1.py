@@ -18,7 +18,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """Of a body. An object of Kubernetes' has up to 1.5 MiB in etcd; a Lease has 16 KiB."""
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: (.*))?", re.ASCII)
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 _LENGTH = re.compile(r"\d{1,12}", re.ASCII)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?\r\n")
 _NO_BODY = (204, 304)
@@ -63,15 +63,17 @@ async def read_answer(stream: asyncio.StreamReader) -> Answer:
             break  # all before it is "wait" (100) or "by the way" (103)
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
     reusable = version == 1 and "close" not in headers.get("connection", "").lower()
+    if coding is not None and length is not None:
+        _refuse("both a length and a transfer encoding")  # which of them holds is what smugglers live on
     if status in _NO_BODY:
         body = b""
     elif coding is not None:
         if coding.lower() != "chunked":
-            _refuse(f"a transfer encoding {coding!r}")
+            _refuse(f"a transfer encoding {coding[:40]!r}")
         body = await _chunks(stream)
     elif length is not None:
         if not _LENGTH.fullmatch(length):
-            _refuse(f"a length of {length!r}")
+            _refuse(f"a length of {length[:40]!r}")
         body = await _exactly(stream, int(length))
     else:
         body, reusable = await _until_the_end(stream), False

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from kubernetes.aio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from pulltrace.kube.access import TOKEN_SECONDS, Access
 from pulltrace.kube.errors import ConnectError, one_line
+from pulltrace.pulls.redaction import redact
 
 REFUSED_SECONDS = 10.0
 """After a 401, plugins and identity providers are not asked more often than this."""
@@ -101,9 +103,9 @@ class Kubeconfig:
             certificate_file=settings.cert_file,
             key_file=settings.key_file,
             verify=settings.verify_ssl,
-            server_name=settings.tls_server_name,
-            proxy=settings.proxy,
-            namespace=self._loader.current_context["context"].get("namespace"),
+            server_name=_text(settings.tls_server_name),
+            proxy=_text(settings.proxy),
+            namespace=_text(self._loader.current_context["context"].get("namespace")),
         )
 
     def _read_files(self) -> Any:
@@ -116,5 +118,15 @@ class Kubeconfig:
         return KubeConfigLoader(config_dict=merged, config_base_path=None)  # type: ignore[no-untyped-call]
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
 def _describe(error: Exception) -> str:
-    return one_line(str(error)) or type(error).__name__
+    """What is wrong, without what stands in the file: that may be a token.
+
+    NOTE: yaml shows the line, and the library the whole user that lacks something.
+    """
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return one_line(f"{error.problem or error.context} in line {error.problem_mark.line + 1}")
+    return redact(one_line(str(error).partition("{")[0])) or type(error).__name__

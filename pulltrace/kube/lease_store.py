@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.frames import Raw, unix_seconds
+from pulltrace.kube.frames import Raw, needed_text, text_of, unix_seconds
 from pulltrace.kube.leases import LeasePatch, LeaseRecord, is_ours
 from pulltrace.kube.requesting import MERGE_PATCH, Requesting
 
@@ -133,13 +133,15 @@ def lease_record(raw: Raw) -> LeaseRecord:
     """A Lease as the API sends it. Whoever may write Leases wrote it: of its values only the form is certain."""
     metadata: Mapping[str, Any] = raw["metadata"]
     spec: Mapping[str, Any] = raw.get("spec") or {}
+    annotations: Mapping[str, Any] = metadata.get("annotations") or {}
+    duration_seconds = spec.get("leaseDurationSeconds")
     return LeaseRecord(
-        name=metadata["name"],
-        annotations={key: value for key, value in (metadata.get("annotations") or {}).items() if is_ours(key)},
-        holder=spec.get("holderIdentity"),
+        name=needed_text(metadata["name"]),
+        annotations={key: value for key, value in annotations.items() if is_ours(key) and isinstance(value, str)},
+        holder=text_of(spec.get("holderIdentity")) or None,
         renewed_at=unix_seconds(spec.get("renewTime")),
-        duration_seconds=spec.get("leaseDurationSeconds"),
-        version=metadata.get("resourceVersion") or "",
+        duration_seconds=duration_seconds if type(duration_seconds) is int and duration_seconds > 0 else None,
+        version=text_of(metadata.get("resourceVersion")),
     )
 
 

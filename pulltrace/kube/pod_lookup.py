@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pulltrace.kube.backoff import Timing
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.frames import Raw, page_of
+from pulltrace.kube.frames import Raw, page_of, text_of
 from pulltrace.kube.namespaces import in_namespace
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.requesting import Requesting
@@ -117,7 +117,7 @@ class KubePodLookup:
             for workload, ready in _counted(items):
                 pods[workload] += 1
                 with_images[workload] += ready
-            token = str(metadata.get("continue") or "")
+            token = text_of(metadata.get("continue"))
             if not token:
                 break
             params["continue"] = token

@@ -17,15 +17,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Protocol
 
-from pulltrace.kube.frames import Raw, unix_seconds
+from pulltrace.kube.frames import Raw, needed_text, unix_seconds
 from pulltrace.kube.leases import WatchEvent
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED
-from pulltrace.pulls.redaction import redact
+from pulltrace.pulls.redaction import READ_CHARACTERS, redact
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
 from pulltrace.pulls.workloads import workload_of
 
 PODS_PATH = "/api/v1/pods"
+MAX_IMAGE_CHARACTERS = 1024
+"""Twice what a registry's name, repository, tag and digest may have together."""
+MAX_REASON_CHARACTERS = 128
 
 IMAGE_REASONS = (
     frozenset(
@@ -96,7 +99,7 @@ class PodWatching(Protocol):
 
 def pod_key(raw: Raw) -> str:
     metadata = raw["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}"
+    return f"{needed_text(metadata['namespace'])}/{needed_text(metadata['name'])}"
 
 
 def pod_record(raw: Raw) -> PodRecord:
@@ -106,8 +109,8 @@ def pod_record(raw: Raw) -> PodRecord:
     return PodRecord(
         # Names, images and reasons come again with every pod of a Deployment: keep one copy of each.
         namespace=sys.intern(metadata["namespace"]),
-        name=metadata["name"],
-        uid=metadata["uid"],
+        name=needed_text(metadata["name"]),
+        uid=needed_text(metadata["uid"]),
         node=sys.intern(raw["spec"].get("nodeName") or ""),
         workload=_workload(metadata),
         started_at=unix_seconds(status.get("startTime")),
@@ -123,8 +126,12 @@ def image_waits(raw: Raw) -> tuple[ImageWait, ...]:
 
 def _workload(metadata: Raw) -> Workload:
     owners = metadata.get("ownerReferences") or ()
-    owner = next(((one["kind"], one["name"]) for one in owners if one.get("controller")), None)
+    owner = next((_kind_and_name(one) for one in owners if one.get("controller")), None)
     return _one_copy(workload_of(metadata["namespace"], metadata["name"], metadata.get("labels") or {}, owner))
+
+
+def _kind_and_name(owner: Raw) -> tuple[str, str]:
+    return needed_text(owner["kind"]), needed_text(owner["name"])
 
 
 @lru_cache(maxsize=4096)
@@ -156,10 +163,10 @@ def _volume_waits(spec: Raw, statuses: list[Raw]) -> Iterator[ImageWait]:
     early = not any(_has_image(status) for status in statuses)
     failing = [waiting for status in statuses if (waiting := _waiting(status)).get("reason") in PULL_FAILED]
     for volume in spec.get("volumes") or ():
-        if reference := (volume.get("image") or {}).get("reference"):
+        if reference := _image(needed_text((volume.get("image") or {}).get("reference") or "")):
             failure = next((one for one in failing if _names(one, reference)), None)
             if early or failure is not None:
-                yield _image_wait(volume["name"], reference, Role.VOLUME, failure or {})
+                yield _image_wait(needed_text(volume["name"]), reference, Role.VOLUME, failure or {})
 
 
 def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...]) -> ImageWait | None:
@@ -168,18 +175,27 @@ def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...
     # A container that is made again (its image was changed, or is always pulled) still shows the image of before.
     if reason not in PULL_FAILED and (_has_image(status) or reason not in IMAGE_REASONS):
         return None
-    image = container.get("image") or ""
+    image = _image(needed_text(container.get("image") or ""))
     if reason in PULL_FAILED and any(volume.reason and _names(waiting, volume.image) for volume in volumes):
         if _has_image(status):
             return None
         waiting = {}  # that is the failure of the volume: nobody has asked for this image yet
     if role is Role.INIT and container.get("restartPolicy") == "Always":
         role = Role.SIDECAR
-    return _image_wait(container["name"], image, role, waiting)
+    return _image_wait(needed_text(container["name"]), image, role, waiting)
 
 
-def _image_wait(name: str, image: str, role: Role, waiting: Mapping[str, str]) -> ImageWait:
-    return _shared_wait(name, image, role, waiting.get("reason") or None, waiting.get("message") or None)
+def _image(name: str) -> str:
+    """A pod may name an image of a MiB, which no registry has; it is kept for as long as the pod, and beyond in caches."""
+    return name[:MAX_IMAGE_CHARACTERS]
+
+
+def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
+    reason, message = needed_text(waiting.get("reason") or ""), needed_text(waiting.get("message") or "")
+    # One character more than is read tells that there were more.
+    return _shared_wait(
+        name, image, role, reason[:MAX_REASON_CHARACTERS] or None, message[: READ_CHARACTERS + 1] or None
+    )
 
 
 @lru_cache(maxsize=2048)

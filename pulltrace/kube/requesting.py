@@ -17,6 +17,7 @@ import orjson
 from pulltrace import __version__
 from pulltrace.kube.access import Access, AccessSource
 from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
+from pulltrace.kube.frames import text_of
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -25,6 +26,8 @@ HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON}
 """Of every request."""
 
 REQUEST_SECONDS = 10.0
+MAX_DIGITS = 9
+"""Of the seconds in a Retry-After; more of them are no wait that anybody means."""
 
 Params: TypeAlias = Mapping[str, str]
 
@@ -95,12 +98,12 @@ def error_of(status: int, phrase: str | None, retry_after: str | None, raw: byte
     reason = ""
     try:
         told = orjson.loads(raw)
-        reason = str(told.get("message") or told.get("reason") or "") if isinstance(told, dict) else ""
+        reason = text_of(told.get("message")) or text_of(told.get("reason")) if isinstance(told, dict) else ""
     except orjson.JSONDecodeError:
         reason = raw.decode("utf-8", "replace")
     after = (retry_after or "").strip()
     return ApiError(
         status,
-        one_line(reason) or phrase or "no reason given",
-        float(after) if after.isascii() and after.isdigit() else None,
+        one_line(reason) or one_line(phrase or "") or "no reason given",
+        float(after) if after.isascii() and after.isdigit() and len(after) <= MAX_DIGITS else None,
     )

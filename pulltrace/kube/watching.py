@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.frames import Raw, frame, page_of, status_error, version_in, version_of
+from pulltrace.kube.frames import Raw, frame, needed_text, page_of, status_error, text_of, version_in, version_of
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
 
 PAGE_ITEMS = 500
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 def name_of(raw: Raw) -> str:
     """The key of an object that is alone in its namespace's watch."""
-    return str(raw["metadata"]["name"])
+    return needed_text(raw["metadata"]["name"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class Watch(Generic[Item]):
             _, page = await self._api.request("GET", self._resource.path, params=params, timeout_seconds=LIST_SECONDS)
             metadata, raw_items = page_of(self._resource.path, page)
             items.extend(item for raw in raw_items if (item := self._read(self._resource.parse, raw)) is not None)
-            token = str(metadata.get("continue") or "")
+            token = text_of(metadata.get("continue"))
             if not token:
                 self._has_listed = True
                 self.health.synced = True

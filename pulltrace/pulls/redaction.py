@@ -25,9 +25,18 @@ _HARMLESS = frozenset({"ns", "scope", "service"})
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
-        # {"auth": "…"}, as it is in a docker configuration, and once more in quotes: {\"auth\": \"…\"}
+        # {"auth": "…"}, as it is in a docker configuration
         (rf"(\"{_KEYS}\"\s?:\s?\")(?:[^\"\\]|\\.)*", rf"\1{HIDDEN}"),
-        (rf"(\\\"{_KEYS}\\\"\s?:\s?\\\")[^\"]*", rf"\1{HIDDEN}\\"),
+        # and in quotes once more, or several times: {\"auth\": \"…\"}, where a quote within has more backslashes
+        (
+            rf"((\\{{1,15}})\"{_KEYS}\2\"\s?:\s?\2\")(?:[^\"\\]++|\2\\++\"|\\++(?![\"\\]))*+",
+            rf"\1{HIDDEN}",
+        ),
+        # password: …, as in YAML and in what Go prints of a structure; not the tag of an image that is called so
+        (
+            r"((?:x-registry-auth|(?<![\w./-])\w{0,24}(?:passw(?:or)?d|identitytoken))[\"']?\s?:\s?[\"']?)[^\s\"',;})\]]+",
+            rf"\1{HIDDEN}",
+        ),
         # Authorization: Bearer …
         # (not what containerd writes: "may require authorization: server message: …")
         (r"(authorization[\"']?\s?[:=]\s?[\"']?(?:bearer|basic|digest|token)\s)[^\s\"',;]+", rf"\1{HIDDEN}"),

@@ -18,6 +18,7 @@ _POLICY = (
     b"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HTTP_VERSIONS = {"1.0", "1.1"}
 SECURITY_HEADERS: tuple[Header, ...] = (
     (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
@@ -26,7 +27,7 @@ SECURITY_HEADERS: tuple[Header, ...] = (
 
 
 def secured(application: Application) -> Application:
-    """The same application, with the security headers on every answer."""
+    """The same application, with the security headers on every answer; it is asked in a version of HTTP that it knows."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
@@ -34,9 +35,15 @@ def secured(application: Application) -> Application:
                 message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
             await send(message)
 
-        await application(scope, receive, send_with_headers)
+        await application(_understood(scope), receive, send_with_headers)
 
     return with_headers
+
+
+def _understood(scope: Scope) -> Scope:
+    """HTTP/1.2 and later are answered as 1.1, as RFC 9110 (2.5) says; Falcon raises an error for them."""
+    known = scope["type"] != "http" or scope["http_version"] in _HTTP_VERSIONS
+    return scope if known else {**scope, "http_version": "1.1"}
 
 
 async def respond(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 CONNECTION = "connection"
@@ -52,6 +53,19 @@ class Connection(H11Protocol):
             self._forget_reading()
         elif self._reading is None:
             self._reading = self.loop.call_later(self.header_seconds, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP any more is answered, or cut off in the middle of an answer; and the application, which may know
+        nothing of it yet, is told that the peer has left. Else each such request would be a stack trace in the log.
+        """
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def pause_writing(self) -> None:
         super().pause_writing()

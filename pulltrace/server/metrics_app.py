@@ -10,7 +10,7 @@ thread: with 20,000 series that takes a quarter of a second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import falcon.asgi
 from prometheus_client import CollectorRegistry
@@ -41,12 +41,23 @@ class _Page:
         self._writing = asyncio.Lock()
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        encode, content_type = choose_encoder(request.get_header("Accept", default=""))
+        encode, content_type = encoder_for(request.get_header("Accept", default=""))
         async with self._writing:
             response.data = await asyncio.to_thread(encode, _Collected(self._registry.collect()))
         response.content_type = content_type
 
     on_head = on_get
+
+
+def encoder_for(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """How the page is written for who accepts this, and its content type.
+
+    NOTE: the library (0.26) raises TypeError for a version that is no number; such a client gets the usual format.
+    """
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 def create_metrics_app(

@@ -1,0 +1,53 @@
+"""Kubeconfig files."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from pulltrace.kube.access import Access
+from pulltrace.kube.errors import ConnectError
+from pulltrace.kube.kubeconfig import Kubeconfig
+from tests.fuzz.properties import is_line
+from tests.fuzz.texts import SECRET
+
+PROBLEM_CHARACTERS = 500
+RUNS_OR_READS = ("exec", "auth-provider", "cmd-path", "tokenFile")
+"""What names programs and files: mutated names of those are not tried on the machine of whoever runs this."""
+
+
+def check(data: bytes) -> None:
+    """Any file gives an access with fields of their types, or `ConnectError` on one line, which says no secret."""
+    if _runs_something(data):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config"
+        path.write_bytes(data)
+        try:
+            access = asyncio.run(Kubeconfig(str(path)).access())
+        except ConnectError as error:
+            problem = str(error).replace(folder, "")
+        else:
+            problem = repr(access)
+            _has_its_types(access)
+        is_line(problem, PROBLEM_CHARACTERS)
+        assert SECRET not in problem
+
+
+def _has_its_types(access: Access) -> None:
+    assert isinstance(access.base_url, str)
+    assert isinstance(access.verify, bool)
+    for text in (access.authorization, access.server_name, access.proxy, access.namespace):
+        assert text is None or isinstance(text, str)
+
+
+def _runs_something(data: bytes) -> bool:
+    text = data.decode("utf-8", "replace")
+    try:
+        text += str(yaml.safe_load(data))
+    except Exception:
+        pass
+    return any(word in text for word in RUNS_OR_READS)

@@ -1,0 +1,73 @@
+"""Objects of Kubernetes that others write: Pods, Events, Status."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple
+
+from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.events import EventRecord, event_record
+from pulltrace.kube.frames import status_error
+from pulltrace.kube.pod_lookup import _counted, _read
+from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.requesting import error_of
+from pulltrace.pulls.annotation_values import MAX_TEXT
+from tests.fuzz.properties import is_line, json_of
+from tests.fuzz.texts import is_message
+
+REASON_CHARACTERS = 300
+
+
+def check_pod(data: bytes) -> None:
+    """A Pod is read, with every field of its type and of bounded size, or is said to be none."""
+    raw = json_of(data)
+    try:
+        is_pod(_read(raw)[0])
+        for workload, _ in _counted([raw]):
+            assert hash(workload)
+    except ApiUnreachable as error:
+        is_line(str(error), REASON_CHARACTERS)
+
+
+def is_pod(pod: PodRecord) -> None:
+    for text in (pod.namespace, pod.name, pod.uid, pod.node, *astuple(pod.workload)):
+        assert isinstance(text, str)
+    assert pod.started_at is None or math.isfinite(pod.started_at)
+    for wait in pod.waiting:
+        assert isinstance(wait.name, str)
+        assert isinstance(wait.image, str)
+        assert isinstance(wait.reason, str | None)
+        assert max(len(wait.image), len(wait.reason or "")) <= MAX_TEXT
+        if wait.message is not None:
+            is_message(wait.message)
+
+
+def check_event(data: bytes) -> None:
+    """An Event is read or left out, and never an error."""
+    raw = json_of(data)
+    if isinstance(raw, dict) and (event := event_record(raw)) is not None:
+        is_event(event)
+
+
+def is_event(event: EventRecord) -> None:
+    for text in (event.namespace, event.pod, event.pod_uid, event.container or "", event.image or "", event.node or ""):
+        assert isinstance(text, str)
+        assert len(text) <= MAX_TEXT
+    is_message(event.message)
+    assert math.isfinite(event.at)
+    assert type(event.count) is int
+    assert event.count > 0
+
+
+def check_status(data: bytes) -> None:
+    """What an answer that is no success says (a first line for Retry-After, then the body) is one line and a finite wait."""
+    after, _, body = data.partition(b"\n")
+    error = error_of(503, "Service Unavailable", after.decode("latin-1"), body)
+    is_line(error.reason, REASON_CHARACTERS)
+    assert error.retry_after_seconds is None or math.isfinite(error.retry_after_seconds)
+    raw = json_of(body)
+    if isinstance(raw, dict):
+        error = status_error(raw)
+        is_line(error.reason, REASON_CHARACTERS)
+        assert type(error.status) is int
+        assert error.retry_after_seconds is None or math.isfinite(error.retry_after_seconds)

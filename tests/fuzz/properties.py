@@ -1,0 +1,95 @@
+"""What must hold of everything that is made of foreign bytes, in small pieces."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Coroutine
+from typing import Any
+
+import orjson
+
+from pulltrace.pulls.annotation_values import LAST_START, MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_TEXT
+from pulltrace.pulls.model import Layer, Pull
+
+DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Kinds of characters that are not seen, end a line, turn the direction of text, or that no encoder takes."""
+
+
+def honest(text: str) -> bool:
+    """Whether a reader sees what is there."""
+    return not any(unicodedata.category(character) in DECEIVING for character in text)
+
+
+def is_line(text: str, limit: int) -> None:
+    """One printable line, and not endless: what may go into a log, or to a person."""
+    assert text.isprintable()
+    assert len(text) <= limit
+
+
+def is_name(text: object) -> None:
+    """A name as it may be shown: not empty, not endless, nothing that deceives, no markup."""
+    assert isinstance(text, str)
+    assert 0 < len(text) <= MAX_TEXT
+    assert honest(text)
+    assert not set("<>") & set(text)
+
+
+def is_count(value: object) -> None:
+    assert type(value) is int
+    assert 0 <= value < MAX_BYTES
+
+
+def is_time(value: float | None) -> None:
+    assert value is None or (math.isfinite(value) and 0 <= value <= LAST_START + MAX_SECONDS)
+
+
+def is_pull(pull: Pull) -> None:
+    """Every field is within the range that docs/lease-format.md gives it."""
+    assert len(pull.id) == 12
+    assert set(pull.id) <= set("0123456789abcdef")
+    for moment in (pull.started_at, pull.progressed_at, pull.ended_at, pull.seconds_left):
+        is_time(moment)
+    assert len(pull.names) <= MAX_NAMES
+    assert len(pull.repositories) <= MAX_NAMES
+    for name in (*pull.names, *pull.repositories):
+        is_name(name)
+    assert pull.error is None or (honest(pull.error) and len(pull.error) <= MAX_TEXT)
+    for count in (pull.downloaded_bytes, pull.cached_bytes, pull.lazy_bytes, pull.unpacked_bytes):
+        is_count(count)
+    if pull.total_bytes is not None:
+        is_count(pull.total_bytes)
+        assert pull.downloaded_bytes <= pull.total_bytes
+    assert math.isfinite(pull.bytes_per_second)
+    assert 0 <= pull.bytes_per_second < MAX_BYTES
+    if pull.seconds_left_range is not None:
+        assert 0 <= pull.seconds_left_range[0] <= pull.seconds_left_range[1] <= MAX_SECONDS
+    is_count(pull.layer_count)
+    is_count(pull.layers_done)
+    assert len(pull.layers) <= MAX_LAYERS
+    for layer in pull.layers:
+        is_layer(layer)
+
+
+def is_layer(layer: Layer) -> None:
+    is_count(layer.size_bytes)
+    assert 0 <= layer.downloaded_bytes <= layer.size_bytes
+    assert layer.digest.startswith("sha256:")
+    assert honest(layer.digest)
+
+
+def json_of(data: bytes) -> Any:
+    """What our reader makes of it; None for what is no JSON, which is the business of whoever reads from the wire."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def drive(work: Coroutine[Any, Any, None]) -> None:
+    """Runs what waits for nothing but its turn, to its end, without an event loop for each of thousands."""
+    try:
+        while True:
+            work.send(None)
+    except StopIteration:
+        pass

@@ -1,0 +1,82 @@
+"""Words of a request that are read for their meaning: query strings, cursors, event ids, addresses, media types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
+
+import falcon
+import orjson
+
+from pulltrace.pulls.model import Phase
+from pulltrace.server import paging, problems, wait
+from pulltrace.server.event_ids import MAX_DIGITS, sequence_of
+from pulltrace.server.filters import OF_PODS, OF_PULLS, Filters
+from pulltrace.server.metrics_app import encoder_for
+from pulltrace.server.paging import Place, Row
+from pulltrace.server.peers import peer_of
+from tests.server.views import NOW, pod, view
+
+PULLS = [
+    *(view(f"{number:012x}", started_at=NOW + number) for number in range(3)),
+    view("f" * 12, Phase.FAILED, ended_at=NOW),
+]
+PODS = [pod(f"web-{number}") for number in range(3)]
+PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+ANSWER_CHARACTERS = 4096
+
+
+def check_query(data: bytes) -> None:
+    """A query string is read, or answered 400 with a short problem; pages of what it asks for follow each other to the end."""
+    text = data.decode("latin-1")
+    _page(text, {**OF_PULLS, **paging.QUERY}, PULLS, paging.place_of_pull, Filters.fit_pull)
+    _page(text, {**OF_PODS, **paging.QUERY}, PODS, paging.place_of_pod, Filters.fit_pod)
+    try:
+        query = problems.read_query(text, wait.QUERY)
+        wait._target(query)
+        assert 0 <= wait._timeout_seconds(query) <= wait.MAX_SECONDS
+    except falcon.HTTPBadRequest as error:
+        _is_short(error)
+
+
+def _page(
+    text: str,
+    allowed: Mapping[str, Sequence[str]],
+    rows: Sequence[Row],
+    place: Callable[[Row], Place],
+    fit: Callable[[Filters, Row], bool],
+) -> None:
+    try:
+        query = problems.read_query(text, allowed)
+        filters = Filters.of(query)
+        fitting = [row for row in rows if fit(filters, row)]
+        shown, cursor = paging.page(fitting, place, query)
+    except falcon.HTTPBadRequest as error:
+        _is_short(error)
+        return
+    while cursor is not None:
+        more, cursor = paging.page(fitting, place, {**query, "cursor": (cursor,)})
+        assert more
+        shown += more
+    assert len(shown) <= len(fitting)
+    assert [place(row) for row in shown] == sorted(place(row) for row in shown)
+
+
+def _is_short(error: falcon.HTTPBadRequest) -> None:
+    document = problems.document(error)
+    assert orjson.loads(document)["status"] == 400
+    assert len(document) <= ANSWER_CHARACTERS
+
+
+def check_header(data: bytes) -> None:
+    """Of a header's value, an event id is one that this process gave, an address is one or is not known, and a media type
+    that nobody serves is answered with the usual one.
+    """
+    text = data.decode("latin-1")
+    sequence = sequence_of(text)
+    assert sequence is None or 0 <= sequence < 10**MAX_DIGITS
+    for client in (("10.0.0.1", 1), (text, 1), None):
+        address = peer_of({"client": client, "headers": [(b"x-forwarded-for", data)]}, PROXIES)
+        if address:
+            ip_network(address)
+    assert encoder_for(text)[1].startswith(("text/plain", "application/openmetrics-text"))

@@ -1,0 +1,97 @@
+"""Requests, as bytes on a connection to the aggregator."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import logging
+import re
+import shutil
+import tempfile
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from pulltrace.server.app import create_app
+from pulltrace.server.connection import Connection
+from tests.fakes.pull_source import FakePullSource
+from tests.server.peer import Peer
+from tests.server.views import pod, view
+
+TURNS = 60
+"""So many turns of the event loop are more than any answer needs that waits for nothing."""
+STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ", re.MULTILINE)
+
+
+class _Client(Peer):
+    """The other end, behind a proxy that is trusted."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("10.0.0.1", 1234) if name == "peername" else default
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self._protocol = protocol
+
+    def pause_reading(self) -> None:
+        pass
+
+
+class _Errors(logging.Handler):
+    """What the server has to say of requests that it could not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record.getMessage())
+
+
+def check(data: bytes) -> None:
+    """Any bytes are answered, by something that is no failure of the server (5xx), or are no whole request yet; nothing of them
+    becomes a header of an answer, and what is kept of them is bounded.
+    """
+    errors = _Errors()
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "falcon", "asyncio", "pulltrace")]
+    for logger in loggers:
+        logger.addHandler(errors)
+    try:
+        answers = asyncio.run(_answers(data))
+    finally:
+        for logger in loggers:
+            logger.removeHandler(errors)
+    assert errors.seen == []
+    statuses = [int(status) for status in STATUS.findall(answers)]
+    assert all(status < 500 for status in statuses)
+    assert not re.search(rb"\r\nx-injected", answers, re.IGNORECASE)
+
+
+@functools.cache
+def _page() -> Path:
+    """The folder of a web UI, for as long as this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix="pulltrace-fuzz-"))
+    atexit.register(shutil.rmtree, folder)
+    (folder / "index.html").write_text("<!doctype html>")
+    return folder
+
+
+async def _answers(data: bytes) -> bytes:
+    source = FakePullSource(view(), pod())
+    app = create_app(source, proxies=[ip_network("10.0.0.0/8")], static_folder=_page())
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
+    connection, client = Connection(config, ServerState(), {}), _Client()
+    client.plays(connection)
+    for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+        if part and not client.is_closing():
+            connection.data_received(part)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+    if not client.is_closing():
+        client.leave()
+    source.close()
+    return client.take()

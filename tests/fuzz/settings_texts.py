@@ -1,0 +1,43 @@
+"""Flags and PULLTRACE_* variables."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from pulltrace import settings
+from tests.fuzz.properties import is_line, json_of
+
+KINDS: dict[str, type[Any]] = {
+    "agent": settings.Agent,
+    "aggregator": settings.Aggregator,
+    "standalone": settings.Standalone,
+    "demo": settings.Demo,
+}
+PROBLEM_CHARACTERS = 500
+
+
+def check(data: bytes) -> None:
+    """Settings (`kind`, `arguments`, `environ` of a JSON object) are read, or refused on one line that names the setting,
+    the value and what is allowed.
+    """
+    given = json_of(data)
+    if not isinstance(given, dict) or not isinstance(kind := given.get("kind"), str) or kind not in KINDS:
+        return
+    arguments, environ = given.get("arguments"), given.get("environ")
+    if not isinstance(arguments, list) or not isinstance(environ, dict):
+        return
+    arguments = [each for each in arguments if isinstance(each, str) and each != "--help" and not each.startswith("-h")]
+    environ = {key: value for key, value in environ.items() if isinstance(value, str)}
+    try:
+        read = settings.read(KINDS[kind], arguments, environ, "pulltrace")
+    except settings.SettingsError as error:
+        is_line(str(error), PROBLEM_CHARACTERS)
+        return
+    for name, value in asdict(read).items():
+        assert value is not None or name == "report_interval"
+        assert not isinstance(value, float) or (math.isfinite(value) and 0 <= value <= 24 * 3600)
+        if isinstance(value, str) and name != "kubeconfig":
+            assert value == "" or value.isprintable()
+            assert value.isascii() or name == "containerd_socket"

@@ -1,0 +1,43 @@
+"""The properties of every decoder of foreign bytes: for each sample that is kept, and for some inputs made of them.
+
+`make fuzz` tries many more (`tests/fuzz/__main__.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.kinds import CORPUS, KINDS, Kind
+
+EXAMPLES = 40
+SAMPLES = [pytest.param(kind, path, id=f"{kind.name}/{path.name}") for kind in KINDS for path in kind.samples]
+
+
+@pytest.mark.parametrize(("kind", "path"), SAMPLES)
+def test_sample(kind: Kind, path: Path) -> None:
+    """What was found once, and what is real, has the properties of its kind."""
+    kind.check(path.read_bytes())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_made_input(kind: Kind) -> None:
+    """What is made of the samples has them too."""
+
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=False))
+    def holds(chance: Random) -> None:
+        data = kind.input(chance)
+        note(f"input: {data!r}")
+        kind.check(data)
+
+    holds()
+
+
+def test_every_folder_is_of_a_kind() -> None:
+    """No sample lies where nobody reads it."""
+    assert {path.name for path in CORPUS.iterdir()} == {kind.name for kind in KINDS}

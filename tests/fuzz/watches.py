@@ -1,0 +1,107 @@
+"""Lists and watches: lines and pages as an API server sends them, or whatever stands between it and us."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from pulltrace.kube import event_watch, pod_watch
+from pulltrace.kube.backoff import Timing
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.events import EventRecord
+from pulltrace.kube.lease_watch import KubeLeaseWatch
+from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
+from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.requesting import Params, decoded
+from pulltrace.kube.watching import Resource, Watch
+from tests.fuzz.leases import is_record
+from tests.fuzz.objects import is_event, is_pod
+from tests.fuzz.properties import drive, is_line
+
+EMPTY = b'{"metadata": {"resourceVersion": "1"}, "items": null}'
+PROBLEM_CHARACTERS = 700
+
+
+class _Said(BaseException):
+    """The server has said all."""
+
+
+class _Server(Connection):
+    """A connection on which one list and one watch are answered with given bytes."""
+
+    def __init__(self, page: bytes, lines: list[bytes]) -> None:
+        self._page: bytes | None = page
+        self._lines: list[bytes] | None = lines
+
+    async def request(self, method: str, path: str, **_: Any) -> tuple[int, Any]:
+        if self._page is None:
+            raise _Said
+        page, self._page = self._page, None
+        return 200, decoded(f"{method} {path}", page, "application/json")
+
+    async def stream(
+        self, path: str, params: Params, read_timeout_seconds: float = 60.0
+    ) -> AsyncGenerator[bytes, None]:
+        if self._lines is None:
+            raise _Said
+        lines, self._lines = self._lines, None
+        for line in lines:
+            if line:
+                yield line
+
+
+def check_lines(data: bytes) -> None:
+    """No line ends a watch: each is an event of sound records, is left out, or is a broken connection that is tried again,
+    and what is said of that is one line.
+    """
+    _follow(EMPTY, data.split(b"\n"))
+
+
+def check_page(data: bytes) -> None:
+    """The same for a list: what is in it that is no such object is left out, and what is no list is asked for again."""
+    _follow(data, [])
+
+
+def _follow(page: bytes, lines: list[bytes]) -> None:
+    leases = KubeLeaseWatch(_Server(page, lines), "pulltrace")._resource
+    for resource in (leases, pod_watch._RESOURCE, event_watch._RESOURCE):
+        drive(_watched(resource, page, lines))
+
+
+async def _watched(resource: Resource[Any], page: bytes, lines: list[bytes]) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    timing = Timing(monotonic=lambda: 0.0, sleep=sleep, uniform=lambda low, high: high)
+    watch = Watch(_Server(page, lines), resource, timing=timing)
+    try:
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                match event:
+                    case Listed(items):
+                        for item in items:
+                            _is_sound(item)
+                    case Put(item):
+                        _is_sound(item)
+                    case Gone(key):
+                        assert isinstance(key, str)
+    except _Said:
+        pass
+    assert all(0 < seconds <= 150 for seconds in waits)
+    if watch.health.problem is not None:
+        is_line(watch.health.problem, PROBLEM_CHARACTERS)
+
+
+def _is_sound(item: object) -> None:
+    match item:
+        case LeaseRecord():
+            is_record(item)
+        case PodRecord():
+            is_pod(item)
+        case EventRecord():
+            is_event(item)
+        case _:
+            raise AssertionError(item)
