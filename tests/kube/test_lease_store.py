@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, ApiUnreachable
@@ -143,14 +141,6 @@ async def test_labels_that_may_not_be_set_do_not_fail_the_write(
 def test_times_have_six_digits() -> None:
     """Also a whole second, which other clients fail to read otherwise."""
     assert micro_time(0) == "1970-01-01T00:00:00.000000Z"
-
-
-@given(st.text() | st.integers() | st.none() | st.just("9999-12-31T23:59:59.999999-23:59"))
-def test_any_renew_time_is_read_or_left_out(renew_time: object) -> None:
-    """A time that is none does not cost the record."""
-    raw: dict[str, Any] = {"metadata": {"name": "node-1"}, "spec": {"renewTime": renew_time}}
-
-    assert isinstance(lease_record(raw).renewed_at, float | None)
 
 
 def test_a_bare_lease_is_a_record() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulltrace.pulls.redaction import LONGEST_MESSAGE_BYTES, redact
+from tests.fuzz.secrets import SHAPES
 
 WORD = string.ascii_letters + string.digits
 SECRETS = st.text(WORD + "._~+-", min_size=12, max_size=60).map(lambda text: f"Zq9{text}")
@@ -26,28 +27,6 @@ def jwt(secret: str) -> str:
 
 def configuration(secret: str) -> str:
     return json.dumps({"auths": {"registry.test": {"username": "me", "password": secret, "auth": secret}}})
-
-
-SHAPES = [
-    "Get https://user:{}@registry.test/v2/: dial tcp: no such host",
-    "Get https://{}@registry.test/v2/",
-    "proxyconnect tcp: http://proxy.test/http://user:{}@registry.test",
-    "Authorization: Bearer {}",
-    'Authorization: "Basic {}"',
-    "authorization={}",
-    '"Authorization": "Bearer {}"',
-    "sent Bearer {} to the registry",
-    "GET https://s3.test/blob?X-Amz-Algorithm=A&X-Amz-Signature={}&x=1: 403 Forbidden",
-    "https://account.blob.core.windows.net/x?sv=2024&sig={}",
-    "https://auth.docker.io/token?account=me&access_token={}",
-    "access_token={}&scope=pull",
-    "refresh_token='{}'",
-    "password={};",
-    "AWSAccessKeyId=x&Signature={}",
-    'body: {{"token": "{}", "expires_in": 300}}',
-    'body: {{"access_token":"{}"}}',
-    'body: {{\\"identitytoken\\":\\"{}\\"}}',
-]
 
 
 @settings(max_examples=200)
