@@ -30,8 +30,6 @@ _SHA256 = "sha256:"
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 _OTHER_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
 _LAYER = re.compile(r"([0-9a-f]{12})([qcdwuxl])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
-# Control characters, line and paragraph separators, and what reverses the direction of text.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _MARKUP = re.compile("[<>]")
 """In no name of an image: whoever writes it means a page, not a reader."""
 
@@ -154,7 +152,7 @@ def _readable(texts: Sequence[str]) -> list[str]:
 def _is_text(value: object) -> bool:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
         return False
-    return not _UNPRINTABLE.search(value) and not _MARKUP.search(value)
+    return value.isprintable() and not _MARKUP.search(value)
 
 
 def _after(moment: float, pull: Pull) -> float:
@@ -248,5 +246,5 @@ def shown(value: object) -> str:
 
 
 def clean(text: str) -> str:
-    """Text without what could deceive a reader: control characters, reversed direction."""
-    return _UNPRINTABLE.sub("�", text)
+    """Text without what could deceive a reader: what is not seen, ends a line, or reverses the direction of text."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)

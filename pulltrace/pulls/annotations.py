@@ -90,7 +90,7 @@ def decode(annotations: Mapping[str, str]) -> NodeReport:
     for key, value in values[:MAX_PULLS]:
         pull = _attempt(problems, key, lambda: pull_from_json(key.removeprefix(PULL_PREFIX), _object(value)))  # noqa: B023
         if pull is not None and pull.phase.ended:
-            problems.append(f"{key}: phase {pull.phase.value!r} is not one of a running pull")
+            problems.append(f"{clean(key[:96])}: phase {pull.phase.value!r} is not one of a running pull")
         elif pull is not None:
             pulls.append(pull)
     recent: list[Pull] = []
@@ -183,7 +183,7 @@ def _attempt(problems: list[str], key: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Invalid as problem:
-        problems.append(f"{key[:96]}: {problem}")
+        problems.append(f"{clean(key[:96])}: {problem}")
         return None
 
 
