@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+MINUTES ?= 2
+KIND ?=
 VENV := .venv
 BIN := $(VENV)/bin
 TOX := $(BIN)/tox run -q
@@ -12,7 +14,7 @@ NODE_LOCK := $(shell command -v npm >/dev/null && \
 	|| echo -r requirements/node.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web screenshots test test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
+.PHONY: help demo web screenshots test fuzz test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ screenshots: $(VENV)/.dev web ## Take the pictures of docs/images again (needs c
 test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what CI runs first
 	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; what fails is shown at its end"
 	@$(BIN)/tox run-parallel --parallel 2
+
+fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES=… for longer than 2; KIND=… for one kind)
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(KIND)
 
 test-real: $(VENV)/.tools web ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
 	@$(TOX) -e real

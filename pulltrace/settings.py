@@ -212,7 +212,7 @@ class Demo:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(_shown(message, MAX_MESSAGE_CHARACTERS))
+        raise SettingsError(_printable(message))
 
 
 def parser(kind: type[Any], prog: str) -> argparse.ArgumentParser:
@@ -242,13 +242,17 @@ def read(kind: type[Settings], arguments: Sequence[str], environ: Mapping[str, s
 
 
 def _quoted(text: str) -> str:
-    return repr(text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…")
+    return _cut(repr(text), MAX_VALUE_CHARACTERS)
 
 
-def _shown(message: str, limit: int) -> str:
+def _printable(message: str) -> str:
     """On one line and not endless: argparse repeats what it was given as it is."""
-    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in message[:limit])
-    return line if len(message) <= limit else f"{line}…"
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message[: MAX_MESSAGE_CHARACTERS + 1])
+    return _cut(line, MAX_MESSAGE_CHARACTERS)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _specs(kind: type[Any]) -> dict[str, _Spec]:

@@ -17,6 +17,9 @@ from typing import NoReturn
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """Of a body. An object of Kubernetes' has up to 1.5 MiB in etcd; a Lease has 16 KiB."""
 
+MAX_LINES = 100
+"""Of trailers, and of answers before the answer; the lines themselves are bounded by the stream (64 KiB)."""
+
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: (.*))?", re.ASCII)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 _LENGTH = re.compile(r"\d{1,12}", re.ASCII)
@@ -57,10 +60,12 @@ def request_bytes(method: str, target: str, headers: Mapping[str, str], body: by
 
 async def read_answer(stream: asyncio.StreamReader) -> Answer:
     """The answer to one request."""
-    while True:
+    for _ in range(MAX_LINES):
         version, status, phrase, headers = await _head(stream)
         if status >= 200:
             break  # all before it is "wait" (100) or "by the way" (103)
+    else:
+        _refuse("nothing but interim answers")
     coding, length = headers.get("transfer-encoding"), headers.get("content-length")
     reusable = version == 1 and "close" not in headers.get("connection", "").lower()
     if coding is not None and length is not None:
@@ -106,9 +111,10 @@ async def _chunks(stream: asyncio.StreamReader) -> bytes:
         body += await _exactly(stream, size, len(body))
         if await _exactly(stream, 2) != b"\r\n":
             _refuse("a chunk without an end")
-    while await _until(stream, b"\r\n") != b"\r\n":
-        pass  # trailers
-    return bytes(body)
+    for _ in range(MAX_LINES):
+        if await _until(stream, b"\r\n") == b"\r\n":
+            return bytes(body)
+    _refuse("trailers without end")
 
 
 async def _until_the_end(stream: asyncio.StreamReader) -> bytes:

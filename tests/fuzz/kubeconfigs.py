@@ -29,12 +29,12 @@ def check(data: bytes) -> None:
         try:
             access = asyncio.run(Kubeconfig(str(path)).access())
         except ConnectError as error:
-            problem = str(error).replace(folder, "")
+            shown = str(error).replace(folder, "")
+            is_line(shown, PROBLEM_CHARACTERS)
         else:
-            problem = repr(access)
+            shown = repr(access)
             _has_its_types(access)
-        is_line(problem, PROBLEM_CHARACTERS)
-        assert SECRET not in problem
+        assert SECRET not in shown
 
 
 def _has_its_types(access: Access) -> None:
