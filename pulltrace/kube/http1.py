@@ -114,7 +114,7 @@ async def _chunks(stream: asyncio.StreamReader) -> bytes:
     for _ in range(MAX_LINES):
         if await _until(stream, b"\r\n") == b"\r\n":
             return bytes(body)
-    _refuse("trailers without end")
+    raise BadAnswer("the server sent trailers without end")
 
 
 async def _until_the_end(stream: asyncio.StreamReader) -> bytes:

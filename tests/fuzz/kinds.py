@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,8 @@ class Kind:
     name: str
     check: Callable[[bytes], None]
     """Raises for bytes of which a property does not hold; its docstring states the properties."""
+    more: Sequence[bytes] = ()
+    """Samples that other tests have."""
     made: Callable[[Random], bytes] | None = None
     """How inputs are made; None: from the samples."""
 
@@ -46,24 +48,24 @@ class Kind:
 
     @cached_property
     def _bytes(self) -> list[bytes]:
-        return [path.read_bytes() for path in self.samples]
+        return [*(path.read_bytes() for path in self.samples), *self.more]
 
 
 KINDS = (
     Kind("blob", blobs.check),
     Kind("event", objects.check_event),
-    Kind("failure", texts.check_failure),
+    Kind("failure", texts.check_failure, more=texts.FAILURES),
     Kind("header", queries.check_header),
     Kind("http-answer", http_answers.check),
     Kind("kubeconfig", kubeconfigs.check),
-    Kind("lease", leases.check),
+    Kind("lease", leases.check, more=leases.SAMPLES),
     Kind("node", observations.check),
     Kind("page", watches.check_page),
     Kind("pod", objects.check_pod),
     Kind("query", queries.check_query),
     Kind("reference", texts.check_reference),
     Kind("request", requests.check),
-    Kind("secret", texts.check_secret, text_with_a_secret),
+    Kind("secret", texts.check_secret, made=text_with_a_secret),
     Kind("settings", settings_texts.check),
     Kind("status", objects.check_status),
     Kind("watch", watches.check_lines),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
+
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
@@ -14,10 +16,16 @@ from pulltrace.pulls.annotations import HARD_BYTES, MAX_PULLS, MAX_TROUBLE, NODE
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
 from pulltrace.server import wire_pods
+from tests.aggregator import hostile
 from tests.aggregator.records import Writer, pod, pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
 
 PROBLEM_CHARACTERS = 400
+SAMPLES = [
+    orjson.dumps(hostile.lease("node-2", annotations))
+    for annotations in hostile.ANNOTATIONS.values()
+    if sum(map(len, annotations.values())) < hostile.CROWD_BYTES
+]
 
 
 def check(data: bytes) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pulltrace.pulls.failures import Reason, classify, root_cause
 from pulltrace.pulls.redaction import LONGEST_MESSAGE_BYTES, redact
 from pulltrace.pulls.references import full_name, parse_reference, short_name
 
+FAILURES = (Path(__file__).parents[1] / "pulls" / "failures.tsv").read_bytes().splitlines()
 SECRET = "Zq9"
 """What every secret in the samples begins with, and nothing else has."""
 
