@@ -291,7 +291,7 @@ def _layer(spec: LayerSpec, memory: Memory, extracting: Collection[str]) -> Laye
     return LayerObservation(
         digest=spec.digest,
         size_bytes=spec.size_bytes,
-        ingested_bytes=int(ingest.offset) if ingest is not None else None,
+        ingested_bytes=max(0, int(ingest.offset)) if ingest is not None else None,
         ingest_started_at=seconds(ingest.started_at) if ingest is not None else None,
         stored_at=stored_at,
         unpacked_at=memory.unpacked_at.get(chain_id) if chain_id else None,

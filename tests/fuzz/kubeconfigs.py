@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.fuzz.properties import is_line
 from tests.fuzz.texts import SECRET
 
 PROBLEM_CHARACTERS = 500
+SECRET_IN_PLACE = re.compile(rb'(?:token|password)"?:\s*"?%s' % SECRET.encode())
 RUNS_OR_READS = ("exec", "auth-provider", "cmd-path", "tokenFile")
 """What names programs and files: mutated names of those are not tried on the machine of whoever runs this."""
 
@@ -34,7 +36,8 @@ def check(data: bytes) -> None:
         else:
             shown = repr(access)
             _has_its_types(access)
-        assert SECRET not in shown
+        # A token that was moved to where a name belongs is no secret any more.
+        assert SECRET not in shown or SECRET.encode() in SECRET_IN_PLACE.sub(b"", data)
 
 
 def _has_its_types(access: Access) -> None:
