@@ -56,9 +56,9 @@ def _page(
         return
     while cursor is not None:
         more, cursor = paging.page(fitting, place, {**query, "cursor": (cursor,)})
-        assert more
         shown += more
-    assert len(shown) <= len(fitting)
+        assert more
+        assert len(shown) <= len(fitting)
     assert [place(row) for row in shown] == sorted(place(row) for row in shown)
 
 
