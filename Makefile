@@ -2,8 +2,6 @@
 
 PYTHON ?= python3
 PORT ?= 8080
-MINUTES ?= 2
-KIND ?=
 VENV := .venv
 BIN := $(VENV)/bin
 TOX := $(BIN)/tox run -q
@@ -34,7 +32,7 @@ test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what 
 	@$(BIN)/tox run-parallel --parallel 2
 
 fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES=… for longer than 2; KIND=… for one kind)
-	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(KIND)
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(KIND)
 
 test-real: $(VENV)/.tools web ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
 	@$(TOX) -e real
