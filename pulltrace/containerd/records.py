@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pulltrace.containerd.proto import containerd_pb2 as pb
+from pulltrace.pulls.annotation_values import LAST_START
 
 EXPIRY_LABEL = "containerd.io/gc.expire"
 """containerd's client puts it on the leases that it makes for one operation, such as a pull."""
@@ -36,4 +37,9 @@ def ref_digest(ref: str) -> str:
 
 
 def seconds(timestamp: pb.Timestamp) -> float:
+    """Unix seconds within what a report may hold: a clock that is centuries ahead must not cost a pull its row."""
+    return min(max(0.0, _seconds(timestamp)), LAST_START - 1)
+
+
+def _seconds(timestamp: pb.Timestamp) -> float:
     return float(timestamp.seconds) + timestamp.nanos / 1e9
