@@ -31,8 +31,8 @@ test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what 
 	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; what fails is shown at its end"
 	@$(BIN)/tox run-parallel --parallel 2
 
-fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES=… for longer than 2; KIND=… for one kind)
-	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(KIND)
+fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES=… for longer than 2; KIND=… for one kind; SEED=…)
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) $(KIND)
 
 test-real: $(VENV)/.tools web ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
 	@$(TOX) -e real

@@ -2,6 +2,7 @@
 
     python -m tests.fuzz                       all kinds, two minutes
     python -m tests.fuzz --minutes 30 lease    one kind
+    python -m tests.fuzz --seed 1              the inputs of another run; how many depends on the machine
     python -m tests.fuzz --file PATH lease     one input again
 
 An input that has not the properties is made as small as can be, and written to artifacts/fuzz/. Put it into
@@ -34,6 +35,9 @@ MOST_TRIES = 3000
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz the decoders of foreign bytes.")
     parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument(
+        "--seed", type=int, help="other inputs with each seed; printed, and chosen by chance when none is given"
+    )
     parser.add_argument("--file", type=Path, help="try this input only")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"one of {', '.join(BY_NAME)}; all when none is named")
     given_ = parser.parse_args()
@@ -47,11 +51,13 @@ def main() -> int:
             kind.check(given_.file.read_bytes())
         print("it has the properties")
         return 0
-    return _fuzz(kinds, time.monotonic() + given_.minutes * 60)
+    seed = Random().randrange(10**6) if given_.seed is None else given_.seed
+    print(f"seed {seed}", flush=True)
+    return _fuzz(kinds, time.monotonic() + given_.minutes * 60, seed)
 
 
-def _fuzz(kinds: list[Kind], ends_at: float) -> int:
-    chance = Random()
+def _fuzz(kinds: list[Kind], ends_at: float, seed: int) -> int:
+    chances = {kind.name: Random(f"{seed} {kind.name}") for kind in kinds}
     inputs: Counter[str] = Counter()
     left = list(kinds)
     while left and time.monotonic() < ends_at:
@@ -59,7 +65,7 @@ def _fuzz(kinds: list[Kind], ends_at: float) -> int:
             turn_ends_at = min(ends_at, time.monotonic() + TURN_SECONDS)
             while time.monotonic() < turn_ends_at:
                 inputs[kind.name] += 1
-                data = kind.input(chance)
+                data = kind.input(chances[kind.name])
                 if _error(kind, data):
                     left.remove(kind)
                     _keep(kind, data)
