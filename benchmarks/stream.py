@@ -52,6 +52,7 @@ class Server:
         self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(json.loads(self._process.stdout.readline()))
+        self.pid = self._process.pid
 
     def set_reports_per_second(self, rate: float) -> None:
         assert self._process.stdin is not None

@@ -1,29 +1,35 @@
-"""HTTP connections that end when the peer makes no progress.
+"""HTTP connections that end when the peer makes no progress, and that make way for others.
 
-uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent; and
-its limit of connections is one of requests: connections that send none do not count. Only callbacks of
-`asyncio.Protocol` are extended here.
+uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent; its limit
+of connections refuses requests because of connections that send none; and what it says of bad requests is for nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import sys
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from pulltrace.server import refusals
 
 CONNECTION = "connection"
 """Where an application finds the connection in the `state` of its scope."""
 
 HEADER_SECONDS = 10.0
-"""From the connection, or from the first byte of a further request, to the end of its headers."""
+"""From the connection, or from the first byte of a further request, to its end: its headers, and a body if it has one."""
 
 WRITE_SECONDS = 10.0
 """How often it is looked whether a peer reads what waits for it (when that is more than 64 KiB)."""
 
 WRITE_BYTES = 16 * 1024
 """A peer that read less than this since the last look is sent no more."""
+
+PIECE_BYTES = 4 * 1024
+"""So much of what a peer sends is read at a time. h11 has no bound for headers that come all at once: 256 KiB of short lines
+would keep everybody waiting for 0.13 s."""
 
 
 class Connection(H11Protocol):
@@ -35,37 +41,67 @@ class Connection(H11Protocol):
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._max_requests = self.limit_concurrency
+        self.limit_concurrency = None  # uvicorn need not look at it
+        self._application = self.app
+        self.waits_since: float | None = self.loop.time()
+        """For a request; None while there is one."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # uvicorn puts a copy of this into the scope of each request, as `state`.
         self.app_state = {CONNECTION: self}
-        if self.limit_concurrency is not None and len(self.connections) > 2 * self.limit_concurrency:
-            transport.abort()
-            return
+        # As many as are answered at once, and as many again that wait for their request.
+        if self._max_requests is not None and len(self.connections) > 2 * self._max_requests:
+            self._make_room()
         self._reading = self.loop.call_later(self.header_seconds, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        for start in range(0, len(data), PIECE_BYTES):
+            if self.transport.is_closing():
+                return
+            self.app = refusals.answer_busy if self._has_too_many_requests() else self._application
+            super().data_received(data[start : start + PIECE_BYTES])
         # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        in_request = cycle is not None and not cycle.response_complete
-        if in_request:
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
             self._forget_reading()
+            self.waits_since = None
         elif self._reading is None:
             self._reading = self.loop.call_later(self.header_seconds, self.transport.abort)
+
+    def on_response_complete(self) -> None:
+        self.waits_since = self.loop.time()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP any more is answered, or cut off in the middle of an answer; and the application, which may know
         nothing of it yet, is told that the peer has left. Else each such request would be a stack trace in the log.
         """
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            super().send_400_response(msg)
+            for event in refusals.answer_to_bad_request(sys.exception()):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
         else:
             self.transport.abort()
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+
+    def _has_too_many_requests(self) -> bool:
+        return self._max_requests is not None and len(self.tasks) >= self._max_requests
+
+    def _make_room(self) -> None:
+        """End the connection that has waited for a request for the longest time: a slow or idle one, not one that works."""
+        others = cast("set[Connection]", self.connections) - {self}
+        waiting = [(one.waits_since, id(one), one) for one in others if one.waits_since is not None]
+        if waiting:
+            _, _, longest = min(waiting)
+            self.connections.discard(longest)
+            longest.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()

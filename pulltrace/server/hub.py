@@ -21,6 +21,7 @@ from pulltrace.server.event_ids import event_id, sequence_of
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.gathering import Gathering
 from pulltrace.server.groups import Frames, Group
+from pulltrace.server.holding import too_dear
 from pulltrace.server.options import Options
 from pulltrace.server.room import TITLE, Refused, Room
 from pulltrace.server.viewer import Manners, Viewer
@@ -181,17 +182,22 @@ class Hub:
         while True:
             await asyncio.sleep(self._manners.look_seconds)
             await self._in_turn(lambda viewer, now: viewer.attend(now, self._manners))
+            for viewer in too_dear(self._viewers(), self._manners.held_bytes):
+                viewer.cut_off()
 
     async def _in_turn(self, act: Callable[[Viewer, float], None], viewers: Iterable[Viewer] | None = None) -> None:
         """For every viewer, a slice of them at a time."""
         if viewers is None:
-            viewers = [viewer for group in self._groups.values() for viewer in group.viewers]
+            viewers = self._viewers()
         now = asyncio.get_running_loop().time()
         for number, viewer in enumerate(viewers, 1):
             act(viewer, now)
             if number % SLICE_VIEWERS == 0:
                 await asyncio.sleep(0)
                 now = asyncio.get_running_loop().time()
+
+    def _viewers(self) -> list[Viewer]:
+        return [viewer for group in self._groups.values() for viewer in group.viewers]
 
     def _source_closed(self) -> bool:
         return self._source.closed

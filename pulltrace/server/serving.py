@@ -21,12 +21,14 @@ import uvicorn
 from pulltrace.errors import UserError
 from pulltrace.server.asgi import Application
 from pulltrace.server.connection import Connection
+from pulltrace.server.refusals import MAX_HEADER_BYTES
 
 GRACE_SECONDS = 5
 """How long answers that are on their way may take once the server stops."""
 
 MAX_CONNECTIONS = 1024
-"""Requests over so many connections at once are answered 503."""
+"""So many requests may be answered at once; more are told to come again. There may be twice as many connections (live streams do
+not count); of more than that, the one whose request is longest in coming makes way."""
 
 ACCEPTED_AT_ONCE = 64
 """asyncio takes so many new connections before it looks at the others. Two thousand at once (all viewers come back) would
@@ -38,8 +40,9 @@ MAX_MESSAGES = 100
 WAITING_CONNECTIONS = 4096
 """So many wait in the kernel to be taken."""
 
-UNACKNOWLEDGED_SECONDS = 30
-"""A peer that acknowledges nothing for so long is gone, and the kernel ends the connection."""
+UNACKNOWLEDGED_SECONDS = 15
+"""A peer that acknowledges nothing for so long is gone, and the kernel ends the connection. A viewer is sent a ping every 12 s
+at least, so that one that vanished is forgotten within 30 s."""
 
 UNSENT_BYTES = 128 * 1024
 """So much of what is written waits in the kernel: a slow viewer's backlog stays short, and what it gets is new."""
@@ -191,6 +194,7 @@ async def serve(
             server_header=False,
             proxy_headers=False,
             limit_concurrency=max_connections,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             backlog=ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from pulltrace.server.connection import WRITE_BYTES, WRITE_SECONDS
 from pulltrace.server.options import Options
 
 QUEUED_BLOCKS = 16
 """A viewer that is so many windows behind (0.5 to 4 s of steady change) begins again with a snapshot."""
+
+QUEUED_BYTES = 1024 * 1024
+"""Beyond what has begun: with more than that a snapshot is about as short."""
 
 PIECE_BYTES = 64 * 1024
 """So much of a large text goes to the transport at once; the rest waits here, where it is shared."""
@@ -39,6 +43,8 @@ class Manners:
     """After about so long a viewer is asked to come again, so that viewers spread over the replicas there are now."""
     look_seconds: float = 1.0
     """How often all this is looked at."""
+    held_bytes: int = 64 * 1024 * 1024
+    """So much may wait for all viewers together (`holding`)."""
 
 
 DEFAULT_MANNERS = Manners()
@@ -126,9 +132,13 @@ class Viewer(asyncio.Protocol):
         if self._ended or self._begins_again:
             return
         if self._queue is None and not self._full and self._transport is not None:
-            self._transport.write(block)
             self._spoken_at = now
-        elif self._queue is not None and len(self._queue) >= QUEUED_BLOCKS:
+            if len(block) <= PIECE_BYTES:
+                self._transport.write(block)
+            else:  # what the peer does not take at once would be copied for it alone
+                self._wait(block)
+                self._pump()
+        elif self._queue is not None and self._is_behind(block):
             self.begin_again()
         else:
             self._wait(block)
@@ -153,6 +163,15 @@ class Viewer(asyncio.Protocol):
             self._unread_bytes = 0
             self._pump()
 
+    @property
+    def held(self) -> Iterable[bytes]:
+        """The texts that wait here, which other viewers may share."""
+        return self._queue or ()
+
+    def cut_off(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def attend(self, now: float, manners: Manners) -> None:
         """Look after the connection: call every second or so."""
         if self._transport is None:
@@ -160,12 +179,17 @@ class Viewer(asyncio.Protocol):
         if (self._full or self._ended) and now - self._looked_at >= manners.write_seconds:
             unread_bytes = self._waiting_bytes()
             if self._unread_bytes - unread_bytes < WRITE_BYTES:
-                self._transport.abort()
+                self.cut_off()
             self._looked_at, self._unread_bytes = now, unread_bytes
         elif now >= self._ends_at:
             self.end()
         elif now - self._spoken_at >= manners.ping_seconds:
             self.offer(self._texts.ping, now)
+
+    def _is_behind(self, block: bytes) -> bool:
+        queue = self._queue or ()
+        waiting_bytes = sum(map(len, islice(queue, 1, None)))
+        return len(queue) >= QUEUED_BLOCKS or waiting_bytes + len(block) > QUEUED_BYTES
 
     def _wait(self, text: bytes) -> None:
         if self._queue is None:

@@ -85,9 +85,9 @@ class Streams:
         async with serving(self.app) as port, httpx.AsyncClient() as client:
             return await client.request(method, f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers)
 
-    def join(self, options: Options = PLAIN, **given: Any) -> Peer:
+    def join(self, options: Options = PLAIN, *, reading: bool = True, **given: Any) -> Peer:
         """A viewer whose connection the test plays."""
-        peer = Peer()
+        peer = Peer(reading=reading)
         peer.plays(self.hub.join(options, **given))
         return peer
 

@@ -10,7 +10,9 @@ from pulltrace.server.filters import Filters
 from pulltrace.server.hub import MAX_GROUPS
 from pulltrace.server.options import Options
 from pulltrace.server.room import Limits, Refused
+from pulltrace.server.viewer import Manners
 from tests.server.streams import PLAIN, Streams, at
+from tests.server.views import until, view
 
 
 async def test_viewer_that_leaves_is_forgotten() -> None:
@@ -98,6 +100,22 @@ async def test_sets_of_filters_are_limited() -> None:
 
     with pytest.raises(Refused, match="200 different sets of filters"):
         streams.join()
+
+
+async def test_what_waits_for_slow_viewers_is_bounded() -> None:
+    """Who comes at another moment waits for a snapshot of its own: over the bound those whose texts are dearest go."""
+    row = view("00000000000b", error="x" * 1_000_000)
+    streams = Streams(at(0), row, manners=Manners(look_seconds=0.05, held_bytes=5_000_000))
+    together = [streams.join(reading=False) for _ in range(2)]
+    others = []
+    for downloaded in range(1, 7):
+        streams.source.put(at(downloaded))
+        await until(lambda: streams.hub._gathering.told == streams.source.sequence)
+        others.append(streams.join(reading=False))
+
+    await until(lambda: any(peer.aborted for peer in others))
+    assert not any(peer.aborted for peer in together)
+    assert sum(not peer.aborted for peer in others) in range(1, 5)
 
 
 @pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("nodes=x", "nodes"), ("layers=", "layers")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pulltrace.server.options import Options
-from pulltrace.server.viewer import PIECE_BYTES, QUEUED_BLOCKS, Manners, Texts, Viewer
+from pulltrace.server.viewer import PIECE_BYTES, QUEUED_BLOCKS, QUEUED_BYTES, Manners, Texts, Viewer
 from tests.server.peer import Peer
 
 MANNERS = Manners(ping_seconds=12, write_seconds=10, max_age_seconds=1800)
@@ -66,6 +66,25 @@ async def test_slow_viewer_begins_again() -> None:
 
     watched.offer(b"next ")
     assert watched.peer.take() == b"next "
+
+
+async def test_large_block_is_not_copied_for_a_slow_viewer() -> None:
+    """Who does not read has no more than two pieces of a large block to itself; the rest waits where all share it."""
+    watched = Watched(reading=False)
+    watched.offer(LARGE)
+
+    assert watched.peer.unread_bytes <= 2 * PIECE_BYTES
+    assert [text is LARGE for text in watched.viewer.held] == [True]
+
+
+async def test_backlog_is_bounded_in_bytes() -> None:
+    """A few blocks that are large are as much of a backlog as many small ones."""
+    watched = Watched(LARGE, reading=False)
+    watched.offer(*(b"%d" % number * (QUEUED_BYTES // 2) for number in range(3)))
+    watched.peer.reading = True
+    watched.peer.read()
+
+    assert watched.peer.take() == LARGE + b"fresh "
 
 
 async def test_begins_again_at_once() -> None:

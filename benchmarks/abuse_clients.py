@@ -1,0 +1,229 @@
+"""Some of the clients of `benchmarks.abuse`, in a process of their own: sockets and one epoll, nothing else.
+
+python -m benchmarks.abuse_clients PORT NETWORK takes orders from standard input, one JSON object a line: how many there are to
+be of each kind, and `{"storm": true}`, at which all who watch are cut off and come back. Says once a second what it has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import select
+import socket
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+from typing import Any
+
+GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n"
+EVENTS = GET % b"/api/v1/events" + b"\r\n"
+EVENT = b"\ndata: "
+OPENING_AT_ONCE = 50
+"""Of one kind: so many have asked and have no answer yet."""
+SLOW_BYTES, SLOW_SECONDS = 4096, 1.0
+"""What a slow reader takes each time: more than what the server asks for, so that it stays."""
+CHURN_SECONDS = (0.5, 1.5)
+DRIP_SECONDS = 1.0
+ADDRESSES = 200
+OVERSIZED = (
+    GET % (b"/api/v1/pulls?image=" + b"x" * 300_000) + b"\r\n",
+    GET % (b"/api/v1/pulls?cursor=" + b"x" * 12_000) + b"\r\n",
+    GET % b"/" + b"a:\r\n" * 65_000 + b"\r\n",
+    GET % (b"/api/v1/events?" + b"&".join(b"node=n%d" % number for number in range(500))) + b"\r\n",
+)
+"""A query, a cursor, headers, and a filter, each beyond what makes sense."""
+
+
+class Kind(StrEnum):
+    """How a client behaves."""
+
+    READING = "reading"
+    SLOW = "slow"
+    NEVER = "never"
+    """Watches, and reads nothing at all."""
+    CHURNING = "churning"
+    """Watches for about a second, again and again."""
+    DRIPPING = "dripping"
+    """Sends its headers byte by byte."""
+    OVERSIZED = "oversized"
+    """Sends what is too large, and comes again at once."""
+
+
+WATCHING = frozenset({Kind.READING, Kind.SLOW, Kind.NEVER, Kind.CHURNING})
+
+
+@dataclass(eq=False)
+class Client:
+    """One socket."""
+
+    kind: Kind
+    socket: socket.socket
+    next_at: float
+    answered: bool = False
+
+
+@dataclass
+class Clients:
+    """All clients of this process."""
+
+    port: int
+    network: str
+    wanted: Counter[Kind] = field(default_factory=Counter)
+    by_file: dict[int, Client] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._epoll = select.epoll()
+        self._number = count()
+        self._buffer = bytearray(256 * 1024)
+        self._there: Counter[Kind] = Counter()
+        self._unanswered: Counter[Kind] = Counter()
+
+    def open_missing(self) -> None:
+        for kind, wanted in self.wanted.items():
+            most = OPENING_AT_ONCE if kind in WATCHING else wanted
+            while self._there[kind] < wanted and self._unanswered[kind] < most:
+                self._open(kind)
+
+    def _open(self, kind: Kind) -> None:
+        made = socket.socket()
+        made.setblocking(False)
+        if kind in {Kind.SLOW, Kind.NEVER}:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        elif kind is Kind.OVERSIZED:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+        # Addresses of this machine in turn: one has no more than 28,000 ports.
+        made.bind((f"{self.network}.{1 + next(self._number) % ADDRESSES}", 0))
+        made.connect_ex(("127.0.0.1", self.port))
+        self.by_file[made.fileno()] = Client(kind, made, time.monotonic() + random.random())
+        self._epoll.register(made, select.EPOLLOUT)
+        self._there[kind] += 1
+        self._unanswered[kind] += 1
+
+    def close(self, client: Client, *, reset: bool = False) -> None:
+        del self.by_file[client.socket.fileno()]
+        if reset:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.socket.close()
+        self._there[client.kind] -= 1
+        self._unanswered[client.kind] -= not client.answered
+
+    def storm(self) -> None:
+        for client in list(self.by_file.values()):
+            if client.kind in WATCHING:
+                self.close(client, reset=True)
+
+    def work(self, seconds: float) -> None:
+        """Look after those whose sockets are ready, then after those whose time has come."""
+        for file, events in self._epoll.poll(seconds):
+            client = self.by_file.get(file)
+            if client is None:
+                continue
+            try:
+                self._ready(client, events)
+            except OSError:
+                self._lost(client)
+
+    def _ready(self, client: Client, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._begin(client)
+            return
+        if events & (select.EPOLLHUP | select.EPOLLERR) and not events & select.EPOLLIN:
+            self._lost(client)
+            return
+        size = client.socket.recv_into(self._buffer)
+        if not size:
+            self._lost(client)
+            return
+        if not client.answered:
+            self._answered(client)
+        if client.kind is Kind.READING:
+            # NOTE: an event whose beginning is cut in two by the end of the buffer is missed; they are few.
+            self.told["events"] += self._buffer.count(EVENT, 0, size)
+            self.told["bytes"] += size
+
+    def _begin(self, client: Client) -> None:
+        """The connection is there."""
+        if client.kind is Kind.DRIPPING:
+            client.socket.send(GET % b"/")
+        elif client.kind is Kind.OVERSIZED:
+            client.socket.send(random.choice(OVERSIZED))
+        else:
+            client.socket.send(EVENTS)
+        self._epoll.modify(client.socket, select.EPOLLIN)
+
+    def _answered(self, client: Client) -> None:
+        client.answered = True
+        self._unanswered[client.kind] -= 1
+        status = bytes(self._buffer[9:12]).decode("latin-1")
+        self.told[f"{client.kind} {status}"] += 1
+        if client.kind in {Kind.SLOW, Kind.NEVER}:
+            self._epoll.modify(client.socket, 0)
+
+    def _lost(self, client: Client) -> None:
+        self.told[f"{client.kind} cut"] += 1
+        self.close(client)
+
+    def in_time(self) -> None:
+        """What clients do by themselves."""
+        now = time.monotonic()
+        for client in list(self.by_file.values()):
+            if now < client.next_at:
+                continue
+            if client.kind is Kind.CHURNING and client.answered:
+                self.close(client)
+            elif client.kind in {Kind.SLOW, Kind.DRIPPING}:
+                try:
+                    self._little(client, now)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    self._lost(client)
+
+    def _little(self, client: Client, now: float) -> None:
+        if client.kind is Kind.DRIPPING:
+            client.next_at = now + DRIP_SECONDS
+            client.socket.send(b"x")
+        elif client.answered:
+            client.next_at = now + SLOW_SECONDS
+            if not client.socket.recv_into(self._buffer, SLOW_BYTES):
+                self._lost(client)
+
+    def report(self) -> dict[str, Any]:
+        ready = {f"{kind} there": self._there[kind] - self._unanswered[kind] for kind in Kind}
+        return {**self.told, **ready, "cpu": sum(os.times()[:2])}
+
+
+def main(port: int, network: str) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    clients = Clients(port, network)
+    os.set_blocking(sys.stdin.fileno(), False)
+    next_report = next_round = time.monotonic()
+    while True:
+        order = sys.stdin.readline()
+        if order:
+            given = json.loads(order)
+            if given.pop("storm", False):
+                clients.storm()
+            clients.wanted.update({Kind(kind): 0 for kind in given})
+            for kind, wanted in given.items():
+                clients.wanted[Kind(kind)] = wanted
+        clients.open_missing()
+        clients.work(0.02)
+        now = time.monotonic()
+        if now >= next_round:
+            next_round = now + 0.1
+            clients.in_time()
+        if now >= next_report:
+            next_report = now + 0.5
+            print(json.dumps(clients.report()), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
