@@ -6,6 +6,7 @@ be of each kind, and `{"storm": true}`, at which all who watch are cut off and c
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import random
@@ -25,10 +26,9 @@ EVENTS = GET % b"/api/v1/events" + b"\r\n"
 EVENT = b"\ndata: "
 OPENING_AT_ONCE = 50
 """Of one kind: so many have asked and have no answer yet."""
-SLOW_BYTES, SLOW_SECONDS = 4096, 1.0
-"""What a slow reader takes each time: more than what the server asks for, so that it stays."""
+SLOW_BYTES = 4096
+"""What a slow reader takes each second: more than what the server asks for, so that it stays."""
 CHURN_SECONDS = (0.5, 1.5)
-DRIP_SECONDS = 1.0
 ADDRESSES = 200
 OVERSIZED = (
     GET % (b"/api/v1/pulls?image=" + b"x" * 300_000) + b"\r\n",
@@ -57,13 +57,16 @@ class Kind(StrEnum):
 WATCHING = frozenset({Kind.READING, Kind.SLOW, Kind.NEVER, Kind.CHURNING})
 
 
+TIMED = frozenset({Kind.SLOW, Kind.CHURNING, Kind.DRIPPING})
+"""They do something by themselves."""
+
+
 @dataclass(eq=False)
 class Client:
     """One socket."""
 
     kind: Kind
     socket: socket.socket
-    next_at: float
     answered: bool = False
 
 
@@ -83,6 +86,7 @@ class Clients:
         self._buffer = bytearray(256 * 1024)
         self._there: Counter[Kind] = Counter()
         self._unanswered: Counter[Kind] = Counter()
+        self._timed: list[tuple[float, int, Client]] = []
 
     def open_missing(self) -> None:
         for kind, wanted in self.wanted.items():
@@ -100,7 +104,9 @@ class Clients:
         # Addresses of this machine in turn: one has no more than 28,000 ports.
         made.bind((f"{self.network}.{1 + next(self._number) % ADDRESSES}", 0))
         made.connect_ex(("127.0.0.1", self.port))
-        self.by_file[made.fileno()] = Client(kind, made, time.monotonic() + random.random())
+        client = self.by_file[made.fileno()] = Client(kind, made)
+        if kind in TIMED:
+            self._later(client, CHURN_SECONDS if kind is Kind.CHURNING else (0.0, 1.0))
         self._epoll.register(made, select.EPOLLOUT)
         self._there[kind] += 1
         self._unanswered[kind] += 1
@@ -169,30 +175,32 @@ class Clients:
         self.told[f"{client.kind} cut"] += 1
         self.close(client)
 
+    def _later(self, client: Client, seconds: tuple[float, float]) -> None:
+        heapq.heappush(self._timed, (time.monotonic() + random.uniform(*seconds), next(self._number), client))
+
     def in_time(self) -> None:
         """What clients do by themselves."""
         now = time.monotonic()
-        for client in list(self.by_file.values()):
-            if now < client.next_at:
+        while self._timed and self._timed[0][0] <= now:
+            _, _, client = heapq.heappop(self._timed)
+            if client.socket.fileno() < 0:
                 continue
             if client.kind is Kind.CHURNING and client.answered:
                 self.close(client)
-            elif client.kind in {Kind.SLOW, Kind.DRIPPING}:
-                try:
-                    self._little(client, now)
-                except BlockingIOError:
-                    pass
-                except OSError:
-                    self._lost(client)
-
-    def _little(self, client: Client, now: float) -> None:
-        if client.kind is Kind.DRIPPING:
-            client.next_at = now + DRIP_SECONDS
-            client.socket.send(b"x")
-        elif client.answered:
-            client.next_at = now + SLOW_SECONDS
-            if not client.socket.recv_into(self._buffer, SLOW_BYTES):
+                continue
+            self._later(client, (1.0, 1.0))
+            try:
+                self._little(client)
+            except BlockingIOError:
+                pass
+            except OSError:
                 self._lost(client)
+
+    def _little(self, client: Client) -> None:
+        if client.kind is Kind.DRIPPING:
+            client.socket.send(b"x")
+        elif client.kind is Kind.SLOW and client.answered and not client.socket.recv_into(self._buffer, SLOW_BYTES):
+            self._lost(client)
 
     def report(self) -> dict[str, Any]:
         ready = {f"{kind} there": self._there[kind] - self._unanswered[kind] for kind in Kind}
@@ -204,7 +212,7 @@ def main(port: int, network: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     clients = Clients(port, network)
     os.set_blocking(sys.stdin.fileno(), False)
-    next_report = next_round = time.monotonic()
+    next_report = time.monotonic()
     while True:
         order = sys.stdin.readline()
         if order:
@@ -215,11 +223,9 @@ def main(port: int, network: str) -> None:
             for kind, wanted in given.items():
                 clients.wanted[Kind(kind)] = wanted
         clients.open_missing()
-        clients.work(0.02)
+        clients.work(0.01)
+        clients.in_time()
         now = time.monotonic()
-        if now >= next_round:
-            next_round = now + 0.1
-            clients.in_time()
         if now >= next_report:
             next_report = now + 0.5
             print(json.dumps(clients.report()), flush=True)

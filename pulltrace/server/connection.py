@@ -117,6 +117,7 @@ class Connection(H11Protocol):
         Nothing of this one stays: uvicorn takes the request for one whose peer has left, and forgets it.
         """
         if self.transport.is_closing() or self.cycle.disconnected:
+            self.cycle.disconnected = True  # the loop may not have said so yet
             return False
         self._forget_reading()
         self._forget_writing()

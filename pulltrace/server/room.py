@@ -39,12 +39,13 @@ class Room:
         self._title = title
         self._what = what
         self._by_address: Counter[str] = Counter()
+        self._count = 0
         self.empty = asyncio.Event()
         """Set while there are none."""
         self.empty.set()
 
     def __len__(self) -> int:
-        return self._by_address.total()
+        return self._count
 
     def check(self, address: str) -> None:
         """Raises Refused when there is no room for another; `""` is an address that is not known, and has no bound."""
@@ -56,10 +57,12 @@ class Room:
 
     def enter(self, address: str) -> None:
         self._by_address[address] += 1
+        self._count += 1
         self.empty.clear()
 
     def leave(self, address: str) -> None:
         self._by_address[address] -= 1
+        self._count -= 1
         if not self._by_address[address]:
             del self._by_address[address]
         if not self._by_address:

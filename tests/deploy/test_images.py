@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,6 +95,13 @@ def test_no_file_gives_rights(root: Path) -> None:
         mode = path.lstat().st_mode
         assert not (stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID)), path
         assert stat.S_ISLNK(mode) or not mode & stat.S_IWOTH or path == root / "tmp", path
+
+
+def test_no_file_has_capabilities(image: Image) -> None:
+    """Nor does a file bring capabilities: extended attributes are in the layers, if anywhere."""
+    for layer in image.manifest["layers"]:
+        with tarfile.open(fileobj=io.BytesIO(image.blob(layer["digest"]))) as files:
+            assert [one.name for one in files if any("xattr" in name.lower() for name in one.pax_headers)] == []
 
 
 def test_every_file_may_be_read(root: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pulltrace.aggregator.store import PullStore
+from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.view import (
     ImageNeed,
@@ -79,22 +80,24 @@ def hostile(now: float) -> Iterator[PullView]:
         waiting = WaitingContainer(name, name, name, name, Workload(name, name, name))
         yield PullView(name, pull(number, now), name, waiting=(waiting,))
         ended = replace(pull(number + 100, now), phase=Phase.FAILED, ended_at=now, error=name)
-        yield PullView(name, ended, name, waiting=(waiting,))
+        yield PullView(name, ended, name, waiting=(waiting,), failure=Failure(Reason.UNKNOWN, name, 3))
 
 
 def pods(views: Iterator[PullView]) -> Iterator[PodView]:
-    """The pods that wait for the running pulls."""
+    """The pods that wait for the pulls; those of failed ones fail."""
     for view in views:
-        for waiting in view.waiting if not view.pull.phase.ended else ():
-            left = TimeLeft(view.pull.seconds_left or 0.0, 30.0, 400.0)
-            need = ImageNeed(waiting.container, "main", waiting.image, NeedState.PULLING, view.id, left=left)
+        failed = view.pull.phase.ended
+        for waiting in view.waiting:
+            left = None if failed else TimeLeft(view.pull.seconds_left or 0.0, 30.0, 400.0)
+            state = NeedState.FAILED if failed else NeedState.PULLING
+            need = ImageNeed(waiting.container, "main", waiting.image, state, view.id, left=left, failure=view.failure)
             yield PodView(
                 waiting.namespace,
                 waiting.pod,
                 f"uid-{view.id}",
                 view.node,
                 waiting.workload or Workload(waiting.namespace, "Pod", waiting.pod),
-                PodState.WAITING,
+                PodState.FAILING if failed else PodState.WAITING,
                 time.monotonic(),
                 needs=(need,),
                 left=left,

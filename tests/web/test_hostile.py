@@ -1,23 +1,39 @@
-"""Whoever may create a pod chooses names: in the page they are text and nothing else."""
+"""Whoever may create a pod chooses names, whoever sends a link chooses an address: in the page they are text and nothing else."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Response, expect
 
+from pulltrace.server.asgi import SECURITY_HEADERS
+from pulltrace.server.static import BUILT_UI
 from tests.web.conftest import OpenPage
+from tests.web.rows import HOSTILE
 from tests.web.servers import RowsServer
 from tests.web.test_views import VIEWS
 
 pytestmark = pytest.mark.real("chromium")
 
 MADE_OF_NAMES = "img, iframe, object, embed, base, form, a:not([href='#main']), script:not([src]), style"
+MARKUP = HOSTILE[0]
+ERRORS = ("nothing", quote(MARKUP), f"api/v1/pulls?phase={quote(MARKUP)}", f"api/v1/pulls/{quote(MARKUP)}")
+
+
+def assert_harmless(page: Page, where: str) -> None:
+    """Nothing was made of a name: no element, no hidden text, no command, no other title or width."""
+    assert page.locator(MADE_OF_NAMES).count() == 0, where
+    assert "kubectl" not in page.inner_text("main"), where
+    assert page.title().endswith("Pulltrace")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280, where
+    assert "\u202e" not in page.inner_text("main"), where
 
 
 def test_hostile_names_are_text(open_page: OpenPage, tmp_path: Path) -> None:
-    """No view makes elements, links, commands or requests of a name, and none breaks its layout."""
+    """No view makes elements, links, commands or requests of a name or a registry's words, and none breaks its layout."""
     with RowsServer(tmp_path, "hostile") as server:
         page = open_page("about:blank")
         asked: list[str] = []
@@ -27,9 +43,85 @@ def test_hostile_names_are_text(open_page: OpenPage, tmp_path: Path) -> None:
             expect(page.get_by_text("onerror").first).to_be_attached()
             page.keyboard.press("j")
             page.keyboard.press("Enter")
-            assert page.locator(MADE_OF_NAMES).count() == 0, view
-            assert "kubectl" not in page.inner_text("main"), view
-            assert page.title().endswith("Pulltrace")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 1280, view
-            assert "\u202e" not in page.inner_text("main"), view
+            assert_harmless(page, view)
         assert {url for url in asked if not url.startswith(server.url)} == set()
+
+
+@pytest.mark.parametrize("field", ["q", "ns", "state", "sort", "open", "workload", "view"])
+def test_hostile_address_is_text(open_page: OpenPage, tmp_path: Path, field: str) -> None:
+    """What is in the address of the page is looked for, or left out, and no more."""
+    with RowsServer(tmp_path, "hostile") as server:
+        page = open_page("about:blank")
+        for text in (MARKUP, HOSTILE[1]):
+            page.goto(
+                f"{server.url}?view=rollout&{field}={quote(text)}"
+                if field != "view"
+                else f"{server.url}?view={quote(text)}"
+            )
+            expect(page.locator("main")).to_be_visible()
+            assert_harmless(page, f"{field}={text}")
+
+
+def test_every_answer_is_guarded(open_page: OpenPage, tmp_path: Path) -> None:
+    """Page, files, stream and errors come with the policy, are not guessed at, and an error is no page."""
+    with RowsServer(tmp_path, "hostile") as server:
+        page = open_page("about:blank")
+        answers: list[Response] = []
+        page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - it marks what it is given
+        page.goto(server.url)
+        expect(page.get_by_text("onerror").first).to_be_attached()
+        for path in ERRORS:
+            page.goto(f"{server.url}{path}")
+            assert answers[-1].header_value("content-type") == "application/problem+json", path
+            assert page.locator(MADE_OF_NAMES).count() == 0, path
+        kinds = {answer.request.resource_type for answer in answers}
+        guards = [[answer.header_value(name.decode()) for name, _ in SECURITY_HEADERS] for answer in answers]
+
+    assert {"document", "script", "stylesheet"} <= kinds
+    assert [value.decode() for _, value in SECURITY_HEADERS] * len(guards) == [
+        value for each in guards for value in each
+    ]
+
+
+def test_policy_is_in_force(open_page: OpenPage, tmp_path: Path) -> None:
+    """Should markup ever get into the page, the browser neither runs nor loads it; what the page itself does is allowed."""
+    refused = """
+        window.refused = [];
+        addEventListener("securitypolicyviolation", (event) => window.refused.push(event.effectiveDirective));
+    """
+    inject = """() => {
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        const image = document.createElement("img");
+        image.setAttribute("onerror", "window.ran = true");
+        image.src = "http://127.0.0.1:9/x.png";
+        const frame = document.createElement("iframe");
+        frame.src = "/";
+        document.body.append(script, image, frame);
+        fetch("http://127.0.0.1:9/").catch(() => {});
+    }"""
+    with RowsServer(tmp_path, "hostile") as server:
+        page = open_page("about:blank")
+        page.add_init_script(refused)
+        page.goto(server.url)
+        expect(page.get_by_text("onerror").first).to_be_attached()
+        assert page.evaluate("window.refused") == []
+
+        page.evaluate(inject)
+        page.wait_for_function("window.refused.length >= 5")
+        assert page.evaluate("window.ran") is None
+        assert set(page.evaluate("window.refused")) == {
+            "script-src-elem",
+            "script-src-attr",
+            "img-src",
+            "frame-src",
+            "connect-src",
+        }
+
+
+def test_page_has_nothing_inline() -> None:
+    """The built page brings no script, style or handler of its own beside the files that it names."""
+    text = (BUILT_UI / "index.html").read_text()
+
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
