@@ -55,6 +55,19 @@ def test_locks_agree_on_every_version() -> None:
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
+def test_all_that_is_installed_is_audited() -> None:
+    """`make audit` asks for the known vulnerabilities of every package that an image, a developer or the site has."""
+    ini = (ROOT / "tox.ini").read_text()
+    audited = {ROOT / name for name in re.findall(r"^ +pip-audit .*-r (\S+)$", ini, re.MULTILINE)}
+    names = {
+        lock: set(re.findall(r"^([\w.-]+)==", lock.read_text(), re.MULTILINE)) for lock in tracked("requirements/*.txt")
+    }
+    covered = set().union(*(names[lock] for lock in audited))
+
+    assert "npm --prefix web audit" in ini
+    assert {lock.name: found - covered for lock, found in names.items() if found - covered} == {}
+
+
 @pytest.mark.parametrize("path", tracked(".github/*.yaml", ".github/*.yml"), ids=name_of)
 def test_workflow_is_pinned_and_bounded(path: Path) -> None:
     """Actions are pinned by commit, nothing is permitted by default, and every job has a timeout."""
