@@ -64,9 +64,7 @@ class Connection(H11Protocol):
                 return
             self.app = refusals.answer_busy if self._has_too_many_requests() else self._application
             super().data_received(data[start : start + PIECE_BYTES])
-        # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+        if self._has_request():
             self._forget_reading()
             self.waits_since = None
         elif self._reading is None:
@@ -75,6 +73,8 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self.waits_since = self.loop.time()
         super().on_response_complete()
+        if self._has_request():  # the next one had come already
+            self.waits_since = None
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP any more is answered, or cut off in the middle of an answer; and the application, which may know
@@ -90,6 +90,12 @@ class Connection(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+
+    def _has_request(self) -> bool:
+        """Whether one is being answered that has come as a whole."""
+        # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def _has_too_many_requests(self) -> bool:
         return self._max_requests is not None and len(self.tasks) >= self._max_requests
