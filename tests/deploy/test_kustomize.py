@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.manifests import KUSTOMIZE, NEEDS_HELM, Key, Object, Values, kustomized, rendered, the, without
+from tests.deploy.manifests import (
+    KUBERNETES,
+    KUSTOMIZE,
+    NEEDS_HELM,
+    Key,
+    Object,
+    Values,
+    kustomized,
+    rendered,
+    the,
+    without,
+)
 
 pytestmark = NEEDS_HELM
 
@@ -18,9 +29,10 @@ TEST: Key = ("Pod", "pulltrace", "pulltrace-test")
 """Only `helm test` has a use for it."""
 
 
-def chart(values: Values | None = None) -> dict[Key, Object]:
+def chart(values: Values | None = None, kubernetes: str = KUBERNETES) -> dict[Key, Object]:
     """The chart's objects as kustomize should give them."""
-    return {which: in_order(without(one, HELMS_LABELS)) for which, one in rendered(values).items() if which != TEST}
+    found = rendered(values, kubernetes=kubernetes)
+    return {which: in_order(without(one, HELMS_LABELS)) for which, one in found.items() if which != TEST}
 
 
 def overlay(folder: Path) -> dict[Key, Object]:
@@ -74,9 +86,9 @@ def test_component_is_a_switch_of_the_chart(component: str, values: Values, tmp_
     assert overlay(with_component(tmp_path, component)) == chart(values)
 
 
-def test_base_is_the_chart_without_the_policy() -> None:
+def test_base_is_the_chart_for_older_clusters() -> None:
     """For Kubernetes before 1.30 there is the base."""
-    assert overlay(KUSTOMIZE / "base") == chart({"agent": {"perNodePolicy": {"enabled": False}}})
+    assert overlay(KUSTOMIZE / "base") == chart(kubernetes="1.29.0")
 
 
 def test_namespace_lets_the_agents_in() -> None:

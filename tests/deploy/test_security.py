@@ -119,7 +119,7 @@ def test_one_folder_of_the_host_read_only() -> None:
     [mount] = [one for one in agent_pod(found)["containers"][0]["volumeMounts"] if one["name"] == folders[0]["name"]]
 
     assert [folder["hostPath"]["path"] for folder in folders] == ["/run/containerd"]
-    assert mount["readOnly"] is True
+    assert (mount["readOnly"], mount["recursiveReadOnly"]) == (True, "IfPossible")
     assert not any("hostPath" in volume for volume in aggregator_pod(found)["volumes"])
 
 

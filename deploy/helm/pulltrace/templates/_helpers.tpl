@@ -94,6 +94,11 @@ app.kubernetes.io/component: {{ .component }}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
 
+{{/* Whether the cluster knows mounts that are read-only with all that is mounted below: "yes" or nothing. */}}
+{{- define "pulltrace.knowsRecursiveReadOnly" -}}
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
+{{- end }}
+
 {{/* Whether the cluster knows FlowSchema v1: "yes" or nothing. */}}
 {{- define "pulltrace.knowsFlowSchemas" -}}
 {{- if semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
