@@ -200,8 +200,6 @@ def run(abuse: Abuse, viewers: int, windows: int) -> None:
     abuse.print_row("nobody else", [abuse.window(seconds) for _ in range(windows)])
     wanted: dict[Kind, int] = {}
     for title, more in steps(viewers):
-        if Kind.SLOW in more:  # readers make way for those who read badly
-            abuse.crowd.be(dict.fromkeys(Kind, 0))
         wanted |= more
         abuse.crowd.be(wanted)
         healthy = wanted[Kind.READING]

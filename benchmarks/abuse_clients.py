@@ -27,7 +27,7 @@ EVENT = b"\ndata: "
 OPENING_AT_ONCE = 50
 """Of one kind: so many have asked and have no answer yet."""
 SLOW_BYTES = 4096
-"""What a slow reader takes each second: more than what the server asks for, so that it stays."""
+"""What a slow reader takes each second, at most: the server asks for 16 KiB in 10 s."""
 CHURN_SECONDS = (0.5, 1.5)
 ADDRESSES = 200
 OVERSIZED = (
@@ -45,7 +45,7 @@ class Kind(StrEnum):
     READING = "reading"
     SLOW = "slow"
     NEVER = "never"
-    """Watches, and reads nothing at all."""
+    """Watches, and reads nothing at all; nor does it notice when it is cut off."""
     CHURNING = "churning"
     """Watches for about a second, again and again."""
     DRIPPING = "dripping"
@@ -118,6 +118,11 @@ class Clients:
         client.socket.close()
         self._there[client.kind] -= 1
         self._unanswered[client.kind] -= not client.answered
+
+    def close_surplus(self) -> None:
+        for client in list(self.by_file.values()):
+            if self._there[client.kind] > self.wanted[client.kind]:
+                self.close(client)
 
     def storm(self) -> None:
         for client in list(self.by_file.values()):
@@ -219,9 +224,9 @@ def main(port: int, network: str) -> None:
             given = json.loads(order)
             if given.pop("storm", False):
                 clients.storm()
-            clients.wanted.update({Kind(kind): 0 for kind in given})
             for kind, wanted in given.items():
                 clients.wanted[Kind(kind)] = wanted
+            clients.close_surplus()
         clients.open_missing()
         clients.work(0.01)
         clients.in_time()
