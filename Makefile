@@ -35,10 +35,10 @@ fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) $(KIND)
 
 test-real: $(VENV)/.tools web ## Tests against real containerd and a real API server (root; see CONTRIBUTING.md)
-	@$(TOX) -e real
+	@$(TOX) -e real $(if $(ARGS),-- $(ARGS))
 
 test-e2e: $(VENV)/.tools ## Tests against a whole cluster on this machine (root; builds Kubernetes once)
-	@$(TOX) -e e2e
+	@$(TOX) -e e2e $(if $(ARGS),-- $(ARGS))
 
 fmt: $(VENV)/.tools ## Format and fix
 	@$(TOX) -e fmt
