@@ -134,6 +134,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
                 given.event_budget,
                 streams=Limits(given.max_streams, given.max_streams_per_address),
                 trusted_proxies=given.trusted_proxies,
+                per_node_policy=given.per_node_policy,
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
             elector = Elector(connection, namespace, pace.LEASE, _identity())

@@ -184,6 +184,12 @@ class Aggregator:
         help="networks of proxies that are believed in X-Forwarded-For, separated by commas; none when empty",
         allowed="networks or addresses separated by commas, such as 10.0.0.0/8",
     )  # fmt: skip
+    per_node_policy: bool = _setting(
+        "--per-node-policy", default="true", read=texts.switch,
+        help="whether the cluster keeps each agent to the Lease of its own node, which whoever installs knows; if not, "
+        "the log warns and a metric says so",
+        allowed="true or false",
+    )  # fmt: skip
     log_level: str = _log_level()
 
 

@@ -60,6 +60,7 @@ def test_an_aggregator_needs_no_flags() -> None:
         max_streams=10_000,
         max_streams_per_address=100,
         trusted_proxies=(),
+        per_node_policy=True,
         log_level="info",
     )
 

@@ -30,13 +30,16 @@ class Process:
     watches: Sequence[WatchHealth] = ()
     report_interval_seconds: Callable[[], float | None] = lambda: None
     """What the election's Lease says; None where there is none."""
+    per_node_policy: bool = True
+    """Whether the cluster keeps each agent to the Lease of its own node, as far as whoever installed it knows."""
 
 
 class ProcessGauges(Collector):
     """Of this process; a sum over the replicas means something."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, monotonic: Callable[[], float]) -> None:
         self._process = process
+        self._monotonic = monotonic
 
     def collect(self) -> Iterable[Metric]:
         build = GaugeMetricFamily(
@@ -46,6 +49,11 @@ class ProcessGauges(Collector):
         yield build
         yield GaugeMetricFamily(
             "pulltrace_leader", "1 where this replica leads, else 0. Every replica.", int(self._process.leading())
+        )
+        yield GaugeMetricFamily(
+            "pulltrace_per_node_policy",
+            "0 where an agent can write the Lease of any node, because the per-node policy was left out. Every replica.",
+            int(self._process.per_node_policy),
         )
         yield GaugeMetricFamily(
             "pulltrace_sse_clients_active", "Readers of this replica's event stream.", self._process.sse_clients()
@@ -70,6 +78,20 @@ class ProcessGauges(Collector):
         for key, count in sorted(counts.items()):
             restarts.add_metric(key, count)
         yield restarts
+        silence = GaugeMetricFamily(
+            "pulltrace_watch_silence_seconds",
+            "Time since the API server last said anything to a watch; up to 60 s is usual. Every replica.",
+            labels=["resource"],
+        )
+        now = self._monotonic()
+        silences: dict[str, float] = {}
+        for watch in self._process.watches:
+            if watch.heard_at is not None:
+                resource = watch.resource.partition(" ")[0]
+                silences[resource] = max(silences.get(resource, 0.0), now - watch.heard_at)
+        for resource, seconds in sorted(silences.items()):
+            silence.add_metric([resource], round(seconds, 3))
+        yield silence
 
 
 class ClusterGauges(Collector):

@@ -68,7 +68,7 @@ class Metrics:
         self.registry, counted = CollectorRegistry(), CollectorRegistry()
         self._families(counted)
         counted.register(ClusterGauges(live, cluster, monotonic))
-        self.registry.register(ProcessGauges(process))
+        self.registry.register(ProcessGauges(process, monotonic))
         self.registry.register(Gate(counted, process.leading, self.account.catch_up))
 
     def _families(self, registry: CollectorRegistry) -> None:
@@ -184,6 +184,7 @@ def sample_registry() -> CollectorRegistry:
     cluster = Cluster(store, 60)
     watch = WatchHealth("leases")
     watch.restarts["expired"] += 1
+    watch.heard_at = 0.0
     process = Process(lambda: True, lambda: 0, (watch,), lambda: 5.0)
     metrics = Metrics(store, cluster, process, monotonic=lambda: 0.0)
     cluster.lease_event(Put(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)

@@ -41,6 +41,8 @@ TICK_SECONDS = 1.0
 FAREWELL_SECONDS = 3.0
 """How long viewers of the live stream may take to be told when to come back, before the servers stop."""
 
+NOT_ISOLATED = "per-node isolation is not enforced: whoever has the token of one agent can write the Lease of any node"
+
 
 @dataclass(frozen=True, slots=True)
 class AggregatorSettings:
@@ -56,6 +58,8 @@ class AggregatorSettings:
     streams: Limits = DEFAULT_LIMITS
     trusted_proxies: Sequence[Network] = ()
     """Believed when they say whom they serve."""
+    per_node_policy: bool = True
+    """Whether the cluster keeps each agent to the Lease of its own node."""
 
 
 async def run(
@@ -77,6 +81,8 @@ async def run(
     `pods`, `events`, `lookup`, `finder` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
     where no Events are wanted; `watches` are those behind `leases`, `pods` and `events`.
     """
+    if not settings.per_node_policy:
+        logger.warning(NOT_ISOLATED)
     store = PullStore()
     cluster = Cluster(store, settings.history_seconds)
     lists = _Lists(leases=False, pods=pods is None)
@@ -93,6 +99,7 @@ async def run(
         leading=lambda: elector is None or elector.leading,
         sse_clients=lambda: app.stream.clients,
         watches=watches,
+        per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
     )
     metrics = Metrics(store, cluster, process, live=live, takers=(usual,))

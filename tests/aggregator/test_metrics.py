@@ -179,8 +179,10 @@ def test_a_follower_tells_of_itself_only(counted: Counted) -> None:
     assert counted.names() == {
         "pulltrace_build_info",
         "pulltrace_leader",
+        "pulltrace_per_node_policy",
         "pulltrace_sse_clients_active",
         "pulltrace_watch_restarts",
+        "pulltrace_watch_silence_seconds",
     }
 
 
