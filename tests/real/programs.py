@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -43,11 +43,11 @@ class Stream:
 class Server:
     """`pulltrace standalone` or `pulltrace aggregator`."""
 
-    def __init__(self, program: str, folder: Path, *flags: str | Path) -> None:
+    def __init__(self, program: str, folder: Path, *flags: str | Path, env: Mapping[str, str] | None = None) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         command = [sys.executable, "-m", "pulltrace.cli", program, *flags]
         addresses = ["--http-addr", f"127.0.0.1:{self.port}", "--metrics-addr", f"127.0.0.1:{self.metrics_port}"]
-        self.process = Process([*command, *addresses], folder / f"{program}.log")
+        self.process = Process([*command, *addresses], folder / f"{program}.log", env=env)
 
     def start(self) -> None:
         """Start it and wait until it is ready."""

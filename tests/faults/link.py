@@ -1,0 +1,233 @@
+"""The way between a program and the API server, with every fault that networks and load balancers have.
+
+A `Link` ends TLS with a certificate of the control plane's own authority and speaks TLS again to the API server,
+so it sees requests, counts them, and can answer one itself. Whoever goes through it shows a token: a client's
+certificate would end here. It runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tests.cluster.api import Identity
+from tests.cluster.pki import Certificate
+from tests.cluster.processes import free_port
+
+T = TypeVar("T")
+ORDER_SECONDS = 10
+CHUNK_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that came in."""
+
+    at: float
+    method: str
+    path: str
+    """With its query."""
+
+    @property
+    def is_watch(self) -> bool:
+        return "watch=true" in self.path
+
+    @property
+    def is_list(self) -> bool:
+        """A read that is no watch, of a whole collection."""
+        return self.method == "GET" and not self.is_watch and ("limit=" in self.path)
+
+
+@dataclass
+class Answer:
+    """What is said instead of asking the API server; the connection ends with it."""
+
+    path: str
+    """A regular expression for the path with its query."""
+    raw: bytes
+    times: int | None = None
+    """How often; None until `restore`."""
+
+
+def http(status: str, body: bytes = b"", *headers: str, content_type: str = "application/json") -> bytes:
+    """A whole answer, in bytes."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", *headers, f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+def broken_off(body: bytes) -> bytes:
+    """The beginning of a watch that ends in the middle of its chunk."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head.encode() + f"{len(body) + 100:x}\r\n".encode() + body
+
+
+@dataclass(eq=False)
+class _Pair:
+    """A connection of a client and the one to the API server that belongs to it."""
+
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    moving: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Link:
+    """A proxy before an API server; `with Link(control_plane.admin) as link:` starts and ends it."""
+
+    def __init__(self, server: Identity, certificate: Certificate) -> None:
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.seen: list[Seen] = []
+        self._upstream = server
+        self._certificate = certificate
+        self._answers: list[Answer] = []
+        self._pairs: set[_Pair] = set()
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
+
+    def through(self, identity: Identity) -> Identity:
+        """The same identity, on its way through here."""
+        return replace(identity, url=self.url)
+
+    # -- orders ----------------------------------------------------------------------------------------
+
+    def refuse(self) -> None:
+        """Reset every connection, and refuse each new one."""
+        self._order(self._stop_listening())
+        self.cut()
+
+    def restore(self) -> None:
+        """All is well again, for old connections too."""
+        self._answers.clear()
+        self._order(self._listen())
+
+    def cut(self) -> None:
+        """Reset every connection that is open; new ones work."""
+        self._order(self._cut())
+
+    def go_silent(self) -> None:
+        """No byte moves on any connection that is open, and none is closed; new ones work."""
+        self._order(self._freeze())
+
+    def answer(self, path: str, raw: bytes, times: int | None = None) -> None:
+        """Answer requests for this path so, instead of asking the API server."""
+        self._answers.append(Answer(path, raw, times))
+
+    def present(self, certificate: Certificate) -> None:
+        """From now on, show another certificate; connections that are open break."""
+        self._certificate = certificate
+        self.refuse()
+        self.restore()
+
+    def requests(self, pattern: str = "", since: float = 0.0) -> list[Seen]:
+        """The requests since then (monotonic) whose method and path fit."""
+        return [one for one in self.seen if one.at >= since and re.search(pattern, f"{one.method} {one.path}")]
+
+    # -- in the thread ---------------------------------------------------------------------------------
+
+    def _order(self, doing: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result(ORDER_SECONDS)
+
+    async def _listen(self) -> None:
+        for pair in self._pairs:
+            pair.moving.set()
+        if self._server is None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self._certificate.certificate, self._certificate.key)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=context)
+
+    async def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _freeze(self) -> None:
+        for pair in self._pairs:
+            pair.moving.clear()
+
+    async def _cut(self) -> None:
+        for pair in list(self._pairs):
+            pair.moving.set()
+            for writer in pair.writers:
+                # A reset, not a goodbye: that is what a router does that has lost the connection.
+                if (raw := writer.get_extra_info("socket")) is not None:
+                    with contextlib.suppress(OSError):
+                        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pair = _Pair([writer])
+        pair.moving.set()
+        self._pairs.add(pair)
+        address, _, port = self._upstream.url.removeprefix("https://").partition(":")
+        try:
+            context = ssl.create_default_context(cafile=str(self._upstream.authority))
+            theirs, ours = await asyncio.open_connection(address, int(port), ssl=context)
+            pair.writers.append(ours)
+            back = asyncio.create_task(self._pass_on(theirs, writer, pair))
+            try:
+                await self._requests(reader, ours, writer, pair)
+            finally:
+                back.cancel()
+        except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass  # either side went away, as it may
+        finally:
+            self._pairs.discard(pair)
+            for each in pair.writers:
+                each.transport.abort()
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, ours: asyncio.StreamWriter, back: asyncio.StreamWriter, pair: _Pair
+    ) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+            self.seen.append(Seen(time.monotonic(), method, path))
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            body = await reader.readexactly(int(length[1])) if length else b""
+            await pair.moving.wait()
+            if (answer := self._answer_to(path)) is not None:
+                back.write(answer)
+                await back.drain()
+                back.close()
+                return
+            ours.write(head + body)
+            await ours.drain()
+
+    def _answer_to(self, path: str) -> bytes | None:
+        for answer in self._answers:
+            if answer.times != 0 and re.search(answer.path, path):
+                answer.times = None if answer.times is None else answer.times - 1
+                return answer.raw
+        return None
+
+    @staticmethod
+    async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pair: _Pair) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                await pair.moving.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._order(self._listen())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.refuse()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(ORDER_SECONDS)
+        self._loop.close()

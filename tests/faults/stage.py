@@ -1,0 +1,95 @@
+"""What the scenarios stand on: a real API server with the chart's rights, Leases of made-up nodes, real aggregators."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from pulltrace.kube.lease_store import LABELS, micro_time
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport
+from tests.aggregator.records import START
+from tests.cluster.api import JSON, ApiError
+from tests.cluster.control_plane import ControlPlane
+from tests.deploy.manifests import rendered
+from tests.faults.link import Link
+from tests.real.programs import Server
+
+NAMESPACE = "pulltrace"
+ELECTION = "pulltrace-aggregator"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+NODES = ("node-1", "node-2")
+
+
+class Stage:
+    """A control plane on which the chart has been installed, and on which a scenario plays."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self.control_plane = control_plane
+        self.admin = control_plane.admin
+        self._folders = itertools.count(1)
+
+    def build(self) -> None:
+        """Make what an install and two nodes would have made."""
+        self.control_plane.create_service_account(NAMESPACE, "default")
+        self.control_plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(list(rendered().values())))
+        for name in NODES:
+            self.admin.create("/api/v1/nodes", {"metadata": {"name": name}})
+
+    def clear(self) -> None:
+        """Delete all Leases, the election's too, so that the next aggregator leads at once."""
+        self.admin.delete(LEASES)
+
+    def leases(self) -> dict[str, JSON]:
+        """All Leases by name."""
+        return {lease["metadata"]["name"]: lease for lease in self.admin.get(LEASES)["items"]}
+
+    def report(self, node: str, report: NodeReport, *, seconds: int = 300, more: JSON | None = None) -> None:
+        """Write a node's Lease as its agent would, by the clock of the records; `more` are further annotations."""
+        told = {**encode(report), **(more or {})}
+        spec = {"holderIdentity": "agent", "renewTime": micro_time(START + 60), "leaseDurationSeconds": seconds}
+        try:
+            before = self.admin.get(f"{LEASES}/{node}")["metadata"].get("annotations", {})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            metadata = {"name": node, "labels": LABELS, "annotations": told}
+            self.admin.create(LEASES, {"metadata": metadata, "spec": spec})
+        else:
+            told = {**dict.fromkeys(before), **told}
+            self.admin.patch(f"{LEASES}/{node}", {"metadata": {"annotations": told}, "spec": spec})
+
+    def allow(self, account: str, rules: list[JSON]) -> None:
+        """Give a ServiceAccount rights in Pulltrace's namespace."""
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}"
+        subject = {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
+        self.admin.create(f"{path}/roles", {"metadata": {"name": account}, "rules": rules})
+        binding = {"metadata": {"name": account}, "roleRef": role, "subjects": [subject]}
+        self.admin.create(f"{path}/rolebindings", binding)
+
+    @contextmanager
+    def link(self) -> Iterator[Link]:
+        """A way to the API server that can be made worse."""
+        with Link(self.admin, self.control_plane.authority.issue("link", "link", addresses=["IP:127.0.0.1"])) as link:
+            yield link
+
+    def aggregator(
+        self, folder: Path, link: Link | None = None, *flags: str, env: Mapping[str, str] | None = None
+    ) -> Server:
+        """An aggregator that has not been started, with the token of the chart's ServiceAccount."""
+        folder /= f"aggregator-{next(self._folders)}"
+        folder.mkdir()
+        identity = self.control_plane.with_token(self.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
+        identity = identity if link is None else link.through(identity)
+        kubeconfig = identity.write_kubeconfig(folder / "kubeconfig")
+        return Server("aggregator", folder, "--kubeconfig", kubeconfig, "--namespace", NAMESPACE, *flags, env=env)
+
+
+def leads(server: Server) -> bool:
+    """Whether this replica says that it leads."""
+    return bool(server.metrics()["pulltrace_leader"])

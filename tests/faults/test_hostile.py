@@ -1,0 +1,146 @@
+"""D16, D17 and D19: Leases that an agent would not write, names that people choose to do harm, and Events that never come."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pulltrace.kube.lease_store import LABELS
+from pulltrace.pulls.model import NodeReport, Phase
+from tests.aggregator import hostile
+from tests.aggregator.records import DIGEST, pull
+from tests.cluster.api import JSON, ApiError, Identity
+from tests.cluster.processes import wait_until
+from tests.faults.link import http
+from tests.faults.stage import LEASES, NAMESPACE, Stage
+from tests.real.programs import Row, Server
+
+pytestmark = pytest.mark.real("etcd", "openssl")
+
+REJECTED = "pulltrace_lease_decode_errors_total"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+CONTROL = "\x1b[31m\u202e\r\n"
+
+
+def test_d16_compromised_agent(stage: Stage, tmp_path: Path) -> None:
+    """It cannot touch another node's Lease, and whatever it puts into its own is left out; other nodes do not notice."""
+    stage.report("node-1", NodeReport(pulls=(pull(1),)))
+    stage.report("node-2", NodeReport())
+    token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2")
+    agent = stage.control_plane.with_token(token)
+    wait_until(lambda: _refused(agent), "the policy", seconds=30)
+    own, harmless, refused = f"{LEASES}/node-2", [], {}
+    with stage.aggregator(tmp_path) as aggregator:
+        aggregator.wait_for(lambda rows: len(rows) == 1, "the row of node-1")
+        wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
+        for what, annotations in hostile.ANNOTATIONS.items():
+            before = aggregator.metrics()[REJECTED]
+            try:
+                agent.patch(own, {"metadata": {"annotations": annotations}})
+            except ApiError as error:
+                refused[what] = error.status
+                continue
+            if not _counted(aggregator, before):
+                harmless.append(what)
+            stage.admin.patch(own, {"metadata": {"annotations": dict.fromkeys(annotations)}})
+        rows = aggregator.pulls()
+        log = aggregator.process.log.read_text()
+
+    assert harmless == []
+    assert set(refused.values()) <= {403, 422}, refused
+    assert [(row["nodeName"], row["phase"]) for row in rows] == [("node-1", "downloading")]
+    assert "node-2" in log
+    assert "Traceback" not in log
+
+
+def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
+    """Who may create Pods chooses images and messages: they stay text on one line, in JSON, stream, logs, Events and labels."""
+    name = f"evil.test/<img src=x onerror=alert(1)>{CONTROL.strip()}:1"
+    stage.report("node-1", NodeReport(pulls=(pull(1, repositories=("evil.test/x",), target_digest=DIGEST),)))
+    spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": name}]}
+    pod = stage.admin.create(PODS, {"metadata": {"name": "evil"}, "spec": spec})
+    message = f'</script>{CONTROL}{{"level":"error","message":"forged"}}' + "x" * 5000
+    waiting = {"reason": "ErrImagePull", "message": message}
+    status = {"name": "main", "image": name, "imageID": "", "ready": False, "restartCount": 0}
+    stage.admin.patch(
+        f"{PODS}/evil/status",
+        {"status": {"phase": "Pending", "containerStatuses": [{**status, "state": {"waiting": waiting}}]}},
+    )
+    reference = {"kind": "Pod", "namespace": NAMESPACE, "name": "evil", "uid": pod["metadata"]["uid"]}
+    event = {
+        "metadata": {"name": "evil.1"},
+        "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
+        "reason": "Failed",
+        "message": f'Failed to pull image "{name}": {message}'[:1000],
+        "source": {"component": "kubelet"},
+        "type": "Warning",
+        "lastTimestamp": "2026-11-24T10:00:00Z",
+        "firstTimestamp": "2026-11-24T10:00:00Z",
+        "count": 3,
+    }
+    stage.admin.create(f"/api/v1/namespaces/{NAMESPACE}/events", event)
+    with stage.aggregator(tmp_path) as aggregator, aggregator.stream() as stream:
+
+        def shown() -> Row | None:
+            pods = json.loads(aggregator.get(aggregator.port, "/api/v1/pods"))["pods"]
+            return next((one for one in pods if one["podName"] == "evil" and one["state"] == "failing"), None)
+
+        row = wait_until(shown, "the pod that fails", processes=[aggregator.process])
+        wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
+        metrics = list(aggregator.metrics())
+        texts = [aggregator.get(aggregator.port, path) for path in ("/api/v1/pulls", "/api/v1/pods", "/api/v1/nodes")]
+        events = len(stream.events)
+        log = aggregator.process.log.read_text()
+    stage.admin.delete(f"{PODS}/evil?gracePeriodSeconds=0")
+
+    raw = "".join(texts).replace(json.dumps(name, ensure_ascii=False)[1:-1], "NAME")
+    assert "NAME" in raw  # it is told as it is, in JSON; the page shows what would deceive as text (tests/web)
+    assert not any(character in raw for character in ("\x1b", "\u202e", "\r"))
+    said = json.dumps(row, ensure_ascii=False)
+    assert "\\n" not in said
+    assert len(said) < 8_000
+    assert events >= 1
+    assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
+    assert not any(json.loads(line)["message"] == "forged" for line in log.splitlines())
+    assert [name for name in metrics if "<" in name or "onerror" in name] == []
+    assert max(len(name) for name in metrics) < 300
+
+
+def test_d19_events_of_kubelets_are_lost(stage: Stage, tmp_path: Path) -> None:
+    """Without a single Event pulls have their bytes, their names, who waits for them, and their end."""
+    stage.report("node-1", NodeReport(pulls=(pull(1),)))
+    spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": "nginx:1.29"}]}
+    stage.admin.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
+    with stage.link() as link:
+        link.answer("/api/v1/events", http("500 Internal Server Error", b"{}"))
+        with stage.aggregator(tmp_path, link) as aggregator:
+            rows = aggregator.wait_for(lambda rows: any(row["pods"] for row in rows), "the pod that waits")
+            assert [(row["imageRef"], row["phase"]) for row in rows] == [
+                ("docker.io/library/nginx:1.29", "downloading")
+            ]
+            done = pull(1, phase=Phase.FAILED, ended_at=1_763_910_030.0)
+            stage.report("node-1", NodeReport(recent=(done,)))
+            rows = aggregator.ended(1)
+    stage.admin.delete(f"{PODS}/web?gracePeriodSeconds=0")
+
+    assert [(row["imageRef"], row["phase"]) for row in rows] == [("docker.io/library/nginx:1.29", "failed")]
+
+
+def _refused(agent: Identity) -> bool:
+    """Whether the policy keeps the agent of node-2 from the Lease of node-1; it is enforced a moment after it is made."""
+    lease: JSON = {"metadata": {"name": "node-9", "labels": LABELS}, "spec": {"holderIdentity": "x"}}
+    try:
+        agent.create(f"{LEASES}?dryRun=All", lease)
+    except ApiError as error:
+        return error.status == 403
+    return False
+
+
+def _counted(aggregator: Server, before: float) -> bool:
+    """Whether the metric moves; each kind of Lease is rejected in a moment or never."""
+    try:
+        return wait_until(lambda: aggregator.metrics()[REJECTED] > before, "a rejection", seconds=3)
+    except AssertionError:
+        return False

@@ -1,0 +1,102 @@
+"""D23 and D24: very many pulls, and an aggregator that is killed while it knows of thousands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pulltrace.agent.lease_writer import LeaseWriter
+from pulltrace.kube.access import Access, FixedAccess, usual_source
+from pulltrace.kube.connection import Connection
+from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport
+from tests.cluster.processes import wait_until
+from tests.faults.link import Link
+from tests.faults.stage import NAMESPACE, NODES, Stage
+from tests.pulls.reports import image
+
+pytestmark = pytest.mark.real("etcd", "openssl")
+
+PULLS = 3_000
+LAYERS = 100
+LEASE_BYTES = 16 * 1024
+MANY_NODES = 1_000
+PULLS_A_NODE = 5
+FULL_SECONDS = 10
+
+
+async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) -> None:
+    """The agent's own writes of these reports, one after the other, with its own token and under the chart's policy."""
+    token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=node)
+    authority = str(stage.control_plane.authority.certificate)
+    async with SmallConnection(FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))) as connection:
+        writer = LeaseWriter(KubeLeaseStore(connection, NAMESPACE), node, "agent", None)
+        for report in reports:
+            writer.offer(report)
+            await writer.write()
+
+
+async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Path) -> None:
+    """Each of 100 layers: the Leases keep to 16 KiB, each report is one write that is taken, and what has no room is counted."""
+    a_node = PULLS // len(NODES)
+    with stage.link() as link:
+        for first, node in enumerate(NODES):
+            pulls = [image(number, LAYERS) for number in range(first * a_node, (first + 1) * a_node)]
+            moved = [replace(one, downloaded_bytes=one.downloaded_bytes + 1000) for one in pulls]
+            await write(stage, link, node, [NodeReport(pulls=tuple(pulls)), NodeReport(pulls=tuple(moved))])
+        writes = len(link.requests("PATCH|POST"))
+    sizes = [
+        sum(len(key) + len(value.encode()) for key, value in stage.leases()[node]["metadata"]["annotations"].items())
+        for node in NODES
+    ]
+    with stage.aggregator(tmp_path) as aggregator:
+        rows = await asyncio.to_thread(aggregator.wait_for, lambda rows: len(rows) > len(NODES), "rows")
+        nodes = json.loads(aggregator.get(aggregator.port, "/api/v1/nodes"))["nodes"]
+    print(f"\nLeases of {sizes} bytes tell of {len(rows)} of {PULLS} pulls")
+
+    assert max(sizes) <= LEASE_BYTES
+    assert writes == len(NODES) * (1 + 2)  # the first is a patch in vain, and then the Lease is made
+    assert [node["pulling"] for node in nodes] == [a_node] * len(NODES)
+    assert {row["phase"] for row in rows} == {"downloading"}
+
+
+async def fill(stage: Stage, nodes: int) -> None:
+    """The Leases of so many nodes, each with five pulls of ten layers."""
+    source = await usual_source(str(stage.control_plane.kubeconfig))
+    async with Connection(source) as connection:
+        store = KubeLeaseStore(connection, NAMESPACE)
+        room = asyncio.Semaphore(32)
+
+        async def put(number: int) -> None:
+            pulls = tuple(image(PULLS_A_NODE * number + one, 10) for one in range(PULLS_A_NODE))
+            patch = LeasePatch(dict(encode(NodeReport(pulls=pulls))), "agent", time.time(), 600)
+            async with room:
+                await store.patch(f"full-{number}", patch)
+
+        await asyncio.gather(*(put(number) for number in range(nodes)))
+
+
+def test_d24_aggregator_is_killed_at_full_load(stage: Stage, tmp_path: Path) -> None:
+    """5,000 pulls of 1,000 nodes are all there again within 10 s, from the Leases alone, and for a few lists."""
+    asyncio.run(fill(stage, MANY_NODES))
+    with stage.link() as link, stage.aggregator(tmp_path, link) as aggregator:
+        rows = len(aggregator.pulls())
+        aggregator.process.kill()
+        began = time.monotonic()
+        aggregator.start()
+        wait_until(lambda: len(aggregator.pulls()) == rows, "all rows")
+        took = time.monotonic() - began
+        asked = [f"{one.method} {one.path.partition('?')[0]}" for one in link.requests("GET", began) if one.is_list]
+    print(f"\nall {rows} rows were back after {took:.1f} s; lists: {asked}")
+
+    assert rows == MANY_NODES * PULLS_A_NODE
+    assert took <= FULL_SECONDS
+    assert len(asked) <= MANY_NODES / 500 + 2  # pages of 500 Leases at most, the pods, and the Events

@@ -1,0 +1,72 @@
+"""D15: a node that is removed while it pulls, and another one of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.leases import LeasePatch
+from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.pulls.annotations import encode
+from pulltrace.pulls.model import NodeReport
+from tests.aggregator.records import ended, pull
+from tests.cluster import binaries
+from tests.cluster.processes import Process, wait_until
+from tests.faults.stage import LEASES, NAMESPACE, Stage
+
+pytestmark = pytest.mark.real("etcd", "openssl")
+
+NODE = "spot-1"
+
+
+@pytest.fixture
+def garbage_collector(stage: Stage, tmp_path: Path) -> Iterator[Process]:
+    """What deletes a Lease whose Node is gone in every cluster."""
+    flags = [f"--kubeconfig={stage.control_plane.kubeconfig}", "--controllers=garbage-collector-controller"]
+    flags += ["--leader-elect=false", "--secure-port=0"]
+    program = binaries.kubernetes("kube-controller-manager")
+    with Process([program, *flags], tmp_path / "controller-manager.log") as process:
+        yield process
+
+
+async def write(stage: Stage, report: NodeReport) -> None:
+    """The agent's own write of a report of this node."""
+    token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=NODE)
+    authority = str(stage.control_plane.authority.certificate)
+    source = FixedAccess(Access(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
+    patch = LeasePatch(dict(encode(report)), holder="agent", renewed_at=1_763_910_060.0, duration_seconds=300)
+    async with SmallConnection(source) as connection:
+        await KubeLeaseStore(connection, NAMESPACE).patch(NODE, patch)
+
+
+async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collector: Process, tmp_path: Path) -> None:
+    """Its Lease goes with it and its pull ends as "the node is gone"; a node that takes the name begins anew."""
+    path = f"/api/v1/nodes/{NODE}"
+    first = stage.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})["metadata"]["uid"]
+    await write(stage, NodeReport(pulls=(pull(1),), recent=(ended(2),)))
+    with stage.aggregator(tmp_path) as aggregator:
+        aggregator.wait_for(lambda rows: len(rows) == 2, "both rows")
+        stage.admin.delete(path)
+        rows = aggregator.wait_for(
+            lambda rows: not any(row["phase"] == "downloading" for row in rows), "the pull to be closed", seconds=60
+        )
+        assert {str(row["id"])[-1]: (row["phase"], row.get("error")) for row in rows} == {
+            "1": ("unknown", "the node is gone"),
+            "2": ("completed", None),
+        }
+        assert NODE not in stage.leases()
+        second = stage.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})["metadata"]["uid"]
+        await write(stage, NodeReport(pulls=(pull(5),)))
+        rows = aggregator.wait_for(lambda rows: len(rows) == 3, "the pull of the new node")
+        lease = stage.admin.get(f"{LEASES}/{NODE}")["metadata"]
+    wait_until(lambda: garbage_collector.running, "the garbage collector to be there still")
+    stage.admin.delete(path)
+
+    assert {str(row["id"])[-1]: row["phase"] for row in rows} == {"1": "unknown", "2": "completed", "5": "downloading"}
+    assert second != first
+    assert [owner["uid"] for owner in lease["ownerReferences"]] == [second]
+    assert "pulltrace.io/recent" not in lease["annotations"]
