@@ -448,6 +448,36 @@ def test_aggregator_leads(cluster: ControlPlane, aggregator: Identity) -> None:
     cluster.admin.delete(path)
 
 
+def test_agents_wait_in_a_level_of_their_own(
+    cluster: ControlPlane, agent: Identity, aggregator: Identity, own: str
+) -> None:
+    """What agents ask is dispatched by a level with few seats, the election by the level of all elections."""
+    switches = ["--set", "apiPriority.enabled=true", "--kube-version", binaries.KUBERNETES.version]
+    versions = ["--api-versions", "flowcontrol.apiserver.k8s.io/v1"]
+    shown = ["--show-only", "templates/apipriority.yaml"]
+    text = helm(cluster, "template", "pulltrace", CHART, "-n", "pulltrace", *switches, *versions, *shown)
+    cluster.kubectl("apply", "-n", "pulltrace", "-f", "-", stdin=text)
+    path = f"{LEASES}/pulltrace-aggregator"
+    aggregator.create(LEASES, {"metadata": {"name": "pulltrace-aggregator"}, "spec": {"leaseTransitions": 1}})
+    dispatched = "apiserver_flowcontrol_dispatched_requests_total"
+    expected = [
+        f'{dispatched}{{flow_schema="pulltrace",priority_level="pulltrace"}}',
+        f'{dispatched}{{flow_schema="pulltrace-election",priority_level="leader-election"}}',
+    ]
+
+    def are_dispatched() -> bool:
+        agent.patch(own, {"metadata": {"annotations": {"pulltrace.io/summary": "1 pulling"}}})
+        aggregator.patch(path, {"spec": {"holderIdentity": "a"}})
+        metrics = cluster.admin.get("/metrics")["text"]
+        return all(one in metrics for one in expected)
+
+    wait_until(are_dispatched, "requests in their levels", seconds=30)
+    seats = 'apiserver_flowcontrol_nominal_limit_seats{priority_level="pulltrace"} 3'
+    assert seats in cluster.admin.get("/metrics")["text"]
+    cluster.admin.delete(path)
+    cluster.kubectl("delete", "-n", "pulltrace", "-f", "-", stdin=text)
+
+
 async def test_aggregator_writes_events(cluster: ControlPlane, aggregator: Identity) -> None:
     """Its own code makes Events of pods in any namespace, goes on with those of another leader, and needs no more rights."""
     access = Access(aggregator.url, f"Bearer {aggregator.token}", ca_file=str(cluster.authority.certificate))

@@ -193,13 +193,21 @@ def test_switch_adds_one_kind(values: Values, kind: str) -> None:
 
 
 def test_own_priority_level() -> None:
-    """A priority level of its own is for Pulltrace's Leases in its own namespace only."""
+    """A priority level of its own is for what agents ask, in Pulltrace's own namespace; the election has that of other elections."""
     found = rendered({"apiPriority": {"enabled": True}})
-    [rule] = the(found, "FlowSchema")["spec"]["rules"]
+    [of_agents] = the(found, "FlowSchema", "pulltrace")["spec"]["rules"]
+    election = the(found, "FlowSchema", "pulltrace-election")["spec"]
 
     assert kinds(found) - kinds(rendered()) == {"FlowSchema", "PriorityLevelConfiguration"}
-    assert [(one["resources"], one["namespaces"]) for one in rule["resourceRules"]] == [(["leases"], ["pulltrace"])]
-    assert {one["serviceAccount"]["namespace"] for one in rule["subjects"]} == {"pulltrace"}
+    assert [(one["resources"], one.get("namespaces")) for one in of_agents["resourceRules"]] == [
+        (["leases"], ["pulltrace"]),
+        (["nodes"], None),
+    ]
+    assert [one["serviceAccount"] for one in of_agents["subjects"]] == [
+        {"namespace": "pulltrace", "name": "pulltrace-agent"}
+    ]
+    assert election["priorityLevelConfiguration"]["name"] == "leader-election"
+    assert [one["serviceAccount"]["name"] for one in election["rules"][0]["subjects"]] == ["pulltrace-aggregator"]
 
 
 def test_replicas_are_spread() -> None:
