@@ -12,7 +12,7 @@ NODE_LOCK := $(shell command -v npm >/dev/null && \
 	|| echo -r requirements/node.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web screenshots test fuzz test-real test-e2e fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
+.PHONY: help demo web screenshots test fuzz test-real test-e2e chaos soak fmt lock proto docs pages audit cluster-up cluster-down cluster-shell clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ test-real: $(VENV)/.tools web ## Tests against real containerd and a real API se
 
 test-e2e: $(VENV)/.tools ## Tests against a whole cluster on this machine (root; builds Kubernetes once)
 	@$(TOX) -e e2e $(if $(ARGS),-- $(ARGS))
+
+chaos: $(VENV)/.dev ## Break a real cluster for MINUTES=10 and check that Pulltrace told the truth (root; SEED=… repeats a run)
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.dev ## Whether memory, open files and tasks stay the same for HOURS=1 of pulls and viewers (root)
+	@$(BIN)/python -m benchmarks.soak --hours $(or $(HOURS),1)
 
 fmt: $(VENV)/.tools ## Format and fix
 	@$(TOX) -e fmt

@@ -8,6 +8,7 @@ repository is all that is said. A name is never guessed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,13 +18,21 @@ from pulltrace.pulls.view import PullView
 
 CLOCK_SECONDS = 1.0
 """How exact the times of Events are."""
+LATE_SECONDS = 2.0
+"""A pull is seen to have ended, and an Event says so, a moment after it has."""
 
 
 def correlate(
-    node: str, pulls: Sequence[Pull], waiting: Sequence[Wait], before: Mapping[str, PullView], slots: int = 1
+    node: str,
+    pulls: Sequence[Pull],
+    waiting: Sequence[Wait],
+    before: Mapping[str, PullView],
+    slots: int = 1,
+    *,
+    events: bool = False,
 ) -> dict[str, PullView]:
     """A row for each pull of a node. `before`: the rows as they were; what was certain once stays so.
-    `slots`: how many images its kubelet has been seen to pull at once.
+    `slots`: how many images its kubelet has been seen to pull at once; `events`: whether kubelets' Events are heard.
     """
     views: dict[str, PullView] = {}
     running = [pull for pull in pulls if not pull.phase.ended]
@@ -45,12 +54,21 @@ def correlate(
     nameless = [view for view in views.values() if not view.pull.repositories and not view.pull.names]
     free = [wait for wait in waiting if wait.key not in claimed] if nameless else []
     for view in nameless:
-        views[view.id] = _resolving(view, free, served if alone else None, only=len(nameless) == 1)
+        resolving = _resolving(view, free, served if alone else None, only=len(nameless) == 1)
+        views[view.id] = _with_answered(resolving, before.get(view.id), waiting)
     failing = [wait for wait in waiting if wait.failure is not None and wait.pulled and wait.key not in claimed]
     newest = _newest_failures(pulls)
     for pull in pulls:
         if pull.phase.ended:
-            views[pull.id] = _ended(node, pull, failing, before.get(pull.id), newest=pull.id in newest)
+            views[pull.id] = _ended(
+                node,
+                pull,
+                failing,
+                _unanswered(pull, waiting),
+                before.get(pull.id),
+                newest=pull.id in newest,
+                events=events,
+            )
     return views
 
 
@@ -117,6 +135,25 @@ def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | N
     return replace(view, candidates=names, waiting=tuple(wait.container for wait in free) if certain else ())
 
 
+def _with_answered(view: PullView, before: PullView | None, waiting: Sequence[Wait]) -> PullView:
+    """A pull may be over before its node says so. When one of its candidates has had an answer since it began (it failed,
+    or waits no more), the pods tell of the next pull already: then no candidate is dropped.
+    """
+    if before is None:
+        return view
+    unanswered = _unanswered(view.pull, waiting)
+    if all(name in unanswered for name in before.candidates):
+        return view
+    names = tuple(sorted({*before.candidates, *view.candidates}))
+    return replace(view, candidates=names, waiting=before.waiting if names == before.candidates else ())
+
+
+def _unanswered(pull: Pull, waiting: Sequence[Wait]) -> frozenset[str]:
+    """The names that are waited for, and of which no try has failed since the pull began."""
+    since = pull.started_at - CLOCK_SECONDS
+    return frozenset(wait.name for wait in waiting if wait.tried_at is None or wait.tried_at < since)
+
+
 def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
     """Of the failed pulls of each repository the newest, and all whose repository nobody knows: what pods say
     now may be of another try than the older ones.
@@ -130,8 +167,19 @@ def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
     return {pull.id for pull in newest.values()}
 
 
-def _ended(node: str, pull: Pull, failing: Sequence[Wait], before: PullView | None, *, newest: bool) -> PullView:
-    """The row of an ended pull. A failed one is explained, and if need be named, by the pods that still wait for it."""
+def _ended(
+    node: str,
+    pull: Pull,
+    failing: Sequence[Wait],
+    unanswered: Collection[str],
+    before: PullView | None,
+    *,
+    newest: bool,
+    events: bool,
+) -> PullView:
+    """The row of an ended pull. A failed one is explained, and if need be named, by the pods that still wait for it.
+    `unanswered`: the names that have not failed since it began; any other candidate may have been the one that did.
+    """
     same = before is not None and before.pull.phase is pull.phase
     settled = pull.phase is not Phase.FAILED or not failing or (before and before.failure and not newest)
     if before is not None and same and settled:
@@ -141,9 +189,9 @@ def _ended(node: str, pull: Pull, failing: Sequence[Wait], before: PullView | No
     failure = before.failure if before is not None and same else None
     error = pull.error or (before.pull.error if before is not None else None)
     if pull.phase is Phase.FAILED:
-        fitting = [wait for wait in failing if _failed(pull, wait, image, candidates)]
+        fitting = [wait for wait in failing if _failed(pull, wait, image, candidates, events=events)]
         names = tuple(sorted({wait.name for wait in fitting}))
-        if len(names) == 1:
+        if len(names) == 1 and all(name in unanswered for name in candidates if name != names[0]):
             failure = max((wait.failure for wait in fitting if wait.failure), key=lambda known: known.tries)
             error = pull.error or failure.message
             # Known by its repository, or one of the names that it might have had: then it is that one.
@@ -167,8 +215,25 @@ def _fits(pull: Pull, wait: Wait) -> bool:
     return wait.source in pull.repositories
 
 
-def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str]) -> bool:
+def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) -> bool:
+    """Whether a failed pull may be a try of a container, as far as times tell: a pod that came later did not wait for
+    it, and where no repository tells them apart, a failure of another time is that of another pull.
+    """
+    ended_at = pull.ended_at if pull.ended_at is not None else math.inf
+    if wait.since is not None and wait.since > ended_at + CLOCK_SECONDS:
+        return False
+    if pull.repositories:
+        return True
+    if wait.tried_at is None:
+        # Of a pull that nobody has followed only an Event can tell; without Events, at least the pod fails since we look.
+        return bool(candidates) or not (events or (wait.trouble is not None and wait.trouble.since == -math.inf))
+    return pull.started_at - CLOCK_SECONDS <= wait.tried_at <= ended_at + LATE_SECONDS
+
+
+def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str], *, events: bool) -> bool:
     """Whether a container that waits after a failure may have waited for this pull."""
+    if not _is_try(pull, wait, (image,) if image is not None else candidates, events=events):
+        return False
     if image is not None:
         return wait.name == image
     if candidates:

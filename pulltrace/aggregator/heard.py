@@ -34,6 +34,8 @@ class Said:
     pulled_at: float | None = None
     tries: int = 0
     """Tries that have failed."""
+    tried_at: float | None = None
+    """When the last of them did."""
     words: str = ""
     """Why the last of them did."""
 
@@ -107,8 +109,10 @@ def _after(said: Said, event: EventRecord, turn: int) -> Said:
     said = replace(said, failed_at=_newer(said.failed_at, event.at))
     if event.kind is EventKind.FAILED:
         # What is never pulled is told again and again: these are no tries.
-        tries = event.count if event.message.startswith(_TRY) else 1
-        said = replace(said, tries=max(said.tries, tries), words=event.message)
+        tried = event.message.startswith(_TRY)
+        tries = event.count if tried else 1
+        tried_at = _newer(said.tried_at, event.at) if tried else said.tried_at
+        said = replace(said, tries=max(said.tries, tries), tried_at=tried_at, words=event.message)
     return said
 
 

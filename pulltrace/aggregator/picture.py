@@ -53,7 +53,7 @@ class Picture:
 def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, events: bool) -> Picture:
     """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard."""
     waiting = sorted((wait for pod in pods.values() for wait in pod.waits), key=lambda wait: wait.key)
-    rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots)
+    rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
     found, look_at = unreached(node.name, waiting, rows, node.rows, now)

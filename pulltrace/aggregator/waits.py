@@ -39,6 +39,8 @@ class Wait:
     """Who asked first, where the time is the same."""
     since: float | None = None
     """When the kubelet took the pod on, on the same clock."""
+    tried_at: float | None = None
+    """When its last try failed, on the same clock, if an Event has said so."""
 
     @property
     def failure(self) -> Failure | None:
@@ -71,6 +73,7 @@ def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Tr
                 told.asked_at if told.asked else None,
                 told.turn,
                 pod.started_at,
+                told.tried_at,
             )
         )
     return tuple(found)

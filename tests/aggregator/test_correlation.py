@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from pulltrace.aggregator.correlation import correlate
+from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Reason
 from pulltrace.pulls.model import Phase, Pull
@@ -290,9 +292,93 @@ def test_the_failure_of_a_candidate_names_the_pull() -> None:
     """Of the names that a pull might have had, the one that fails is the one."""
     before = {pull().id: row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis:8"))}
     failed = ended(phase=Phase.FAILED, repositories=(), target_digest=None)
-    view = row(failed, failing("a", "nginx:1.29", "not found"), before=before)
+    view = row(failed, failing("a", "nginx:1.29", "not found"), pod("b", "redis:8"), before=before)
 
     assert (view.image, view.candidates, view.pull.error) == (f"{NGINX}:1.29", (), "not found")
+
+
+def test_a_candidate_whose_pod_is_gone_may_have_been_the_one() -> None:
+    """That the other fails says nothing while nobody can say what became of this one."""
+    before = {pull().id: row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis:8"))}
+    failed = ended(phase=Phase.FAILED, repositories=(), target_digest=None)
+    view = row(failed, failing("a", "nginx:1.29", "not found"), before=before)
+
+    assert (view.image, len(view.candidates), view.failure) == (None, 2, None)
+
+
+def test_a_candidate_that_has_had_its_answer_stays_one() -> None:
+    """Its pull has failed, its node has not said so yet, and the kubelet asks for the next image already."""
+    events = [asked("a", "nginx:1.29", START - 1)]
+    pods = (pod("a", "nginx:1.29"), pod("b", "redis:8"))
+    [first] = correlate(NODE, [resolving()], waits(*pods, events=events), {}).values()
+    events += [refused("a", "nginx:1.29", START + 1), asked("b", "redis:8", START)]
+    pods = (failing("a", "nginx:1.29", "denied"), pods[1])
+    [after] = correlate(NODE, [resolving()], waits(*pods, events=events), {first.id: first}).values()
+    [gone] = correlate(NODE, [resolving()], waits(pods[1], events=events), {first.id: first}).values()
+
+    assert first.candidates == (f"{NGINX}:1.29",)
+    assert after.candidates == gone.candidates == (f"{NGINX}:1.29", "docker.io/library/redis:8")
+    assert after.waiting == ()
+
+
+def test_only_an_event_names_a_failure_that_nobody_followed() -> None:
+    """Beside a pod that fails, which try the row was is told by its Event. Where no Events are heard, a pod that fails
+    since the aggregator began may be it.
+    """
+    web = failing("web", "redis:8", "denied")
+    silent, heard = waits(web), waits(web, events=[refused("web", "redis:8", START + 2)])
+    fails_since = [replace(wait, trouble=replace(wait.trouble, since=5.0)) for wait in silent if wait.trouble]
+
+    found = [
+        correlate(NODE, [nameless()], wait, {}, events=events)[nameless().id].candidates
+        for wait, events in ((silent, False), (fails_since, True), (heard, True), (fails_since, False))
+    ]
+
+    assert found == [(), (), ("docker.io/library/redis:8",), ("docker.io/library/redis:8",)]
+
+
+def nameless(ended_at: float = START + 2) -> Pull:
+    """A failed pull of which nothing came, so that only pods could say what it was."""
+    return ended(phase=Phase.FAILED, repositories=(), target_digest=None, ended_at=ended_at)
+
+
+def refused(name: str, image: str, at: float) -> EventRecord:
+    return asked(name, image, at, kind=EventKind.FAILED, message=f'Failed to pull image "{image}": denied')
+
+
+def explained(pull: Pull, pods: Sequence[PodRecord], *events: EventRecord, before: Mapping[str, PullView]) -> PullView:
+    [found] = correlate(NODE, [pull], waits(*pods, events=events), before).values()
+    return found
+
+
+def test_a_pod_that_came_later_does_not_explain_a_failure() -> None:
+    """An aggregator that starts finds old failures beside pods that fail now: these did not wait for those."""
+    late = replace(failing("late", "redis:8", "denied"), started_at=START + 9)
+
+    view = explained(nameless(), [late], before={})
+
+    assert (view.image, view.candidates, view.failure) == (None, (), None)
+
+
+def test_the_failure_of_another_time_does_not_name_a_pull() -> None:
+    """Of two names that a pull might have had, one failed before it began, or long after: it is not that one's failure."""
+    early = [refused("a", "nginx:1.29", START - 9)]
+    one, other = failing("a", "nginx:1.29", "denied"), pod("b", "redis:8")
+    before = {pull().id: row(resolving(), one, other)}
+
+    undecided = explained(nameless(), [one, other], *early, before=before)
+    alone = explained(nameless(), [one], *early, before={pull().id: undecided})
+    later = explained(nameless(), [one, other], refused("a", "nginx:1.29", START + 9), before=before)
+    both = [one, failing("b", "redis:8", "denied")]
+    together = [refused("a", "nginx:1.29", START + 2), refused("b", "redis:8", START + 2)]
+    again = explained(nameless(), both, *together, refused("a", "nginx:1.29", START + 20), before=before)
+    told = explained(
+        nameless(), [one, failing("b", "redis:8", "denied")], *early, refused("b", "redis:8", START + 2), before=before
+    )
+
+    assert [view.image for view in (undecided, alone, later, again)] == [None] * 4
+    assert len(undecided.candidates) == len(alone.candidates) == 2
+    assert told.image == "docker.io/library/redis:8"
 
 
 def test_two_failures_that_fit_explain_nothing() -> None:

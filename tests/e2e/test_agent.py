@@ -10,6 +10,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
 from tests.e2e.installs import NAMESPACE, PROGRAMS
 from tests.e2e.reach import Forward
+from tests.e2e.replicas import pids
 from tests.e2e.workloads import MB, Shop
 from tests.real.programs import resident_mib
 
@@ -51,18 +52,3 @@ def test_agents_are_small(pulltrace: Forward, cluster: Cluster, capsys: pytest.C
 
     assert len(sizes["agent"]) == len(cluster.nodes)
     assert max(sizes["agent"]) <= AGENT_MIB
-
-
-def pids(node: Node, program: str) -> list[int]:
-    """The processes of `pulltrace PROGRAM` in the node's containers."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                groups = (process / "cgroup").read_text(encoding="utf-8")
-            except OSError:  # it has ended
-                continue
-            if words[-3:-1] == ["pulltrace.cli", program] and f"/{node.control_group}/" in groups:
-                found.append(int(process.name))
-    return found

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
 from tests.e2e.installs import PROGRAMS, Helm, pods
-from tests.e2e.test_agent import pids
+from tests.e2e.replicas import pids
 
 pytestmark = pytest.mark.e2e
 

@@ -7,18 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.api import JSON
 from tests.cluster.cluster import Cluster
-from tests.cluster.nodes import Node
 from tests.cluster.processes import wait_until
-from tests.e2e.installs import NAMESPACE, Helm, pods, wait_until_ready
+from tests.e2e.installs import Helm, pods, wait_until_ready
 from tests.e2e.reach import Forward
-from tests.e2e.test_agent import pids
+from tests.e2e.replicas import Replica, cut_off, freeze, holder, kill, remove, terminate
 from tests.e2e.test_restarts import give_every_node_the_image
 from tests.e2e.workloads import MB, Shop
 
@@ -27,39 +24,6 @@ pytestmark = pytest.mark.e2e
 LOST_SECONDS = 17.0
 """Until another leads when the leader is gone without a word: 15 s, and a try."""
 RELEASED_SECONDS = 3.0
-ELECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pulltrace-aggregator"
-
-
-@dataclass
-class Replica:
-    """An aggregator's pod, and the way to it."""
-
-    pod: JSON
-    node: Node
-    forward: Forward
-
-    @property
-    def name(self) -> str:
-        """Of the pod; the election's Lease names the holder by it."""
-        return str(self.pod["metadata"]["name"])
-
-    @property
-    def pid(self) -> int:
-        """Its process, seen from outside."""
-        address = self.pod["status"]["podIP"]
-        found = [pid for pid in pids(self.node, "aggregator") if address in _addresses(pid)]
-        assert len(found) == 1
-        return found[0]
-
-
-def _addresses(pid: int) -> str:
-    command = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-brief", "address"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
-
-
-def holder(cluster: Cluster) -> str:
-    """Who leads."""
-    return str(cluster.user.get(ELECTION)["spec"].get("holderIdentity") or "")
 
 
 @pytest.fixture
@@ -84,34 +48,6 @@ def replicas(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[t
         yield leader, other
     helm_install.upgrade("aggregator.replicas=1")
     wait_until_ready(cluster)
-
-
-def kill(leader: Replica, cluster: Cluster) -> None:
-    """The process is gone in an instant, and its pod too: the kubelet would start another in it, which leads at once."""
-    subprocess.run(["kill", f"-{signal.SIGKILL}", str(leader.pid)], check=True, timeout=10)
-    remove(leader, cluster)
-
-
-def remove(leader: Replica, cluster: Cluster) -> None:
-    """Its pod is gone without being asked."""
-    cluster.kubectl("delete", "pod", "--namespace", NAMESPACE, leader.name, "--force", "--grace-period=0")
-
-
-def freeze(leader: Replica, _: Cluster) -> None:
-    """The process stands still, and does not know it."""
-    subprocess.run(["kill", f"-{signal.SIGSTOP}", str(leader.pid)], check=True, timeout=10)
-
-
-def cut_off(leader: Replica, _: Cluster) -> None:
-    """No packet leaves the pod or comes in."""
-    rules = "table inet cut { chain in { type filter hook input priority 0; policy drop; }; chain out { type filter hook output priority 0; policy drop; }; }"
-    command = ["nsenter", f"--net=/proc/{leader.pid}/ns/net", "nft", rules.replace("table", "add table", 1)]
-    subprocess.run(command, check=True, timeout=10)
-
-
-def terminate(leader: Replica, _: Cluster) -> None:
-    """The process is asked to end."""
-    subprocess.run(["kill", f"-{signal.SIGTERM}", str(leader.pid)], check=True, timeout=10)
 
 
 @pytest.mark.timeout(180)

@@ -1,0 +1,25 @@
+"""The command: `python -m tests.chaos --minutes 10 [--seed 7]`, as root."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+
+from tests.chaos.run import run
+from tests.real.test_page import ARTIFACTS
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--minutes", type=float, default=10, help="how long pods come and things are broken")
+    arguments.add_argument("--seed", type=int, help="repeats the order of a run; without it a new one")
+    given = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the cluster is removed then, too
+    seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
+    return run(given.minutes, seed, ARTIFACTS / "chaos")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Listens to every replica of the aggregator, for as long as its pod lives: its stream, and its counters each second."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPException, HTTPResponse
+
+from tests.chaos.counters import COUNTERS, REPORTS
+from tests.chaos.evidence import JSON, Heard, Replica, Scrape
+from tests.chaos.playing import play
+from tests.cluster.api import ApiError
+from tests.cluster.cluster import Cluster
+from tests.e2e.installs import pods
+
+LOOK_SECONDS = 1.0
+SILENCE_SECONDS = 20.0
+"""A stream says something every 15 s."""
+AGAIN_SECONDS = 0.2
+TRIES = 50
+"""What it answers and what its stream told are not of the same instant: for so often they may differ."""
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Listener:
+    """One pod."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.address = address
+        self.heard: list[Heard] = []
+        self.scrapes: list[Scrape] = []
+        self._stopped = threading.Event()
+        for work in (self._listen, self._scrape):
+            threading.Thread(target=work, name=f"{work.__name__} {name}", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def rows(self) -> tuple[JSON, ...]:
+        """`GET /api/v1/pulls`."""
+        with OPENER.open(f"http://{self.address}:8080/api/v1/pulls", timeout=10) as answer:
+            return tuple(json.load(answer)["pulls"])
+
+    def agrees(self) -> bool:
+        """Whether its stream has told what it answers now."""
+        rows = {row["id"]: row for row in self.rows()}
+        return play(list(self.heard)).rows == rows
+
+    def evidence(self, *, live: bool) -> Replica:
+        """What it has said; of one that lives also what it answers, at a moment when its stream says the same."""
+        rows: tuple[JSON, ...] | None = None
+        for _ in range(TRIES if live else 0):
+            rows, heard = self.rows(), tuple(self.heard)
+            if play(heard).rows == {row["id"]: row for row in rows}:
+                return Replica(self.name, heard, tuple(self.scrapes), rows)
+            time.sleep(AGAIN_SECONDS)
+        return Replica(self.name, tuple(self.heard), tuple(self.scrapes), rows)
+
+    def _listen(self) -> None:
+        connection, last_id = 0, ""
+        while not self._stopped.wait(AGAIN_SECONDS):
+            request = urllib.request.Request(f"http://{self.address}:8080/api/v1/events")
+            if last_id:
+                request.add_header("Last-Event-ID", last_id)
+            with suppress(OSError, HTTPException), OPENER.open(request, timeout=SILENCE_SECONDS) as answer:
+                connection += 1
+                for event_id, data in _messages(answer):
+                    last_id = event_id or last_id
+                    self.heard.append(Heard(time.time(), connection, json.loads(data)))
+
+    def _scrape(self) -> None:
+        while not self._stopped.wait(LOOK_SECONDS):
+            at = time.time()
+            try:
+                with OPENER.open(f"http://{self.address}:9090/metrics", timeout=3) as answer:
+                    lines = answer.read().decode().splitlines()
+            except (OSError, HTTPException):
+                self.scrapes.append(Scrape(at))
+                continue
+            found = {key: float(value) for key, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+            counts = {key: found[key] for key in (*COUNTERS, REPORTS) if key in found}
+            self.scrapes.append(Scrape(time.time(), bool(found.get("pulltrace_leader")), counts))
+
+
+def _messages(answer: HTTPResponse) -> Iterator[tuple[str, str]]:
+    """The id and the data of each message."""
+    event_id = data = ""
+    for raw in answer:
+        field, _, value = raw.decode().rstrip("\n").partition(":")
+        if field == "id":
+            event_id = value.strip()
+        elif field == "data":
+            data = value
+        elif not field and not value and data:
+            yield event_id, data
+            event_id = data = ""
+
+
+class Listeners:
+    """One for each pod of the aggregator that ever had an address."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.all: dict[str, Listener] = {}
+        self._stopped = threading.Event()
+        threading.Thread(target=self._find, name="finding replicas", daemon=True).start()
+
+    def live(self) -> list[Listener]:
+        """Those whose pods are there and stay."""
+        there = {
+            pod["metadata"]["name"]
+            for pod in pods(self._cluster, "aggregator")
+            if "deletionTimestamp" not in pod["metadata"]
+        }
+        return [one for name, one in sorted(self.all.items()) if name in there]
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for one in self.all.values():
+            one.stop()
+
+    def _find(self) -> None:
+        while not self._stopped.wait(LOOK_SECONDS / 2):
+            with suppress(ApiError, OSError, HTTPException):
+                for pod in pods(self._cluster, "aggregator"):
+                    name, address = pod["metadata"]["name"], pod["status"].get("podIP")
+                    if address and name not in self.all:
+                        self.all[name] = Listener(name, address)

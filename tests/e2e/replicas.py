@@ -1,0 +1,92 @@
+"""The aggregator's replicas, and the ways to lose one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.api import JSON
+from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import Node
+from tests.e2e.installs import NAMESPACE
+from tests.e2e.reach import Forward
+
+ELECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pulltrace-aggregator"
+
+
+@dataclass
+class Replica:
+    """An aggregator's pod, and the way to it."""
+
+    pod: JSON
+    node: Node
+    forward: Forward
+
+    @property
+    def name(self) -> str:
+        """Of the pod; the election's Lease names the holder by it."""
+        return str(self.pod["metadata"]["name"])
+
+    @property
+    def pid(self) -> int:
+        """Its process, seen from outside."""
+        address = self.pod["status"]["podIP"]
+        found = [pid for pid in pids(self.node, "aggregator") if address in addresses(pid)]
+        assert len(found) == 1
+        return found[0]
+
+
+def addresses(pid: int) -> str:
+    """The addresses of the network that a process is in."""
+    command = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-brief", "address"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+
+
+def holder(cluster: Cluster) -> str:
+    """Who leads."""
+    return str(cluster.user.get(ELECTION)["spec"].get("holderIdentity") or "")
+
+
+def kill(leader: Replica, cluster: Cluster) -> None:
+    """The process is gone in an instant, and its pod too: the kubelet would start another in it, which leads at once."""
+    subprocess.run(["kill", f"-{signal.SIGKILL}", str(leader.pid)], check=True, timeout=10)
+    remove(leader, cluster)
+
+
+def remove(leader: Replica, cluster: Cluster) -> None:
+    """Its pod is gone without being asked."""
+    cluster.kubectl("delete", "pod", "--namespace", NAMESPACE, leader.name, "--force", "--grace-period=0")
+
+
+def freeze(leader: Replica, _: Cluster) -> None:
+    """The process stands still, and does not know it."""
+    subprocess.run(["kill", f"-{signal.SIGSTOP}", str(leader.pid)], check=True, timeout=10)
+
+
+def cut_off(leader: Replica, _: Cluster) -> None:
+    """No packet leaves the pod or comes in."""
+    rules = "table inet cut { chain in { type filter hook input priority 0; policy drop; }; chain out { type filter hook output priority 0; policy drop; }; }"
+    command = ["nsenter", f"--net=/proc/{leader.pid}/ns/net", "nft", rules.replace("table", "add table", 1)]
+    subprocess.run(command, check=True, timeout=10)
+
+
+def terminate(leader: Replica, _: Cluster) -> None:
+    """The process is asked to end."""
+    subprocess.run(["kill", f"-{signal.SIGTERM}", str(leader.pid)], check=True, timeout=10)
+
+
+def pids(node: Node, program: str) -> list[int]:
+    """The processes of `pulltrace PROGRAM` in the node's containers."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                groups = (process / "cgroup").read_text(encoding="utf-8")
+            except OSError:  # it has ended
+                continue
+            if words[-3:-1] == ["pulltrace.cli", program] and f"/{node.control_group}/" in groups:
+                found.append(int(process.name))
+    return found
