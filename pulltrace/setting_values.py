@@ -46,7 +46,7 @@ def switch(text: str) -> bool:
 
 def address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[2]) > 65535 or not text.isprintable():
+    if match is None or int(match[2]) > 65535 or not (text.isascii() and text.isprintable()):
         raise ValueError(text)
     return text
 

@@ -472,7 +472,7 @@ def test_agents_wait_in_a_level_of_their_own(
         return all(one in metrics for one in expected)
 
     wait_until(are_dispatched, "requests in their levels", seconds=30)
-    seats = 'apiserver_flowcontrol_nominal_limit_seats{priority_level="pulltrace"} 3'
+    seats = 'apiserver_flowcontrol_nominal_limit_seats{priority_level="pulltrace"} 5'
     assert seats in cluster.admin.get("/metrics")["text"]
     cluster.admin.delete(path)
     cluster.kubectl("delete", "-n", "pulltrace", "-f", "-", stdin=text)
