@@ -38,7 +38,8 @@ class Reference:
 
 def parse_reference(name: str) -> Reference:
     """The full form of an image name as a pod or containerd writes it."""
-    rest, _, digest = (part.strip() for part in name.partition("@"))
+    rest, _, digest = name.strip().partition("@")
+    rest = rest if digest else rest.rstrip()
     path, _, last = rest.rpartition("/")
     last, _, tag = last.partition(":")
     rest = f"{path}/{last}" if path else last
