@@ -227,12 +227,12 @@ async def test_source_that_lost_us() -> None:
 async def test_broken_source(caplog: pytest.LogCaptureFixture) -> None:
     """An error while following is logged, and those who wait look again."""
     waiting = Waiting(pod())
-    answer = asyncio.create_task(waiting.get("pod=shop/web-1"))
-    await until(lambda: waiting.source.subscriptions)
-    waiting.source.rows[pod().id] = pod(state=PodState.READY)
-    for subscription in waiting.source.subscriptions:
-        subscription.next = None  # type: ignore[method-assign,assignment]
 
-    waiting.source.put(pod("other"))
-    assert (await answer).json()["ready"] is True
+    def subscribe() -> Any:
+        waiting.source.rows[pod().id] = pod(state=PodState.READY)
+        raise RuntimeError("broken")
+
+    waiting.source.subscribe = subscribe  # type: ignore[method-assign]
+
+    assert (await waiting.get("pod=shop/web-1")).json()["ready"] is True
     assert "Nobody is woken any more" in caplog.text
