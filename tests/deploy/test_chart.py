@@ -141,7 +141,15 @@ def test_socket(containerd: dict[str, str], socket: str) -> None:
         "name": "containerd",
         "mountPath": f"/host{folder}",
         "readOnly": True,
+        "recursiveReadOnly": "IfPossible",
     }
+
+
+def test_mounts_below_are_left_alone_where_kubernetes_cannot_do_otherwise() -> None:
+    """Before 1.30 the API server knows no mounts that are read-only with all that is mounted below."""
+    pod = agent_pod(rendered(kubernetes="1.29.0"))
+
+    assert "recursiveReadOnly" not in pod["containers"][0]["volumeMounts"][0]
 
 
 def test_agents_are_on_every_node() -> None:
