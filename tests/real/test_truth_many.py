@@ -79,12 +79,13 @@ async def test_shared_layers(containerd: Containerd, proxy: Proxy, registry: Reg
 async def test_one_image_twice(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
     """The same image pulled twice at once is two rows, and both complete."""
     image = Publisher(registry.url).push("many/twice", [random_layer(MB, seed=f"twice-{n}") for n in range(3)])
-    proxy.set_rate(2 * MB)
+    proxy.set_rate(MB / 2)  # the first must last until the second is seen beside it
     async with Watch(containerd, [image]) as watch:
         async with cri_pull(containerd, image.ref) as first:
             await watch.wait_for_bytes()
             async with cri_pull(containerd, image.ref) as second:
                 await watch.wait_for(lambda report: len(report.pulls) == 2, "both pulls")
+                proxy.set_rate(2 * MB)
                 await asyncio.gather(first, second)
         ended = await watch.wait_for_ends(2)
 
