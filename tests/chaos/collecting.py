@@ -56,7 +56,7 @@ def settle(cluster: Cluster, listeners: Listeners) -> None:
         live = listeners.live()
         running = any(pull.ended is None for pull in pulls_of(cluster.nodes))
         ended = all("completedAt" in row for one in live for row in one.rows())
-        return bool(live) and not running and ended and all(one.agrees() for one in live)
+        return bool(live) and not running and ended and all(one.agreement() for one in live)
 
     with suppress(WaitFailed):
         wait_until(stays_quiet, "all replicas to have told of all ends", seconds=SETTLE_SECONDS)

@@ -47,20 +47,19 @@ class Listener:
         with OPENER.open(f"http://{self.address}:8080/api/v1/pulls", timeout=10) as answer:
             return tuple(json.load(answer)["pulls"])
 
-    def agrees(self) -> bool:
-        """Whether its stream has told what it answers now."""
-        rows = {row["id"]: row for row in self.rows()}
-        return play(list(self.heard)).rows == rows
+    def agreement(self) -> tuple[tuple[Heard, ...], tuple[JSON, ...]] | None:
+        """What its stream has told, and what it answers now, once both say the same."""
+        rows, heard = self.rows(), tuple(self.heard)
+        return (heard, rows) if play(heard).rows == {row["id"]: row for row in rows} else None
 
     def evidence(self, *, live: bool) -> Replica:
         """What it has said; of one that lives also what it answers, at a moment when its stream says the same."""
-        rows: tuple[JSON, ...] | None = None
         for _ in range(TRIES if live else 0):
-            rows, heard = self.rows(), tuple(self.heard)
-            if play(heard).rows == {row["id"]: row for row in rows}:
+            if agreed := self.agreement():
+                heard, rows = agreed
                 return Replica(self.name, heard, tuple(self.scrapes), rows)
             time.sleep(AGAIN_SECONDS)
-        return Replica(self.name, tuple(self.heard), tuple(self.scrapes), rows)
+        return Replica(self.name, tuple(self.heard), tuple(self.scrapes), self.rows() if live else None)
 
     def _listen(self) -> None:
         connection, last_id = 0, ""

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from pulltrace.server.app import create_app
 from pulltrace.server.clocks import Clocks
-from pulltrace.server.connection import Connection
 from pulltrace.server.serving import Address, AddressError, parse_address, serve
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING, serving
 from tests.server.views import until, view
 
 CLOCKS = Clocks()
-GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-GET_EVENTS = b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Impatient(Connection):
-    """Deadlines that a test can wait for."""
-
-    header_seconds = 0.05
-    write_seconds = 0.05
-
-
-@asynccontextmanager
-async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
 
 
 @contextmanager
