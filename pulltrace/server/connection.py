@@ -86,16 +86,20 @@ class Connection(H11Protocol):
             self.transport.close()
         else:
             self.transport.abort()
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete:
+        if (cycle := self._answered()) is not None:
             cycle.disconnected = True
             cycle.message_event.set()
 
     def _has_request(self) -> bool:
         """Whether one is being answered that has come as a whole."""
+        cycle = self._answered()
+        return cycle is not None and not cycle.more_body
+
+    def _answered(self) -> RequestResponseCycle | None:
+        """The request that is being answered, if there is one."""
         # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is not None and not cycle.response_complete and not cycle.more_body
+        return None if cycle is None or cycle.response_complete else cycle
 
     def _has_too_many_requests(self) -> bool:
         return self._max_requests is not None and len(self.tasks) >= self._max_requests
