@@ -1,8 +1,9 @@
 """The report interval that holds on this node: what the leading aggregator says, but no shorter than the setting.
 
 The aggregators' Lease is read after a write (a second after the one that says that the node begins to pull), while the
-node pulls, and at most every 15 s: so an idle node never reads it, and reads are never more than writes. Where nothing can be read the last value holds, where there never was one
-the setting, else 5 s; and an aggregator that has been silent for a minute is not believed when it asked for more.
+node pulls, and at most every 15 s: so an idle node never reads it, and reads are never more than writes. Where nothing
+can be read the last value holds, where there never was one the setting, else 5 s (and a look may follow after so long,
+since agents of a fresh install are up before anybody leads); and an aggregator that has been silent for a minute is not believed when it asked for more.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class ReportInterval:
     @property
     def is_old(self) -> bool:
         """Whether another look may be taken."""
-        return self._monotonic() - self._looked_at >= LOOK_SECONDS
+        pause = UNPUBLISHED_SECONDS if self._published is None else LOOK_SECONDS
+        return self._monotonic() - self._looked_at >= pause
 
     async def refresh(self) -> None:
         """One look, if the last one was long enough ago. A look that fails changes nothing."""

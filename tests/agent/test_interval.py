@@ -71,6 +71,19 @@ async def test_it_is_read_every_15_seconds_at_most(node: Node) -> None:
     assert node.reads == 100 // LOOK_SECONDS + 1
 
 
+async def test_the_first_leader_is_heard_soon(node: Node) -> None:
+    """Agents of a fresh install are up before any aggregator; until one has spoken they ask at their own pace."""
+    told = interval(node)
+    for _ in range(20):
+        await told.refresh()
+        node.now += 1
+    assert node.reads == 20 // UNPUBLISHED_SECONDS
+    await node.publish("1.0s")
+    await told.refresh()
+
+    assert told.seconds == 1
+
+
 @pytest.mark.parametrize("error", [ApiUnreachable("no route"), ApiError(403, "forbidden"), ApiError(429, "busy")])
 async def test_a_look_that_fails_changes_nothing(node: Node, error: KubeError) -> None:
     """What was read last holds; the report itself was written before."""

@@ -22,8 +22,8 @@ AGENT_MIB = 48
 
 def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node: Node, artifacts: Path) -> None:
     """`kubectl describe lease` says in one line what the node pulls, how far it is, how fast and how long it takes."""
-    image = shop.image(f"described-{node.name}", 10 * MB, 6 * MB)
-    node.proxy.set_rate(2 * MB)
+    image = shop.image(f"described-{node.name}", 16 * MB, 10 * MB)
+    node.proxy.set_rate(MB)  # an agent that is older than the aggregator may not know yet how often to report
     shop.run("described", {"main": image}, node)
     row = pulltrace.moving(image, node, percent=10)
     node.proxy.set_rate(MB / 4)  # it must still run when kubectl, slow on a busy machine, reads the Lease
