@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +30,8 @@ MANY_PULLS = 5
 """With so many a look costs more, and comes half as often."""
 IDLE_OBSERVE_SECONDS = 1.0
 """How often while none runs, or many do. When none runs, it is one call that costs containerd next to nothing."""
+WRITTEN_AFTER_SECONDS = 2.0
+"""A report is of a look that began at most so long before it was written."""
 TROUBLE_AFTER = 3
 """Failed looks in a row before the Lease says that containerd does not answer."""
 
@@ -60,11 +62,11 @@ async def run(settings: AgentSettings, store: LeaseWriting) -> None:
     async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
         began = time.time()
 
-        def observer() -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=began)
+        def observer(looked_at: float) -> Observer:
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=looked_at)
 
-        await wait_for_turn(settings.start_spread_seconds, observer())
-        await follow(settings, observer(), store)
+        await wait_for_turn(settings.start_spread_seconds, observer(began))
+        await follow(settings, lambda lease: observer(looked_at(lease, began)), store)
 
 
 async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
@@ -83,14 +85,26 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
         await asyncio.sleep(min(IDLE_OBSERVE_SECONDS, left))
 
 
-async def follow(settings: AgentSettings, observer: Observing, store: LeaseWriting) -> None:
-    """Follows what `observer` sees until it is cancelled."""
-    known = await _annotations(settings.node_name, store)
+def looked_at(lease: LeaseRecord | None, began: float) -> float:
+    """Since when nobody has told of this node: what the agent before could not write any more (the API server was away,
+    then its pod was deleted) is found again. `began` is when this agent started.
+    """
+    if lease is None or lease.renewed_at is None:
+        return began
+    return max(began - tracker.RECENT_SECONDS, min(began, lease.renewed_at - WRITTEN_AFTER_SECONDS))
+
+
+async def follow(
+    settings: AgentSettings, observer_after: Callable[[LeaseRecord | None], Observing], store: LeaseWriting
+) -> None:
+    """Follows what an observer sees until it is cancelled; it is made once the Lease of before is known."""
+    lease = await _lease(settings.node_name, store)
+    known = lease.annotations if lease is not None else {}
     writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds, known=known)
     state = tracker.restore(decode(known))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        tasks.create_task(_track(settings, observer, state, writer))
+        tasks.create_task(_track(settings, observer_after(lease), state, writer))
 
 
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
@@ -114,8 +128,8 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 
 
-async def _annotations(node_name: str, store: LeaseWriting) -> Mapping[str, str]:
-    """What the Lease says of before the restart. Without it, writing would wipe the history: so it waits."""
+async def _lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None:
+    """What was told before the restart. Without it, writing would wipe the history: so it waits."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(KubeError),
         wait=retry_wait,
@@ -124,7 +138,7 @@ async def _annotations(node_name: str, store: LeaseWriting) -> Mapping[str, str]
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)
-    return record.annotations if record is not None else {}
+    return record
 
 
 def _modified_at(socket_path: str) -> float:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pulltrace.agent import layers
+from pulltrace.agent.missed import untold
 from pulltrace.agent.time_left import times_left
 from pulltrace.containerd.observation import ImageRecord, NodeObservation, PullObservation
 from pulltrace.pulls import estimate
@@ -96,7 +97,9 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
         ended: list[Pull] = []
     else:
         if all(tracked.pull.target_digest is not None for tracked in gone):
-            gone += _missed(state, observation, now, node_name)
+            missed = {pull_id(node_name, seen.lease_id, seen.started_at): seen for seen in observation.missed}
+            missed = untold(missed, state.recent, [tracked.pull for tracked in gone], observation.images)
+            gone += [_moved_on(None, seen, key, now) for key, seen in missed.items()]
         claimed = frozenset(tracked.pull.target_digest for tracked in (*running.values(), *gone))
         free = tuple(image for image in observation.images if image.digest not in claimed)
         alone = sum(tracked.pull.target_digest is None for tracked in gone) == 1
@@ -105,13 +108,6 @@ def advance(state: NodeState, observation: NodeObservation, now: float, node_nam
     recent = [pull for pull in recent if now - (pull.ended_at or 0.0) < RECENT_SECONDS]
     end_seconds = _learn_ends(state, ended)
     return NodeState(running, tuple(recent[:RECENT_PULLS]), unpack_rate, end_seconds)
-
-
-def _missed(state: NodeState, observation: NodeObservation, now: float, node_name: str) -> list[TrackedPull]:
-    """Pulls that were over before a look could see them, each told once."""
-    told = {pull.id for pull in state.recent}
-    keys = {pull_id(node_name, seen.lease_id, seen.started_at): seen for seen in observation.missed}
-    return [_moved_on(None, seen, key, now) for key, seen in keys.items() if key not in told]
 
 
 def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: float) -> TrackedPull:

@@ -63,6 +63,7 @@ def correlate(
             views[pull.id] = _ended(
                 node,
                 pull,
+                pulls,
                 failing,
                 _unanswered(pull, waiting),
                 before.get(pull.id),
@@ -127,7 +128,7 @@ def _running(
 
 def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | None, *, only: bool) -> PullView:
     """Before the first blob only the pods can tell; they wait for this pull for certain when there is no other choice."""
-    free = [wait for wait in free if wait.pulled]
+    free = [wait for wait in free if wait.pulled and not _is_later(wait, view.pull.started_at)]
     if only and (name := _asked(view.pull, free, served)) is not None:
         free = [wait for wait in free if wait.name == name]
     names = tuple(sorted({wait.name for wait in free}))
@@ -154,6 +155,13 @@ def _unanswered(pull: Pull, waiting: Sequence[Wait]) -> frozenset[str]:
     return frozenset(wait.name for wait in waiting if wait.tried_at is None or wait.tried_at < since)
 
 
+def _elsewhere(pull: Pull, pulls: Sequence[Pull]) -> frozenset[str]:
+    """The names that another pull of the node brought while this one ran: it was not of those."""
+    end = pull.ended_at if pull.ended_at is not None else math.inf
+    others = [other for other in pulls if other.id != pull.id and other.started_at <= end]
+    return frozenset(name for other in others if (other.ended_at or 0.0) >= pull.started_at for name in other.names)
+
+
 def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
     """Of the failed pulls of each repository the newest, and all whose repository nobody knows: what pods say
     now may be of another try than the older ones.
@@ -170,6 +178,7 @@ def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
 def _ended(
     node: str,
     pull: Pull,
+    pulls: Sequence[Pull],
     failing: Sequence[Wait],
     unanswered: Collection[str],
     before: PullView | None,
@@ -186,6 +195,9 @@ def _ended(
         return before
     image = pull.names[0] if pull.names else before.image if before is not None else None
     candidates = before.candidates if before is not None and image is None else ()
+    if candidates:
+        elsewhere = _elsewhere(pull, pulls)
+        candidates = tuple(name for name in candidates if name not in elsewhere)
     failure = before.failure if before is not None and same else None
     error = pull.error or (before.pull.error if before is not None else None)
     if pull.phase is Phase.FAILED:
@@ -220,7 +232,7 @@ def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) 
     it, and where no repository tells them apart, a failure of another time is that of another pull.
     """
     ended_at = pull.ended_at if pull.ended_at is not None else math.inf
-    if wait.since is not None and wait.since > ended_at + CLOCK_SECONDS:
+    if _is_later(wait, ended_at):
         return False
     if pull.repositories:
         return True
@@ -228,6 +240,11 @@ def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) 
         # Of a pull that nobody has followed only an Event can tell; without Events, at least the pod fails since we look.
         return bool(candidates) or not (events or (wait.trouble is not None and wait.trouble.since == -math.inf))
     return pull.started_at - CLOCK_SECONDS <= wait.tried_at <= ended_at + LATE_SECONDS
+
+
+def _is_later(wait: Wait, at: float) -> bool:
+    """Whether its pod came to the node after a moment."""
+    return wait.since is not None and wait.since > at + CLOCK_SECONDS
 
 
 def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str], *, events: bool) -> bool:

@@ -68,12 +68,15 @@ async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: P
             apply_changes(cluster, pods, events)
             for name, node in cluster.nodes.items():
                 if not cluster.silent(name) and name not in agents:
-                    observer = SimulatedObserver(node)
-                    agents[name] = tasks.create_task(agent_run.follow(_agent(name), observer, leases))
+                    agents[name] = tasks.create_task(_follow(name, SimulatedObserver(node), leases))
                 elif cluster.silent(name) and name in agents:
                     agents.pop(name).cancel()
             behind = now - cluster.now > CATCH_UP_SECONDS
             await asyncio.sleep(0 if behind else TICK_SECONDS)
+
+
+async def _follow(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
+    await agent_run.follow(_agent(node_name), lambda _: observer, leases)
 
 
 def _agent(node_name: str) -> agent_run.AgentSettings:

@@ -390,7 +390,7 @@ async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recor
 @in_virtual_time
 async def test_who_goes_on_after_a_moment_does_not_begin_again(store: Recorded, writer: LeaseWriter) -> None:
     """Images that are pulled one after another keep to one account, and the interval is read every 15 s at most."""
-    await MemoryLeaseStore.patch(store, pace.LEASE, LeasePatch({pace.INTERVAL: "5.0s"}, "leader", 1.0, 15))
+    await published(store, "5.0s")
     for step in range(60):
         writer.offer(report(*[pull(step)] * (step % 2)))
         await asyncio.sleep(1)

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+import pytest
 
-from pulltrace.agent.run import AgentSettings, run
+from pulltrace.agent.run import AgentSettings, looked_at, run
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.leases import LeasePatch, LeaseRecord
 from pulltrace.kube.memory import MemoryLeaseStore
@@ -142,6 +143,55 @@ async def test_a_restarted_agent_goes_on() -> None:
         (pull.id, pull.started_at) for pull in before.pulls if "nginx" in pull.repositories[0]
     ]
     assert [pull.names for pull in after.recent] == [("docker.io/library/redis:8",)]
+
+
+class Refusing(MemoryLeaseStore):
+    """A bus that takes no more writes once it is told so."""
+
+    refuses = False
+    refused = 0
+
+    async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
+        if self.refuses:
+            self.refused += 1
+            raise ApiUnreachable("no route")
+        return await super().patch(name, patch)
+
+    async def has_refused(self) -> bool:
+        return bool(self.refused)
+
+
+async def test_what_an_agent_could_not_write_is_told_by_the_next() -> None:
+    """The API server was away while an image was pulled, and then the agent's pod was deleted: the row is not lost."""
+    store = Refusing()
+    async with containerd.running() as node:
+        async with agent(node, store):
+            first = node.pull(image("docker.io/library/redis", ("r", 9)), "a").resolve()
+            await wait_for(store, lambda report: bool(report.pulls))
+            first.complete("docker.io/library/redis:8")
+            await wait_for(store, lambda report: bool(report.recent))
+            store.refuses = True
+            second = node.pull(NGINX, "b").resolve()
+            await until(store.has_refused)
+            second.complete(NAME)
+        store.refuses = False
+        async with agent(node, store):
+            report = await wait_for(store, lambda report: len(report.recent) > 1)
+
+    assert [pull.names for pull in report.recent] == [(NAME,), ("docker.io/library/redis:8",)]
+
+
+@pytest.mark.parametrize(
+    ("renewed_at", "since"), [(None, 5000), (4900, 4898), (4999, 4997), (9999, 5000), (5, 5000 - 1800)]
+)
+def test_an_agent_looks_back_to_the_last_report(renewed_at: float | None, since: float) -> None:
+    """Half an hour at most, as long as rows are kept; a time that cannot be is none."""
+    assert looked_at(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
+
+
+def test_without_a_lease_nothing_is_looked_for() -> None:
+    """What was pulled before Pulltrace was installed is not its business."""
+    assert looked_at(None, 5000) == 5000
 
 
 class LateStore(MemoryLeaseStore):

@@ -608,6 +608,24 @@ def test_history_survives_a_restart() -> None:
     )
 
 
+@pytest.mark.parametrize("told", ["as ended", "as running", "as missed"])
+def test_what_the_lease_tells_is_not_found_again(told: str) -> None:
+    """A restarted agent looks back a little further than the last report, and a pull stays one row."""
+    node = after_a_quick_pull(Watched(), 20.5) if told == "as missed" else downloading()
+    if told == "as ended":
+        node.look(21, images=[record()])
+    [before] = tracker.report(node.state).pulls or node.recent
+
+    assert [pull.id for pull in after_a_quick_pull(restarted(node), 25).recent] == [before.id]
+
+
+def test_what_the_agent_before_could_not_tell_is_told() -> None:
+    """A pull of the same name that began after the one that is told is another one: the tag has moved."""
+    node = restarted(downloading().look(2, images=[record(updated_at=START + 2)]))
+
+    assert [pull.started_at for pull in after_a_quick_pull(node, 25).recent] == [START + 19, START]
+
+
 def test_a_restored_pull_without_observation_is_reported_as_it_was() -> None:
     """Before containerd answers, the Lease goes on saying what it said."""
     node = pulling_at_10_mib()

@@ -180,6 +180,13 @@ def test_what_may_wait_for_either_is_a_candidate_of_both() -> None:
     assert [view.candidates for view in found.values()] == [(f"{NGINX}:1.27", f"{NGINX}:1.29")] * 2
 
 
+def test_a_pod_that_came_later_is_no_candidate() -> None:
+    """The pod that was pulled for may be gone, and its node silent: who comes then does not take its place."""
+    early, late = (replace(pod(name, f"{name}:1"), started_at=START + at) for name, at in (("a", 1), ("b", 3)))
+
+    assert row(resolving(), early, late).candidates == ("docker.io/library/a:1",)
+
+
 def test_two_resolving_pulls_claim_no_pods() -> None:
     """Two pulls and one name: nobody can say for which of them the pod waits."""
     found = rows([resolving(1), resolving(2)], [pod("a", "nginx:1.29")])
@@ -304,6 +311,19 @@ def test_a_candidate_whose_pod_is_gone_may_have_been_the_one() -> None:
     view = row(failed, failing("a", "nginx:1.29", "not found"), before=before)
 
     assert (view.image, len(view.candidates), view.failure) == (None, 2, None)
+
+
+def test_what_another_pull_brought_meanwhile_was_not_this_one() -> None:
+    """A failed pull without a name does not keep one that has come by a pull beside it; it may be that of one before."""
+    before = {pull().id: row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis:8"))}
+    failed = ended(phase=Phase.FAILED, repositories=(), target_digest=None)
+
+    def beside(began: float, until: float) -> tuple[str, ...]:
+        brought = ended(2, names=("docker.io/library/redis:8",), started_at=began, ended_at=until)
+        return correlate(NODE, [failed, brought], (), before)[failed.id].candidates
+
+    assert beside(START + 1, START + 60) == (f"{NGINX}:1.29",)
+    assert len(beside(START - 9, START - 1)) == len(beside(START + 100, START + 110)) == 2
 
 
 def test_a_candidate_that_has_had_its_answer_stays_one() -> None:

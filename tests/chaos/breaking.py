@@ -39,6 +39,8 @@ class Breaker:
         self._pulling = pulling
         self.cut: frozenset[str] = frozenset()
         """The nodes that no packet leaves or reaches now."""
+        self.logs: dict[str, str] = {}
+        """What the pods that were deleted here had logged, as far as it could be read."""
         self.kinds: dict[str, Callable[[Node], str]] = {
             "agent killed": self._kill_agent,
             "agent's pod deleted": self._delete_agent,
@@ -99,6 +101,8 @@ class Breaker:
             with suppress(ApiError):
                 found = [one["metadata"]["name"] for one in pods(self._cluster, component, node)]
                 for one in (wanted := [one for one in found if one == (name or one)]):
+                    with suppress(subprocess.SubprocessError):
+                        self.logs[one] = self._cluster.kubectl("logs", one, "--namespace", NAMESPACE)
                     self._cluster.user.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{one}?gracePeriodSeconds=0")
                 return wanted
             return []

@@ -8,7 +8,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -96,13 +96,13 @@ def _fetched(node: Node) -> Iterable[tuple[float, str]]:
             yield zero + request.started, "/".join(words[2:-2])
 
 
-def keep(cluster: Cluster, evidence: Evidence, folder: Path) -> None:
-    """Everything that a judgement rests on, and what the programs have logged."""
+def keep(cluster: Cluster, evidence: Evidence, deleted: Mapping[str, str], folder: Path) -> None:
+    """Everything that a judgement rests on, and what the programs have logged, also those of `deleted` pods."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with gzip.open(folder / "evidence.json.gz", "wt", encoding="utf-8") as file:
         json.dump(asdict(evidence), file, default=sorted)
-    for name, text in logs(cluster).items():
+    for name, text in {**deleted, **logs(cluster)}.items():
         (folder / f"{name}.log").write_text(text, encoding="utf-8")
     for node in cluster.nodes:
         shutil.copy(node.containerd.log, folder / f"containerd-{node.name}.log")

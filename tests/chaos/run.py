@@ -28,8 +28,9 @@ def run(minutes: float, seed: int, folder: Path) -> int:
     """Prints all that happens; gives the exit code: 1 when an invariant does not hold."""
     print(f"chaos for {minutes:g} minutes, seed {seed}", flush=True)
     with scene() as cluster:
-        evidence = _break(cluster, minutes * 60, seed)
-        keep(cluster, evidence, folder)
+        breaker = Breaker(cluster, pulling=lambda node: bool(_running([node])))
+        evidence = _break(cluster, breaker, minutes * 60, seed)
+        keep(cluster, evidence, breaker.logs, folder)
     findings = judge(evidence)
     text = report.summary(evidence, findings)
     (folder / "summary.txt").write_text(text, encoding="utf-8")
@@ -38,8 +39,7 @@ def run(minutes: float, seed: int, folder: Path) -> int:
     return 1 if violations(findings) else 0
 
 
-def _break(cluster: Cluster, seconds: float, seed: int) -> Evidence:
-    breaker = Breaker(cluster, pulling=lambda node: bool(_running([node])))
+def _break(cluster: Cluster, breaker: Breaker, seconds: float, seed: int) -> Evidence:
     rollout, listeners = Rollout(cluster, seed), Listeners(cluster)
     notes = Notes(cluster, breaker)
     wait_until(lambda: sum(bool(one.heard) for one in listeners.live()) == REPLICAS, "the streams")
