@@ -22,7 +22,7 @@ EXCUSES: Mapping[str, str] = {
     "failed between two looks": f"it failed within {LOOK_SECONDS:g} s, and a row made of the pods' words, or of another try of the same image, tells of it",
     "failed between two looks, unsaid": f"it failed within {LOOK_SECONDS:g} s, and no pod said so for as long as {SAID_SECONDS:g} s, because it was deleted before, or the API server was away",
     "found on the node": "it completed without fetching anything from the registry: there was nothing to show",
-    "no agent": f"it ended while no agent was looking at its node, and had begun less than {LOOK_SECONDS:g} s before that at the earliest",
+    "no agent": f"it ended while no agent was looking at its node, had begun less than {LOOK_SECONDS:g} s before that at the earliest, and failed, or was not the only pull of its image",
     "end unseen": "it is told as unknown, and ended while no agent was looking at its node",
     "end recorded": "containerd was killed after it had written the image's record and before it answered",
 }
@@ -89,7 +89,9 @@ def _missing_excuse(pull: TruePull, evidence: Evidence, failures: Collection[tup
         return None
     absences = evidence.absences.get(pull.node, ())
     if any(one.began - LOOK_SECONDS <= pull.began and one.holds(pull.ended) for one in absences):
-        return "no agent"
+        alone = all(one is pull or (one.node, one.image) != (pull.node, pull.image) for one in evidence.pulls)
+        if pull.outcome != "completed" or not alone:  # what has come is found later by its first blob, once
+            return "no agent"
     if pull.outcome == "completed":
         fetched = evidence.fetched.get(pull.node, ())
         repo = pull.repository.partition("/")[2]

@@ -125,9 +125,16 @@ def test_excuse(evidence: Evidence, excuse: str) -> None:
 
 
 def test_excuse_ends_where_its_rule_does() -> None:
-    """A pull that outlasts the agent's absence, a failure that lasts for three looks, and an image that was fetched are missed."""
+    """A pull that outlasts the agent's absence or brought its image in it, a failure that lasts for three looks, and an
+    image that was fetched are missed.
+    """
     outlasting = replace(also_pulled(LONG), absences={"node-1": (Span(139, 144),)})
     before = replace(also_pulled(LONG), absences={"node-1": (Span(142.1, 146), Span(145.1, 147))})
+    brought = replace(
+        also_pulled(replace(LONG, outcome="completed", recorded=True)),
+        absences={"node-1": (Span(139, 146),)},
+        records={"node-1": frozenset({WELL, NEW})},
+    )
     slow = also_pulled(TruePull("node-1", ILL, 132, 134.1, "failed"))
     fetched = replace(
         also_pulled(TruePull("node-1", NEW, 140, 141, "completed", recorded=True)),
@@ -136,7 +143,7 @@ def test_excuse_ends_where_its_rule_does() -> None:
         fetched={"node-1": ((140.5, "shop/new"),)},
     )
 
-    assert [found(one) for one in (outlasting, before, slow, fetched)] == [[("missing", None)]] * 4
+    assert [found(one) for one in (outlasting, before, brought, slow, fetched)] == [[("missing", None)]] * 5
 
 
 def test_nothing_is_asked_of_the_time_before_the_run() -> None:
