@@ -56,6 +56,12 @@ class Answering:
         now = self.clocks.wall()
         self.send(response, wire.document({name: texts}, synced=snapshot.synced, now=now, next_cursor=next_cursor))
 
+    def send_one(self, response: falcon.asgi.Response, name: str, row: Row, snapshot: Snapshot) -> None:
+        """One row alone."""
+        text = self.fragments.of(row)
+        self.fragments.keep_only(snapshot.pulls, snapshot.pods)
+        self.send(response, wire.single(name, text, synced=snapshot.synced, now=self.clocks.wall()))
+
     def unchanged(self, request: falcon.asgi.Request, response: falcon.asgi.Response, snapshot: Snapshot) -> bool:
         """Marks the answer with the state it tells of; True, and the answer is made, when the client has it already."""
         query = zlib.crc32(request.query_string.encode())

@@ -22,6 +22,11 @@ PING = b": ping\n\n"
 RETRY_MILLISECONDS = (2000, 7000)
 """When viewers come back after the end of a stream: not all at once."""
 
+MOST_MISSED = 16
+"""Texts of what was missed that are kept until the next block. Where nothing happens that is long, and each viewer may
+come back with another place; those who were cut off together have the same.
+"""
+
 
 class Frames:
     """The events of one moment as text."""
@@ -80,6 +85,8 @@ class Group:
     ) -> bytes:
         """What a viewer missed `since` then: written once for all who were cut off together."""
         if since not in self._missed:
+            while len(self._missed) >= MOST_MISSED:
+                del self._missed[next(iter(self._missed))]
             events = self._events(self._selection.look_back(changes), frames, event_id)
             resumed = wire.document({}, synced=synced, now=self._clocks.wall(), kind="resumed")
             first = wire.sse(resumed, name=b"resumed", event_id=None if events else event_id)

@@ -184,6 +184,7 @@ class Hub:
             await self._in_turn(lambda viewer, now: viewer.attend(now, self._manners))
             for viewer in too_dear(self._viewers(), self._manners.held_bytes):
                 viewer.cut_off()
+            self._fragments.keep_only(self._pulls, self._pods)  # who comes back is told of rows that are gone
 
     async def _in_turn(self, act: Callable[[Viewer, float], None], viewers: Iterable[Viewer] | None = None) -> None:
         """For every viewer, a slice of them at a time."""
@@ -226,6 +227,7 @@ class Hub:
         self._pods = dict(snapshot.pods)
         self._gathering.begin(snapshot.sequence)
         self._synced = snapshot.synced
+        self._fragments.keep_only(self._pulls, self._pods)  # rows that went while nobody watched
         for group in self._groups.values():
             group.begin(self._pulls, self._pods)
 

@@ -48,9 +48,7 @@ class OnePod:
                 title="No such pod",
                 description=f"Pod {name[:100]!r} in namespace {namespace[:100]!r} waits for no image, and has not lately.",
             )
-        text = self._answering.fragments.of(view)
-        now = self._answering.clocks.wall()
-        self._answering.send(response, wire.single("pod", text, synced=snapshot.synced, now=now))
+        self._answering.send_one(response, "pod", view, snapshot)
 
     on_head = on_get
 

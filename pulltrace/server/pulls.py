@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon
 import falcon.asgi
 
-from pulltrace.server import paging, wire
+from pulltrace.server import paging
 from pulltrace.server.answering import Answering
 from pulltrace.server.filters import OF_PULLS, Filters
 
@@ -44,8 +44,6 @@ class OnePull:
                 title="No such pull",
                 description=f"There is no pull {pull_id[:40]!r}: it never was, or has ended too long ago.",
             )
-        text = self._answering.fragments.of(view)
-        now = self._answering.clocks.wall()
-        self._answering.send(response, wire.single("pull", text, synced=snapshot.synced, now=now))
+        self._answering.send_one(response, "pull", view, snapshot)
 
     on_head = on_get
