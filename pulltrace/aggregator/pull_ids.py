@@ -43,6 +43,7 @@ class PullIds:
             self._ids_of[node] -= gone
             if not self._ids_of[node]:
                 del self._ids_of[node]
+                self._shown.pop(node, None)
 
     def _own(self, node: str, pull: Pull) -> Pull:
         shown = self._shown.get(node, {}).get(pull.id) or pull.id
