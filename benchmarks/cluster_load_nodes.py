@@ -12,6 +12,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -26,6 +28,9 @@ from pulltrace.pulls.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 
+SERVICES, VERSIONS = 100, 5
+"""A cluster pulls some hundreds of images again and again. With another image in each pull, what the aggregator
+remembers of names would fill for as long as a benchmark lasts."""
 LAYERS = 10
 LAYER_BYTES = 30_000_000
 OFFERS_PER_SECOND = 400
@@ -119,10 +124,15 @@ class Course:
 
     id: str
     image: str
+    tag: str
     begins_at: float
     """Unix seconds."""
     seconds: float
-    digest: str
+
+    @cached_property
+    def digest(self) -> str:
+        """That of the manifest: an image is the same on all nodes."""
+        return sha256(f"{self.image}:{self.tag}".encode()).hexdigest()
 
     @property
     def ends_at(self) -> float:
@@ -148,7 +158,7 @@ class Course:
             progressed_at=min(now, self.ends_at),
             ended_at=self.ends_at if phase is Phase.COMPLETED else None,
             repositories=() if phase is Phase.RESOLVING else (f"registry.example.com/{self.image}",),
-            names=(f"registry.example.com/{self.image}:1.0",) if phase is Phase.COMPLETED else (),
+            names=(f"registry.example.com/{self.image}:{self.tag}",) if phase is Phase.COMPLETED else (),
             target_digest="sha256:" + self.digest,
             total_bytes=None if phase is Phase.RESOLVING else total,
             downloaded_bytes=total if phase is Phase.COMPLETED else done,
@@ -181,11 +191,10 @@ class Node:
 
     def start_pulls(self, now: float) -> None:
         """All images of a node at once, each at its own speed."""
-        for number in range(IMAGES):
-            digest = f"{random.getrandbits(256):064x}"
-            image = f"platform/service-{number}"
+        for number, service in enumerate(random.sample(range(SERVICES), IMAGES)):
+            key, tag = f"{random.getrandbits(48):012x}", f"1.{random.randrange(VERSIONS)}"
             seconds = random.uniform(*self._pull_seconds)
-            self._courses.append(Course(digest[:12], image, now + number * 0.1, seconds, digest))
+            self._courses.append(Course(key, f"platform/service-{service}", tag, now + number * 0.1, seconds))
 
     def report(self, now: float) -> NodeReport:
         self._ended = [course.at(now) for course in self._courses if course.ends_at <= now] + self._ended
