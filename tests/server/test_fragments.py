@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import SPARE_ROWS, Fragments
 from tests.server.views import view
@@ -13,6 +15,20 @@ def test_row_is_encoded_once() -> None:
     row = view()
 
     assert fragments.of(row) is fragments.of(row)
+
+
+def test_texts_take_no_more_than_they_need() -> None:
+    """Thousands of them are kept, so what the encoder took for itself while it wrote must not stay."""
+    fragments, rows = Fragments(Clocks()), [view(f"{number:012x}") for number in range(100)]
+    fragments.of_all(rows[:10])
+    tracemalloc.start()
+    try:
+        texts = fragments.of_all(rows)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept_bytes < 2 * sum(map(len, texts))
 
 
 def test_rows_that_are_gone_are_forgotten() -> None:
