@@ -22,9 +22,9 @@ PING = b": ping\n\n"
 RETRY_MILLISECONDS = (2000, 7000)
 """When viewers come back after the end of a stream: not all at once."""
 
-MOST_MISSED = 16
-"""Texts of what was missed that are kept until the next block. Where nothing happens that is long, and each viewer may
-come back with another place; those who were cut off together have the same.
+MOST_MISSED = 32
+"""Texts of what was missed that are kept, for a second at most: those who were cut off together are a few windows apart.
+Whoever means harm comes back to another place each time.
 """
 
 
@@ -107,9 +107,13 @@ class Group:
             self._snapshot = self.options.framed(wire.sse(data, name=b"snapshot", event_id=event_id))
         return self._snapshot
 
+    def forget_missed(self) -> None:
+        """Forget the texts of what was missed. The next block does so, too, but where nothing happens there is none."""
+        self._missed.clear()
+
     def _forget_texts(self) -> None:
         self._snapshot = None
-        self._missed.clear()
+        self.forget_missed()
 
     def _events(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> list[bytes]:
         """The last event alone carries the id: who is cut off before it gets the whole block again."""

@@ -184,6 +184,8 @@ class Hub:
             await self._in_turn(lambda viewer, now: viewer.attend(now, self._manners))
             for viewer in too_dear(self._viewers(), self._manners.held_bytes):
                 viewer.cut_off()
+            for group in self._groups.values():
+                group.forget_missed()
             self._fragments.keep_only(self._pulls, self._pods)  # who comes back is told of rows that are gone
 
     async def _in_turn(self, act: Callable[[Viewer, float], None], viewers: Iterable[Viewer] | None = None) -> None:

@@ -60,6 +60,17 @@ async def test_texts_of_what_was_missed_are_few() -> None:
     assert len(streams.hub._groups[PLAIN]._missed) == MOST_MISSED
 
 
+async def test_texts_of_what_was_missed_are_not_kept_for_long() -> None:
+    """Whoever was cut off together comes back together."""
+    streams = Streams(view(), manners=Manners(look_seconds=0.01))
+    streams.join()
+    group = streams.hub._groups[PLAIN]
+    streams.join(last_event_id=f"{BOOT}-1")
+
+    assert len(group._missed) == 1
+    await until(lambda: not group._missed)
+
+
 def test_rows_that_are_asked_for_one_by_one_are_forgotten() -> None:
     """Nobody watches, and nobody asks for a list."""
     source = FakePullSource()
