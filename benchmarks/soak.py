@@ -46,8 +46,10 @@ TOLD_SECONDS = 60.0
 LEAST_SHARE = 0.75
 """A busy machine may keep an answer waiting for longer than 10 s; a line through fewer samples would say little."""
 HISTORY_SECONDS = 120
-WARM_UP_SECONDS = 300.0
-"""History is full, each busy node's Lease has its sixty ended pulls, and Python has taken the memory that it keeps."""
+WARM_UP_SECONDS = 900.0
+"""History, the log of changes and each busy node's Lease are full after two minutes, and all images are known after five. What the
+C library keeps of memory that was given back grows for a quarter of an hour, while the snapshots for viewers find their places.
+"""
 PULL_SECONDS = (8.0, 22.0)
 CONNECTIONS = 32
 VIEWERS = 30
@@ -226,6 +228,8 @@ def main() -> int:
     arguments.add_argument("--busy", type=int, default=50, help="nodes that pull all the time")
     arguments.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds that are not looked at")
     given = arguments.parse_args()
+    if given.hours * 3600 < given.warm_up + 3 * SAMPLE_SECONDS:
+        arguments.error(f"{given.hours:g} hours are no longer than the warm-up of {given.warm_up:g} seconds")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is removed then, too
     logging.disable(logging.WARNING)
     samples = asyncio.run(run(given))
