@@ -21,7 +21,7 @@ class Options:
 
     def framed(self, text: bytes) -> bytes:
         """The text as it goes over the connection."""
-        return b"%x\r\n%s\r\n" % (len(text), text) if self.chunked and text else text
+        return b"".join((b"%x\r\n" % len(text), text, b"\r\n")) if self.chunked and text else text
 
     @property
     def end(self) -> bytes:
