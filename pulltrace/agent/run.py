@@ -108,22 +108,26 @@ async def follow(
 
 
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
-    failures = 0
+    failures = failed_looks = 0
     while True:
         began, now = time.monotonic(), time.time()
         try:
             observation = await observer.observe()
         except ContainerdError as error:
             failures += 1
-            if failures == TROUBLE_AFTER:
+            failed_looks += 1
+            if failures < TROUBLE_AFTER:
+                logger.info("containerd on %s: %s; looking again", settings.containerd_socket, error)
+            elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                writer.offer(replace(tracker.report(state), trouble="containerd does not answer"))
+                report = replace(tracker.report(state), failed_looks=failed_looks)
+                writer.offer(replace(report, trouble="containerd does not answer"))
         else:
             if failures >= TROUBLE_AFTER:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
-            writer.offer(tracker.report(state))
+            writer.offer(replace(tracker.report(state), failed_looks=failed_looks))
         pause = OBSERVE_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_OBSERVE_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 

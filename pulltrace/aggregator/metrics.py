@@ -64,7 +64,7 @@ class Metrics:
         self._registry_label = Bounded()
         self._unexplained: dict[str, tuple[PullView, float]] = {}
         """Failed pulls whose reason has not been told, and until when it is waited for."""
-        self._seen = (0, 0)
+        self._seen = (0, 0, 0)
         self.registry, counted = CollectorRegistry(), CollectorRegistry()
         self._families(counted)
         counted.register(ClusterGauges(live, cluster, monotonic))
@@ -83,6 +83,10 @@ class Metrics:
         self._bytes = counter("pull_bytes_total", "Bytes that pulls downloaded.")
         self._reports = counter("agent_reports_total", "Reports of agents that were read.")
         self._problems = counter("lease_decode_errors_total", "Parts of Leases that could not be used.")
+        self._failed_looks = counter(
+            "containerd_failed_looks_total",
+            "Looks of agents at containerd that gave nothing; what was known before stays, and the next look comes a second later.",
+        )
         self._downloaded = counter("downloaded_bytes_total", "Bytes that came from each registry.", "registry")
         self._cached = counter("cached_bytes_total", "Bytes that pulls found on their nodes, and did not download.")
         self._failures = counter(
@@ -124,18 +128,19 @@ class Metrics:
         self._durations.begin(snapshot)
         self._scoring.begin(snapshot)
         self._unexplained.clear()
-        self._seen = (self._cluster.reports, self._cluster.problems)
+        self._seen = self._seen_now()
 
     def take(self, changes: Iterable[AnyChange], now: float) -> None:
         """Counts what has happened, where this replica leads."""
         changes = tuple(changes)
         durations, scores = self._durations.take(changes, now), self._scoring.take(changes, now)
-        seen, self._seen = self._seen, (self._cluster.reports, self._cluster.problems)
+        seen, self._seen = self._seen, self._seen_now()
         if not self._leading():
             self._unexplained.clear()
             return
         self._reports.inc(self._seen[0] - seen[0])
         self._problems.inc(self._seen[1] - seen[1])
+        self._failed_looks.inc(self._seen[2] - seen[2])
         told = superseded(changes)
         for change in changes:
             if not isinstance(change, Change):
@@ -152,6 +157,9 @@ class Metrics:
         for score in scores:
             histogram = self._pod_error if score.pod else self._pull_error.labels(size_class(score.total_bytes))
             histogram.observe(score.ratio)
+
+    def _seen_now(self) -> tuple[int, int, int]:
+        return self._cluster.reports, self._cluster.problems, self._cluster.failed_looks
 
     def _count(self, change: Change, now: float) -> None:
         before, after = change.before, change.after

@@ -109,6 +109,7 @@ def decode(annotations: Mapping[str, str]) -> NodeReport:
         omitted_pulls=_attempt(problems, NODE, lambda: _number(node, "omitted")) or 0,
         trouble=clean(trouble)[:MAX_TROUBLE] if trouble else None,
         refused_writes=_attempt(problems, NODE, lambda: _number(node, "refused")) or 0,
+        failed_looks=_attempt(problems, NODE, lambda: _number(node, "unread")) or 0,
         problems=tuple(problems),
     )
 
@@ -164,6 +165,8 @@ def _node(report: NodeReport, omitted: int) -> str:
         node["trouble"] = clean(report.trouble)[:MAX_TROUBLE]
     if report.refused_writes:
         node["refused"] = report.refused_writes
+    if report.failed_looks:
+        node["unread"] = report.failed_looks
     return _value(node)
 
 

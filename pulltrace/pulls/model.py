@@ -123,5 +123,7 @@ class NodeReport:
     """Running pulls that the Lease had no room for."""
     refused_writes: int = 0
     """Requests that the API server refused for being too busy (429), since the agent started."""
+    failed_looks: int = 0
+    """Looks at containerd that gave nothing, since the agent started."""
     problems: tuple[str, ...] = ()
     """What a decoder could not use, one line each; empty on the agent's side."""

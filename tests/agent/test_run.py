@@ -96,7 +96,7 @@ async def test_a_containerd_that_is_away_is_told_and_its_pulls_are_not_done() ->
 
 
 async def test_one_failed_look_is_not_worth_a_word() -> None:
-    """An ingest that vanishes under containerd's hands fails a call now and then: the Lease does not flicker."""
+    """An ingest that vanishes under containerd's hands fails a call now and then: the Lease does not flicker, and counts it."""
     store = MemoryLeaseStore()
     async with pulling(store) as (node, pull):
         node.errors["Content/ListStatuses"] = grpc.StatusCode.UNKNOWN
@@ -106,6 +106,7 @@ async def test_one_failed_look_is_not_worth_a_word() -> None:
         report = await wait_for(store, lambda report: report.pulls[0].downloaded_bytes == 900)
 
     assert (report.trouble, report.recent) == (None, ())
+    assert report.failed_looks in (1, 2)
 
 
 async def _has_failed(node: FakeContainerd) -> bool:

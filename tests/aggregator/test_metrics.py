@@ -146,6 +146,16 @@ def test_phases_and_errors_of_estimates_are_observed(counted: Counted) -> None:
     assert counted["pulltrace_ready_estimate_error_ratio_sum"] == pytest.approx(1 / 3)
 
 
+def test_looks_that_gave_nothing_are_counted_from_what_agents_say(counted: Counted) -> None:
+    """What a Lease said when it was first seen was before; an agent that starts again begins with 0."""
+    for failed_looks in (5, 6, 9, 0, 2):
+        counted.lease(counted.writer.lease(failed_looks=failed_looks))
+    counted.lease(counted.writer.lease(node="node-2", failed_looks=7))
+    counted.metrics.account.catch_up()
+
+    assert counted["pulltrace_containerd_failed_looks_total"] == (9 - 5) + 2
+
+
 def test_what_is_true_now_is_read_when_it_is_asked_for(counted: Counted) -> None:
     """Gauges and the counters of the cluster need no events."""
     counted.lease(counted.writer.lease(pull(1), pull(2, phase=Phase.UNPACKING), recent=(ended(3),)))

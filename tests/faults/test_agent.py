@@ -191,11 +191,16 @@ async def test_d12_containerd_hangs(containerd: Containerd, proxy: Proxy, app: I
 
 
 async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd, proxy: Proxy, app: Image) -> None:
-    """containerd cannot read one of its downloads ("startedat"): that look counts for nothing, the row stays and goes on."""
+    """containerd cannot read one of its downloads ("startedat"): such looks are counted, the row stays and goes on."""
     # NOTE: a file that is gone is passed over by containerd's metadata store; one that is half written is not.
     proxy.set_rate(3 * MB)
-    async with Watch(containerd, [app]) as watch, cri_pull(containerd, app.ref) as pulling:
+    async with (
+        Watch(containerd, [app]) as watch,
+        agent(containerd) as told,
+        cri_pull(containerd, app.ref) as pulling,
+    ):
         before = await watch.wait_for_bytes(MB)
+        await told(lambda report: report.pulls, "the pull")
         proxy.pause()
         ingests = containerd.root / "io.containerd.content.v1.content" / "ingest"
         started = next(ingests.glob("*/startedat"))
@@ -206,7 +211,9 @@ async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd,
             while watch.failures < failures + 3:
                 await asyncio.sleep(0.05)
         kept = watch.report
+        in_a_row = await told(lambda report: report.trouble, "three looks in a row that gave nothing")
         started.write_bytes(text)
+        after = await told(lambda report: not report.trouble, "a look that gave something")
         proxy.set_rate(None)
         await pulling
         [ended] = await watch.wait_for_ends(1)
@@ -214,4 +221,7 @@ async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd,
 
     assert [pull.id for pull in kept.pulls] == [pull.id for pull in before.pulls]
     assert not kept.recent
+    assert in_a_row.failed_looks == 3
+    assert after.failed_looks >= 3
+    assert [pull.id for pull in after.pulls] == [pull.id for pull in before.pulls]
     assert (ended.id, ended.phase) == (before.pulls[0].id, Phase.COMPLETED)

@@ -70,6 +70,7 @@ def is_report(report: NodeReport) -> None:
         assert each.ended_at is not None
     is_count(report.omitted_pulls)
     is_count(report.refused_writes)
+    is_count(report.failed_looks)
     if report.trouble is not None:
         assert honest(report.trouble)
         assert len(report.trouble) <= MAX_TROUBLE

@@ -150,4 +150,6 @@ reports = st.builds(
     ),
     unpack_bytes_per_second=st.none() | st.integers(1, 2**40).map(float),
     trouble=st.none() | names,
+    refused_writes=st.integers(0, 2**40),
+    failed_looks=st.integers(0, 2**40),
 )

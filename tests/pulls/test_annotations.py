@@ -472,7 +472,10 @@ def test_an_ended_pull_among_the_running_is_reported(phase: Phase) -> None:
 
 @pytest.mark.parametrize(
     "node",
-    [{"unpack": "fast"}, {"unpack": -1}, {"unpack": 1e30}, {"omitted": []}, {"omitted": True}, {"trouble": 1}],
+    [
+        *({"unpack": "fast"}, {"unpack": -1}, {"unpack": 1e30}, {"omitted": []}, {"omitted": True}, {"trouble": 1}),
+        *({"refused": -1}, {"unread": 2**53}),
+    ],
 )
 def test_a_bad_word_about_the_node_is_reported(node: dict[str, Any]) -> None:
     """What was said of the node itself is checked like the rest."""
@@ -480,6 +483,7 @@ def test_a_bad_word_about_the_node_is_reported(node: dict[str, Any]) -> None:
 
     assert len(read.pulls) == len(read.problems) == 1
     assert (read.unpack_bytes_per_second, read.omitted_pulls, read.trouble) == (None, 0, None)
+    assert (read.refused_writes, read.failed_looks) == (0, 0)
 
 
 json_values: st.SearchStrategy[object] = st.recursive(
@@ -489,7 +493,7 @@ json_values: st.SearchStrategy[object] = st.recursive(
 )
 FIELDS = (
     *("v", "phase", "start", "progress", "total", "done", "cached", "unpacked", "rate", "left", "count", "ready"),
-    *("layers", "repo", "names", "target", "error", "end", "id", "unpack", "omitted", "trouble"),
+    *("layers", "repo", "names", "target", "error", "end", "id", "unpack", "omitted", "trouble", "unread"),
 )
 
 
