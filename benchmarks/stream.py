@@ -67,6 +67,14 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
+    def ask_to_end(self) -> None:
+        self._process.terminate()
+
+    def has_ended(self) -> bool:
+        """Whether it is gone, and all was well."""
+        assert self._process.poll() in {None, 0}, f"the server ended with {self._process.returncode}"
+        return self._process.returncode is not None
+
     def end(self) -> None:
         self._process.terminate()
         self._process.wait(10)

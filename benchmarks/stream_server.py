@@ -1,13 +1,14 @@
 """The server of `benchmarks.stream`: a whole aggregator in a process of its own, whose nodes report at a given rate.
 
 Its Leases are kept in memory; from there on everything is what runs in a cluster. Says its ports as a line of JSON, and
-takes from standard input how many reports a second there are to be, a number on a line.
+takes from standard input how many reports a second there are to be, a number on a line. SIGTERM ends it as it ends an aggregator.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -97,10 +98,13 @@ async def main(nodes_count: int, metrics_port: int) -> None:
         ":0", f":{metrics_port}", history_seconds=1800, streams=Limits(viewers=100_000, viewers_per_address=100_000)
     )
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin, nodes.take_rate)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin, nodes.take_rate)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(nodes.go_on())
-        tasks.create_task(run(settings, nodes.leases, None, stop, lambda port: print(json.dumps(port), flush=True)))
+        reporting = tasks.create_task(nodes.go_on())
+        await run(settings, nodes.leases, None, stop, lambda port: print(json.dumps(port), flush=True))
+        reporting.cancel()
 
 
 if __name__ == "__main__":
