@@ -121,8 +121,8 @@ class Connection(H11Protocol):
         self._forget_writing()
         super().resume_writing()
 
-    def hand_over(self, heir: asyncio.Protocol) -> bool:
-        """Give the connection, in the middle of an answer, to another protocol; False when it is closed already.
+    def hand_over(self, heir: asyncio.Protocol, head: bytes) -> bool:
+        """Begin the answer with these lines, and give the connection to another protocol; False when it is closed already.
 
         Nothing of this one stays: uvicorn takes the request for one whose peer has left, and forgets it.
         """
@@ -135,6 +135,8 @@ class Connection(H11Protocol):
         self.cycle.disconnected = True
         self.transport.set_protocol(heir)
         self.transport.resume_reading()
+        dates = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(b"%s%s\r\n" % (head, dates))
         heir.connection_made(self.transport)
         self._forget_itself()
         return True

@@ -17,6 +17,7 @@ from typing import TypeVar
 from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, PullView, Snapshot, Subscription
 from pulltrace.server import gathering
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.departures import Departures
 from pulltrace.server.event_ids import event_id, sequence_of
 from pulltrace.server.fragments import Fragments
 from pulltrace.server.gathering import Gathering
@@ -69,6 +70,7 @@ class Hub:
         self._pulls: dict[str, PullView] = {}
         self._pods: dict[str, PodView] = {}
         self._synced = False
+        self._departures = Departures()
         self._leave = self.leave  # one bound method for all viewers
 
     def join(self, options: Options, address: str = "", last_event_id: str = "") -> Viewer:
@@ -100,8 +102,13 @@ class Hub:
         self.room.enter(address)
         return viewer
 
+    def watch(self, viewer: Viewer, transport: asyncio.Transport) -> None:
+        """The viewer has its connection: notice when the peer ends it."""
+        self._departures.watch(viewer, transport)
+
     def leave(self, viewer: Viewer) -> None:
         """Forget the viewer; a second time does nothing."""
+        self._departures.forget(viewer)
         group = self._groups.get(viewer.options)
         if group is None or viewer not in group.viewers:
             return

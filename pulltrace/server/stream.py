@@ -2,20 +2,21 @@
 
 NOTE: this is a plain ASGI application beside Falcon's, not a Falcon responder with `resp.sse`. Falcon (4.4) writes
 every event anew for every viewer, sees that a viewer has left only when it sends the next event, and does not close
-the generator when sending fails. Here the headers are sent, and then the connection itself is handed over to a
-`Viewer`, which is all that is left of the request.
+the generator when sending fails. Here the connection itself is handed over to a `Viewer`, which is all that is left of
+the request, and the answer's headers are written as they are: h11 takes 0.1 ms, a fifth of what a new viewer costs, to make
+the same text anew for each of them, and they come by the thousand when they were cut off together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import falcon
 
 from pulltrace.pulls.view import PullSource
 from pulltrace.server import gathering, problems
-from pulltrace.server.asgi import Receive, Scope, Send
+from pulltrace.server.asgi import SECURITY_HEADERS, Header, Receive, Scope, Send
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.connection import CONNECTION, Connection
 from pulltrace.server.filters import OF_PULLS, Filters
@@ -37,8 +38,20 @@ _HEADERS = (
     # Ingress controllers built on nginx gather what a server says, unless told not to.
     (b"x-accel-buffering", b"no"),
 )
+_CHUNKED = ((b"transfer-encoding", b"chunked"),)
 _SWITCH = ("true", "false")
 QUERY = {"layers": _SWITCH, "pods": _SWITCH, **OF_PULLS}
+
+
+def _head(headers: Iterable[Header]) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%s: %s\r\n" % header for header in headers)
+
+
+_HEADS = {
+    True: _head((*_HEADERS, *SECURITY_HEADERS, *_CHUNKED)),
+    False: _head((*_HEADERS, *SECURITY_HEADERS)),
+}
+"""How the answer begins, for those who know chunks and those who do not; the date comes last."""
 
 
 class EventStream:
@@ -80,13 +93,10 @@ class EventStream:
             return
         # None when the peer has left already.
         connection: Connection | None = scope.get("state", {}).pop(CONNECTION, None)
-        handed_over = False
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            handed_over = connection is not None and connection.hand_over(viewer)
-        finally:
-            if not handed_over:
-                self._hub.leave(viewer)
+        if connection is not None and connection.hand_over(viewer, _HEADS[viewer.options.chunked]):
+            self._hub.watch(viewer, connection.transport)
+        else:
+            self._hub.leave(viewer)
 
     def _join(self, scope: Scope) -> Viewer:
         if scope["method"] != "GET":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import pytest
 
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
+from pulltrace.server.asgi import SECURITY_HEADERS
 from pulltrace.server.event_ids import BOOT
 from pulltrace.server.hub import SLICE_VIEWERS
 from pulltrace.server.viewer import Manners
@@ -27,6 +30,18 @@ async def test_snapshot_comes_first() -> None:
         assert reader.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert reader.answer.headers["cache-control"] == "no-store"
         assert reader.answer.headers["x-accel-buffering"] == "no"
+
+
+async def test_beginning_of_the_answer_is_one_of_http() -> None:
+    """The headers, which no library writes, are whole: with the date, the end of the connection, and those of every answer."""
+    async with Streams().open() as reader:
+        answer = reader.answer
+
+    assert (answer.http_version, answer.status_code, answer.reason_phrase) == ("HTTP/1.1", 200, "OK")
+    written = {(name.lower().encode(), value.encode()) for name, value in answer.headers.items()}
+    assert written > {(b"transfer-encoding", b"chunked"), (b"connection", b"close"), *SECURITY_HEADERS}
+    assert parsedate_to_datetime(answer.headers["date"]).tzinfo is UTC
+    assert [name for name, _ in answer.headers.multi_items()] == list(dict.fromkeys(answer.headers))
 
 
 async def test_changes_follow() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pulltrace.pulls.failures import Failure
@@ -82,3 +83,9 @@ async def until(condition: Callable[[], object], deadline_seconds: float = 10.0)
     async with asyncio.timeout(deadline_seconds):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def open_epolls() -> int:
+    """How many this process has: one for each loop, and those of ours."""
+    files = Path("/proc/self/fd").iterdir()
+    return sum(file.is_symlink() and "eventpoll" in str(file.readlink()) for file in files)
