@@ -30,14 +30,17 @@ class Departures:
         self._files: dict[Hashable, int] = {}
 
     def watch(self, viewer: Hashable, transport: asyncio.Transport) -> None:
-        """What comes from the peer is thrown away from now on, until `forget`, which must come before the file is closed."""
-        if transport.is_closing() or sys.platform != "linux":  # elsewhere (a demo on a laptop) asyncio does it all
+        """What comes from the peer is thrown away from now on, until `forget`, which must come before the file is closed.
+        Without a socket, or elsewhere than on Linux (a demo on a laptop), asyncio does it all as before.
+        """
+        peer = transport.get_extra_info("socket")
+        if transport.is_closing() or peer is None or sys.platform != "linux":
             return
         if self._epoll is None:
             self._epoll = select.epoll()
             asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._look)
         transport.pause_reading()
-        file = self._files[viewer] = transport.get_extra_info("socket").fileno()
+        file = self._files[viewer] = peer.fileno()
         self._watched[file] = viewer, transport
         self._epoll.register(file, select.EPOLLIN)
 
