@@ -110,13 +110,13 @@ def test_d07_stale_version_of_events(stage: Stage, link: Link, aggregator: Serve
     assert aggregator.metrics()['pulltrace_watch_restarts_total{reason="empty",resource="events"}'] >= 1
 
 
+@pytest.mark.timeout(READ_SECONDS + 30)
 async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
-    """A connection on which nothing moves and that nobody closes is left after the read timeout; nothing is lost."""
-    # NOTE: 2 s instead of 60 s: the rule is the same, and half a minute of waiting shows nothing more.
+    """A connection on which nothing moves and that nobody closes is left within a minute; nothing is lost."""
     connection = Connection(FixedAccess(_access(stage, link)))
     resource = KubeLeaseWatch(connection, NAMESPACE)._resource
     async with connection:
-        watch = Watch(connection, resource, read_seconds=2.0)
+        watch = Watch(connection, resource)
         async with aclosing(watch.events()) as events:
             assert await anext(events) == Listed(())
             link.go_silent()
@@ -127,8 +127,7 @@ async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
     print(f"\nheard of it after {took:.1f} s")
 
     assert isinstance(event, Put)
-    assert 2.0 <= took <= 2.0 + 0.8 * 1.25 + 1
-    assert READ_SECONDS <= 60
+    assert READ_SECONDS <= took <= 60 + 0.8 * 1.25 + 1
     assert watch.health.restarts["error"] == 1
 
 
