@@ -3,7 +3,8 @@
 The aggregators' Lease is read after a write (a second after the one that says that the node begins to pull), while the
 node pulls, and at most every 15 s: so an idle node never reads it, and reads are never more than writes. Where nothing
 can be read the last value holds, where there never was one the setting, else 5 s (and a look may follow after so long,
-since agents of a fresh install are up before anybody leads); and an aggregator that has been silent for a minute is not believed when it asked for more.
+since agents of a fresh install are up before anybody leads); and an aggregator that has been silent for a minute is not
+believed when it asked for more.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ async def run(settings: AgentSettings, store: LeaseWriting) -> None:
             return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=looked_at)
 
         await wait_for_turn(settings.start_spread_seconds, observer(began))
-        await follow(settings, lambda lease: observer(looked_at(lease, began)), store)
+        await follow(settings, lambda lease: observer(untold_since(lease, began)), store)
 
 
 async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
@@ -85,7 +85,7 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
         await asyncio.sleep(min(IDLE_OBSERVE_SECONDS, left))
 
 
-def looked_at(lease: LeaseRecord | None, began: float) -> float:
+def untold_since(lease: LeaseRecord | None, began: float) -> float:
     """Since when nobody has told of this node: what the agent before could not write any more (the API server was away,
     then its pod was deleted) is found again. `began` is when this agent started.
     """

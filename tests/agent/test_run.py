@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from pulltrace.agent.run import AgentSettings, looked_at, run
+from pulltrace.agent.run import AgentSettings, run, untold_since
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.leases import LeasePatch, LeaseRecord
 from pulltrace.kube.memory import MemoryLeaseStore
@@ -187,12 +187,12 @@ async def test_what_an_agent_could_not_write_is_told_by_the_next() -> None:
 )
 def test_an_agent_looks_back_to_the_last_report(renewed_at: float | None, since: float) -> None:
     """Half an hour at most, as long as rows are kept; a time that cannot be is none."""
-    assert looked_at(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
+    assert untold_since(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
 
 
 def test_without_a_lease_nothing_is_looked_for() -> None:
     """What was pulled before Pulltrace was installed is not its business."""
-    assert looked_at(None, 5000) == 5000
+    assert untold_since(None, 5000) == 5000
 
 
 class LateStore(MemoryLeaseStore):

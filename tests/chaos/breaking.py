@@ -101,8 +101,8 @@ class Breaker:
             with suppress(ApiError):
                 found = [one["metadata"]["name"] for one in pods(self._cluster, component, node)]
                 for one in (wanted := [one for one in found if one == (name or one)]):
-                    with suppress(subprocess.SubprocessError):
-                        self.logs[one] = self._cluster.kubectl("logs", one, "--namespace", NAMESPACE)
+                    with suppress(RuntimeError, subprocess.TimeoutExpired):  # its kubelet is away, or it has not begun
+                        self.logs[one] = self._cluster.kubectl("logs", one, "--namespace", NAMESPACE, seconds=10)
                     self._cluster.user.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{one}?gracePeriodSeconds=0")
                 return wanted
             return []
