@@ -1,6 +1,5 @@
 """Children that end, and waits that say why they failed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.processes import Process, WaitFailed, wait_until
+from tests.cluster.processes import Process, WaitFailed, _group_lives, wait_until
 
 SLEEPS_WITH_CHILD = ["sh", "-c", "trap '' TERM; echo started; sleep 1000 & wait; wait"]
 
@@ -39,7 +38,7 @@ def test_the_whole_group_is_killed(tmp_path: Path) -> None:
     process.stop(seconds=0.2)
 
     assert not process.running
-    wait_until(lambda: not _exists(group), "the group to be gone")
+    wait_until(lambda: not _group_lives(group), "the group to be gone")
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
@@ -53,17 +52,9 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, encoding="utf-8")
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert _exists(child)
+    assert _group_lives(child)
 
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
 
-    wait_until(lambda: not _exists(child), "the child to end")
-
-
-def _exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    wait_until(lambda: not _group_lives(child), "the child to end")
