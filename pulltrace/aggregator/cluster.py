@@ -19,6 +19,7 @@ from pulltrace.kube.events import EventRecord
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls.annotations import decode
+from pulltrace.pulls.references import full_name
 from pulltrace.pulls.view import AnyChange, NodeView
 
 logger = logging.getLogger(__name__)
@@ -184,7 +185,9 @@ class Cluster:
         if pod is None or pod.record.uid != event.pod_uid:
             return ()
         if (seconds := pull_seconds(event.message)) is not None:
-            self._lore.paces.learn_answer(pod.record.node, seconds)
+            name = pod.record.node
+            pulled = self._nodes[name].pulled(full_name(event.image or "")) if name in self._nodes else ()
+            self._lore.paces.learn_answer(name, seconds, pulled)
         self._pods.look_again(key, now)
         return (pod.record.node,)
 

@@ -85,6 +85,10 @@ class Node:
         running = [pull for pull in self.report.pulls if pull.id not in self.history]
         return [*running, *(pull for pull, _ in self.history.values())]
 
+    def pulled(self, image: str) -> list[Pull]:
+        """The completed pulls of an image, by its full name."""
+        return [pull for pull, _ in self.history.values() if pull.phase is Phase.COMPLETED and image in pull.names]
+
     def view(self, now: float) -> NodeView:
         stale = self.stale(now)
         return NodeView(

@@ -25,7 +25,9 @@ ANSWER_SECONDS = 0.2
 """From the question to the manifest, until something better is known: each pod of a roll-out asks again for what is
 there, so ten pods on a node count ten of them."""
 LONGEST_ANSWER_SECONDS = 3.0
-"""What took longer than this was a pull of something."""
+"""A longer pull has downloaded something."""
+POLL_SECONDS = 1.0
+"""The agent may see the end of a pull so much later than the kubelet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class NodePace:
 
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
-    answer_seconds: float = ANSWER_SECONDS
-    """What a pull takes when the image is there already."""
+    answer_seconds: float | None = None
+    """What a pull takes when the image is there already; None until one was seen."""
 
 
 class Paces:
@@ -60,22 +62,27 @@ class Paces:
         if pull.phase is Phase.COMPLETED and (pull.total_bytes or 0) >= ENOUGH_BYTES and pull.ended_at is not None:
             assert pull.total_bytes is not None
             known = self._node(node)
-            seconds = pull.ended_at - pull.started_at - known.answer_seconds
+            seconds = pull.ended_at - pull.started_at - self.answer_seconds(node)
             if seconds > 0:
                 known.recent.append((seconds, pull.total_bytes))
 
-    def learn_answer(self, node: str, seconds: float) -> None:
-        """Takes in how long the kubelet says that a pull took, if that was no more than a question and its answer."""
-        if seconds <= LONGEST_ANSWER_SECONDS:
+    def learn_answer(self, node: str, seconds: float, pulled: Iterable[Pull]) -> None:
+        """Learn from how long a pull took, as its kubelet reported, if the image was on the node before.
+
+        `pulled`: the completed pulls of this image on the node. Without one, the image may have come with this very
+        pull: a small image on a fast link takes a second or two, and is no answer of a registry.
+        """
+        longest = max((pull.ended_at - pull.started_at for pull in pulled if pull.ended_at is not None), default=0.0)
+        if seconds <= LONGEST_ANSWER_SECONDS and 2 * seconds + POLL_SECONDS <= longest:
             known = self._node(node)
-            known.answer_seconds = learned(known.answer_seconds, seconds)
+            known.answer_seconds = seconds if known.answer_seconds is None else learned(known.answer_seconds, seconds)
 
     def forget(self, node: str) -> None:
         self._nodes.pop(node, None)
 
     def answer_seconds(self, node: str) -> float:
         known = self._nodes.get(node)
-        return known.answer_seconds if known is not None else ANSWER_SECONDS
+        return known.answer_seconds if known is not None and known.answer_seconds is not None else ANSWER_SECONDS
 
     def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> Pace | None:
         """What the next byte takes on a node; None where nothing has been pulled anywhere.

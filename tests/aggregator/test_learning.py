@@ -78,14 +78,29 @@ def test_small_and_failed_pulls_teach_nothing() -> None:
     assert pace(paces) is None
 
 
-def test_a_long_pull_is_no_answer() -> None:
-    """Only what the kubelet calls quick says how long a question takes."""
+def test_a_node_learns_what_an_answer_takes() -> None:
+    """The first answer replaces what is assumed; later ones move it, the newer ones more."""
     paces = Paces()
-    for _ in range(30):
-        paces.learn_answer(NODE, 0.2)
-        paces.learn_answer(NODE, 50.0)
+    brought = [ended(1, started_at=START, ended_at=START + 20)]
+    assert paces.answer_seconds(NODE) == ANSWER_SECONDS
 
-    assert paces.answer_seconds(NODE) == pytest.approx(0.2, abs=0.01)
+    paces.learn_answer(NODE, 0.03, brought)
+    assert paces.answer_seconds(NODE) == 0.03
+
+    for _ in range(30):
+        paces.learn_answer(NODE, 0.1, brought)
+    assert paces.answer_seconds(NODE) == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "longest"), [(50.0, 200.0), (0.8, 0.9), (0.8, 1.8), (0.1, None)])
+def test_a_pull_that_may_have_brought_the_image_is_no_answer(seconds: float, longest: float | None) -> None:
+    """A quick pull is an answer only where another one, which took much longer, brought the image before."""
+    paces = Paces()
+    pulled = [] if longest is None else [ended(1, started_at=START, ended_at=START + longest)]
+
+    paces.learn_answer(NODE, seconds, pulled)
+
+    assert paces.answer_seconds(NODE) == ANSWER_SECONDS
 
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:
