@@ -17,6 +17,8 @@ from pulltrace.pulls.model import NodeReport, Phase, Pull
 ENOUGH_BYTES = 1024 * 1024
 """A smaller pull says more of the registry's answer than of the link."""
 RECENT_PULLS = 5
+OLDER_WEIGHT = 0.25
+"""A pull counts for so much less than the next newer one: a link's speed an hour ago says little of its speed now."""
 USUAL_FOR_SECONDS = 10.0
 """How long the cluster's figure is good for: it is the median over all nodes."""
 OWN_SPREAD, OTHERS_SPREAD = 1.3, 2.0
@@ -47,6 +49,13 @@ class NodePace:
     """Seconds and bytes of the last pulls."""
     answer_seconds: float | None = None
     """What a pull takes when the image is there already; None until one was seen."""
+
+    @property
+    def seconds_a_byte(self) -> float:
+        """The mean of the last pulls, the newer ones weighing more. There must be one."""
+        weights = [OLDER_WEIGHT**age for age in reversed(range(len(self.recent)))]
+        seconds = sum(weight * one for weight, (one, _) in zip(weights, self.recent, strict=True))
+        return seconds / sum(weight * size for weight, (_, size) in zip(weights, self.recent, strict=True))
 
 
 class Paces:
@@ -90,7 +99,7 @@ class Paces:
         """
         own = _running(report.pulls, reported_at, self.answer_seconds(node))
         if own is None and (known := self._nodes.get(node)) is not None and known.recent:
-            own = sum(seconds for seconds, _ in known.recent) / sum(size for _, size in known.recent)
+            own = known.seconds_a_byte
         if own is None:
             rate = sum(pull.bytes_per_second for pull in report.pulls)
             unpack = report.unpack_bytes_per_second
@@ -105,11 +114,8 @@ class Paces:
 
     def _cluster(self, now: float) -> float | None:
         if now >= self._usual_until:
-            totals = [
-                (sum(seconds for seconds, _ in known.recent), sum(size for _, size in known.recent))
-                for known in self._nodes.values()
-            ]
-            self._usual = median([seconds / size for seconds, size in totals if size] or [0.0]) or None
+            paces = [known.seconds_a_byte for known in self._nodes.values() if known.recent]
+            self._usual = median(paces) if paces else None
             self._usual_until = now + USUAL_FOR_SECONDS
         return self._usual
 
