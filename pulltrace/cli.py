@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pulltrace import __version__, settings
 from pulltrace.errors import UserError
@@ -30,7 +32,11 @@ programs:
 """
 
 DEFAULT_NAMESPACE = "pulltrace"
+RESOLV_CONF = Path("/etc/resolv.conf")
 BAD_USAGE = 2
+
+if TYPE_CHECKING:
+    from pulltrace.server.allowed_hosts import AllowedHosts
 
 logger = logging.getLogger("pulltrace")
 
@@ -134,6 +140,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
                 given.event_budget,
                 streams=Limits(given.max_streams, given.max_streams_per_address),
                 trusted_proxies=given.trusted_proxies,
+                hosts=_hosts(given.allowed_hosts),
                 per_node_policy=given.per_node_policy,
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
@@ -167,7 +174,9 @@ def _standalone(arguments: Sequence[str]) -> Program:
             containerd_namespace=given.containerd_namespace,
             report_interval_seconds=given.report_interval,
         )
-        aggregator = aggregator_run.AggregatorSettings(given.http_addr, given.metrics_addr, given.history_ttl)
+        aggregator = aggregator_run.AggregatorSettings(
+            given.http_addr, given.metrics_addr, given.history_ttl, hosts=_hosts(given.allowed_hosts)
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until_stop(agent_run.run(agent, store), stop))
             tasks.create_task(aggregator_run.run(aggregator, store, None, stop, _say_where(given.http_addr)))
@@ -183,10 +192,23 @@ def _demo(arguments: Sequence[str]) -> Program:
         from pulltrace.aggregator.run import AggregatorSettings
         from pulltrace.demo import run as demo_run
 
-        aggregator = AggregatorSettings(given.http_addr, given.metrics_addr, demo_run.HISTORY_SECONDS)
+        aggregator = AggregatorSettings(
+            given.http_addr, given.metrics_addr, demo_run.HISTORY_SECONDS, hosts=_hosts(given.allowed_hosts)
+        )
         await demo_run.run(aggregator, stop, _say_where(given.http_addr))
 
     return program
+
+
+def _hosts(listed: Sequence[str]) -> AllowedHosts:
+    """The listed names and those that this machine or pod has anyway."""
+    from pulltrace.server.allowed_hosts import allowed_hosts
+
+    try:
+        resolv_conf = RESOLV_CONF.read_text(errors="replace")
+    except OSError:
+        resolv_conf = ""
+    return allowed_hosts(listed, machine=socket.gethostname(), resolv_conf=resolv_conf)
 
 
 def _identity() -> str:

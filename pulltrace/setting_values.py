@@ -11,6 +11,7 @@ LOG_LEVELS = ("debug", "info", "warn", "error")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([-a-z0-9_.]{0,251}[a-z0-9_])?")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})", re.ASCII)
 
 
@@ -59,6 +60,14 @@ def name(text: str) -> str:
 
 def names(text: str) -> tuple[str, ...]:
     return tuple(name(part.strip()) for part in text.split(",") if part.strip())
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Names of hosts without ports, separated by commas; `*` alone, or before a domain."""
+    found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(each == "*" or (_HOST.fullmatch(each) and ".." not in each) for each in found):
+        raise ValueError(text)
+    return found
 
 
 def level(text: str) -> str:

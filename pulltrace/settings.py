@@ -57,6 +57,15 @@ def _metrics_addr(default: str = ":9090") -> Any:
     return _address_setting("--metrics-addr", default, "the Prometheus metrics")
 
 
+def _allowed_hosts() -> Any:
+    return _setting(
+        "--allowed-hosts", default="", read=texts.hosts,
+        help="host names under which the page, the API and the metrics are reached, separated by commas; * allows all. Other names "
+        "are refused, except IP addresses, localhost, names without a dot, Services of the cluster and the machine's name",
+        allowed="host names without ports separated by commas, such as pulltrace.example.com,*.corp.example",
+    )  # fmt: skip
+
+
 def _log_level() -> Any:
     return _setting(
         "--log-level", default="info", read=texts.level, help="least severe messages that are logged",
@@ -184,6 +193,7 @@ class Aggregator:
         help="networks of proxies that are believed in X-Forwarded-For, separated by commas; none when empty",
         allowed="networks or addresses separated by commas, such as 10.0.0.0/8",
     )  # fmt: skip
+    allowed_hosts: tuple[str, ...] = _allowed_hosts()
     per_node_policy: bool = _setting(
         "--per-node-policy", default="true", read=texts.switch,
         help="whether the cluster keeps each agent to the Lease of its own node, which whoever installs knows; if not, "
@@ -204,6 +214,7 @@ class Standalone:
     http_addr: str = _http_addr()
     metrics_addr: str = _metrics_addr()
     history_ttl: float = _history_ttl()
+    allowed_hosts: tuple[str, ...] = _allowed_hosts()
     log_level: str = _log_level()
 
 
@@ -213,6 +224,7 @@ class Demo:
 
     http_addr: str = _http_addr("127.0.0.1:8080")
     metrics_addr: str = _metrics_addr("127.0.0.1:0")
+    allowed_hosts: tuple[str, ...] = _allowed_hosts()
     log_level: str = _log_level()
 
 

@@ -60,6 +60,7 @@ def test_an_aggregator_needs_no_flags() -> None:
         max_streams=10_000,
         max_streams_per_address=100,
         trusted_proxies=(),
+        allowed_hosts=(),
         per_node_policy=True,
         log_level="info",
     )
@@ -76,6 +77,10 @@ def test_a_variable_sets_what_no_flag_sets() -> None:
     assert aggregator(PULLTRACE_TRUSTED_PROXIES="10.0.0.0/8, ::1").trusted_proxies == (
         ip_network("10.0.0.0/8"),
         ip_network("::1"),
+    )
+    assert aggregator(PULLTRACE_ALLOWED_HOSTS="Shop.example.com, *.corp.example").allowed_hosts == (
+        "shop.example.com",
+        "*.corp.example",
     )
     assert aggregator(PULLTRACE_MAX_STREAMS="7", PULLTRACE_MAX_STREAMS_PER_ADDRESS="2").max_streams == 7
     assert agent(PULLTRACE_START_SPREAD="0s").start_spread == 0
@@ -160,6 +165,23 @@ WRONG = [
     (Aggregator, "--event-budget", "0", "a whole number from 1 to 1000"),
     (Aggregator, "--max-streams", "0", "a whole number from 1 to 100000"),
     (Aggregator, "--trusted-proxies", "10.0.0.1/8", "networks or addresses separated by commas, such as 10.0.0.0/8"),
+    *(
+        (
+            Aggregator,
+            "--allowed-hosts",
+            value,
+            "host names without ports separated by commas, such as pulltrace.example.com,*.corp.example",
+        )
+        for value in (
+            "pulltrace.example.com:8080",
+            "http://pulltrace.example.com",
+            "a..b",
+            "*.",
+            "a*.b",
+            "a b",
+            "ä.example",
+        )
+    ),
     (Agent, "--start-spread", "11m", "a duration from 0s to 10m, such as 30s"),
     (Standalone, "--report-interval", "6m", "a duration from 200ms to 5m, such as 1s"),
     (Demo, "--log-level", "inf\no", "one of debug, info, warn, error"),

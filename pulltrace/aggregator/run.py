@@ -28,6 +28,7 @@ from pulltrace.kube.pods import PodWatching
 from pulltrace.kube.watching import WatchHealth
 from pulltrace.pulls.pace import interval_seconds
 from pulltrace.pulls.view import NodeView, PodFinding
+from pulltrace.server.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
 from pulltrace.server.app import create_app
 from pulltrace.server.metrics_app import create_metrics_app
 from pulltrace.server.peers import Network
@@ -58,6 +59,8 @@ class AggregatorSettings:
     streams: Limits = DEFAULT_LIMITS
     trusted_proxies: Sequence[Network] = ()
     """Believed when they say whom they serve."""
+    hosts: AllowedHosts = DEFAULT_HOSTS
+    """The names under which it is reached."""
     per_node_policy: bool = True
     """Whether the cluster keeps each agent to the Lease of its own node."""
 
@@ -93,6 +96,7 @@ async def run(
         ready=lambda: lists.missing,
         limits=settings.streams,
         proxies=settings.trusted_proxies,
+        hosts=settings.hosts,
     )
     live, usual = Live(), Usual()
     process = Process(
@@ -131,7 +135,7 @@ async def run(
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
         tasks.create_task(
             serve(
-                create_metrics_app(metrics.registry, ready=lambda: lists.missing),
+                create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=settings.hosts),
                 settings.metrics_addr,
                 setting="--metrics-addr",
                 stop=served,

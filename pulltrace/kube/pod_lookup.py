@@ -2,7 +2,7 @@
 
 Only lists are asked for, since the right to list pods is there for the watch anyway. An answer holds for a few
 seconds, and whoever asks the same meanwhile gets the same: a script that waits for a roll-out asks often, and so
-do its fifty copies.
+do its fifty copies. A namespace is counted once for all its workloads, in small pages with pauses between them.
 """
 
 from __future__ import annotations
@@ -11,32 +11,69 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from pulltrace.kube.answers import Answers
 from pulltrace.kube.backoff import Timing
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.frames import Raw, page_of, text_of
 from pulltrace.kube.namespaces import in_namespace
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.requesting import Requesting
-from pulltrace.pulls.view import Workload
+from pulltrace.pulls.view import PodFinding, Workload
 
 HOLDS_SECONDS = 3.0
-PAGE_PODS = 250
-PAGES = 40
+ABSENT_SECONDS = 10.0
+"""So long it is taken for granted that there is no such pod, or that a namespace is empty. The watch tells of pods that come."""
+PAGE_PODS = 100
+PAGES = 100
 """Of one namespace's pods: 10,000."""
+PAGE_PAUSE_SECONDS = 0.05
+HOLDS_SECONDS_A_PAGE = 0.25
+"""The count of a large namespace costs many pages, so it is kept for longer: 25 s for 10,000 pods."""
+KEPT_WORKLOADS = 20_000
+"""Of all namespaces that were counted: about 12 MiB."""
 REQUESTS = 4
-"""At a time; others wait for their turn."""
+"""At a time; others wait for their turn. Of counts there is one at a time."""
 
-Answer = TypeVar("Answer")
 _Found: TypeAlias = tuple[PodRecord, bool] | None
-_Counts: TypeAlias = dict[Workload, tuple[int, int]]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 """What may be asked for; anything else (a comma, say) would be more than a name in a selector."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The pods of a namespace."""
+
+    of_workloads: dict[Workload, tuple[int, int]]
+    """How many pods there are, and how many have their images."""
+    pages: int
+
+
+def _anybody() -> None:
+    """Admits all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ForClient:
+    """`PodFinding` for one client."""
+
+    lookup: KubePodLookup
+    admit: Callable[[], None]
+
+    def for_client(self, admit: Callable[[], None]) -> PodFinding:
+        return _ForClient(self.lookup, admit)
+
+    async def has_images(self, namespace: str, name: str) -> bool | None:
+        return await self.lookup.has_images(namespace, name, self.admit)
+
+    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
+        return await self.lookup.pods_with_images(workload, self.admit)
 
 
 class KubePodLookup:
@@ -52,57 +89,55 @@ class KubePodLookup:
         pages: int = PAGES,
     ) -> None:
         """`namespaces`: those that are shown, all when empty; in others there is nothing to be found."""
+        timing = timing or Timing()
         self._api = connection
         self._namespaces = frozenset(namespaces)
-        self._monotonic = (timing or Timing()).monotonic
+        self._sleep = timing.sleep
         self._page_pods, self._pages = page_pods, pages
-        self._turn = asyncio.Semaphore(REQUESTS)
-        self._asked: dict[tuple[str, str], tuple[float, asyncio.Task[Any]]] = {}
+        # What clients ask for does not keep the aggregator's own questions waiting.
+        self._own_turn, self._turn = asyncio.Semaphore(REQUESTS), asyncio.Semaphore(REQUESTS)
+        self._count_turn = asyncio.Semaphore(1)
+        self._images = Answers(timing.monotonic, _holds_pod_seconds)
+        self._counts = Answers(timing.monotonic, _holds_counts_seconds, size=_size_of, most=KEPT_WORKLOADS)
+
+    def for_client(self, admit: Callable[[], None]) -> PodFinding:
+        return _ForClient(self, admit)
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
         """The pod in whatever phase it is: with what it waits for, if anything."""
-        found = await self._pod(namespace, name)
+        if not self._may_exist(namespace, name):
+            return None
+        async with self._own_turn:
+            found = await self._ask(namespace, name)
         return found and found[0]
 
-    async def has_images(self, namespace: str, name: str) -> bool | None:
+    async def has_images(self, namespace: str, name: str, admit: Callable[[], None] = _anybody) -> bool | None:
         """Whether all containers of the pod have their images; None when there is no such pod."""
-        found = await self._pod(namespace, name)
-        return found and found[1]
+        if not self._may_exist(namespace, name):
+            return None
+        return await self._images.get((namespace, name), lambda: self._ask_for_images(namespace, name), admit)
 
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
+    async def pods_with_images(self, workload: Workload, admit: Callable[[], None] = _anybody) -> tuple[int, int]:
         """How many pods of the workload there are, and how many of them have all their images.
 
         Pods that are being deleted are none of them, nor those that were given up before they had their images.
         """
         namespace = workload.namespace
-        if not self._shown(namespace):
+        if not self._is_shown(namespace):
             return 0, 0
-        counts = await self._once((namespace, ""), lambda: self._count(namespace))
-        return counts.get(workload, (0, 0))
+        counts = await self._counts.get(namespace, lambda: self._count(namespace), admit)
+        return counts.of_workloads.get(workload, (0, 0))
 
-    async def _pod(self, namespace: str, name: str) -> _Found:
-        if not self._shown(namespace) or not _NAME.fullmatch(name):
-            return None
-        return await self._once((namespace, name), lambda: self._ask(namespace, name))
+    def _may_exist(self, namespace: str, name: str) -> bool:
+        return self._is_shown(namespace) and bool(_NAME.fullmatch(name))
 
-    def _shown(self, namespace: str) -> bool:
+    def _is_shown(self, namespace: str) -> bool:
         return bool(_NAME.fullmatch(namespace)) and (not self._namespaces or namespace in self._namespaces)
 
-    async def _once(self, key: tuple[str, str], ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """The answer, shared by all who ask within a few seconds."""
-        now = self._monotonic()
-        self._asked = {
-            other: (at, task)
-            for other, (at, task) in self._asked.items()
-            if not task.done() or now - at < HOLDS_SECONDS
-        }
-        if key not in self._asked:
-            task = asyncio.create_task(ask())
-            task.add_done_callback(_look_at)
-            self._asked[key] = (now, task)
-        # Whoever goes away does not take the answer from the others.
-        answer: Answer = await asyncio.shield(self._asked[key][1])
-        return answer
+    async def _ask_for_images(self, namespace: str, name: str) -> bool | None:
+        async with self._turn:
+            found = await self._ask(namespace, name)
+        return found and found[1]
 
     async def _ask(self, namespace: str, name: str) -> _Found:
         _, items = await self._page(namespace, {"fieldSelector": f"metadata.name={name}"})
@@ -112,24 +147,27 @@ class KubePodLookup:
         pods: Counter[Workload] = Counter()
         with_images: Counter[Workload] = Counter()
         params = {"limit": str(self._page_pods)}
-        for _ in range(self._pages):
-            metadata, items = await self._page(namespace, params)
-            for workload, ready in _counted(items):
-                pods[workload] += 1
-                with_images[workload] += ready
-            token = text_of(metadata.get("continue"))
-            if not token:
-                break
-            params["continue"] = token
-        else:
-            most = self._pages * self._page_pods
-            _log.warning("namespace %s has more than %d pods: the others are not counted", namespace, most)
-        return {workload: (count, with_images[workload]) for workload, count in pods.items()}
+        pages = 0
+        async with self._count_turn:
+            for _ in range(self._pages):
+                pages += 1
+                metadata, items = await self._page(namespace, params)
+                for workload, ready in _counted(items):
+                    pods[workload] += 1
+                    with_images[workload] += ready
+                token = text_of(metadata.get("continue"))
+                if not token:
+                    break
+                params["continue"] = token
+                await self._sleep(PAGE_PAUSE_SECONDS)
+            else:
+                most = self._pages * self._page_pods
+                _log.warning("namespace %s has more than %d pods: the others are not counted", namespace, most)
+        return _Counts({workload: (count, with_images[workload]) for workload, count in pods.items()}, pages)
 
     async def _page(self, namespace: str, params: dict[str, str]) -> tuple[Raw, list[Raw]]:
         path = in_namespace(PODS_PATH, namespace)
-        async with self._turn:
-            _, page = await self._api.request("GET", path, params=params)
+        _, page = await self._api.request("GET", path, params=params)
         return page_of(path, page)
 
 
@@ -149,7 +187,14 @@ def _counted(items: Iterable[Raw]) -> Iterable[tuple[Workload, bool]]:
             yield pod.workload, ready
 
 
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """An error that nobody waits for any more is no news for the log."""
-    if not task.cancelled():
-        task.exception()
+def _holds_pod_seconds(with_images: bool | None) -> float:  # noqa: FBT001
+    return ABSENT_SECONDS if with_images is None else HOLDS_SECONDS
+
+
+def _holds_counts_seconds(counts: _Counts) -> float:
+    least_seconds = HOLDS_SECONDS if counts.of_workloads else ABSENT_SECONDS
+    return max(least_seconds, counts.pages * HOLDS_SECONDS_A_PAGE)
+
+
+def _size_of(counts: _Counts) -> int:
+    return 1 + len(counts.of_workloads)

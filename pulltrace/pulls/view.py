@@ -5,7 +5,7 @@ The aggregator makes these values and the server shows them; neither knows the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -246,6 +246,9 @@ class NodeSource(Protocol):
 
 class PodFinding(Protocol):
     """Asks Kubernetes for pods of which the rows say nothing: those that wait for no image, or not yet."""
+
+    def for_client(self, admit: Callable[[], None]) -> PodFinding:
+        """The same for one client: `admit` is called before Kubernetes is asked, and may raise what the caller then gets."""
 
     async def has_images(self, namespace: str, name: str) -> bool | None:
         """Whether all containers of the pod have their images; None when there is no such pod."""

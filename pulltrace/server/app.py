@@ -11,10 +11,12 @@ import falcon.asgi
 
 from pulltrace.pulls.view import NodeSource, PodFinding, PullSource
 from pulltrace.server import openapi, problems, stream, wait
+from pulltrace.server.allowed_hosts import EVERY_HOST, AllowedHosts
 from pulltrace.server.answering import Answering
 from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.fragments import Fragments
+from pulltrace.server.guard import guarded
 from pulltrace.server.nodes import Nodes, NoNodes
 from pulltrace.server.peers import Network
 from pulltrace.server.pods import OnePod, Pods, Workloads
@@ -50,6 +52,7 @@ def create_app(
     ready: Check = all_is_well,
     limits: Limits = DEFAULT_LIMITS,
     proxies: Sequence[Network] = (),
+    hosts: AllowedHosts = EVERY_HOST,
     static_folder: Path = BUILT_UI,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
@@ -82,4 +85,4 @@ def create_app(
         path = scope["path"] if scope["type"] == "http" else ""
         await beside.get(path, pages)(scope, receive, send)
 
-    return App(events, answering, secured(route))
+    return App(events, answering, secured(guarded(route, hosts)))

@@ -23,6 +23,9 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    # Pages of other origins neither load our answers nor keep a handle of our window.
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
 
 

@@ -1,4 +1,4 @@
-"""HTTP connections that end when the peer makes no progress, and that make way for others.
+"""HTTP connections that end when the peer makes no progress, that make way for others, and that take no ambiguous request.
 
 uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent; its limit
 of connections refuses requests because of connections that send none; and what it says of bad requests is for nobody.
@@ -14,6 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from pulltrace.server import refusals
+from pulltrace.server.request_heads import StrictConnection
 
 CONNECTION = "connection"
 """Where an application finds the connection in the `state` of its scope."""
@@ -43,6 +44,7 @@ class Connection(H11Protocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        self.conn = StrictConnection(h11.SERVER, refusals.MAX_HEADER_BYTES)
         self._max_requests = self.limit_concurrency
         self.limit_concurrency = None  # uvicorn need not look at it
         self._application = self.app

@@ -19,7 +19,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pulltrace.server import problems
+from pulltrace.server.allowed_hosts import EVERY_HOST, AllowedHosts
 from pulltrace.server.asgi import Application, secured
+from pulltrace.server.guard import guarded
 from pulltrace.server.probes import Check, Probe, all_is_well
 
 
@@ -61,7 +63,11 @@ def encoder_for(accept: str) -> tuple[Callable[[Collector], bytes], str]:
 
 
 def create_metrics_app(
-    registry: CollectorRegistry, *, healthy: Check = all_is_well, ready: Check = all_is_well
+    registry: CollectorRegistry,
+    *,
+    healthy: Check = all_is_well,
+    ready: Check = all_is_well,
+    hosts: AllowedHosts = EVERY_HOST,
 ) -> Application:
     """An ASGI application that shows the registry and answers the probes."""
     app = falcon.asgi.App()
@@ -69,4 +75,4 @@ def create_metrics_app(
     app.add_route("/metrics", _Page(registry))
     app.add_route("/healthz", Probe(healthy))
     app.add_route("/readyz", Probe(ready))
-    return secured(app)
+    return secured(guarded(app, hosts))

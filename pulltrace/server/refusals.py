@@ -9,6 +9,7 @@ import h11
 
 from pulltrace.server import problems
 from pulltrace.server.asgi import SECURITY_HEADERS, Receive, Scope, Send, secured
+from pulltrace.server.request_heads import BadHead
 
 MAX_HEADER_BYTES = 16 * 1024
 """Of a request, with its first line: the path, the query and all headers."""
@@ -27,6 +28,8 @@ def answer_to_bad_request(error: BaseException | None) -> tuple[h11.Event, ...]:
     """A whole answer; `error` is what h11 has against the request."""
     too_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == _TOO_LARGE.status_code
     problem = _TOO_LARGE if too_large else _NOT_UNDERSTOOD
+    if isinstance(error, BadHead):
+        problem = falcon.HTTPBadRequest(title="Bad request", description=f"This request is ambiguous. {error}")
     body = problems.document(problem)
     headers = [
         (b"content-type", problems.CONTENT_TYPE.encode()),

@@ -21,7 +21,6 @@ import uvicorn
 from pulltrace.errors import UserError
 from pulltrace.server.asgi import Application
 from pulltrace.server.connection import Connection
-from pulltrace.server.refusals import MAX_HEADER_BYTES
 
 GRACE_SECONDS = 5
 """How long answers that are on their way may take once the server stops."""
@@ -194,7 +193,6 @@ async def serve(
             server_header=False,
             proxy_headers=False,
             limit_concurrency=max_connections,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             backlog=ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import falcon
 import orjson
@@ -19,6 +21,7 @@ from pulltrace.server.asgi import Receive, Scope, Send, respond
 from pulltrace.server.bell import Bell
 from pulltrace.server.clocks import Clocks
 from pulltrace.server.filters import read_workload
+from pulltrace.server.lookup_limiter import ADDRESS, LookupLimiter, Rate, TooManyLookups
 from pulltrace.server.peers import Network, peer_of
 from pulltrace.server.problems import BadParameter
 from pulltrace.server.room import Limits, Refused, Room
@@ -33,7 +36,6 @@ ASK_SECONDS = 5.0
 ASK_TIMEOUT_SECONDS = 10.0
 LOOK_SECONDS = 15.0
 """How often the rows are looked at though no change of them was heard of: a safety net."""
-ASK_AT_ONCE = 4
 
 ROOM = Limits(500, 100)
 
@@ -57,13 +59,15 @@ class Wait:
         limits: Limits = ROOM,
         proxies: Sequence[Network] = (),
         ask_seconds: float = ASK_SECONDS,
+        lookups: Rate = ADDRESS,
     ) -> None:
         self._source = source
         self._finder = finder
         self._clocks = clocks
         self._proxies = proxies
         self._ask_seconds = ask_seconds
-        self._asking = asyncio.Semaphore(ASK_AT_ONCE)
+        self._first_lookups = LookupLimiter(clocks.monotonic, address=lookups)
+        self._further_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self.bell = Bell(source)
         self.room = Room(limits, "Too many waiters", "requests that wait")
 
@@ -91,7 +95,7 @@ class Wait:
             ) from None
         self.room.enter(address)
         leaving = asyncio.create_task(_until_gone(receive))
-        waiting = asyncio.create_task(self._wait(target, timeout_seconds))
+        waiting = asyncio.create_task(self._wait(target, timeout_seconds, address))
         try:
             await asyncio.wait((leaving, waiting), return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
@@ -100,13 +104,14 @@ class Wait:
             leaving.cancel()
             waiting.cancel()
 
-    async def _wait(self, target: Target, timeout_seconds: float) -> bytes:
+    async def _wait(self, target: Target, timeout_seconds: float, address: str) -> bytes:
         loop = asyncio.get_running_loop()
+        finding: Finding | None = None
         ends_at = loop.time() + timeout_seconds
         with self.bell.listening(target.concerns) as rung:
             while True:
                 rung.clear()
-                finding = await self._look(target)
+                finding = await self._look(target, address, finding)
                 left_seconds = ends_at - loop.time()
                 if finding.ready:
                     return self._written(finding, timed_out=False)
@@ -129,10 +134,18 @@ class Wait:
             )
         return self._written(finding, timed_out=True)
 
-    async def _look(self, target: Target) -> Finding:
+    async def _look(self, target: Target, address: str, before: Finding | None) -> Finding:
+        limiter = self._first_lookups if before is None else self._further_lookups
+        finder = self._finder and self._finder.for_client(partial(limiter.admit, address))
         try:
-            async with self._asking, asyncio.timeout(ASK_TIMEOUT_SECONDS):
-                return await target.look(self._source.snapshot(), self._finder, self._clocks)
+            async with asyncio.timeout(ASK_TIMEOUT_SECONDS):
+                return await target.look(self._source.snapshot(), finder, self._clocks)
+        except TooManyLookups as refused:
+            if before is not None:  # a later look may find room
+                return replace(before, asked=True)
+            raise falcon.HTTPServiceUnavailable(
+                title="Too many lookups", description=refused.detail, retry_after=refused.retry_seconds
+            ) from None
         except Exception as error:
             # Whatever Kubernetes has against the question: it may have an answer to the next.
             logger.warning("asking for %s: %r; it is asked again in %g s", target.name, error, self._ask_seconds)

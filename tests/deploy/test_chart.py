@@ -79,6 +79,28 @@ def test_plain_install() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        ({}, []),
+        ({"ingress": {"enabled": True}}, ["pulltrace.local"]),
+        (
+            {"ingress": {"enabled": True, "hosts": [{"host": "*.example.com", "paths": [{"path": "/"}]}]},
+             "aggregator": {"allowedHosts": ["pulltrace.corp"]}},
+            ["pulltrace.corp", "*.example.com"],
+        ),
+        ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["a.example"]}}, ["a.example"]),
+        ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}}, ["*"]),
+        ({"aggregator": {"allowedHosts": ["*"]}}, ["*"]),
+    ],
+)  # fmt: skip
+def test_names_under_which_it_is_reached(values: Values, more: list[str]) -> None:
+    """The Service's short name, the hosts of Ingress and HTTPRoute, and what is listed are allowed."""
+    environ = variables(aggregator_pod(rendered(values)))
+
+    assert settings.read(settings.Aggregator, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
+
+
 def test_pods_get_settings_that_the_programs_take() -> None:
     """Each variable of the pods is one that the program knows, with a value that it takes."""
     found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"},

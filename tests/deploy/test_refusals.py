@@ -51,6 +51,8 @@ def test_unknown_key(path: str, value: Any) -> None:
         ("aggregator.kubernetesEvents.budget", 0),
         ("aggregator.streams.max", 0),
         ("aggregator.streams.trustedProxies", ["everybody"]),
+        ("aggregator.allowedHosts", ["pulltrace.example.com:8080"]),
+        ("aggregator.allowedHosts", ["https://pulltrace.example.com"]),
         ("agent.image.digest", "sha256:abc"),
         ("aggregator.replicas", "two"),
         ("service.port", 70000),

@@ -25,6 +25,12 @@ from tests.server.views import pod, view
 TURNS = 60
 """So many turns of the event loop are more than any answer needs that waits for nothing."""
 STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ", re.MULTILINE)
+HEAD = re.compile(rb".*?\n\r?\n", re.DOTALL)
+"""The first head as the most lenient server reads it."""
+AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
+LENGTH, CODING = (
+    re.compile(rb"\n%s[ \t]*:" % name, re.IGNORECASE) for name in (b"content-length", b"transfer-encoding")
+)
 
 
 class _Client(Peer):
@@ -54,7 +60,8 @@ class _Errors(logging.Handler):
 
 def check(data: bytes) -> None:
     """Any bytes are answered, by something that is no failure of the server (5xx), or are no whole request yet; nothing of them
-    becomes a header of an answer, and what is kept of them is bounded.
+    becomes a header of an answer, and what is kept of them is bounded. A head that two servers may read differently is refused,
+    and nothing after it is answered.
     """
     errors = _Errors()
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "falcon", "asyncio", "pulltrace")]
@@ -69,6 +76,13 @@ def check(data: bytes) -> None:
     statuses = [int(status) for status in STATUS.findall(answers)]
     assert all(status < 500 for status in statuses)
     assert not re.search(rb"\r\nx-injected", answers, re.IGNORECASE)
+    if (head := HEAD.match(data)) and _is_ambiguous(head[0]):
+        assert statuses in ([400], [431])
+
+
+def _is_ambiguous(head: bytes) -> bool:
+    lengths, codings = LENGTH.findall(head), CODING.findall(head)
+    return bool(AMBIGUOUS.search(head)) or len(lengths) + len(codings) > 1
 
 
 @functools.cache

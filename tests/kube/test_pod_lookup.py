@@ -8,7 +8,14 @@ import pytest
 
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.pod_lookup import HOLDS_SECONDS, REQUESTS, KubePodLookup
+from pulltrace.kube.pod_lookup import (
+    ABSENT_SECONDS,
+    HOLDS_SECONDS,
+    HOLDS_SECONDS_A_PAGE,
+    PAGE_PAUSE_SECONDS,
+    REQUESTS,
+    KubePodLookup,
+)
 from pulltrace.pulls.view import PodFinding, Workload
 from tests.fakes.api_server import FakeApiServer, Raw
 from tests.fakes.api_server_faults import hang, status
@@ -107,6 +114,61 @@ async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: K
 
     assert await lookup.has_images("shop", "web-1") is True
     assert server.count("list") == 2
+
+
+async def test_what_is_absent_stays_so_for_longer(server: FakeApiServer, lookup: KubePodLookup, time: FakeTime) -> None:
+    """That there is no such pod, or no pod in a namespace, is not asked again for a while."""
+    for seconds in (0, ABSENT_SECONDS - 0.1, 0.1):
+        time.now += seconds
+        assert await lookup.has_images("shop", "web-9") is None
+        assert await lookup.pods_with_images(WEB) == (0, 0)
+
+    assert server.count("list") == 4
+
+
+async def test_a_namespace_is_counted_once_for_all(
+    server: FakeApiServer, connection: Connection, time: FakeTime
+) -> None:
+    """Ever-new workloads cost no further request, pages come one by one with pauses, and a long count is kept for longer."""
+    lookup = KubePodLookup(connection, page_pods=1, timing=time.timing)
+    for number in range(20):
+        put(server, f"web-{number}", THERE)
+    asked = await asyncio.gather(
+        *(lookup.pods_with_images(Workload("shop", "Deployment", f"x-{one}")) for one in range(50))
+    )
+    assert asked == [(0, 0)] * 50
+    assert (server.count("list"), time.slept) == (20, [PAGE_PAUSE_SECONDS] * 19)
+    time.now += 20 * HOLDS_SECONDS_A_PAGE - 0.1
+    assert await lookup.pods_with_images(WEB) == (20, 20)
+    assert server.count("list") == 20
+
+
+async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: KubePodLookup) -> None:
+    """It gets what is known, and asks nothing new."""
+    put(server, "web-1", THERE)
+
+    def refuse() -> None:
+        raise PermissionError("not now")
+
+    client = lookup.for_client(refuse)
+    assert await lookup.has_images("shop", "web-1") is True
+    assert await client.has_images("shop", "web-1") is True
+    for ask in (client.has_images("shop", "web-2"), client.pods_with_images(WEB)):
+        with pytest.raises(PermissionError):
+            await ask
+    assert server.count("list") == 1
+
+
+async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, lookup: KubePodLookup) -> None:
+    """While all turns of clients hang, the aggregator's own question is asked."""
+    server.faults["list"] = [hang() for _ in range(REQUESTS)]
+    asking = [asyncio.create_task(lookup.has_images("shop", f"web-{number}")) for number in range(20)]
+    await server.reached("list", REQUESTS)
+    put(server, "own", WAITING)
+    found = await lookup.find("shop", "own")
+    assert found
+    for task in asking:
+        task.cancel()
 
 
 async def test_many_who_ask_at_once(server: FakeApiServer, lookup: KubePodLookup) -> None:

@@ -22,6 +22,8 @@ def test_security_headers(path: str, tmp_path: Path) -> None:
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/healthz/"])

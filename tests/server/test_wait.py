@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from pulltrace.pulls.view import PodState, Workload
+from pulltrace.pulls.view import PodFinding, PodState, Workload
 from pulltrace.server.clocks import Clocks
+from pulltrace.server.lookup_limiter import Rate
 from pulltrace.server.room import Limits
 from pulltrace.server.wait import Wait
 from tests.fakes.pull_source import FakePullSource
@@ -27,14 +29,21 @@ class Kubernetes:
         self.workloads: dict[Workload, tuple[int, int]] = {}
         self.asked = 0
         self.broken = False
+        self._admit: Callable[[], None] = lambda: None
+
+    def for_client(self, admit: Callable[[], None]) -> PodFinding:
+        self._admit = admit
+        return self
 
     async def has_images(self, namespace: str, name: str) -> bool | None:
+        self._admit()
         self.asked += 1
         if self.broken:
             raise OSError("no route to host")
         return self.pods.get(f"{namespace}/{name}")
 
     async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
+        self._admit()
         self.asked += 1
         return self.workloads.get(workload, (0, 0))
 
@@ -189,6 +198,35 @@ async def test_waiters_are_limited() -> None:
     waiting.source.put(pod(state=PodState.READY))
     await first
     assert (await waiting.get("pod=shop/web-1")).status_code == 200
+
+
+async def test_lookups_are_limited() -> None:
+    """Kubernetes is asked so often for one address; one more is told when to come back, and rows are still shown."""
+    waiting = Waiting(pod(), cluster=True, lookups=Rate(0.25, 2))
+    queries = ("pod=a/b&timeout=0", "workload=a/Job/b&timeout=0", "pod=a/c&timeout=0", "pod=shop/web-1&timeout=0")
+    statuses = [(await waiting.get(query)).status_code for query in queries]
+    refused = await waiting.get("workload=a/Job/c")
+
+    assert statuses == [404, 404, 503, 200]
+    assert waiting.kubernetes.asked == 2
+    assert (refused.headers["retry-after"], refused.headers["content-type"]) == ("4", "application/problem+json")
+    assert (refused.json()["title"], refused.json()["detail"]) == (
+        "Too many lookups",
+        "127.0.0.1 has asked for more pods and workloads than the 0.25 a second that Kubernetes is asked for.",
+    )
+
+
+async def test_waiter_outlasts_a_flood() -> None:
+    """A request that waits already is answered, although new ones from its address find no room."""
+    waiting = Waiting(cluster=True, lookups=Rate(0.25, 5))
+    answer = asyncio.create_task(waiting.get("pod=shop/web-1"))
+    await until(lambda: waiting.kubernetes.asked)
+    statuses = [(await waiting.get(f"pod=a/b-{number}&timeout=0")).status_code for number in range(6)]
+    assert statuses == [404] * 4 + [503] * 2
+    await until(lambda: waiting.kubernetes.asked >= 7)
+    waiting.source.put(pod(state=PodState.READY))
+
+    assert (await answer).json()["ready"] is True
 
 
 async def test_who_leaves_is_forgotten() -> None:

@@ -26,6 +26,19 @@
 {{ include "pulltrace.fullname" . }}-aggregator
 {{- end }}
 
+{{/* The names under which the aggregator is reached: the Service's short one, those of Ingress and HTTPRoute, and those that are listed.
+An HTTPRoute without hostnames takes all names of its Gateway. */}}
+{{- define "pulltrace.allowedHosts" -}}
+{{- $hosts := concat (list (printf "%s.%s" (include "pulltrace.fullname" .) .Release.Namespace)) .Values.aggregator.allowedHosts }}
+{{- if .Values.ingress.enabled }}
+{{- range .Values.ingress.hosts }}{{ $hosts = append $hosts .host }}{{ end }}
+{{- end }}
+{{- if .Values.httpRoute.enabled }}
+{{- $hosts = concat $hosts (default (list "*") .Values.httpRoute.hostnames) }}
+{{- end }}
+{{- join "," (uniq $hosts) }}
+{{- end }}
+
 {{/* name, namespace, labels and annotations. Takes root, component, and name or clusterName, labels, annotations. */}}
 {{- define "pulltrace.metadata" -}}
 name: {{ .name }}

@@ -1,0 +1,64 @@
+"""The names under which this server answers. Pure.
+
+A site can point its own name at the address of this server and so read it with a visitor's browser (DNS rebinding). The browser
+then sends that name as `Host`, so names that nobody gave this server are refused. Safe without a setting are addresses, which nobody
+can rebind, names that public DNS does not have (one label, `localhost`, Services of the cluster), and the machine's own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+ANY = "*"
+_CLUSTER_SUFFIXES = (".localhost", ".svc", ".svc.cluster.local")
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHosts:
+    """Which values of `Host` are answered, whatever their port."""
+
+    names: frozenset[str]
+    suffixes: tuple[str, ...]
+    """With the dot before them."""
+    all: bool = False
+
+    def permits(self, host: str) -> bool:
+        """Whether this well-formed `Host` is answered."""
+        if self.all or host.startswith("["):
+            return True
+        name = host.partition(":")[0].lower().removesuffix(".")
+        return "." not in name or name in self.names or name.endswith(self.suffixes) or _is_address(name)
+
+
+EVERY_HOST = AllowedHosts(frozenset(), (), all=True)
+
+
+def allowed_hosts(listed: Iterable[str], *, machine: str = "", resolv_conf: str = "") -> AllowedHosts:
+    """The defaults and the listed names; `*` lists all, and `*.example.com` all names below example.com.
+
+    `resolv_conf` is the text of that file: in a pod it names the domain of the cluster's Services.
+    """
+    given = [name.lower().removesuffix(".") for name in (*listed, machine) if name]
+    below = tuple(name.removeprefix(ANY) for name in given if name.startswith("*."))
+    suffixes = (*_CLUSTER_SUFFIXES, *_service_suffixes(resolv_conf), *below)
+    return AllowedHosts(frozenset(given), suffixes, all=ANY in given)
+
+
+def _service_suffixes(resolv_conf: str) -> Sequence[str]:
+    """`.svc.DOMAIN` of the cluster, as the kubelet writes it among the search domains."""
+    lines = [line.split() for line in resolv_conf.splitlines()]
+    domains = [word.lower().rstrip(".") for line in lines if line[:1] == ["search"] for word in line[1:]]
+    return [f".{domain}" for domain in domains if domain.startswith("svc.")]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+DEFAULT_HOSTS = allowed_hosts(())

@@ -1,0 +1,85 @@
+"""How often clients of the API may make the aggregator ask Kubernetes. Time is an argument.
+
+Each question is a request to the API server under the aggregator's identity. A token bucket for the replica bounds all of them; one
+for each address keeps one client from using up the replica's. Requests that wait already have buckets of their own: new requests,
+however many, cannot keep them from their answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_ADDRESSES = 4096
+"""An address that was not seen for the longest time is forgotten first; the replica's bucket holds for it all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many questions a second, and how many at once after a pause."""
+
+    per_second: float
+    burst: float
+
+
+REPLICA = Rate(20, 100)
+ADDRESS = Rate(5, 50)
+
+
+class TooManyLookups(Exception):
+    """Kubernetes is not asked now."""
+
+    def __init__(self, detail: str, retry_seconds: int) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_seconds = retry_seconds
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+    def fill(self, rate: Rate, now: float) -> None:
+        self.tokens = min(rate.burst, self.tokens + rate.per_second * max(0.0, now - self.at))
+        self.at = now
+
+
+class LookupLimiter:
+    """Token buckets for the replica and for each address."""
+
+    def __init__(self, monotonic: Callable[[], float], *, replica: Rate = REPLICA, address: Rate = ADDRESS) -> None:
+        self._monotonic = monotonic
+        self._replica_rate, self._address_rate = replica, address
+        self._replica = _Bucket(replica.burst, monotonic())
+        self._addresses: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def admit(self, address: str) -> None:
+        """Count one question; raises TooManyLookups when a bucket is empty. `""` are all whose address is not known."""
+        now = self._monotonic()
+        bucket = self._bucket(address, now)
+        bucket.fill(self._address_rate, now)
+        self._replica.fill(self._replica_rate, now)
+        if bucket.tokens < 1:
+            raise _refusal(f"{address or 'An unknown address'} has", bucket, self._address_rate)
+        if self._replica.tokens < 1:
+            raise _refusal("The clients of this replica have", self._replica, self._replica_rate)
+        bucket.tokens -= 1
+        self._replica.tokens -= 1
+
+    def _bucket(self, address: str, now: float) -> _Bucket:
+        if address not in self._addresses:
+            if len(self._addresses) >= MAX_ADDRESSES:
+                self._addresses.popitem(last=False)
+            self._addresses[address] = _Bucket(self._address_rate.burst, now)
+        self._addresses.move_to_end(address)
+        return self._addresses[address]
+
+
+def _refusal(who: str, bucket: _Bucket, rate: Rate) -> TooManyLookups:
+    detail = (
+        f"{who} asked for more pods and workloads than the {rate.per_second:g} a second that Kubernetes is asked for."
+    )
+    return TooManyLookups(detail, max(1, math.ceil((1 - bucket.tokens) / rate.per_second)))
