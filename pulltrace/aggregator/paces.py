@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, field
+from statistics import median, median_low
 
 from pulltrace.pulls.estimate import learned
 from pulltrace.pulls.model import NodeReport, Phase, Pull
@@ -26,6 +26,8 @@ ANSWER_SECONDS = 0.2
 there, so ten pods on a node count ten of them."""
 LONGEST_ANSWER_SECONDS = 3.0
 """What took longer than this was a pull of something."""
+MAX_VOICES = 32
+"""Namespaces whose pods may tell of a node how quickly its registry answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,14 @@ class NodePace:
 
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
-    answer_seconds: float = ANSWER_SECONDS
-    """What a pull takes when the image is there already."""
+    answers: dict[str, float] = field(default_factory=dict)
+    """What a pull takes when the image is there already, by the namespace whose Events say so: one voice each, since
+    anybody who may create Events there can write them.
+    """
+
+    @property
+    def answer_seconds(self) -> float:
+        return median_low(self.answers.values()) if self.answers else ANSWER_SECONDS
 
 
 class Paces:
@@ -64,11 +72,13 @@ class Paces:
             if seconds > 0:
                 known.recent.append((seconds, pull.total_bytes))
 
-    def learn_answer(self, node: str, seconds: float) -> None:
+    def learn_answer(self, node: str, namespace: str, seconds: float) -> None:
         """Takes in how long the kubelet says that a pull took, if that was no more than a question and its answer."""
         if seconds <= LONGEST_ANSWER_SECONDS:
-            known = self._node(node)
-            known.answer_seconds = learned(known.answer_seconds, seconds)
+            answers = self._node(node).answers
+            answers[namespace] = learned(answers.pop(namespace, ANSWER_SECONDS), seconds)
+            if len(answers) > MAX_VOICES:
+                del answers[next(iter(answers))]
 
     def forget(self, node: str) -> None:
         self._nodes.pop(node, None)

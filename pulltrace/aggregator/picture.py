@@ -7,7 +7,7 @@ the work of its own node only.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from pulltrace.aggregator.conditions import Conditions
@@ -50,8 +50,18 @@ class Picture:
     """When time alone will change the picture, on the monotonic clock."""
 
 
-def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, events: bool) -> Picture:
-    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard."""
+def draw(
+    node: Node,
+    pods: Mapping[str, KnownPod],
+    lore: Lore,
+    now: float,
+    *,
+    events: bool,
+    pulled: Collection[str] = (),
+) -> Picture:
+    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard; `pulled`: the keys
+    of those that wait no longer, and of which Events said before that their images were there.
+    """
     waiting = sorted((wait for pod in pods.values() for wait in pod.waits), key=lambda wait: wait.key)
     rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots, events=events)
     if stale := node.stale(now):
@@ -65,7 +75,7 @@ def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, ev
     queued = 0
     views: dict[str, PodView] = {}
     if pods or node.pods:
-        queued, views = _pods(node, pods, rows, lore, now, slots=slots, events=events)
+        queued, views = _pods(node, pods, rows, lore, now, slots=slots, events=events, pulled=pulled)
     due_at = min(
         look_at,
         expires_at,
@@ -86,6 +96,7 @@ def _pods(
     *,
     slots: int,
     events: bool,
+    pulled: Collection[str],
 ) -> tuple[int, dict[str, PodView]]:
     """How many images are queued, and the pods that are shown."""
     waits = [pod.waits for pod in pods.values() if pod.waits]
@@ -108,20 +119,28 @@ def _pods(
         before = node.pods.get(key)
         if before is not None and before.uid != pod.record.uid:
             before = None
-        if pod.waits and ((before is not None and before.ended_at is None) or shown(pod.waits, queue)):
+        waits_on = before is not None and before.ended_at is None
+        # Only the status ends a wait: until it does, the pod goes on waiting, be it for no image by what Events say.
+        if (waits_on and pod.record.waiting) or (pod.waits and shown(pod.waits, queue)):
             views[key] = settled(before, waiting_view(pod, queue, times, failed, now))
-        elif before is not None and before.ended_at is None:
+        elif before is not None and waits_on:
             views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:
             views[key] = before
     for key, before in node.pods.items():
         if key not in pods:
-            views[key] = before if before.ended_at is not None else ended_view(before, _end(before, now), now)
+            views[key] = (
+                before
+                if before.ended_at is not None
+                else ended_view(before, _end(before, now, pulled=key in pulled), now)
+            )
     return queue.queued, _recent(views, node.history_seconds, now)
 
 
-def _end(before: PodView, now: float) -> PodState:
+def _end(before: PodView, now: float, *, pulled: bool) -> PodState:
     """What has become of a pod that nobody tells of any more: as a rule, all its containers have been created."""
+    if pulled:
+        return PodState.READY
     far = before.left is not None and before.left.soonest - (now - before.estimated_at) > FAR_SECONDS
     return PodState.GONE if before.state is PodState.FAILING or far else PodState.READY
 

@@ -48,7 +48,8 @@ def waiting_view(
         estimated_at=now,
         waiting_since=record.started_at,
         needs=needs,
-        left=_started(together([need.left for need in needs])),
+        # Events say that all images are there; whether they are, the pod's status will say in a moment.
+        left=_started(together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)),
     )
 
 
@@ -80,6 +81,8 @@ def settled(before: PodView | None, after: PodView) -> PodView:
     """`after`; or `before`, where only time has passed. Estimates count down by themselves."""
     if before is None or len(before.needs) != len(after.needs):
         return after
+    if not after.needs and before.state is after.state:
+        return before  # it starts: what is left counts down
     passed = after.estimated_at - before.estimated_at
     same = (
         before.state is after.state

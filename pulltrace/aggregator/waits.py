@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pulltrace.aggregator.failing import Trouble
+from pulltrace.aggregator.failing import FAILED, Trouble
 from pulltrace.aggregator.heard import Said, key_of
 from pulltrace.kube.pods import PodRecord, Role
-from pulltrace.pulls.failures import NEVER_PULLED, Failure
+from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
 
@@ -53,11 +53,13 @@ class Wait:
 
 
 def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Trouble]) -> tuple[Wait, ...]:
-    """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say."""
+    """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say, as
+    long as the status does not say that they have failed.
+    """
     found = []
     for wait in pod.waiting:
         told = said.get(key_of(wait), _NOTHING)
-        if told.there:
+        if told.there and wait.reason not in FAILED:
             continue
         reference, name, source = _read(wait.image)
         found.append(
@@ -77,6 +79,20 @@ def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Tr
             )
         )
     return tuple(found)
+
+
+def shared_failure(waits: Sequence[Wait]) -> Failure | None:
+    """The failure that one row tells for all of these. Where they are of several namespaces, no Event speaks for all:
+    anybody who may create Events in one of them could put words beside the pods of the others.
+    """
+    troubles = [wait.trouble for wait in waits if wait.trouble is not None]
+    if len({wait.container.namespace for wait in waits}) > 1:
+        told = [trouble for trouble in troubles if trouble.by_status]
+        if not told and troubles:
+            word = troubles[0].reason or "ErrImagePull"
+            return replace(troubles[0].failure, reason=classify(word, ""), message=word, tries=1)
+        troubles = told
+    return max((trouble.failure for trouble in troubles), key=lambda known: known.tries, default=None)
 
 
 def container_key(container: WaitingContainer) -> str:

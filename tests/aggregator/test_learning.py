@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.paces import ANSWER_SECONDS, OTHERS_SPREAD, OWN_SPREAD, USUAL_FOR_SECONDS, Paces
+from pulltrace.aggregator.paces import ANSWER_SECONDS, MAX_VOICES, OTHERS_SPREAD, OWN_SPREAD, USUAL_FOR_SECONDS, Paces
 from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.sizes import Size, Sizes
 from pulltrace.pulls.model import NodeReport
@@ -82,10 +82,29 @@ def test_a_long_pull_is_no_answer() -> None:
     """Only what the kubelet calls quick says how long a question takes."""
     paces = Paces()
     for _ in range(30):
-        paces.learn_answer(NODE, 0.2)
-        paces.learn_answer(NODE, 50.0)
+        paces.learn_answer(NODE, "shop", 0.2)
+        paces.learn_answer(NODE, "shop", 50.0)
 
     assert paces.answer_seconds(NODE) == pytest.approx(0.2, abs=0.01)
+
+
+def test_one_namespace_is_one_voice() -> None:
+    """Anybody who may create Events in one cannot make the node look slow for the pods of others."""
+    paces = Paces()
+    for namespace, seconds in (("shop", 0.1), ("evil", 3.0)):
+        for _ in range(100):
+            paces.learn_answer(NODE, namespace, seconds)
+
+    assert paces.answer_seconds(NODE) == pytest.approx(0.1, abs=0.01)
+
+
+def test_voices_are_bounded() -> None:
+    """A node with thousands of namespaces keeps the last that told."""
+    paces = Paces()
+    for number in range(1000):
+        paces.learn_answer(NODE, f"n{number}", 0.1)
+
+    assert len(paces._nodes[NODE].answers) == MAX_VOICES
 
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:

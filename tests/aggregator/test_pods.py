@@ -134,12 +134,46 @@ def test_a_pod_that_leaves_when_its_image_may_be_there_is_ready(world: World) ->
 
 
 def test_an_event_says_it_before_the_status(world: World) -> None:
-    """The kubelet has pulled the image; the container is not made yet."""
+    """The kubelet has pulled the image; the pod waits for none any more, and is ready when its status says so."""
     world.pod(WEB)
     world.event(asked("web", "nginx:1.29", START))
     world.event(asked("web", "nginx:1.29", START + 9, kind=EventKind.PULLED), 10)
+    starting = TimeLeft(START_SECONDS, 0.0, START_SECONDS)
+    assert (world.view.state, world.view.needs, world.view.left) == (PodState.WAITING, (), starting)
 
-    assert (world.view.state, world.view.ended_at) == (PodState.READY, 10)
+    world.pod(replace(WEB, waiting=()), 11)
+    assert (world.view.state, world.view.ended_at) == (PodState.READY, 11)
+
+
+@pytest.mark.parametrize("at", [START + 9, START + 800])
+def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
+    """What the status says holds; where it says nothing more because the pod has left the watch, the Event does."""
+    fails = failing("web", "nginx:1.29", "manifest unknown")
+    world.pod(fails)
+    world.event(asked("web", "nginx:1.29", at, kind=EventKind.PULLED), 10)
+    world.pod(replace(fails, started_at=START), 11)
+    states = [world.view.state]
+    world.cluster.pod_event(Gone("shop/web"), 12)
+    states.append(world.view.state)
+
+    assert states == [PodState.FAILING, PodState.READY]
+
+
+def test_an_event_from_the_future_does_not_count(world: World) -> None:
+    """Neither by the node's clock nor by this machine's."""
+    world.pod(WEB)
+    world.event(asked("web", "nginx:1.29", 4_070_908_800.0, kind=EventKind.FAILED, message="no"), 10)
+
+    assert world.views == {}
+
+
+def test_an_event_that_comes_before_its_pod_counts(world: World) -> None:
+    """The watches of Events and of pods are two."""
+    world.event(asked("web", "nginx:1.29", START), 1)
+    assert world.views == {}
+
+    world.pod(WEB, 2)
+    assert world.view.needs[0].state is NeedState.QUEUED
 
 
 def test_a_deleted_pod_is_gone(world: World) -> None:
