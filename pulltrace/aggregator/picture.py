@@ -20,6 +20,7 @@ from pulltrace.aggregator.queueing import line_up, pulls_at_once
 from pulltrace.aggregator.readiness import times_left
 from pulltrace.aggregator.sizes import Sizes
 from pulltrace.aggregator.unreached import unreached
+from pulltrace.aggregator.waits import Wait, still_open
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
 
@@ -62,8 +63,10 @@ def draw(
     """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard; `pulled`: the keys
     of those that wait no longer, and of which Events said before that their images were there.
     """
-    waiting = sorted((wait for pod in pods.values() for wait in pod.waits), key=lambda wait: wait.key)
-    rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots, events=events)
+    pulls = node.pulls()
+    waits = {key: still_open(pod.waits, pulls) for key, pod in pods.items()}
+    waiting = sorted((wait for each in waits.values() for wait in each), key=lambda wait: wait.key)
+    rows = correlate(node.name, pulls, waiting, node.rows, node.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
     found, look_at = unreached(node.name, waiting, rows, node.rows, now)
@@ -75,7 +78,7 @@ def draw(
     queued = 0
     views: dict[str, PodView] = {}
     if pods or node.pods:
-        queued, views = _pods(node, pods, rows, lore, now, slots=slots, events=events, pulled=pulled)
+        queued, views = _pods(node, pods, waits, rows, lore, now, slots=slots, events=events, pulled=pulled)
     due_at = min(
         look_at,
         expires_at,
@@ -90,6 +93,7 @@ def draw(
 def _pods(
     node: Node,
     pods: Mapping[str, KnownPod],
+    waits: Mapping[str, tuple[Wait, ...]],
     rows: Mapping[str, PullView],
     lore: Lore,
     now: float,
@@ -99,9 +103,9 @@ def _pods(
     pulled: Collection[str],
 ) -> tuple[int, dict[str, PodView]]:
     """How many images are queued, and the pods that are shown."""
-    waits = [pod.waits for pod in pods.values() if pod.waits]
+    every = [each for each in waits.values() if each]
     there = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
-    queue = line_up(waits, rows.values(), slots, there, events=events)
+    queue = line_up(every, rows.values(), slots, there, events=events)
     reported_at = node.lease.renewed_at if node.lease is not None else None
     conditions = Conditions(
         lore.sizes,
@@ -112,7 +116,7 @@ def _pods(
         slots,
         there,
     )
-    times = times_left(waits, queue, conditions)
+    times = times_left(every, queue, conditions)
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}
     for key, pod in pods.items():
@@ -121,19 +125,16 @@ def _pods(
             before = None
         waits_on = before is not None and before.ended_at is None
         # Only the status ends a wait: until it does, the pod goes on waiting, be it for no image by what Events say.
-        if (waits_on and pod.record.waiting) or (pod.waits and shown(pod.waits, queue)):
-            views[key] = settled(before, waiting_view(pod, queue, times, failed, now))
+        if (waits_on and pod.record.waiting) or (waits[key] and shown(waits[key], queue)):
+            views[key] = settled(before, waiting_view(pod.record, waits[key], queue, times, failed, now))
         elif before is not None and waits_on:
             views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:
             views[key] = before
     for key, before in node.pods.items():
         if key not in pods:
-            views[key] = (
-                before
-                if before.ended_at is not None
-                else ended_view(before, _end(before, now, pulled=key in pulled), now)
-            )
+            ended = before.ended_at is not None
+            views[key] = before if ended else ended_view(before, _end(before, now, pulled=key in pulled), now)
     return queue.queued, _recent(views, node.history_seconds, now)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from pulltrace.aggregator.failing import FAILED, Trouble
 from pulltrace.aggregator.heard import Said, key_of
 from pulltrace.kube.pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
+from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
 
@@ -41,6 +43,8 @@ class Wait:
     """When the kubelet took the pod on, on the same clock."""
     tried_at: float | None = None
     """When its last try failed, on the same clock, if an Event has said so."""
+    pulled_since: bool = False
+    """Events say that its image is there by now; the status still says that it failed."""
 
     @property
     def failure(self) -> Failure | None:
@@ -76,9 +80,28 @@ def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Tr
                 told.turn,
                 pod.started_at,
                 told.tried_at,
+                told.there,
             )
         )
     return tuple(found)
+
+
+def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]:
+    """The waits that have not ended by what the kubelet's Events and the node's agent say together.
+
+    The kubelet writes the status of a pod when all its images are there; until then it shows the old failure of one that
+    is there already. An Event alone, which others may have written, does not end it.
+    """
+    brought: dict[str, float] = {}
+    for pull in pulls:
+        if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
+            brought.update((name, max(pull.ended_at, brought.get(name, 0.0))) for name in pull.names)
+    return tuple(wait for wait in waits if not (wait.pulled_since and brought.get(wait.name, 0.0) > _failed_at(wait)))
+
+
+def _failed_at(wait: Wait) -> float:
+    """When it failed at the earliest, on the node's clock."""
+    return next((at for at in (wait.tried_at, wait.since) if at is not None), math.inf)
 
 
 def shared_failure(waits: Sequence[Wait]) -> Failure | None:

@@ -13,7 +13,7 @@ from pulltrace.aggregator.pod_views import START_SECONDS
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, TimeLeft, Workload
 from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
@@ -157,6 +157,19 @@ def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
     states.append(world.view.state)
 
     assert states == [PodState.FAILING, PodState.READY]
+
+
+def test_a_failure_that_is_over_is_not_shown_until_the_whole_pod_starts(world: World) -> None:
+    """The status shows it while the pod's other image is pulled; the kubelet's Event and the node's agent know better."""
+    waits = failing("web", "nginx:1.29", "manifest unknown").waiting
+    world.pod(pod("web", waiting=(*waits, ImageWait("c1", "busybox:1", Role.MAIN)), started_at=START))
+    world.event(asked("web", "nginx:1.29", START + 20), 1)
+    world.event(asked("web", "nginx:1.29", START + 31, kind=EventKind.PULLED), 2)
+    failed = [world.view.state, len(world.view.needs)]
+    world.cluster.lease_event(Put(world.writer.lease(recent=(ended(),))), 3)
+
+    assert failed == [PodState.FAILING, 2]
+    assert (world.view.state, [need.container for need in world.view.needs]) == (PodState.WAITING, ["c1"])
 
 
 def test_an_event_from_the_future_does_not_count(world: World) -> None:
