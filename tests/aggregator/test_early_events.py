@@ -68,6 +68,27 @@ def test_the_largest_namespace_gives_way() -> None:
     assert share.total == 4
 
 
+def test_many_namespaces_keep_their_share() -> None:
+    """Whatever comes and goes, the one with the most gives way, and what the sizes were before is forgotten."""
+    share = FairShare[int](1000)
+    kept: dict[int, tuple[str, int]] = {}
+    for number in range(5000):
+        namespace, size = f"n{number * number % 37}", 1 + number % 13
+        taken: dict[str, int] = {}
+        for name, each in (*kept.values(), (namespace, size)):
+            taken[name] = taken.get(name, 0) + each
+        kept[number] = namespace, size
+        for dropped in share.put(namespace, number, size):
+            name, gone = kept.pop(dropped)
+            assert taken[name] == max(taken.values())
+            taken[name] -= gone
+        if number % 5 == 0 and number - 20 in kept:
+            share.remove(kept.pop(number - 20)[0], number - 20)
+
+    assert share.total == sum(size for _, size in kept.values()) <= 1000
+    assert len(share._heap) <= 2 * 37
+
+
 def test_invented_uids_do_not_drive_out_what_is_known() -> None:
     """Fifty thousand of them, and more, leave a real pod its failure, and its next Events are heard."""
     known = KnownPods()
