@@ -7,15 +7,16 @@ process's monotonic clock. Clocks of nodes are compared with nothing but themsel
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
-from pulltrace.aggregator.heard import pull_seconds
+from pulltrace.aggregator.attribution import is_possible
+from pulltrace.aggregator.heard import in_order, pull_seconds
 from pulltrace.aggregator.known_pods import KnownPods
 from pulltrace.aggregator.node import Node
 from pulltrace.aggregator.picture import Lore, draw
 from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.events import EventRecord
+from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls.annotations import decode
@@ -28,7 +29,9 @@ logger = logging.getLogger(__name__)
 class Cluster:
     """Feeds the store."""
 
-    def __init__(self, store: PullStore, history_seconds: float) -> None:
+    def __init__(self, store: PullStore, history_seconds: float, *, wall: Callable[[], float] | None = None) -> None:
+        """`wall`: this machine's clock, in Unix seconds; only to tell times that no clock can show yet."""
+        self._wall = wall
         self._store = store
         self._history_seconds = history_seconds
         self._nodes: dict[str, Node] = {}
@@ -95,9 +98,12 @@ class Cluster:
             case Gone(key):
                 changed = {key: None}
         nodes: dict[str, None] = {}
+        pulled = set()
         for key, record in changed.items():
             if (old := self._pods.get(key)) is not None:
                 nodes[old.record.node] = None
+                if record is None and old.pulled:
+                    pulled.add(key)
             if record is None:
                 self._pods.remove(key)
             else:
@@ -106,7 +112,7 @@ class Cluster:
         if isinstance(event, Listed) and not self._pods_listed:
             self._pods_listed = True
             self._all_listed()
-        return self._refresh(nodes, now)
+        return self._refresh(nodes, now, pulled)
 
     def watches(self, namespace: str, name: str) -> bool:
         """Whether a pod is among those that are watched."""
@@ -131,8 +137,8 @@ class Cluster:
         """Takes in what the watch of Events says. Events that the API server forgets stay true."""
         match event:
             case Listed(items):
-                first, self._pods.heard.complete = not self._pods.heard.complete, True
-                nodes = dict.fromkeys(name for item in items for name in self._heard(item, now))
+                first, self._pods.events_listed = not self._pods.events_listed, True
+                nodes = dict.fromkeys(name for item in in_order(items) for name in self._heard(item, now))
                 if first:  # who has not been asked for is not in the queue, as is known now
                     nodes.update(dict.fromkeys(self._pods.nodes))
             case Put(item):
@@ -178,20 +184,25 @@ class Cluster:
 
     def _heard(self, event: EventRecord, now: float) -> tuple[str, ...]:
         """The node on which an Event changes something."""
-        if not self._pods.heard.take(event):
+        wall = self._wall() if self._wall is not None else None
+        if not is_possible(event, wall, self._clock_of(event.node, now)):
             return ()
-        key = f"{event.namespace}/{event.pod}"
-        pod = self._pods.get(key)
-        if pod is None or pod.record.uid != event.pod_uid:
+        if (pod := self._pods.take(event, now)) is None:
             return ()
-        if (seconds := pull_seconds(event.message)) is not None:
+        if event.kind is EventKind.PULLED and (seconds := pull_seconds(event.message)) is not None:
             name = pod.record.node
             pulled = self._nodes[name].pulled(full_name(event.image or "")) if name in self._nodes else ()
-            self._lore.paces.learn_answer(name, seconds, pulled)
-        self._pods.look_again(key, now)
+            self._lore.paces.learn_answer(name, event.namespace, seconds, pulled)
         return (pod.record.node,)
 
-    def _refresh(self, names: Iterable[str], now: float) -> tuple[AnyChange, ...]:
+    def _clock_of(self, name: str | None, now: float) -> float | None:
+        """What a node's own clock shows, by its last report; None where no agent has reported."""
+        node = self._nodes.get(name or "")
+        if node is None or node.lease is None or node.lease.renewed_at is None:
+            return None
+        return node.lease.renewed_at + max(0.0, now - node.heard_at)
+
+    def _refresh(self, names: Iterable[str], now: float, pulled: Collection[str] = ()) -> tuple[AnyChange, ...]:
         changes: list[AnyChange] = []
         for name in names:
             pods = self._pods.on(name)
@@ -201,7 +212,7 @@ class Cluster:
                     continue
                 node = self._nodes[name] = Node(name, self._history_seconds)
             node.expire(now)
-            picture = draw(node, pods, self._lore, now, events=self._pods.heard.complete)
+            picture = draw(node, pods, self._lore, now, events=self._pods.events_listed, pulled=pulled)
             self._ids.keep(name, picture.rows)
             changes += self._store.replace(node.rows, picture.rows)
             changes += self._store.replace_pods(self._own(node, picture.pods), picture.pods)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.waits import Wait
+from pulltrace.aggregator.waits import Wait, shared_failure
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView
 
@@ -204,8 +204,8 @@ def _ended(
         fitting = [wait for wait in failing if _failed(pull, wait, image, candidates, events=events)]
         names = tuple(sorted({wait.name for wait in fitting}))
         if len(names) == 1 and all(name in unanswered for name in candidates if name != names[0]):
-            failure = max((wait.failure for wait in fitting if wait.failure), key=lambda known: known.tries)
-            error = pull.error or failure.message
+            failure = shared_failure(fitting)
+            error = pull.error or (failure.message if failure is not None else None)
             # Known by its repository, or one of the names that it might have had: then it is that one.
             image = names[0] if candidates or pull.repositories else image
         if image is not None:

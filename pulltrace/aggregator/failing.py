@@ -28,6 +28,8 @@ class Trouble:
     """The kubelet's word, as last seen."""
     explained: bool
     """The message is more than the kubelet's word."""
+    by_status: bool = True
+    """The message is from the pod's status, or only a word; else from an Event, which others may have written."""
 
 
 def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, now: float) -> Trouble | None:
@@ -35,20 +37,23 @@ def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, n
     told = wait.reason if wait.reason in FAILED else None
     if told is None and not said.tries:
         return None
-    words = root_cause(wait.message or "" if told is not None else "") or root_cause(said.words)
+    status_words = root_cause(wait.message or "" if told is not None else "")
+    words = status_words or root_cause(said.words)
+    by_status = bool(status_words) or not words
     word = told or "ErrImagePull"
     if before is None:
-        return Trouble(_failure(word, words, max(1, said.tries), now), since, told, bool(words))
-    failure = before.failure
+        return Trouble(_failure(word, words, max(1, said.tries), now), since, told, bool(words), by_status)
+    failure, source = before.failure, before.by_status
     # A try that an Event has told of before is not counted again when the status tells it, too.
     anew = told not in {None, BACK_OFF, before.reason} and before.reason is not None and said.tries <= failure.tries
     tries = max(failure.tries + anew, said.tries)
     if tries > failure.tries:
+        source = by_status if words else source
         words = words or (failure.message if before.explained else "")
         failure = _failure(word, words, tries, now)
     elif words and (not before.explained or told != BACK_OFF):
-        failure = replace(failure, reason=classify(word, words), message=words)
-    return Trouble(failure, before.since, told, before.explained or bool(words))
+        failure, source = replace(failure, reason=classify(word, words), message=words), by_status
+    return Trouble(failure, before.since, told, before.explained or bool(words), source)
 
 
 def _failure(word: str, words: str, tries: int, now: float) -> Failure:

@@ -2,7 +2,8 @@
 
 The watch of pods sees those that have not started yet. When an Event tells of a pull for any other pod, that pod is
 looked up by its name, and again every few seconds for as long as it waits for an image. Both are bounded: who finds no
-room is not shown, which is what happens without this module, too.
+room is not shown, which is what happens without this module, too. Anybody who may create Events can invent names, so
+each namespace has a share of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from pulltrace.aggregator.attribution import counts, names
 from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.fair_share import FairShare
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import PodRecord
@@ -24,6 +27,10 @@ AGAIN_SECONDS = 5.0
 TICK_SECONDS = 1.0
 MAX_PODS = 200
 MAX_REQUESTS_A_TICK = 10
+MAX_REQUESTS_OF_A_NAMESPACE = 2
+"""In a tick; the others of it wait for the next."""
+STARTS_SECONDS = 1.0
+"""After an Event says that the image is there, the kubelet creates the container and writes the status."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +49,18 @@ class Lookups:
         self._pods = pods
         self._cluster = cluster
         self._monotonic = monotonic
-        self._due_at: dict[tuple[str, str], float] = {}
+        self._due: dict[tuple[str, str], tuple[float, EventRecord]] = {}
+        """When each is due, and what told of it."""
+        self._share = FairShare[tuple[str, str]](MAX_PODS)
 
     def heard(self, event: EventRecord) -> None:
         """An Event has come in."""
         key = event.namespace, event.pod
         if event.kind is EventKind.PULLED:
-            if key in self._due_at:
-                self._due_at[key] = self._monotonic()
-        elif key not in self._due_at and len(self._due_at) < MAX_PODS and not self._cluster.watches(*key):
-            self._due_at[key] = self._monotonic() + FIRST_SECONDS
+            if key in self._due and self._due[key][1].pod_uid == event.pod_uid:
+                self._due[key] = self._monotonic() + STARTS_SECONDS, event
+        elif key not in self._due and event.pod_uid and event.node and not self._cluster.watches(*key):
+            self._put(key, self._monotonic() + FIRST_SECONDS, event)
 
     async def run(self) -> None:
         """Looks up what is due until it is cancelled."""
@@ -62,20 +71,37 @@ class Lookups:
     async def look(self) -> None:
         """Looks up what is due now."""
         now = self._monotonic()
-        due = [key for key, at in self._due_at.items() if at <= now][:MAX_REQUESTS_A_TICK]
-        for key in due:
-            del self._due_at[key]
+        for key in self._next(now):
+            _, event = self._due.pop(key)
+            self._share.remove(key[0], key)
             if self._cluster.watches(*key):
                 continue
             try:
                 found = await self._pods.find(*key)
             except KubeError as error:
                 _log.debug("pod %s/%s could not be looked up: %s", *key, error)
-                self._due_at[key] = now + AGAIN_SECONDS
+                self._put(key, now + AGAIN_SECONDS, event)
                 continue
             if found is None or not found.node:
                 self._cluster.pod_lost("/".join(key), self._monotonic())
-            elif not self._cluster.watches(*key):
+            elif not self._cluster.watches(*key) and names(event, found) and counts(event, found):
                 self._cluster.pod_found(found, self._monotonic())
                 if found.waiting:
-                    self._due_at[key] = now + AGAIN_SECONDS
+                    self._put(key, now + AGAIN_SECONDS, event)
+
+    def _put(self, key: tuple[str, str], at: float, event: EventRecord) -> None:
+        self._due[key] = at, event
+        for dropped in self._share.put(key[0], key, 1):
+            del self._due[dropped]
+            self._cluster.pod_lost("/".join(dropped), self._monotonic())
+
+    def _next(self, now: float) -> list[tuple[str, str]]:
+        """What is looked up in this tick: of each namespace a few."""
+        turns: dict[str, int] = {}
+        chosen = []
+        for key in [key for key, (at, _) in self._due.items() if at <= now]:
+            turns[key[0]] = turns.get(key[0], 0) + 1
+            if turns[key[0]] <= MAX_REQUESTS_OF_A_NAMESPACE:
+                chosen.append(key)
+        # Those that waited longest come first: whatever is put again comes last.
+        return chosen[:MAX_REQUESTS_A_TICK]

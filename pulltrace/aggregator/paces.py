@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, field
+from statistics import median, median_low
 
 from pulltrace.pulls.estimate import learned
 from pulltrace.pulls.model import NodeReport, Phase, Pull
@@ -30,6 +30,8 @@ LONGEST_ANSWER_SECONDS = 3.0
 """A longer pull has downloaded something."""
 POLL_SECONDS = 1.0
 """The agent may see the end of a pull so much later than the kubelet."""
+MAX_VOICES = 32
+"""Namespaces whose pods may tell of a node how quickly its registry answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,14 @@ class NodePace:
 
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
-    answer_seconds: float | None = None
-    """What a pull takes when the image is there already; None until one was seen."""
+    answers: dict[str, float] = field(default_factory=dict)
+    """What a pull takes when the image is there already, by the namespace whose Events say so: one voice each, since
+    anybody who may create Events there can write them.
+    """
+
+    @property
+    def answer_seconds(self) -> float:
+        return median_low(self.answers.values()) if self.answers else ANSWER_SECONDS
 
     @property
     def seconds_a_byte(self) -> float:
@@ -75,7 +83,7 @@ class Paces:
             if seconds > 0:
                 known.recent.append((seconds, pull.total_bytes))
 
-    def learn_answer(self, node: str, seconds: float, pulled: Iterable[Pull]) -> None:
+    def learn_answer(self, node: str, namespace: str, seconds: float, pulled: Iterable[Pull]) -> None:
         """Learn from how long a pull took, as its kubelet reported, if the image was on the node before.
 
         `pulled`: the completed pulls of this image on the node. Without one, the image may have come with this very
@@ -83,15 +91,18 @@ class Paces:
         """
         longest = max((pull.ended_at - pull.started_at for pull in pulled if pull.ended_at is not None), default=0.0)
         if seconds <= LONGEST_ANSWER_SECONDS and 2 * seconds + POLL_SECONDS <= longest:
-            known = self._node(node)
-            known.answer_seconds = seconds if known.answer_seconds is None else learned(known.answer_seconds, seconds)
+            answers = self._node(node).answers
+            known = answers.pop(namespace, None)
+            answers[namespace] = seconds if known is None else learned(known, seconds)
+            if len(answers) > MAX_VOICES:
+                del answers[next(iter(answers))]
 
     def forget(self, node: str) -> None:
         self._nodes.pop(node, None)
 
     def answer_seconds(self, node: str) -> float:
         known = self._nodes.get(node)
-        return known.answer_seconds if known is not None and known.answer_seconds is not None else ANSWER_SECONDS
+        return known.answer_seconds if known is not None else ANSWER_SECONDS
 
     def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> Pace | None:
         """What the next byte takes on a node; None where nothing has been pulled anywhere.

@@ -7,7 +7,7 @@ the work of its own node only.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from pulltrace.aggregator.conditions import Conditions
@@ -20,6 +20,7 @@ from pulltrace.aggregator.queueing import line_up, pulls_at_once
 from pulltrace.aggregator.readiness import times_left
 from pulltrace.aggregator.sizes import Sizes
 from pulltrace.aggregator.unreached import unreached
+from pulltrace.aggregator.waits import Wait, still_open
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
 
@@ -50,10 +51,22 @@ class Picture:
     """When time alone will change the picture, on the monotonic clock."""
 
 
-def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, events: bool) -> Picture:
-    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard."""
-    waiting = sorted((wait for pod in pods.values() for wait in pod.waits), key=lambda wait: wait.key)
-    rows = correlate(node.name, node.pulls(), waiting, node.rows, node.slots, events=events)
+def draw(
+    node: Node,
+    pods: Mapping[str, KnownPod],
+    lore: Lore,
+    now: float,
+    *,
+    events: bool,
+    pulled: Collection[str] = (),
+) -> Picture:
+    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard; `pulled`: the keys
+    of those that wait no longer, and of which Events said before that their images were there.
+    """
+    pulls = node.pulls()
+    waits = {key: still_open(pod.waits, pulls) for key, pod in pods.items()}
+    waiting = sorted((wait for each in waits.values() for wait in each), key=lambda wait: wait.key)
+    rows = correlate(node.name, pulls, waiting, node.rows, node.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
     found, look_at = unreached(node.name, waiting, rows, node.rows, now)
@@ -65,7 +78,7 @@ def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, ev
     queued = 0
     views: dict[str, PodView] = {}
     if pods or node.pods:
-        queued, views = _pods(node, pods, rows, lore, now, slots=slots, events=events)
+        queued, views = _pods(node, pods, waits, rows, lore, now, slots=slots, events=events, pulled=pulled)
     due_at = min(
         look_at,
         expires_at,
@@ -80,17 +93,19 @@ def draw(node: Node, pods: Mapping[str, KnownPod], lore: Lore, now: float, *, ev
 def _pods(
     node: Node,
     pods: Mapping[str, KnownPod],
+    waits: Mapping[str, tuple[Wait, ...]],
     rows: Mapping[str, PullView],
     lore: Lore,
     now: float,
     *,
     slots: int,
     events: bool,
+    pulled: Collection[str],
 ) -> tuple[int, dict[str, PodView]]:
     """How many images are queued, and the pods that are shown."""
-    waits = [pod.waits for pod in pods.values() if pod.waits]
+    every = [each for each in waits.values() if each]
     there = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
-    queue = line_up(waits, rows.values(), slots, there, events=events)
+    queue = line_up(every, rows.values(), slots, there, events=events)
     reported_at = node.lease.renewed_at if node.lease is not None else None
     conditions = Conditions(
         lore.sizes,
@@ -101,27 +116,32 @@ def _pods(
         slots,
         there,
     )
-    times = times_left(waits, queue, conditions)
+    times = times_left(every, queue, conditions)
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}
     for key, pod in pods.items():
         before = node.pods.get(key)
         if before is not None and before.uid != pod.record.uid:
             before = None
-        if pod.waits and ((before is not None and before.ended_at is None) or shown(pod.waits, queue)):
-            views[key] = settled(before, waiting_view(pod, queue, times, failed, now))
-        elif before is not None and before.ended_at is None:
+        waits_on = before is not None and before.ended_at is None
+        # Only the status ends a wait: until it does, the pod goes on waiting, be it for no image by what Events say.
+        if (waits_on and pod.record.waiting) or (waits[key] and shown(waits[key], queue)):
+            views[key] = settled(before, waiting_view(pod.record, waits[key], queue, times, failed, now))
+        elif before is not None and waits_on:
             views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:
             views[key] = before
     for key, before in node.pods.items():
         if key not in pods:
-            views[key] = before if before.ended_at is not None else ended_view(before, _end(before, now), now)
+            ended = before.ended_at is not None
+            views[key] = before if ended else ended_view(before, _end(before, now, pulled=key in pulled), now)
     return queue.queued, _recent(views, node.history_seconds, now)
 
 
-def _end(before: PodView, now: float) -> PodState:
+def _end(before: PodView, now: float, *, pulled: bool) -> PodState:
     """What has become of a pod that nobody tells of any more: as a rule, all its containers have been created."""
+    if pulled:
+        return PodState.READY
     far = before.left is not None and before.left.soonest - (now - before.estimated_at) > FAR_SECONDS
     return PodState.GONE if before.state is PodState.FAILING or far else PodState.READY
 

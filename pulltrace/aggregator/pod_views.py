@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.known_pods import KnownPod
 from pulltrace.aggregator.queueing import Place, Queue
 from pulltrace.aggregator.readiness import together
 from pulltrace.aggregator.waits import Wait
+from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView, TimeLeft
 
 SAME_SECONDS = 1.0
@@ -28,16 +28,16 @@ def shown(waits: Sequence[Wait], queue: Queue) -> bool:
 
 
 def waiting_view(
-    pod: KnownPod,
+    record: PodRecord,
+    waits: Sequence[Wait],
     queue: Queue,
     times: Mapping[str, TimeLeft | None],
     failed: Mapping[str, PullView],
     now: float,
 ) -> PodView:
-    """A pod that waits. `failed`: the newest failed row of each image of the node, by name."""
-    needs = tuple(_need(wait, queue.places[wait.key], times.get(wait.key), failed) for wait in pod.waits)
+    """A pod with what it still waits for. `failed`: the newest failed row of each image of the node, by name."""
+    needs = tuple(_need(wait, queue.places[wait.key], times.get(wait.key), failed) for wait in waits)
     failing = any(need.failure is not None for need in needs)
-    record = pod.record
     return PodView(
         record.namespace,
         record.name,
@@ -48,7 +48,8 @@ def waiting_view(
         estimated_at=now,
         waiting_since=record.started_at,
         needs=needs,
-        left=_started(together([need.left for need in needs])),
+        # Events say that all images are there; whether they are, the pod's status will say in a moment.
+        left=_started(together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)),
     )
 
 
@@ -80,6 +81,8 @@ def settled(before: PodView | None, after: PodView) -> PodView:
     """`after`; or `before`, where only time has passed. Estimates count down by themselves."""
     if before is None or len(before.needs) != len(after.needs):
         return after
+    if not after.needs and before.state is after.state:
+        return before  # it starts: what is left counts down
     passed = after.estimated_at - before.estimated_at
     same = (
         before.state is after.state

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pulltrace.aggregator.account import Account
 from pulltrace.aggregator.announcer import Announcer
@@ -87,7 +87,7 @@ async def run(
     if not settings.per_node_policy:
         logger.warning(NOT_ISOLATED)
     store = PullStore()
-    cluster = Cluster(store, settings.history_seconds)
+    cluster = Cluster(store, settings.history_seconds, wall=time.time)
     lists = _Lists(leases=False, pods=pods is None)
     app = create_app(
         store,
@@ -118,7 +118,7 @@ async def run(
             followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.account)))
         if events is not None:
             lookups = Lookups(lookup, cluster) if lookup is not None else None
-            followers.append(tasks.create_task(_follow_events(events, cluster, lookups)))
+            followers.append(tasks.create_task(_follow_events(events, cluster, lists, lookups)))
             if lookups is not None:
                 followers.append(tasks.create_task(lookups.run()))
         if elector is not None:
@@ -165,6 +165,8 @@ class _Lists:
 
     leases: bool
     pods: bool
+    pods_listed: asyncio.Event = field(default_factory=asyncio.Event)
+    """For those who wait for the pods."""
 
     @property
     def missing(self) -> str | None:
@@ -186,9 +188,11 @@ async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, accou
         if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
             account.begin_again()
         lists.pods = True
+        lists.pods_listed.set()
 
 
-async def _follow_events(events: EventWatching, cluster: Cluster, lookups: Lookups | None) -> None:
+async def _follow_events(events: EventWatching, cluster: Cluster, lists: _Lists, lookups: Lookups | None) -> None:
+    await lists.pods_listed.wait()  # Events count for pods that are known
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
         if lookups is not None and isinstance(event, Put):  # a list tells of an hour: what still waits says so again

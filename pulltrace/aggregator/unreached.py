@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.waits import Wait
+from pulltrace.aggregator.waits import Wait, shared_failure
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import AnyChange, Change, PullView
 
@@ -73,7 +73,8 @@ def _may_be(row: PullView, name: str) -> bool:
 
 
 def _row(node: str, key: str, name: str, waits: Sequence[Wait], before: PullView | None) -> PullView:
-    failure = max((wait.failure for wait in waits if wait.failure is not None), key=lambda known: known.tries)
+    failure = shared_failure(waits)
+    assert failure is not None
     if before is not None:
         pull = replace(before.pull, error=failure.message)
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pulltrace.aggregator.failing import Trouble
+from pulltrace.aggregator.failing import FAILED, Trouble
 from pulltrace.aggregator.heard import Said, key_of
 from pulltrace.kube.pods import PodRecord, Role
-from pulltrace.pulls.failures import NEVER_PULLED, Failure
+from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
+from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
 
@@ -41,6 +43,8 @@ class Wait:
     """When the kubelet took the pod on, on the same clock."""
     tried_at: float | None = None
     """When its last try failed, on the same clock, if an Event has said so."""
+    pulled_since: bool = False
+    """Events say that its image is there by now; the status still says that it failed."""
 
     @property
     def failure(self) -> Failure | None:
@@ -53,11 +57,13 @@ class Wait:
 
 
 def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Trouble]) -> tuple[Wait, ...]:
-    """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say."""
+    """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say, as
+    long as the status does not say that they have failed.
+    """
     found = []
     for wait in pod.waiting:
         told = said.get(key_of(wait), _NOTHING)
-        if told.there:
+        if told.there and wait.reason not in FAILED:
             continue
         reference, name, source = _read(wait.image)
         found.append(
@@ -74,9 +80,42 @@ def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Tr
                 told.turn,
                 pod.started_at,
                 told.tried_at,
+                told.there,
             )
         )
     return tuple(found)
+
+
+def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]:
+    """The waits that have not ended by what the kubelet's Events and the node's agent say together.
+
+    The kubelet writes the status of a pod when all its images are there; until then it shows the old failure of one that
+    is there already. An Event alone, which others may have written, does not end it.
+    """
+    brought: dict[str, float] = {}
+    for pull in pulls:
+        if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
+            brought.update((name, max(pull.ended_at, brought.get(name, 0.0))) for name in pull.names)
+    return tuple(wait for wait in waits if not (wait.pulled_since and brought.get(wait.name, 0.0) > _failed_at(wait)))
+
+
+def _failed_at(wait: Wait) -> float:
+    """When it failed at the earliest, on the node's clock."""
+    return next((at for at in (wait.tried_at, wait.since) if at is not None), math.inf)
+
+
+def shared_failure(waits: Sequence[Wait]) -> Failure | None:
+    """The failure that one row tells for all of these. Where they are of several namespaces, no Event speaks for all:
+    anybody who may create Events in one of them could put words beside the pods of the others.
+    """
+    troubles = [wait.trouble for wait in waits if wait.trouble is not None]
+    if len({wait.container.namespace for wait in waits}) > 1:
+        told = [trouble for trouble in troubles if trouble.by_status]
+        if not told and troubles:
+            word = troubles[0].reason or "ErrImagePull"
+            return replace(troubles[0].failure, reason=classify(word, ""), message=word, tries=1)
+        troubles = told
+    return max((trouble.failure for trouble in troubles), key=lambda known: known.tries, default=None)
 
 
 def container_key(container: WaitingContainer) -> str:

@@ -8,7 +8,6 @@ about images; they are left out here, and where possible by the API server alrea
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,6 +51,12 @@ class EventRecord:
     count: int
     """How often it has happened; the kubelet joins what comes again."""
     node: str | None
+    """Whose kubelet says so; None when the Event does not say."""
+
+    @property
+    def pod_key(self) -> str:
+        """The pod that it names, as `PodRecord.key` does."""
+        return f"{self.namespace}/{self.pod}"
 
 
 class EventWatching(Protocol):
@@ -81,10 +86,14 @@ _OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
 _TYPE_BYTES = 32
 """A line begins with its type."""
 
-MAX_NAME_CHARACTERS = 1024
-"""Longer names are nobody's, and kept for as long as their Event."""
+MAX_NAME_CHARACTERS = 253
+"""Longer names (and UIDs) are nobody's."""
+MAX_IMAGE_CHARACTERS = 1024
+MAX_COUNT = 100_000
+"""A year of tries, one every five minutes: whoever counts further is no kubelet."""
+KUBELET = "kubelet"
 _CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
-_IMAGE = re.compile(rf'"([^"\\]{{1,{MAX_NAME_CHARACTERS}}})"')
+_IMAGE = re.compile(rf'"([^"\\]{{1,{MAX_IMAGE_CHARACTERS}}})"')
 
 
 def worth_reading(line: bytes) -> bool:
@@ -103,22 +112,27 @@ def event_record(raw: Raw) -> EventRecord | None:
     involved, source = _object(raw.get("involvedObject")), _object(raw.get("source"))
     namespace, pod = _name(involved.get("namespace")), _name(involved.get("name"))
     reason, message, at = _text(raw.get("reason")), _text(raw.get("message")), _at(raw)
+    if (
+        _text(_object(raw.get("metadata")).get("namespace")) not in {"", namespace}
+        or _component(raw, source) != KUBELET
+    ):
+        return None
     kind = _KINDS.get(reason)
     if kind is None or not message.startswith(_BEGINNINGS.get(reason, "")) or not namespace or not pod or at is None:
         return None
     image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_name(involved.get("fieldPath")))
     count = raw.get("count") or _object(raw.get("series")).get("count")
     return EventRecord(
-        namespace=sys.intern(namespace),
+        namespace=namespace,
         pod=pod,
         pod_uid=_name(involved.get("uid")),
-        container=sys.intern(container[1]) if container else None,
+        container=container[1] if container else None,
         kind=kind,
-        image=sys.intern(image[1]) if image else None,
+        image=image[1] if image else None,
         message=redact(message),
         at=at,
-        count=count if type(count) is int and count > 0 else 1,
-        node=sys.intern(_name(source.get("host"))) or None,
+        count=min(count, MAX_COUNT) if type(count) is int and count > 0 else 1,
+        node=_name(source.get("host")) or _name(raw.get("reportingInstance")) or None,
     )
 
 
@@ -133,6 +147,11 @@ def _at(raw: Raw) -> float | None:
         metadata.get("creationTimestamp"),
     )
     return next((at for time in times if (at := unix_seconds(time)) is not None), None)
+
+
+def _component(raw: Raw, source: Raw) -> str:
+    """Who wrote it; the newer interface has a field of its own."""
+    return _text(source.get("component")) or _text(raw.get("reportingComponent"))
 
 
 def _object(value: Any) -> Raw:

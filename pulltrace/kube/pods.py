@@ -29,6 +29,8 @@ PODS_PATH = "/api/v1/pods"
 MAX_IMAGE_CHARACTERS = 1024
 """Twice what a registry's name, repository, tag and digest may have together."""
 MAX_REASON_CHARACTERS = 128
+MIRROR = "kubernetes.io/config.mirror"
+MAX_HASH_CHARACTERS = 128
 
 IMAGE_REASONS = (
     frozenset(
@@ -84,6 +86,10 @@ class PodRecord:
     """It is being deleted."""
     waiting: tuple[ImageWait, ...] = ()
     """In the order in which the kubelet pulls; empty when the pod waits for something else, or for nothing any more."""
+    config_hash: str | None = None
+    """Of a static pod: what its kubelet calls it in Events, instead of the UID."""
+    created_at: float | None = None
+    """When the API server took the pod in, in Unix seconds on its own clock."""
 
     @property
     def key(self) -> str:
@@ -116,7 +122,15 @@ def pod_record(raw: Raw) -> PodRecord:
         started_at=unix_seconds(status.get("startTime")),
         ending=ending,
         waiting=() if ending else image_waits(raw),
+        config_hash=_config_hash(metadata),
+        created_at=unix_seconds(metadata.get("creationTimestamp")),
     )
+
+
+def _config_hash(metadata: Raw) -> str | None:
+    """The pod that the API server shows for a static pod has the hash of the node's file in an annotation."""
+    found = (metadata.get("annotations") or {}).get(MIRROR)
+    return needed_text(found)[:MAX_HASH_CHARACTERS] if found else None
 
 
 def image_waits(raw: Raw) -> tuple[ImageWait, ...]:

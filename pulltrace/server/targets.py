@@ -1,7 +1,8 @@
 """What somebody waits for: a pod or a workload, and whether its images are there.
 
-The rows tell of pods that wait for images, or did so lately. Of the others (images that were there before, pods that are
-not scheduled yet) Kubernetes is asked, where there is one.
+The rows tell of pods that wait for images. Of the others (images that are there, pods that are not scheduled yet)
+Kubernetes is asked, where there is one: only the status of a pod makes it ready, neither an Event nor that a pod is no
+longer watched.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ class PodTarget:
 
     async def look(self, snapshot: Snapshot, finder: PodFinding | None, clocks: Clocks) -> Finding:
         view = snapshot.pods.get(f"{self._namespace}/{self._pod}")
-        if view is not None and view.state is not PodState.GONE:
-            return Finding(
-                view.state is PodState.READY, asked=False, told={"pod": wire_pods.pod(view, clocks.to_wall())}
-            )
+        if view is not None and view.state is PodState.GONE:
+            view = None
+        told: Json = {} if view is None else {"pod": wire_pods.pod(view, clocks.to_wall())}
+        if view is not None and view.state in _OPEN:
+            return Finding(ready=False, asked=False, told=told)
         if finder is None:
-            return Finding(None, asked=False, told={})
-        return Finding(await finder.has_images(self._namespace, self._pod), asked=True, told={})
+            return Finding(None if view is None else True, asked=False, told=told)
+        ready = await finder.has_images(self._namespace, self._pod)
+        return Finding(ready, asked=True, told=told if ready else {})
 
 
 class WorkloadTarget:

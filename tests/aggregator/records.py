@@ -74,10 +74,10 @@ def asked(
 def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> KnownPods:
     """The pods of a node, as far as pods and Events tell."""
     found = KnownPods()
-    for event in events:
-        found.heard.take(event)
     for each in pods:
         found.put(each, now)
+    for event in events:
+        found.take(event, now)
     return found
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pulltrace.aggregator.failing import Trouble, trouble
-from pulltrace.aggregator.heard import Heard, Said, pull_seconds
+from pulltrace.aggregator.heard import Said, heard, in_order, pull_seconds
 from pulltrace.kube.events import EventKind
 from pulltrace.kube.pods import ImageWait, Role
 from pulltrace.pulls.failures import Reason
@@ -77,7 +77,7 @@ def test_the_same_status_again_is_no_try() -> None:
 
 def test_an_event_counts_tries_that_nobody_saw() -> None:
     """An aggregator that comes up late knows from Events how often it was tried."""
-    found = after((wait("ImagePullBackOff"), Said(failed_at=START, tries=4, words=NOT_FOUND), 100))
+    found = after((wait("ImagePullBackOff"), Said(tries=4, words=NOT_FOUND), 100))
 
     assert found is not None
     assert (found.failure.tries, found.failure.message, found.failure.retry_at) == (4, NOT_FOUND, 180)
@@ -85,7 +85,7 @@ def test_an_event_counts_tries_that_nobody_saw() -> None:
 
 def test_an_event_before_the_status_is_the_same_try() -> None:
     """What an Event has told is not counted again when the status says it."""
-    said = Said(asked_at=START, failed_at=START, tries=1, words=NOT_FOUND)
+    said = Said(asked_at=START, turn=1, failed_turn=2, tries=1, words=NOT_FOUND)
     found = after((wait("ContainerCreating"), said, 100), (wait("ErrImagePull", NOT_FOUND), said, 100.5))
 
     assert found is not None
@@ -97,9 +97,8 @@ def test_an_event_before_the_status_is_the_same_try() -> None:
 )
 def test_what_is_never_pulled_is_not_tried_again(word: str, reason: Reason) -> None:
     """However often the kubelet says so."""
-    heard = Heard()
-    heard.take(asked("a", "x", START, kind=EventKind.FAILED, message="never", count=9))
-    found = after((wait(word, "no"), heard.of("uid-a")["c0"], 100))
+    said = heard(NOTHING, asked("a", "x", START, kind=EventKind.FAILED, message="never", count=9), 1)
+    found = after((wait(word, "no"), said, 100))
 
     assert found is not None
     assert (found.failure.reason, found.failure.tries, found.failure.retry_at) == (reason, 1, None)
@@ -127,31 +126,39 @@ def test_what_was_there_before_the_aggregator_has_no_begin() -> None:
 # -- Events ----------------------------------------------------------------------------------------
 
 
-def test_only_the_newest_of_each_kind_is_kept() -> None:
-    """Events come in any order."""
-    heard = Heard()
-    news = [heard.take(asked("a", "x", START + at)) for at in (5, 3, 9)]
+def test_the_order_of_the_api_server_decides() -> None:
+    """What came last holds, whatever its time: a time can be forged, and a clock may have been set."""
+    said = heard(NOTHING, asked("a", "x", START + 99, kind=EventKind.PULLED), 1)
+    assert said.there
 
-    assert (news, heard.of("uid-a")["c0"].asked_at) == ([True, False, True], START + 9)
+    said = heard(said, asked("a", "x", START + 5), 2)
+    assert (said.there, said.asked, said.asked_at) == (False, True, START + 5)
+
+    said = heard(said, asked("a", "x", START + 3, kind=EventKind.BACK_OFF), 3)
+    assert (said.there, said.asked) == (False, False)
+
+
+def test_listed_events_are_put_in_order() -> None:
+    """A list has none; within one second the answer came after the question."""
+    events = [
+        asked("a", "x", START + 5, kind=EventKind.FAILED),
+        asked("a", "x", START + 9),
+        asked("a", "x", START + 5),
+    ]
+
+    assert [(event.at - START, event.kind) for event in in_order(events)] == [
+        (5, EventKind.PULLING),
+        (5, EventKind.FAILED),
+        (9, EventKind.PULLING),
+    ]
 
 
 def test_tries_are_as_many_as_the_event_counts() -> None:
     """The kubelet joins what happens again in one Event."""
-    heard = Heard()
-    heard.take(asked("a", "x", START, kind=EventKind.FAILED, message="Failed to pull image: no", count=3))
+    event = asked("a", "x", START, kind=EventKind.FAILED, message="Failed to pull image: no", count=3)
+    said = heard(NOTHING, event, 1)
 
-    assert (heard.of("uid-a")["c0"].tries, heard.of("uid-a")["c0"].words) == (3, "Failed to pull image: no")
-
-
-def test_what_is_heard_is_bounded() -> None:
-    """Of more pods than there is room for the oldest are forgotten, and of one pod only so many images are kept."""
-    heard = Heard(max_pods=10)
-    for number in range(20):
-        heard.take(asked(f"p{number}", "x", START))
-    for number in range(100):
-        heard.take(asked("p19", "x", START, container=f"c{number}"))
-
-    assert (dict(heard.of("uid-p9")), len(heard.of("uid-p19"))) == ({}, 50)
+    assert (said.tries, said.words) == (3, "Failed to pull image: no")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 
 from pulltrace.aggregator.announcer import Announcer
 from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.early_events import EarlyEvents
 from pulltrace.aggregator.gauges import Process
-from pulltrace.aggregator.heard import Heard
 from pulltrace.aggregator.live import Live
 from pulltrace.aggregator.lookups import Lookups
 from pulltrace.aggregator.metrics import Metrics
@@ -32,7 +32,7 @@ HISTORY_SECONDS = 60.0
 ROUND_SECONDS = 10.0
 ENDED, RUNNING, STRANGERS = 36, 4, 30
 """In each round; strangers are pods of which only an Event tells."""
-MOST_NAMES, MOST_HEARD, MOST_CHANGES = 1000, 300, 1000
+MOST_NAMES, MOST_EARLY_BYTES, MOST_CHANGES = 1000, 60_000, 1000
 """Lower limits than usual, for the test not to take a minute."""
 ROUNDS_TO_FILL = 25
 """With a name of each ended pull, and two changes, the limits are reached before."""
@@ -54,7 +54,7 @@ class Churn:
         self.store, self.writer = PullStore(MOST_CHANGES), Writer()
         self.cluster = Cluster(self.store, HISTORY_SECONDS)
         self.cluster._lore = Lore(Sizes(MOST_NAMES))
-        self.cluster._pods.heard = Heard(MOST_HEARD)
+        self.cluster._pods.early = EarlyEvents(MOST_EARLY_BYTES)
         self.live, usual = Live(), Usual()
         process = Process(lambda: True, lambda: 0)
         self.metrics = Metrics(
@@ -155,7 +155,7 @@ async def test_nothing_grows_without_end() -> None:
     assert not {way: (full[way], count) for way, count in later.items() if count > 1.5 * full[way] + 2}
     for way, most in (
         ("_lore.sizes._sizes", MOST_NAMES),
-        ("_pods.heard._pods", MOST_HEARD),
+        ("_pods.early._events", MOST_EARLY_BYTES // 650),
         ("_store._log", MOST_CHANGES),
     ):
         assert 0.95 * most <= later[f"cluster.{way}"] <= most  # so that the limits were tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.paces import ANSWER_SECONDS, OTHERS_SPREAD, OWN_SPREAD, USUAL_FOR_SECONDS, Paces
+from pulltrace.aggregator.paces import ANSWER_SECONDS, MAX_VOICES, OTHERS_SPREAD, OWN_SPREAD, USUAL_FOR_SECONDS, Paces
 from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.sizes import Size, Sizes
 from pulltrace.pulls.model import NodeReport
@@ -14,6 +14,8 @@ from tests.aggregator.records import DIGEST, NGINX, NODE, START, ended, pull
 
 MIB = 1024 * 1024
 QUIET = NodeReport()
+BROUGHT = [ended(1, started_at=START, ended_at=START + 20)]
+"""A pull of 20 s, which brought the image."""
 
 
 def pace(paces: Paces, node: str = NODE, report: NodeReport = QUIET, now: float = 0.0) -> tuple[float, float] | None:
@@ -81,14 +83,13 @@ def test_small_and_failed_pulls_teach_nothing() -> None:
 def test_a_node_learns_what_an_answer_takes() -> None:
     """The first answer replaces what is assumed; later ones move it, the newer ones more."""
     paces = Paces()
-    brought = [ended(1, started_at=START, ended_at=START + 20)]
     assert paces.answer_seconds(NODE) == ANSWER_SECONDS
 
-    paces.learn_answer(NODE, 0.03, brought)
+    paces.learn_answer(NODE, "shop", 0.03, BROUGHT)
     assert paces.answer_seconds(NODE) == 0.03
 
     for _ in range(30):
-        paces.learn_answer(NODE, 0.1, brought)
+        paces.learn_answer(NODE, "shop", 0.1, BROUGHT)
     assert paces.answer_seconds(NODE) == pytest.approx(0.1, abs=0.01)
 
 
@@ -98,9 +99,28 @@ def test_a_pull_that_may_have_brought_the_image_is_no_answer(seconds: float, lon
     paces = Paces()
     pulled = [] if longest is None else [ended(1, started_at=START, ended_at=START + longest)]
 
-    paces.learn_answer(NODE, seconds, pulled)
+    paces.learn_answer(NODE, "shop", seconds, pulled)
 
     assert paces.answer_seconds(NODE) == ANSWER_SECONDS
+
+
+def test_one_namespace_is_one_voice() -> None:
+    """Anybody who may create Events in one cannot make the node look slow for the pods of others."""
+    paces = Paces()
+    for namespace, seconds in (("shop", 0.1), ("evil", 3.0)):
+        for _ in range(100):
+            paces.learn_answer(NODE, namespace, seconds, BROUGHT)
+
+    assert paces.answer_seconds(NODE) == pytest.approx(0.1, abs=0.01)
+
+
+def test_voices_are_bounded() -> None:
+    """A node with thousands of namespaces keeps the last that told."""
+    paces = Paces()
+    for number in range(1000):
+        paces.learn_answer(NODE, f"n{number}", 0.1, BROUGHT)
+
+    assert len(paces._nodes[NODE].answers) == MAX_VOICES
 
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:

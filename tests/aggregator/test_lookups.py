@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.lookups import AGAIN_SECONDS, FIRST_SECONDS, MAX_PODS, MAX_REQUESTS_A_TICK, Lookups
+from pulltrace.aggregator.lookups import (
+    AGAIN_SECONDS,
+    FIRST_SECONDS,
+    MAX_PODS,
+    MAX_REQUESTS_A_TICK,
+    MAX_REQUESTS_OF_A_NAMESPACE,
+    STARTS_SECONDS,
+    Lookups,
+)
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.events import EventKind, EventRecord
@@ -107,19 +115,44 @@ async def test_an_error_is_followed_by_another_try(world: World) -> None:
     assert await world.after(AGAIN_SECONDS) == ["shop/web"]
 
 
-async def test_a_pull_that_ends_is_looked_at_at_once(world: World) -> None:
-    """The Event says that the image is there."""
+async def test_a_pull_that_ends_is_looked_at_soon(world: World) -> None:
+    """The Event says that the image is there; the pod is shown until its status says so, too."""
     world.hear()
     await world.after(FIRST_SECONDS)
     world.hear(asked("web", "busybox:1", START + 3, kind=EventKind.PULLED))
+    assert await world.after(STARTS_SECONDS - 0.1) == ["shop/web"]
 
-    assert await world.after(0) == []
+    world.pods.found = replace(DEBUG, waiting=())
+
+    assert await world.after(0.1) == []
+
+
+@pytest.mark.parametrize("event", [replace(EVENT, pod_uid="other"), replace(EVENT, node="node-2")])
+async def test_a_pod_that_the_event_is_not_about_is_not_shown(world: World, event: EventRecord) -> None:
+    """Its name alone says nothing."""
+    world.hear(event)
+
+    assert await world.after(FIRST_SECONDS) == []
+    assert await world.after(AGAIN_SECONDS) == []
+    assert len(world.pods.asked) == 1
 
 
 async def test_lookups_are_bounded(world: World) -> None:
     """Thousands of Events make a few requests a second, for so many pods at most."""
     for number in range(MAX_PODS + 50):
-        world.hear(asked(f"p{number}", "x", START))
+        world.hear(replace(asked(f"p{number}", "x", START), namespace=f"n{number % 25}"))
     await world.after(FIRST_SECONDS)
 
     assert len(world.pods.asked) == MAX_REQUESTS_A_TICK
+
+
+async def test_one_namespace_cannot_take_all_lookups(world: World) -> None:
+    """Invented names cost a few requests a second, and another namespace's pod is looked up all the same."""
+    for number in range(50 * MAX_PODS):
+        world.hear(replace(asked(f"p{number}", "x", START), namespace="evil"))
+    world.hear()
+    for number in range(50 * MAX_PODS):
+        world.hear(replace(asked(f"q{number}", "x", START), namespace="evil"))
+
+    assert await world.after(FIRST_SECONDS) == ["shop/web"]
+    assert len(world.pods.asked) == MAX_REQUESTS_OF_A_NAMESPACE + 1

@@ -13,7 +13,7 @@ from pulltrace.aggregator.pod_views import START_SECONDS
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, TimeLeft, Workload
 from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
@@ -134,12 +134,59 @@ def test_a_pod_that_leaves_when_its_image_may_be_there_is_ready(world: World) ->
 
 
 def test_an_event_says_it_before_the_status(world: World) -> None:
-    """The kubelet has pulled the image; the container is not made yet."""
+    """The kubelet has pulled the image; the pod waits for none any more, and is ready when its status says so."""
     world.pod(WEB)
     world.event(asked("web", "nginx:1.29", START))
     world.event(asked("web", "nginx:1.29", START + 9, kind=EventKind.PULLED), 10)
+    starting = TimeLeft(START_SECONDS, 0.0, START_SECONDS)
+    assert (world.view.state, world.view.needs, world.view.left) == (PodState.WAITING, (), starting)
 
-    assert (world.view.state, world.view.ended_at) == (PodState.READY, 10)
+    world.pod(replace(WEB, waiting=()), 11)
+    assert (world.view.state, world.view.ended_at) == (PodState.READY, 11)
+
+
+@pytest.mark.parametrize("at", [START + 9, START + 800])
+def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
+    """What the status says holds; where it says nothing more because the pod has left the watch, the Event does."""
+    fails = failing("web", "nginx:1.29", "manifest unknown")
+    world.pod(fails)
+    world.event(asked("web", "nginx:1.29", at, kind=EventKind.PULLED), 10)
+    world.pod(replace(fails, started_at=START), 11)
+    states = [world.view.state]
+    world.cluster.pod_event(Gone("shop/web"), 12)
+    states.append(world.view.state)
+
+    assert states == [PodState.FAILING, PodState.READY]
+
+
+def test_a_failure_that_is_over_is_not_shown_until_the_whole_pod_starts(world: World) -> None:
+    """The status shows it while the pod's other image is pulled; the kubelet's Event and the node's agent know better."""
+    waits = failing("web", "nginx:1.29", "manifest unknown").waiting
+    world.pod(pod("web", waiting=(*waits, ImageWait("c1", "busybox:1", Role.MAIN)), started_at=START))
+    world.event(asked("web", "nginx:1.29", START + 20), 1)
+    world.event(asked("web", "nginx:1.29", START + 31, kind=EventKind.PULLED), 2)
+    failed = [world.view.state, len(world.view.needs)]
+    world.cluster.lease_event(Put(world.writer.lease(recent=(ended(),))), 3)
+
+    assert failed == [PodState.FAILING, 2]
+    assert (world.view.state, [need.container for need in world.view.needs]) == (PodState.WAITING, ["c1"])
+
+
+def test_an_event_from_the_future_does_not_count(world: World) -> None:
+    """Neither by the node's clock nor by this machine's."""
+    world.pod(WEB)
+    world.event(asked("web", "nginx:1.29", 4_070_908_800.0, kind=EventKind.FAILED, message="no"), 10)
+
+    assert world.views == {}
+
+
+def test_an_event_that_comes_before_its_pod_counts(world: World) -> None:
+    """The watches of Events and of pods are two."""
+    world.event(asked("web", "nginx:1.29", START), 1)
+    assert world.views == {}
+
+    world.pod(WEB, 2)
+    assert world.view.needs[0].state is NeedState.QUEUED
 
 
 def test_a_deleted_pod_is_gone(world: World) -> None:

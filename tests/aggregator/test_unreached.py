@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from pulltrace.aggregator.cluster import Cluster
 from pulltrace.aggregator.store import PullStore
 from pulltrace.aggregator.unreached import GRACE_SECONDS, superseded
+from pulltrace.kube.events import EventKind
 from pulltrace.kube.leases import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, NeedState, PullView
-from tests.aggregator.records import NGINX, NODE, START, Writer, ended, failing, pod, pull
+from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
 
 NAME = f"{NGINX}:1.29"
 FAILED = failing("web", "nginx:1.29", "manifest unknown", "ErrImagePull")
@@ -128,6 +130,24 @@ def test_two_pods_with_one_image_are_one_row(world: World) -> None:
     [row] = world.rows
 
     assert [each.pod for each in row.waiting] == ["web", "web-2"]
+
+
+def test_a_row_of_several_namespaces_does_not_repeat_an_event(world: World) -> None:
+    """Anybody who may create Events in one namespace could write beside the pods of the others: statuses are told only."""
+    evil = replace(failing("trap", "nginx:1.29", None), namespace="evil")
+    forged = asked("trap", "", START, kind=EventKind.FAILED, message='Failed to pull image "x": call me', count=9)
+    world.cluster.pod_event(Put(evil), 1)
+    world.cluster.kubelet_event(Put(replace(forged, namespace="evil")), 1)
+    world.cluster.pod_event(Put(failing("web", "nginx:1.29", None)), 1)
+    world.cluster.tick(3)
+    [row] = world.rows
+    assert len(row.waiting) == 2
+    assert (row.pull.error, row.failure and row.failure.message) == ("ImagePullBackOff", "ImagePullBackOff")
+
+    world.cluster.pod_event(Put(FAILED), 4)
+    [row] = world.rows
+
+    assert (row.pull.error, row.failure and row.failure.message) == ("manifest unknown", "manifest unknown")
 
 
 def test_the_row_goes_with_the_last_pod(world: World) -> None:

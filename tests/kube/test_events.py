@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pulltrace.kube.events import EventKind, EventRecord, event_record, worth_reading
+from pulltrace.kube.events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
 from tests.kube.event_objects import CRASHING, PULLING, Raw, event
 
 AT = 1_795_500_010.0
@@ -54,6 +54,39 @@ def test_an_image_that_is_there(message: str) -> None:
 def test_an_image_that_is_not_there(reason: str, message: str) -> None:
     """A pull has failed, or none is tried."""
     assert event_record(event(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"source": {"component": "pulltrace", "host": "node-1"}},
+        {"source": {}, "reportingComponent": "pulltrace"},
+        {"source": {}, "reportingComponent": ""},
+        {"metadata": {"name": "x", "namespace": "evil"}},
+    ],
+)
+def test_only_kubelets_speak_and_of_their_own_namespace(more: Raw) -> None:
+    """An Event of another component, or about a pod of another namespace than its own, says nothing."""
+    assert event_record({**PULLING, **more}) is None
+
+
+def test_an_event_without_a_source() -> None:
+    """The newer interface names its component and its node in fields of their own."""
+    assert event_record({**PULLING, "source": {}}) == RECORD
+
+
+def test_an_event_without_a_node() -> None:
+    """Nobody knows whose kubelet it was."""
+    found = event_record({**PULLING, "source": {"component": "kubelet"}, "reportingInstance": ""})
+
+    assert found == replace(RECORD, node=None)
+
+
+def test_a_count_that_no_kubelet_reaches() -> None:
+    """Of tries there are no two thousand millions."""
+    found = event_record({**PULLING, "count": 2**31 - 1})
+
+    assert found == replace(RECORD, count=MAX_COUNT)
 
 
 def test_a_back_off_that_has_come_again() -> None:

@@ -46,6 +46,16 @@ def test_a_pod_says_what_where_and_whose() -> None:
     assert record.key == pod_key(pod()) == "shop/web-1"
 
 
+def test_what_the_kubelet_calls_a_static_pod() -> None:
+    """The hash of its file, as the annotation of its mirror has it; others have none, and a long one is cut."""
+    annotations = {"kubernetes.io/config.mirror": "c0ffee" * 100}
+    record = pod_record(pod(annotations=annotations, creationTimestamp="2026-11-24T06:00:00Z"))
+
+    assert record.config_hash == ("c0ffee" * 100)[:128]
+    assert record.created_at == 1_795_500_000.0
+    assert (pod_record(pod()).config_hash, pod_record(pod()).created_at) == (None, None)
+
+
 def test_a_pod_the_kubelet_has_not_seen_waits() -> None:
     """Without any status each container waits."""
     assert pod_record(pod()).waiting == (ImageWait("main", "nginx:1", Role.MAIN),)

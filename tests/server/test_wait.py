@@ -125,6 +125,26 @@ async def test_pod_that_kubernetes_knows() -> None:
     assert (await answer).json()["ready"] is True
 
 
+async def test_kubernetes_confirms_that_a_pod_is_ready() -> None:
+    """A row that has ended (its pod is watched no longer, say) is not enough: the status of the pod decides."""
+    waiting = Waiting(pod(state=PodState.READY), cluster=True)
+    waiting.kubernetes.pods["shop/web-1"] = False
+    early = (await waiting.get("pod=shop/web-1&timeout=0")).json()
+    waiting.kubernetes.pods["shop/web-1"] = True
+    late = (await waiting.get("pod=shop/web-1&timeout=0")).json()
+
+    assert (early["ready"], early["timedOut"], "pod" in early) == (False, True, False)
+    assert (late["ready"], late["pod"]["state"]) == (True, "ready")
+
+
+async def test_a_pod_is_not_ready_while_kubernetes_does_not_answer() -> None:
+    """Nobody has confirmed it."""
+    waiting = Waiting(pod(state=PodState.READY), cluster=True)
+    waiting.kubernetes.broken = True
+
+    assert (await waiting.get("pod=shop/web-1&timeout=0")).json()["ready"] is False
+
+
 async def test_workload_that_kubernetes_knows() -> None:
     """When no row waits any more Kubernetes says whether those were all pods."""
     waiting = Waiting(pod(state=PodState.READY), cluster=True)
@@ -224,6 +244,7 @@ async def test_waiter_outlasts_a_flood() -> None:
     statuses = [(await waiting.get(f"pod=a/b-{number}&timeout=0")).status_code for number in range(6)]
     assert statuses == [404] * 4 + [503] * 2
     await until(lambda: waiting.kubernetes.asked >= 7)
+    waiting.kubernetes.pods["shop/web-1"] = True
     waiting.source.put(pod(state=PodState.READY))
 
     assert (await answer).json()["ready"] is True

@@ -35,6 +35,10 @@ describe("podSentence", () => {
     expect(sentence({}, rowsOf(aRow({ stale: true })))).toContain("; the node's agent is silent");
   });
 
+  it("says that a pod starts, once its images are pulled and its status does not say so yet", () => {
+    expect(sentence({ images: [], etaSeconds: 1 })).toBe("starting, images pulled, on worker-1");
+  });
+
   it("says that all is there", () => {
     expect(sentence({ state: "ready", images: [] })).toBe("has all its images on worker-1");
   });

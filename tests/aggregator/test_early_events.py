@@ -1,0 +1,160 @@
+"""Events that come before their pods, and what is kept of Events at all: bounded, and shared fairly by namespaces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pulltrace.aggregator.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
+from pulltrace.aggregator.fair_share import FairShare
+from pulltrace.aggregator.heard import Said
+from pulltrace.aggregator.known_pods import MAX_IMAGES_OF_A_POD, KnownPods
+from pulltrace.kube.events import EventKind, EventRecord
+from pulltrace.kube.pods import PodRecord
+from tests.aggregator.records import START, asked, pod
+
+INVENTED = 50_000
+
+
+def forged(number: int, message: str = "x" * 1024) -> EventRecord:
+    """An Event of a pod that does not exist."""
+    event = asked(f"p{number}", "nginx:1", START, kind=EventKind.FAILED, message=message)
+    return replace(event, namespace="evil", pod_uid=f"invented-{number}")
+
+
+def test_events_are_given_back_in_their_order() -> None:
+    """Those of one pod, once."""
+    early = EarlyEvents()
+    events = [asked("web", "a", START + at) for at in (1, 3, 2)]
+    for event in (*events, asked("db", "b", START)):
+        early.put(event, 0)
+
+    assert early.take("shop/web", 1) == events
+    assert (early.take("shop/web", 1), len(early)) == ([], 1)
+
+
+def test_events_are_not_kept_for_long() -> None:
+    """The pod would be known by then."""
+    early = EarlyEvents()
+    early.put(asked("web", "a", START), 0)
+    early.put(asked("web", "a", START + 1), 1)
+
+    assert len(early.take("shop/web", HOLD_SECONDS)) == 1
+    assert (len(early), early.size_bytes) == (0, 0)
+
+
+def test_a_flood_in_one_namespace_drives_out_its_own() -> None:
+    """Others find what is theirs, and all together stay within the budget."""
+    early = EarlyEvents()
+    early.put(asked("web", "a", START), 0)
+    for number in range(INVENTED):
+        early.put(forged(number), 0)
+
+    assert early.size_bytes <= MAX_BYTES
+    assert len(early) < INVENTED / 10
+    assert len(early.take("shop/web", 0)) == 1
+
+
+def test_the_largest_namespace_gives_way() -> None:
+    """Its oldest entry goes first; what alone is too large goes itself."""
+    share = FairShare[str](10)
+
+    assert [share.put("a", "1", 4), share.put("a", "2", 4), share.put("b", "3", 2)] == [[], [], []]
+    assert share.put("b", "4", 2) == ["1"]
+    assert share.put("c", "5", 11) == ["5"]
+    assert share.put("a", "2", 3) == []
+    assert share.total == 7
+    share.remove("a", "2")
+    share.remove("a", "2")
+    assert share.total == 4
+
+
+def test_many_namespaces_keep_their_share() -> None:
+    """Whatever comes and goes, the one with the most gives way, and what the sizes were before is forgotten."""
+    share = FairShare[int](1000)
+    kept: dict[int, tuple[str, int]] = {}
+    for number in range(5000):
+        namespace, size = f"n{number * number % 37}", 1 + number % 13
+        taken: dict[str, int] = {}
+        for name, each in (*kept.values(), (namespace, size)):
+            taken[name] = taken.get(name, 0) + each
+        kept[number] = namespace, size
+        for dropped in share.put(namespace, number, size):
+            name, gone = kept.pop(dropped)
+            assert taken[name] == max(taken.values())
+            taken[name] -= gone
+        if number % 5 == 0 and number - 20 in kept:
+            share.remove(kept.pop(number - 20)[0], number - 20)
+
+    assert share.total == sum(size for _, size in kept.values()) <= 1000
+    assert len(share._heap) <= 2 * 37
+
+
+def test_invented_uids_do_not_drive_out_what_is_known() -> None:
+    """Fifty thousand of them, and more, leave a real pod its failure, and its next Events are heard."""
+    known = KnownPods()
+    web = pod("web", "nginx:1")
+    known.put(web, 0)
+    failed = asked("web", "nginx:1", START, kind=EventKind.FAILED, message='Failed to pull image "nginx:1": no')
+    known.take(failed, 0)
+    kept = known.said_bytes
+    for number in range(INVENTED):
+        known.take(forged(number), 0)
+        known.take(replace(forged(0), namespace="shop", pod="web", pod_uid=f"invented-{number}"), 0)
+    known.take(asked("web", "nginx:1", START + 9, kind=EventKind.BACK_OFF), 0)
+
+    found = known.get("shop/web")
+    assert found is not None
+    assert found.said["c0"].words == failed.message
+    assert known.said_bytes <= kept + MAX_BYTES
+
+
+def test_nothing_is_kept_of_images_that_a_pod_does_not_wait_for() -> None:
+    """Containers can be invented, too; of a pod with very many only the first are kept."""
+    known = KnownPods()
+    known.put(pod("web", *(f"i{number}" for number in range(100))), 0)
+    for number in range(1000):
+        known.take(asked("web", "x", START, container=f"c{number}"), 0)
+        known.take(asked("web", f"i{number}", START, container=None), 0)
+
+    found = known.get("shop/web")
+    assert found is not None
+    assert list(found.said) == [f"c{number}" for number in range(MAX_IMAGES_OF_A_POD)]
+
+
+def test_what_is_kept_of_known_pods_is_bounded() -> None:
+    """The namespace with the most gives way, and takes no more than is left to it."""
+    known = KnownPods(max_said_bytes=20_000)
+    pods = [replace(pod(f"p{number}", "nginx:1"), namespace="evil") for number in range(100)]
+    for each in (pod("web", "nginx:1"), *pods):
+        known.put(each, 0)
+    known.take(asked("web", "nginx:1", START, kind=EventKind.FAILED, message="real"), 0)
+    for each in pods:
+        known.take(of(each, "\u00e9" * 1000), 0)
+
+    web, last = known.get("shop/web"), known.get("evil/p99")
+    assert web is not None
+    assert last is not None
+    assert (web.said["c0"].words, last.said["c0"].words[:1]) == ("real", "\u00e9")
+    assert sum(bool(pod.said) for pod in known.on("node-1").values()) < 10
+    assert known.said_bytes <= 20_000
+    for each in pods:
+        known.remove(each.key)
+    assert known.said_bytes == Said(words="real").size_bytes
+
+
+def test_events_that_came_first_count_when_the_pod_comes() -> None:
+    """Only those that name it and that its node can have written."""
+    known = KnownPods()
+    known.take(replace(asked("web", "nginx:1", START + 2), node="node-2"), 0)
+    known.take(asked("web", "nginx:1", START + 1), 0)
+    known.take(replace(asked("web", "nginx:1", START + 3), pod_uid="other"), 0)
+    known.put(pod("web", "nginx:1"), 1)
+
+    found = known.get("shop/web")
+    assert found is not None
+    assert found.waits[0].asked_at == START + 1
+
+
+def of(record: PodRecord, message: str) -> EventRecord:
+    event = asked(record.name, "nginx:1", START, kind=EventKind.FAILED, message=message)
+    return replace(event, namespace=record.namespace)

@@ -1,0 +1,242 @@
+"""D26: Events that no kubelet wrote, by people who may create Events in one namespace and do nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pulltrace.pulls.model import NodeReport
+from tests.cluster.api import JSON, ApiError, Identity
+from tests.cluster.processes import wait_until
+from tests.faults.stage import Stage
+from tests.real.programs import Row, Server
+
+pytestmark = pytest.mark.real("etcd", "openssl")
+
+SHOP, EVIL = "shop", "evil"
+IMAGE = "nginx:1.29"
+FAILED = f'Failed to pull image "{IMAGE}": call +1 555 0100 to have it repaired'
+PULLED = f'Successfully pulled image "{IMAGE}" in 100ms (100ms including waiting)'
+PULLING = f'Pulling image "{IMAGE}"'
+FUTURE = "2099-01-01T00:00:00Z"
+FORGED: Mapping[str, JSON] = {
+    "failed": {"reason": "Failed", "message": FAILED},
+    "failed-often": {"reason": "Failed", "message": FAILED, "count": 2**31 - 1},
+    "pulled": {"reason": "Pulled", "message": PULLED},
+    "pulled-2099": {"reason": "Pulled", "message": PULLED, "lastTimestamp": FUTURE},
+    "pulled-new-fields": {
+        "reason": "Pulled",
+        "message": PULLED,
+        "source": {},
+        "reportingComponent": "kubelet",
+        "reportingInstance": "node-1",
+        "eventTime": "2099-01-01T00:00:00.000000Z",
+        "action": "Pull",
+    },
+}
+IMPOSSIBLE: Mapping[str, JSON] = {
+    "other-node": {"source": {"component": "kubelet", "host": "node-2"}},
+    "no-node": {"source": {"component": "kubelet"}},
+    "no-kubelet": {"source": {"component": "scheduler", "host": "node-1"}},
+    "in-2099": {"lastTimestamp": FUTURE, "firstTimestamp": FUTURE},
+    "in-1999": {"lastTimestamp": "1999-01-01T00:00:00Z", "firstTimestamp": "1999-01-01T00:00:00Z"},
+}
+"""What no kubelet of the pod's node can have said, added to a forged `Failed` of the pod's own namespace."""
+
+
+@dataclass
+class Scene:
+    """A namespace with pods that wait, an aggregator, and who writes Events."""
+
+    stage: Stage
+    aggregator: Server
+    _numbers: Iterator[int]
+
+    def pod(self, name: str) -> JSON:
+        """A pod on node-1 that its kubelet has taken on."""
+        spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": IMAGE}]}
+        pod = self.stage.admin.create(f"/api/v1/namespaces/{SHOP}/pods", {"metadata": {"name": name}, "spec": spec})
+        self.status(name, {"state": {"waiting": {"reason": "ContainerCreating"}}})
+        return pod
+
+    def status(self, name: str, container: JSON, phase: str = "Pending") -> None:
+        """Say what the kubelet says of the pod's container."""
+        status = {"name": "main", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0, **container}
+        told = {"phase": phase, "startTime": _now(), "containerStatuses": [status]}
+        self.stage.admin.patch(f"/api/v1/namespaces/{SHOP}/pods/{name}/status", {"status": told})
+
+    def tell(self, who: Identity, pod: JSON, more: JSON, namespace: str = SHOP) -> JSON:
+        """Write an Event on a pod, as a kubelet would."""
+        metadata = pod["metadata"]
+        reference = {"kind": "Pod", "namespace": namespace, "name": metadata["name"], "uid": metadata["uid"]}
+        event = {
+            "metadata": {"name": f"{metadata['name']}.{next(self._numbers)}", "namespace": namespace},
+            "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
+            "reason": "Pulling",
+            "message": PULLING,
+            "source": {"component": "kubelet", "host": "node-1"},
+            "type": "Normal",
+            "firstTimestamp": _now(),
+            "lastTimestamp": _now(),
+            "count": 1,
+            **more,
+        }
+        return who.create(f"/api/v1/namespaces/{namespace}/events", event)
+
+    def rows(self) -> dict[str, Row]:
+        """The pods as they are shown, by name."""
+        pods = json.loads(self.aggregator.get(self.aggregator.port, "/api/v1/pods"))["pods"]
+        return {row["podName"]: row for row in pods if row["namespace"] == SHOP}
+
+    def until(self, states: Mapping[str, str]) -> None:
+        """Wait until pods are shown in these states."""
+
+        def shown() -> bool:
+            rows = self.rows()
+            return all(name in rows and rows[name]["state"] == state for name, state in states.items())
+
+        try:
+            wait_until(shown, "the pods' states", seconds=20, processes=[self.aggregator.process])
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nexpected {states}, shown {self.states()}") from None
+
+    def settle(self) -> None:
+        """Wait until all Events and all statuses that were written are known: each watch keeps its order."""
+        name = f"marker-{next(self._numbers)}"
+        marker = self.pod(name)
+        self.tell(self.stage.admin, marker, {})
+        self.until({name: "waiting"})
+        for pod in self.rows():  # whatever was kept for a pod is looked at when its pod changes
+            self.stage.admin.patch(f"/api/v1/namespaces/{SHOP}/pods/{pod}", {"metadata": {"labels": {"at": name}}})
+        waiting = {"reason": "ErrImagePull", "message": f'failed to pull "{IMAGE}": not found'}
+        self.status(name, {"state": {"waiting": waiting}})
+        self.until({name: "failing"})
+
+    def states(self) -> dict[str, str]:
+        return {name: row["state"] for name, row in self.rows().items() if not name.startswith("marker")}
+
+    def ready(self, name: str, seconds: int = 0) -> bool:
+        """What a deployment gate is told."""
+        answer = self.aggregator.get(self.aggregator.port, f"/api/v1/wait?pod={SHOP}/{name}&timeout={seconds}")
+        return bool(json.loads(answer)["ready"])
+
+
+@pytest.fixture
+def scene(stage: Stage, tmp_path: Path) -> Iterator[Scene]:
+    """Both nodes have agents that report nothing."""
+    for namespace in (SHOP, EVIL):
+        stage.control_plane.create_service_account(namespace, "default")
+    for node in ("node-1", "node-2"):
+        stage.report(node, NodeReport())
+    with stage.aggregator(tmp_path) as aggregator:
+        yield Scene(stage, aggregator, itertools.count())
+    for kind in ("pods?gracePeriodSeconds=0", "events"):
+        stage.admin.delete(f"/api/v1/namespaces/{SHOP}/{kind}")
+    stage.admin.delete(f"/api/v1/namespaces/{EVIL}/events")
+
+
+def test_d26_events_of_another_namespace(scene: Scene) -> None:
+    """Whatever is written in one namespace, with the UIDs of another's pods, changes nothing there."""
+    forger = forger_in(scene.stage, EVIL)
+    pods = {name: scene.pod(name) for name in FORGED}
+    for pod in pods.values():
+        scene.tell(scene.stage.admin, pod, {})
+    scene.until(dict.fromkeys(pods, "waiting"))
+    with pytest.raises(ApiError):  # the API server itself compares the two namespaces
+        scene.tell(forger, pods["failed"], {"metadata": {"name": "x", "namespace": EVIL}}, SHOP)
+    for name, pod in pods.items():
+        scene.tell(forger, pod, FORGED[name], EVIL)
+    scene.settle()
+
+    assert not [name for name in pods if scene.ready(name)]
+    assert scene.states() == dict.fromkeys(pods, "waiting")
+    assert "555" not in json.dumps(scene.rows())
+
+
+@pytest.mark.parametrize("name", ["pulled", "pulled-2099", "pulled-new-fields"])
+def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -> None:
+    """Who may create Events in a pod's own namespace cannot make it ready, nor hide that it fails."""
+    forger = forger_in(scene.stage, SHOP)
+    waits, fails = scene.pod("waits"), scene.pod("fails")
+    scene.tell(scene.stage.admin, waits, {})
+    back_off = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{IMAGE}"'}
+    scene.status("fails", {"state": {"waiting": back_off}})
+    scene.until({"waits": "waiting", "fails": "failing"})
+    for pod in (waits, fails):
+        scene.tell(forger, pod, FORGED[name])
+    scene.settle()
+
+    assert not scene.ready("waits")
+    assert not scene.ready("fails")
+    assert scene.states() == {"waits": "waiting", "fails": "failing"}
+    scene.status("waits", {"imageID": "sha256:1", "state": {"running": {"startedAt": _now()}}}, "Running")
+    assert scene.ready("waits", seconds=10)
+    scene.until({"waits": "ready"})
+
+
+def test_d26_what_no_kubelet_of_the_node_can_have_said(scene: Scene) -> None:
+    """Another node's kubelet, another component, another time: such Events count for no pod."""
+    forger = forger_in(scene.stage, SHOP)
+    pods = {name: scene.pod(name) for name in IMPOSSIBLE}
+    for name, pod in pods.items():
+        scene.tell(scene.stage.admin, pod, {})
+        scene.tell(forger, pod, {**FORGED["failed"], **IMPOSSIBLE[name]})
+    scene.settle()
+
+    assert scene.states() == dict.fromkeys(pods, "waiting")
+
+
+def test_d26_a_forged_failure_is_over_when_the_pod_starts(scene: Scene) -> None:
+    """Within the namespace it is believed for as long as the status says nothing else; a later Event of the kubelet counts."""
+    forger = forger_in(scene.stage, SHOP)
+    pod = scene.pod("web")
+    scene.tell(forger, pod, FORGED["failed-often"])
+    scene.until({"web": "failing"})
+    assert scene.rows()["web"]["images"][0]["failure"]["tries"] <= 100_000
+    assert not scene.ready("web")
+    scene.status("web", {"imageID": "sha256:1", "state": {"running": {"startedAt": _now()}}})
+    scene.until({"web": "ready"})
+
+    assert scene.ready("web")
+
+
+def forger_in(stage: Stage, namespace: str) -> Identity:
+    """Somebody who may create Events in a namespace, and nothing else."""
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    rules = [{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "forger"}
+    subject = {"kind": "ServiceAccount", "name": "forger", "namespace": namespace}
+    binding = {"metadata": {"name": "forger"}, "roleRef": role, "subjects": [subject]}
+    stage.control_plane.create_service_account(namespace, "forger")
+    for kind, body in (("roles", {"metadata": {"name": "forger"}, "rules": rules}), ("rolebindings", binding)):
+        try:
+            stage.admin.create(f"{path}/{kind}", body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+    identity = stage.control_plane.with_token(stage.control_plane.token(namespace, "forger"))
+    wait_until(lambda: _may_write(identity, namespace), "the right to create Events", seconds=20)
+    with pytest.raises(ApiError, match="cannot list resource"):
+        identity.get(f"/api/v1/namespaces/{namespace}/pods")
+    return identity
+
+
+def _may_write(identity: Identity, namespace: str) -> bool:
+    """Whether RBAC has seen the binding."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"namespace": namespace, "verb": "create", "resource": "events"}},
+    }
+    answer = identity.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
