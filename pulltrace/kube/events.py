@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pulltrace.kube.frames import Raw, unix_seconds
 from pulltrace.kube.leases import WatchEvent
-from pulltrace.pulls.redaction import redact
+from pulltrace.pulls.redaction import redact, redact_name
 
 
 class EventKind(StrEnum):
@@ -44,7 +44,8 @@ class EventRecord:
     """None for an image volume, of which the kubelet names the pod only."""
     kind: EventKind
     image: str | None
-    """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest."""
+    """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest;
+    without credentials."""
     message: str
     """Redacted, on one line of at most 1 KiB."""
     at: float
@@ -114,7 +115,7 @@ def event_record(raw: Raw) -> EventRecord | None:
         pod_uid=_name(involved.get("uid")),
         container=sys.intern(container[1]) if container else None,
         kind=kind,
-        image=sys.intern(image[1]) if image else None,
+        image=sys.intern(redact_name(image[1])) if image else None,
         message=redact(message),
         at=at,
         count=count if type(count) is int and count > 0 else 1,
