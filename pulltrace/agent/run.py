@@ -20,6 +20,7 @@ from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.leases import LeaseRecord, LeaseWriting
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.annotations import decode
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ async def follow(
 
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
     failures = failed_looks = 0
+    limiter = LogLimiter()
     while True:
         began, now = time.monotonic(), time.time()
         try:
@@ -117,7 +119,9 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
             failures += 1
             failed_looks += 1
             if failures < TROUBLE_AFTER:
-                logger.info("containerd on %s: %s; looking again", settings.containerd_socket, error)
+                line = f"containerd on {settings.containerd_socket}: {error}; looking again"
+                if limited := limiter.take("", line, began):
+                    logger.info(limited)
             elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
                 report = replace(tracker.report(state), failed_looks=failed_looks)

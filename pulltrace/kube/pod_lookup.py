@@ -20,6 +20,7 @@ from pulltrace.kube.frames import Raw, page_of, text_of
 from pulltrace.kube.namespaces import in_namespace
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.requesting import Requesting
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import Workload
 
 HOLDS_SECONDS = 3.0
@@ -56,6 +57,7 @@ class KubePodLookup:
         self._namespaces = frozenset(namespaces)
         self._monotonic = (timing or Timing()).monotonic
         self._page_pods, self._pages = page_pods, pages
+        self._limiter = LogLimiter()
         self._turn = asyncio.Semaphore(REQUESTS)
         self._asked: dict[tuple[str, str], tuple[float, asyncio.Task[Any]]] = {}
 
@@ -123,7 +125,9 @@ class KubePodLookup:
             params["continue"] = token
         else:
             most = self._pages * self._page_pods
-            _log.warning("namespace %s has more than %d pods: the others are not counted", namespace, most)
+            line = f"namespace {namespace} has more than {most} pods: the others are not counted"
+            if limited := self._limiter.take(namespace, line, self._monotonic()):
+                _log.warning(limited)
         return {workload: (count, with_images[workload]) for workload, count in pods.items()}
 
     async def _page(self, namespace: str, params: dict[str, str]) -> tuple[Raw, list[Raw]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import falcon
 import orjson
 
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import PodFinding, PullSource
 from pulltrace.server import problems
 from pulltrace.server.asgi import Receive, Scope, Send, respond
@@ -63,6 +64,7 @@ class Wait:
         self._clocks = clocks
         self._proxies = proxies
         self._ask_seconds = ask_seconds
+        self._limiter = LogLimiter()
         self._asking = asyncio.Semaphore(ASK_AT_ONCE)
         self.bell = Bell(source)
         self.room = Room(limits, "Too many waiters", "requests that wait")
@@ -135,7 +137,9 @@ class Wait:
                 return await target.look(self._source.snapshot(), self._finder, self._clocks)
         except Exception as error:
             # Whatever Kubernetes has against the question: it may have an answer to the next.
-            logger.warning("asking for %s: %r; it is asked again in %g s", target.name, error, self._ask_seconds)
+            line = f"asking for {target.name[:200]}: {error!r}; it is asked again in {self._ask_seconds:g} s"
+            if limited := self._limiter.take("", line, self._clocks.monotonic()):
+                logger.warning(limited)
             return Finding(ready=False, asked=True, told={})
 
     def _written(self, finding: Finding, *, timed_out: bool) -> bytes:

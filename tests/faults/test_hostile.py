@@ -147,7 +147,7 @@ def test_d17_credentials_in_names(stage: Stage, tmp_path: Path) -> None:
 
         def shown() -> bool:
             pods = json.loads(aggregator.get(aggregator.port, "/api/v1/pods"))["pods"]
-            return sum(one["state"] == "failing" for one in pods) == len(names)
+            return len([one for one in pods if one["state"] == "failing"]) == len(names)
 
         wait_until(shown, "all pods to be failing", processes=[aggregator.process])
         wait_until(lambda: len(aggregator.pulls()) >= len(told), "the pulls")

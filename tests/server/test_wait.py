@@ -150,6 +150,16 @@ async def test_kubernetes_that_does_not_answer(caplog: pytest.LogCaptureFixture)
     assert "asking for pod shop/web-1: OSError('no route to host')" in caplog.text
 
 
+async def test_many_questions_that_kubernetes_does_not_answer_cost_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Who reaches the page does not write the log."""
+    waiting = Waiting(cluster=True)
+    waiting.kubernetes.broken = True
+    for number in range(20):
+        await waiting.get(f"pod=shop/web-{number}&timeout=0")
+
+    assert caplog.text.count("asking for") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
