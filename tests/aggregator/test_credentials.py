@@ -15,7 +15,7 @@ from pulltrace.kube.leases import Listed, Put
 from pulltrace.kube.pods import pod_record
 from pulltrace.pulls.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from pulltrace.pulls.view import Ahead, ImageNeed, NeedState
+from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
 from pulltrace.server import wire_pods
 from tests.aggregator.records import START, Writer, ended, pull
 from tests.fuzz import secret_names
@@ -57,7 +57,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
         if (record := event_record(raw)) is not None:
             cluster.kubelet_event(Put(record), 1)
     snapshot = store.snapshot()
-    rows = [*snapshot.pulls.values(), *snapshot.pods.values()]
+    rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
     (pod,) = snapshot.pods.values()
     need = pod.needs[0]
     said = event(Matter(QUEUED, pod, _behind(need), None), {}, {}, 2.0).note
