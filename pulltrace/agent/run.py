@@ -22,6 +22,7 @@ from pulltrace.kube.errors import KubeError
 from pulltrace.kube.leases import LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.annotations import decode
+from pulltrace.pulls.redaction import redact_names
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ async def follow(
     lease = await _lease(settings.node_name, store)
     known = lease.annotations if lease is not None else {}
     writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds, known=known)
-    state = tracker.restore(decode(known))
+    state = tracker.restore(redact_names(decode(known)))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         tasks.create_task(_track(settings, observer_after(lease), state, writer))

@@ -121,6 +121,7 @@ def test_d16_agent_that_varies_its_junk(stage: Stage, tmp_path: Path) -> None:
     stage.report("node-2", NodeReport())
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
     with stage.aggregator(tmp_path) as aggregator:
+        wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
         for number in range(200):
             if number == 100:
                 stage.report("node-1", NodeReport(), more={hostile.KEY: "junk"})
@@ -154,6 +155,8 @@ def test_d17_credentials_in_names(stage: Stage, tmp_path: Path) -> None:
         said = {
             path: aggregator.get(aggregator.port, path) for path in ("/api/v1/pulls", "/api/v1/pods", "/api/v1/nodes")
         }
+        waiting = [f"/api/v1/wait?pod={NAMESPACE}/careless-{number}&timeout=0" for number in range(len(names))]
+        said["wait"] = "".join(aggregator.get(aggregator.port, path) for path in waiting)
         said["metrics"] = aggregator.get(aggregator.metrics_port, "/metrics")
         said["stream"] = json.dumps(stream.events)
         said["log"] = aggregator.process.log.read_text()
