@@ -12,6 +12,7 @@ and a name that a registry could have stays as it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from pulltrace.pulls.model import NodeReport, Pull
@@ -22,6 +23,8 @@ LONGEST_MESSAGE_BYTES = 1024
 READ_CHARACTERS = 4 * 1024
 """How much of a text is looked at; beyond LONGEST_MESSAGE_BYTES because redaction makes long texts short."""
 HIDDEN = "***"
+ROUNDS = 5
+"""More than any text has been seen to need."""
 
 _NAMES = "authorization|token|secret|passwd|password|signature|credential|api[_-]?key|access[_-]?key"
 
@@ -82,14 +85,9 @@ def redact(message: str) -> str:
         text = text[: max(text.rfind(" "), text.rfind("\n"), 0)]
     # `isprintable` is false for lone surrogates, too, which no encoder takes.
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    line = _without_known_secrets(_URL.sub(_without_credentials, line))
-    # The kubelet and containerd write names in quotes, and a password in them may have spaces.
-    named = _WORD.sub(lambda word: _without_user(word[0]), _QUOTED.sub(_without_secrets, line))
-    if named != line:
-        line = _without_known_secrets(named)
-    encoded = line.encode()
+    encoded = _repeated(_redact_line, line).encode()
     if len(encoded) <= LONGEST_MESSAGE_BYTES:
-        return line
+        return encoded.decode()
     end = "…"
     return encoded[: LONGEST_MESSAGE_BYTES - len(end.encode())].decode(errors="ignore") + end
 
@@ -99,13 +97,31 @@ def redact_name(name: str) -> str:
     if len(name) <= LONGEST_NAME_CHARACTERS and _PLAIN_NAME.fullmatch(name):
         return name
     # The user is removed before the name is cut: its `@` may come late.
-    bare = _without_query(_without_user(name)[:READ_CHARACTERS])
-    return _without_known_secrets(bare)[:LONGEST_NAME_CHARACTERS]
+    return _repeated(_redact_name, _without_user(name)[:READ_CHARACTERS])[:LONGEST_NAME_CHARACTERS]
 
 
 def redact_names(report: NodeReport) -> NodeReport:
     """The report of an agent, of whatever version, with names as `redact_name` leaves them."""
     return replace(report, pulls=tuple(map(_with_names, report.pulls)), recent=tuple(map(_with_names, report.recent)))
+
+
+def _redact_line(line: str) -> str:
+    line = _without_known_secrets(_URL.sub(_without_credentials, line))
+    # The kubelet and containerd write names in quotes, and a password in them may have spaces.
+    return _WORD.sub(lambda word: _without_user(word[0]), _QUOTED.sub(_without_secrets, line))
+
+
+def _redact_name(name: str) -> str:
+    return _without_known_secrets(_without_query(_without_user(name)))
+
+
+def _repeated(redact_once: Callable[[str], str], text: str) -> str:
+    """The text once nothing more is removed: what one pattern leaves may be what another looks for."""
+    for _ in range(ROUNDS):
+        before, text = text, redact_once(text)
+        if text == before:
+            break
+    return text
 
 
 def _with_names(pull: Pull) -> Pull:
