@@ -7,6 +7,7 @@ import sys
 
 import orjson
 
+from pulltrace.pulls.annotation_values import clean
 from pulltrace.pulls.quantities import rfc3339
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -27,9 +28,19 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
+class PlainFormatter(logging.Formatter):
+    """For a terminal: foreign text cannot begin a line of its own, or move the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        record.message = clean(record.message)
+        return super().formatMessage(record)
+
+
 def set_up_logging(level: str) -> None:
     """Sends everything to standard error. `level` is one of `setting_values.LOG_LEVELS`."""
     handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-    handler.setFormatter(plain if sys.stderr.isatty() else JsonFormatter())
+    handler.setFormatter(PlainFormatter() if sys.stderr.isatty() else JsonFormatter())
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)

@@ -16,7 +16,7 @@ import pytest
 
 from pulltrace import __version__, cli
 from pulltrace.errors import UserError
-from pulltrace.logs import JsonFormatter, set_up_logging
+from pulltrace.logs import JsonFormatter, PlainFormatter, set_up_logging
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("agent", "aggregator", "standalone", "demo")
@@ -170,6 +170,17 @@ def test_a_log_line_is_one_json_object() -> None:
     assert "\n" not in text
     assert (line["level"], line["logger"], line["message"]) == ("warning", "pulltrace.x", "image a\nb")
     assert "ValueError: bad" in line["exception"]
+
+
+def test_a_line_on_a_terminal_stays_one_line() -> None:
+    """Foreign text ends no line and moves no cursor there either; a stack trace keeps its lines."""
+    record = logging.LogRecord("pulltrace.x", logging.WARNING, "", 1, "image %s", ("a\nb\x1b[2J",), None)
+
+    assert (
+        PlainFormatter()
+        .format(record)
+        .endswith("WARNING image a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[2J")
+    )
 
 
 def test_the_level_decides_what_is_logged(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,9 @@ from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.leases import LeaseRecord, LeaseWriting
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.annotations import decode
+from pulltrace.pulls.redaction import redact_names
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ async def follow(
     lease = await _lease(settings.node_name, store)
     known = lease.annotations if lease is not None else {}
     writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds, known=known)
-    state = tracker.restore(decode(known))
+    state = tracker.restore(redact_names(decode(known)))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         tasks.create_task(_track(settings, observer_after(lease), state, writer))
@@ -109,6 +111,7 @@ async def follow(
 
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
     failures = failed_looks = 0
+    limiter = LogLimiter()
     while True:
         began, now = time.monotonic(), time.time()
         try:
@@ -117,7 +120,9 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
             failures += 1
             failed_looks += 1
             if failures < TROUBLE_AFTER:
-                logger.info("containerd on %s: %s; looking again", settings.containerd_socket, error)
+                line = f"containerd on {settings.containerd_socket}: {error}; looking again"
+                if limited := limiter.take("", line, began):
+                    logger.info(limited)
             elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
                 report = replace(tracker.report(state), failed_looks=failed_looks)

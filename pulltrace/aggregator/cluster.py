@@ -19,7 +19,9 @@ from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
 from pulltrace.kube.pods import PodRecord
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.annotations import decode
+from pulltrace.pulls.redaction import redact_names
 from pulltrace.pulls.references import full_name
 from pulltrace.pulls.view import AnyChange, NodeView
 
@@ -38,6 +40,7 @@ class Cluster:
         self._pods = KnownPods()
         self._ids = PullIds()
         self._lore = Lore()
+        self._limiter = LogLimiter()
         self._shown_on: dict[str, str] = {}
         """Of each pod that is shown, the node."""
         self._leases_listed = self._pods_listed = False
@@ -149,6 +152,8 @@ class Cluster:
 
     def tick(self, now: float) -> tuple[AnyChange, ...]:
         """Lets time do its part: Leases expire, history runs out. Call about once a second."""
+        for line in self._limiter.due(now):
+            logger.warning(line)
         return self._refresh([name for name, node in self._nodes.items() if node.due_at <= now], now)
 
     def _all_listed(self) -> None:
@@ -161,10 +166,13 @@ class Cluster:
         if node is not None and node.lease is not None and node.lease.version == record.version and not node.gone:
             return False
         self.reports += 1
-        report = decode(record.annotations)
+        report = redact_names(decode(record.annotations))
         if report.problems and (node is None or node.report.problems != report.problems):
             self.problems += len(report.problems)
-            logger.warning("Lease of node %r: %s", record.name, "; ".join(report.problems[:3]))
+            if line := self._limiter.take(
+                record.name, f"Lease of node {record.name!r}: {'; '.join(report.problems[:3])}", now
+            ):
+                logger.warning(line)
         if node is None:
             node = self._nodes[record.name] = Node(record.name, self._history_seconds)
         if node.lease is not None:

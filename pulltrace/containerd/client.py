@@ -17,6 +17,7 @@ import grpc
 import grpc.aio
 
 from pulltrace.containerd.proto import containerd_pb2 as pb
+from pulltrace.pulls.redaction import redact
 
 CALL_SECONDS = 2.0
 """Deadline of one call: a containerd that hangs must not hang the agent."""
@@ -167,7 +168,7 @@ async def connect(
 
 
 def _translated(error: grpc.aio.AioRpcError, path: str) -> ContainerdError:
-    text = f"{path.rpartition('/')[2]}: {error.code().name}: {error.details()}"
+    text = redact(f"{path.rpartition('/')[2]}: {error.code().name}: {error.details()}")
     if error.code() is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):

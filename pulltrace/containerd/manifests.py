@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from pulltrace.pulls.redaction import redact_name
+
 SOURCE_LABEL = "containerd.io/distribution.source."
 MAX_BLOB_BYTES = 8 * 1024 * 1024
 """Registries refuse manifests above 4 MiB; larger blobs are layers."""
@@ -96,7 +98,7 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
 def repositories(labels: Mapping[str, str]) -> set[str]:
     """Where a blob was fetched from, as containerd notes it on the blob: by host, without the port."""
     return {
-        f"{key.removeprefix(SOURCE_LABEL)}/{path}"
+        redact_name(f"{key.removeprefix(SOURCE_LABEL)}/{path}")
         for key, value in labels.items()
         if key.startswith(SOURCE_LABEL)
         for path in value.split(",")

@@ -19,7 +19,7 @@ from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.manifests import Config, Index, LayerSpec, Manifest, chain_ids, repositories
 from pulltrace.containerd.memory import Memory
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.containerd.records import half_recorded, is_pull, ref_digest, seconds
+from pulltrace.containerd.records import half_recorded, image_name, is_pull, ref_digest, seconds
 
 DEFAULT_SNAPSHOTTER = "overlayfs"
 LAZY_LABEL = "containerd.io/snapshot/remote"
@@ -135,7 +135,7 @@ class Observer:
                 self._image_recorded = True
                 return NodeObservation(tuple(pulls))  # how it ended is seen by a later look
             images = tuple(
-                ImageRecord(i.name, i.target.digest, seconds(i.updated_at)) for i in records if i not in half
+                ImageRecord(image_name(i), i.target.digest, seconds(i.updated_at)) for i in records if i not in half
             )
             missed = await self._missed(images)
         self._last_leases, self._looked_at, self._image_recorded = running, now, False

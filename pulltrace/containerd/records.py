@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pulltrace.containerd.proto import containerd_pb2 as pb
 from pulltrace.pulls.annotation_values import LAST_START
+from pulltrace.pulls.redaction import redact_name
 
 EXPIRY_LABEL = "containerd.io/gc.expire"
 """containerd's client puts it on the leases that it makes for one operation, such as a pull."""
@@ -29,6 +30,11 @@ def half_recorded(images: Sequence[pb.Image]) -> list[pb.Image]:
     """
     with_id = {image.target.digest for image in images if image.name.startswith("sha256:")}
     return [image for image in images if CRI_LABEL in image.labels and image.target.digest not in with_id]
+
+
+def image_name(image: pb.Image) -> str:
+    """The name of an image record without credentials: containerd's own clients may call an image anything."""
+    return redact_name(image.name)
 
 
 def ref_digest(ref: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from pulltrace.kube.frames import Raw, unix_seconds
 from pulltrace.kube.leases import WatchEvent
-from pulltrace.pulls.redaction import redact
+from pulltrace.pulls.redaction import redact, redact_name
 
 
 class EventKind(StrEnum):
@@ -43,7 +43,8 @@ class EventRecord:
     """None for an image volume, of which the kubelet names the pod only."""
     kind: EventKind
     image: str | None
-    """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest."""
+    """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest;
+    without credentials."""
     message: str
     """Redacted, on one line of at most 1 KiB."""
     at: float
@@ -128,7 +129,7 @@ def event_record(raw: Raw) -> EventRecord | None:
         pod_uid=_name(involved.get("uid")),
         container=container[1] if container else None,
         kind=kind,
-        image=image[1] if image else None,
+        image=redact_name(image[1]) if image else None,
         message=redact(message),
         at=at,
         count=min(count, MAX_COUNT) if type(count) is int and count > 0 else 1,

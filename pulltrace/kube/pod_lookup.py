@@ -22,6 +22,7 @@ from pulltrace.kube.frames import Raw, page_of, text_of
 from pulltrace.kube.namespaces import in_namespace
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.requesting import Requesting
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import PodFinding, Workload
 
 HOLDS_SECONDS = 3.0
@@ -94,6 +95,8 @@ class KubePodLookup:
         self._namespaces = frozenset(namespaces)
         self._sleep = timing.sleep
         self._page_pods, self._pages = page_pods, pages
+        self._limiter = LogLimiter()
+        self._monotonic = timing.monotonic
         # What clients ask for does not keep the aggregator's own questions waiting.
         self._own_turn, self._turn = asyncio.Semaphore(REQUESTS), asyncio.Semaphore(REQUESTS)
         self._count_turn = asyncio.Semaphore(1)
@@ -162,7 +165,9 @@ class KubePodLookup:
                 await self._sleep(PAGE_PAUSE_SECONDS)
             else:
                 most = self._pages * self._page_pods
-                _log.warning("namespace %s has more than %d pods: the others are not counted", namespace, most)
+                line = f"namespace {namespace} has more than {most} pods: the others are not counted"
+                if limited := self._limiter.take(namespace, line, self._monotonic()):
+                    _log.warning(limited)
         return _Counts({workload: (count, with_images[workload]) for workload, count in pods.items()}, pages)
 
     async def _page(self, namespace: str, params: dict[str, str]) -> tuple[Raw, list[Raw]]:

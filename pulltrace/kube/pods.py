@@ -20,7 +20,7 @@ from typing import Protocol
 from pulltrace.kube.frames import Raw, needed_text, unix_seconds
 from pulltrace.kube.leases import WatchEvent
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED
-from pulltrace.pulls.redaction import READ_CHARACTERS, redact
+from pulltrace.pulls.redaction import HIDDEN, READ_CHARACTERS, redact, redact_name
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
 from pulltrace.pulls.workloads import workload_of
@@ -63,7 +63,7 @@ class ImageWait:
 
     name: str
     image: str
-    """As written in the pod's specification."""
+    """As written in the pod's specification, without credentials."""
     role: Role
     reason: str | None = None
     """The kubelet's word: `ContainerCreating`, `ImagePullBackOff`, …; None while it has said nothing."""
@@ -201,7 +201,7 @@ def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...
 
 def _image(name: str) -> str:
     """A pod may name an image of a MiB, which no registry has; it is kept for as long as the pod, and beyond in caches."""
-    return name[:MAX_IMAGE_CHARACTERS]
+    return redact_name(name)[:MAX_IMAGE_CHARACTERS]
 
 
 def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
@@ -227,6 +227,8 @@ def _shared_wait(name: str, image: str, role: Role, reason: str | None, message:
 def _names(waiting: Mapping[str, str], reference: str) -> bool:
     """Whether the kubelet's message is about this image: it has its name in quotes, as in the pod or in full."""
     message = waiting.get("message") or ""
+    if HIDDEN in reference:
+        message = redact(message)
     return f'"{reference}"' in message or f'"{parse_reference(reference)}"' in message
 
 

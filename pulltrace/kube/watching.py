@@ -25,6 +25,7 @@ from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.frames import Raw, frame, needed_text, page_of, status_error, text_of, version_in, version_of
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
+from pulltrace.log_limiter import LogLimiter
 
 PAGE_ITEMS = 500
 LIST_SECONDS = 30.0
@@ -112,6 +113,7 @@ class Watch(Generic[Item]):
         self._backoff = Backoff(self._timing.uniform)
         self._read_seconds = read_seconds
         self._has_listed = False
+        self._limiter = LogLimiter()
 
     async def events(self) -> AsyncGenerator[WatchEvent[Item], None]:
         """A `Listed`, then `Put` and `Gone`; a `Listed` again whenever changes may have been missed."""
@@ -219,7 +221,9 @@ class Watch(Generic[Item]):
         try:
             return reader(raw)
         except Exception as error:
-            _log.warning("left out one of %s that cannot be read: %r", self._resource.name, error)
+            line = f"left out one of {self._resource.name} that cannot be read: {error!r}"
+            if limited := self._limiter.take("", line, self._timing.monotonic()):
+                _log.warning(limited)
             return None
 
     def _heard(self) -> None:

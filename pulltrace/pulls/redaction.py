@@ -1,18 +1,30 @@
-"""Text from registries and runtimes, made fit to be shown to everybody: one line, not endless, no credentials.
+"""Text from registries, runtimes and pods, made fit to be shown to everybody: no credentials, not endless.
 
 Error texts repeat what a client sent: URLs with passwords or signatures in them, tokens, even whole
 configurations. What looks like such a secret is replaced by `***`; a harmless word too many is a small price. All
 patterns begin with what a secret begins with, and run over a text of bounded size in linear time.
+
+Names of images come from people, who sometimes write a user and a password into one. `redact_name` removes them where a
+name enters the program: from a Pod, an Event, a Lease, containerd. So names are still equal where they were equal before,
+and a name that a registry could have stays as it is.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
+from pulltrace.pulls.model import NodeReport, Pull
+
+LONGEST_NAME_CHARACTERS = 1024
+"""Twice what a registry's name, repository, tag and digest may have together."""
 LONGEST_MESSAGE_BYTES = 1024
 READ_CHARACTERS = 4 * 1024
 """How much of a text is looked at; beyond LONGEST_MESSAGE_BYTES because redaction makes long texts short."""
 HIDDEN = "***"
+ROUNDS = 5
+"""More than any text has been seen to need."""
 
 _NAMES = "authorization|token|secret|passwd|password|signature|credential|api[_-]?key|access[_-]?key"
 
@@ -21,6 +33,19 @@ _KEYS = rf"(?:auth|username|\w{{0,24}}(?:{_NAMES})\w{{0,24}})"
 _URL = re.compile(r"://[^\s\"<>]+[^\s\"<>:,]")
 _HARMLESS = frozenset({"ns", "scope", "service"})
 """What containerd itself asks registries and their token servers for."""
+
+_DIGEST = r"@(?:sha(?:256|384|512)|blake3):[0-9a-f]{6,}"
+"""How a name ends; no port has six digits."""
+_USER = re.compile(rf"(?s:.*)(?:(?!{_DIGEST}(?![\w/@%]))@|%40)", re.IGNORECASE)
+"""All before the last `@`, and that; the `@` of a digest is none."""
+_SCHEME = re.compile(r"[^\w\s\"]{0,4}[a-z][a-z0-9+.-]{0,15}://", re.IGNORECASE)
+_QUERY = re.compile(rf"([?#])(.+?)((?:{_DIGEST})?)$", re.IGNORECASE | re.DOTALL)
+_PLAIN_NAME = re.compile(rf"[\w.:/\[\]-]*(?:{_DIGEST})?", re.ASCII | re.IGNORECASE)
+"""A name without user and query, such as all that a registry could have."""
+_QUOTED = re.compile(
+    r'"((?:[^"\\]|\\.)*+)("?)'
+)  # or to the end: a quote that is not closed must not be looked for again
+_WORD = re.compile(r'[^\s"]+')
 
 _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -46,7 +71,7 @@ _PATTERNS = tuple(
         # JSON in base64 or base64url: a JWT, a docker configuration
         (r"(?-i:eyJ[\w.+/=-]{8,})", HIDDEN),
         # Tokens that say by their start what they are: GitHub, GitLab, Docker, AWS
-        (r"\b(?:gh[a-z]_|github_pat_|glpat-|dckr_[a-z]{1,8}_)[\w-]{10,}", HIDDEN),
+        (r"\b(?:gh[oprsu]_|github_pat_|glpat-|dckr_[a-z]{1,8}_)[\w-]{10,}", HIDDEN),
         (r"\b(?-i:(?:AKIA|ASIA)[0-9A-Z]{12,})", HIDDEN),
     )
 )
@@ -60,14 +85,84 @@ def redact(message: str) -> str:
         text = text[: max(text.rfind(" "), text.rfind("\n"), 0)]
     # `isprintable` is false for lone surrogates, too, which no encoder takes.
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    line = _URL.sub(_without_credentials, line)
-    for pattern, replacement in _PATTERNS:
-        line = pattern.sub(replacement, line)
-    encoded = line.encode()
+    encoded = _repeated(_redact_line, line).encode()
     if len(encoded) <= LONGEST_MESSAGE_BYTES:
-        return line
+        return encoded.decode()
     end = "…"
     return encoded[: LONGEST_MESSAGE_BYTES - len(end.encode())].decode(errors="ignore") + end
+
+
+def redact_name(name: str) -> str:
+    """The name of an image without user, password and query, of at most 1,024 characters."""
+    if len(name) <= LONGEST_NAME_CHARACTERS and _PLAIN_NAME.fullmatch(name):
+        return name
+    # The user is removed before the name is cut: its `@` may come late.
+    return _repeated(_redact_name, _without_user(name)[:READ_CHARACTERS])[:LONGEST_NAME_CHARACTERS]
+
+
+def redact_names(report: NodeReport) -> NodeReport:
+    """The report of an agent, of whatever version, with names as `redact_name` leaves them."""
+    return replace(report, pulls=tuple(map(_with_names, report.pulls)), recent=tuple(map(_with_names, report.recent)))
+
+
+def _redact_line(line: str) -> str:
+    line = _without_known_secrets(_URL.sub(_without_credentials, line))
+    # The kubelet and containerd write names in quotes, and a password in them may have spaces.
+    return _WORD.sub(lambda word: _without_user(word[0]), _QUOTED.sub(_without_secrets, line))
+
+
+def _redact_name(name: str) -> str:
+    return _without_known_secrets(_without_query(_without_user(name)))
+
+
+def _repeated(redact_once: Callable[[str], str], text: str) -> str:
+    """The text once nothing more is removed: what one pattern leaves may be what another looks for."""
+    for _ in range(ROUNDS):
+        before, text = text, redact_once(text)
+        if text == before:
+            break
+    return text
+
+
+def _with_names(pull: Pull) -> Pull:
+    names, repositories = tuple(map(redact_name, pull.names)), tuple(map(redact_name, pull.repositories))
+    if (names, repositories) == (pull.names, pull.repositories):
+        return pull
+    return replace(pull, names=names, repositories=repositories)
+
+
+def _without_user(text: str) -> str:
+    """A name, URL or word without what is before its last `@`, but for the scheme."""
+    user = _USER.match(text)
+    if user is None or user.end() == 1:
+        return text
+    scheme = _SCHEME.match(text)
+    start = text[: scheme.end()] if scheme is not None and scheme.end() < user.end() - 1 else ""
+    return f"{start}{HIDDEN}@{text[user.end() :]}"
+
+
+def _without_query(name: str) -> str:
+    """A name or URL without query and fragment, which may be a token; a digest behind them stays."""
+    found = _QUERY.search(name)
+    if found is None or _is_harmless(found[2]):
+        return name
+    return f"{name[: found.start()]}{found[1]}{HIDDEN}{found[3]}"
+
+
+def _without_secrets(quoted: re.Match[str]) -> str:
+    """A text in quotes, which may be a name, without what `redact_name` removes from one."""
+    text = _without_user(quoted[1])
+    return f'"{text if " " in text else _without_query(text)}{quoted[2]}'
+
+
+def _is_harmless(query: str) -> bool:
+    return all(part.partition("=")[0] in _HARMLESS for part in query.split("&"))
+
+
+def _without_known_secrets(text: str) -> str:
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def _without_credentials(url: re.Match[str]) -> str:
@@ -79,5 +174,4 @@ def _without_credentials(url: re.Match[str]) -> str:
         if at:
             parts[number] = f"{HIDDEN}@{address}{slash}{path}"
     start, mark, query = "://".join(parts).partition("?")
-    harmless = all(part.partition("=")[0] in _HARMLESS for part in query.split("&"))
-    return f"{start}{mark}{query}" if harmless or not mark else f"{start}?{HIDDEN}"
+    return f"{start}{mark}{query}" if not mark or _is_harmless(query) else f"{start}?{HIDDEN}"

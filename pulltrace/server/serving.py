@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from pulltrace.errors import UserError
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.server.asgi import Application
 from pulltrace.server.connection import Connection
 
@@ -32,9 +33,6 @@ not count); of more than that, the one whose request is longest in coming makes 
 ACCEPTED_AT_ONCE = 64
 """asyncio takes so many new connections before it looks at the others. Two thousand at once (all viewers come back) would
 be over the limit of connections before the first of them had its answer."""
-
-SELDOM_SECONDS = 10.0
-MAX_MESSAGES = 100
 
 WAITING_CONNECTIONS = 4096
 """So many wait in the kernel to be taken."""
@@ -124,20 +122,18 @@ def _bind(family: int, place: tuple[object, ...], *, dual_stack: bool = False) -
 
 
 class _Seldom(logging.Filter):
-    """Lets each message through once in a while: uvicorn writes one for every bad or refused request."""
+    """Lets each message through once in ten seconds: uvicorn writes one for every bad, refused or failed request."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told_at: dict[str, float] = {}
+        self._limiter = LogLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info:
-            return True
-        if record.created - self._told_at.get(record.msg, 0.0) < SELDOM_SECONDS:
-            return False
-        if len(self._told_at) < MAX_MESSAGES:
-            self._told_at[record.msg] = record.created
-        return True
+        error = type(record.exc_info[1]).__name__ if record.exc_info else ""
+        line = self._limiter.take(f"{record.msg} {error}", record.getMessage(), record.created)
+        if line is not None:
+            record.msg, record.args = line, ()
+        return line is not None
 
 
 _SELDOM = _Seldom()

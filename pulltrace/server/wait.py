@@ -15,6 +15,7 @@ from functools import partial
 import falcon
 import orjson
 
+from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import PodFinding, PullSource
 from pulltrace.server import problems
 from pulltrace.server.asgi import Receive, Scope, Send, respond
@@ -68,6 +69,7 @@ class Wait:
         self._ask_seconds = ask_seconds
         self._first_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._further_lookups = LookupLimiter(clocks.monotonic, address=lookups)
+        self._limiter = LogLimiter()
         self.bell = Bell(source)
         self.room = Room(limits, "Too many waiters", "requests that wait")
 
@@ -148,7 +150,9 @@ class Wait:
             ) from None
         except Exception as error:
             # Whatever Kubernetes has against the question: it may have an answer to the next.
-            logger.warning("asking for %s: %r; it is asked again in %g s", target.name, error, self._ask_seconds)
+            line = f"asking for {target.name[:200]}: {error!r}; it is asked again in {self._ask_seconds:g} s"
+            if limited := self._limiter.take("", line, self._clocks.monotonic()):
+                logger.warning(limited)
             return Finding(ready=False, asked=True, told={})
 
     def _written(self, finding: Finding, *, timed_out: bool) -> bytes:

@@ -223,3 +223,18 @@ async def test_history_is_not_wiped_while_the_lease_cannot_be_read() -> None:
         report = await wait_for(store, lambda report: bool(report.pulls))
 
     assert [pull.id for pull in report.recent] == [ended.id]
+
+
+async def test_history_of_an_agent_before_loses_its_credentials() -> None:
+    """An agent of an earlier version wrote names as they were: its successor writes them again, without."""
+    store, now = MemoryLeaseStore(), time.time()
+    ended = Pull(
+        id="0123456789ab", phase=Phase.COMPLETED, started_at=now - 9, progressed_at=now, ended_at=now,
+        names=("https://user:hunter2@registry.test/app:1",),
+    )  # fmt: skip
+    await store.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended,))), "agent-w", now, 300))
+    async with containerd.running() as node, agent(node, store):
+        node.pull(NGINX).resolve()
+        report = await wait_for(store, lambda report: bool(report.pulls))
+
+    assert [pull.names for pull in report.recent] == [("https://***@registry.test/app:1",)]

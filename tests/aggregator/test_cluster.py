@@ -370,6 +370,27 @@ def test_a_lease_of_somebody_else_does_not_disturb_the_others(
     assert len(warning) < 1000
 
 
+def test_an_agent_that_varies_its_junk_is_logged_once_in_ten_seconds(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line says how many there were, the newest is logged in the end, and another node's line comes at once."""
+    for number in range(100):
+        junk = hostile.lease("node-2", {hostile.KEY: f'{{"v":{number + 2}}}'}, number + 1)
+        world.cluster.lease_event(Put(lease_record(junk)), number / 20)
+    world.cluster.lease_event(Put(lease_record(hostile.lease("node-3", {hostile.KEY: "junk"}))), 5)
+    world.cluster.tick(6)
+    world.cluster.tick(10)
+
+    assert world.cluster.problems == 101
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "Lease of node 'node-2'",
+        "Lease of node 'node-3'",
+        "Lease of node 'node-2'",
+    ]
+    assert "format version '101'" in caplog.messages[-1]
+    assert caplog.messages[-1].endswith(" (and 98 more in the last 10 s)")
+
+
 def test_a_part_that_cannot_be_read_does_not_cost_the_rest(world: World) -> None:
     """What else a node says is believed."""
     world.cluster.lease_event(Put(world.writer.lease(pull(), junk="{" * 5000)), 0)

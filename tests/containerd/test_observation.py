@@ -376,6 +376,19 @@ async def test_a_shared_layer_is_here_for_both_at_once(node: FakeContainerd, obs
     assert [layers(pull)[0].stored_at for pull in pulls] == [node.blobs[BASE].created_at] * 2
 
 
+async def test_a_name_has_no_credentials(node: FakeContainerd, observer: Observer) -> None:
+    """containerd's own clients may call an image anything, and take it from anywhere."""
+    node.pull(image("user:hunter2@registry.test/app", ("base", 1000))).complete(
+        "https://user:hunter2@registry.test/app:1"
+    )
+    running = node.pull(image("user:hunter2@registry.test/other", ("other", 1000))).resolve()
+    running.download(0, 10)
+    observation = await observer.observe()
+
+    assert [record.name for record in observation.images or ()] == ["https://***@registry.test/app:1"]
+    assert "hunter2" not in repr(observation)
+
+
 # -- the end ---------------------------------------------------------------------------------------
 
 

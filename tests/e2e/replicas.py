@@ -49,6 +49,18 @@ def holder(cluster: Cluster) -> str:
     return str(cluster.user.get(ELECTION)["spec"].get("holderIdentity") or "")
 
 
+def transitions(cluster: Cluster) -> int:
+    """How often another process has come to lead, or the same one again after it had released the Lease."""
+    return int(cluster.user.get(ELECTION)["spec"].get("leaseTransitions") or 0)
+
+
+def has_restarted(replica: Replica, cluster: Cluster) -> bool:
+    """Whether the kubelet has started its container again, and it is ready."""
+    pod = cluster.user.get(f"/api/v1/namespaces/{NAMESPACE}/pods/{replica.name}")
+    (container,) = pod["status"]["containerStatuses"]
+    return bool(container["restartCount"] and container["ready"])
+
+
 def kill(leader: Replica, cluster: Cluster) -> None:
     """The process is gone in an instant, and its pod too: the kubelet would start another in it, which leads at once."""
     subprocess.run(["kill", f"-{signal.SIGKILL}", str(leader.pid)], check=True, timeout=10)
@@ -73,7 +85,7 @@ def cut_off(leader: Replica, _: Cluster) -> None:
 
 
 def terminate(leader: Replica, _: Cluster) -> None:
-    """The process is asked to end."""
+    """The process is asked to end; the kubelet starts another in its pod, which may be the first to take the Lease."""
     subprocess.run(["kill", f"-{signal.SIGTERM}", str(leader.pid)], check=True, timeout=10)
 
 

@@ -1,26 +1,33 @@
-"""D16, D17 and D19: Leases that an agent would not write, names that people choose to do harm, and Events that never come."""
+"""D16, D17 and D19: Leases that an agent would not write, names that people choose to do harm, or write by mistake, and
+Events that never come.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from pulltrace.kube.lease_store import LABELS
 from pulltrace.pulls.model import NodeReport, Phase
+from pulltrace.pulls.quantities import from_rfc3339
 from tests.aggregator import hostile
 from tests.aggregator.records import DIGEST, pull
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.faults.link import http
 from tests.faults.stage import LEASES, NAMESPACE, Stage
+from tests.fuzz import secret_names
 from tests.real.programs import Row, Server
 
 pytestmark = pytest.mark.real("etcd", "openssl")
 
 REJECTED = "pulltrace_lease_decode_errors_total"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+SECRET = "Zq9hunter2"
 CONTROL = "\x1b[31m\u202e\r\n"
 
 
@@ -108,6 +115,62 @@ def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
     assert max(len(name) for name in metrics) < 300
 
 
+def test_d16_agent_that_varies_its_junk(stage: Stage, tmp_path: Path) -> None:
+    """However fast it does, there is one line for its node in 10 s; another node's line comes at once, and all is counted."""
+    stage.report("node-1", NodeReport())
+    stage.report("node-2", NodeReport())
+    agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
+    with stage.aggregator(tmp_path) as aggregator:
+        wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
+        for number in range(200):
+            if number == 100:
+                stage.report("node-1", NodeReport(), more={hostile.KEY: "junk"})
+            agent.patch(f"{LEASES}/node-2", {"metadata": {"annotations": {hostile.KEY: f'{{"v":{number + 2}}}'}}})
+        wait_until(lambda: aggregator.metrics()[REJECTED] == 201, "all of it to be counted")
+        wait_until(lambda: "version '201'" in _warnings(aggregator)[-1][1], "the newest to be logged", seconds=15)
+        lines = _warnings(aggregator)
+
+    times = {node: [at for at, line in lines if f"'{node}'" in line] for node in ("node-1", "node-2")}
+    assert len(times["node-1"]) == 1
+    assert all(later - at >= 9.9 for at, later in itertools.pairwise(times["node-2"])), lines
+    assert re.search(r" \(and \d+ more in the last 1\d s\)$", lines[-1][1])
+
+
+def test_d17_credentials_in_names(stage: Stage, tmp_path: Path) -> None:
+    """Who writes a password into the name of an image finds it in nothing that Pulltrace shows, whoever says the name."""
+    names = [shape.format(SECRET) for shape in secret_names.SHAPES]
+    told = [{"v": 1, "phase": "downloading", "start": "2025-11-23T15:00:00Z", "names": [name], "repo": [name]} for name in names if len(name) < 1000]  # fmt: skip
+    more = {f"pull.pulltrace.io/{number:012x}": json.dumps(each) for number, each in enumerate(told)}
+    stage.report("node-1", NodeReport(), more=more)
+    for number, name in enumerate(names):
+        _pod_without_its_image(stage, f"careless-{number}", name)
+    with stage.aggregator(tmp_path) as aggregator, aggregator.stream("?pods=true&layers=true") as stream:
+
+        def shown() -> bool:
+            pods = json.loads(aggregator.get(aggregator.port, "/api/v1/pods"))["pods"]
+            return len([one for one in pods if one["state"] == "failing"]) == len(names)
+
+        wait_until(shown, "all pods to be failing", processes=[aggregator.process])
+        wait_until(lambda: len(aggregator.pulls()) >= len(told), "the pulls")
+        said = {
+            path: aggregator.get(aggregator.port, path) for path in ("/api/v1/pulls", "/api/v1/pods", "/api/v1/nodes")
+        }
+        waiting = [f"/api/v1/wait?pod={NAMESPACE}/careless-{number}&timeout=0" for number in range(len(names))]
+        said["wait"] = "".join(aggregator.get(aggregator.port, path) for path in waiting)
+        said["metrics"] = aggregator.get(aggregator.metrics_port, "/metrics")
+        said["stream"] = json.dumps(stream.events)
+        said["log"] = aggregator.process.log.read_text()
+        events = stage.admin.get(f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
+        said["own Events"] = json.dumps([one for one in events if one.get("reportingComponent") == "pulltrace"])
+    for number in range(len(names)):
+        stage.admin.delete(f"{PODS}/careless-{number}?gracePeriodSeconds=0")
+
+    assert [
+        path for path in ("/api/v1/pulls", "/api/v1/pods", "stream") if "***@registry.test/app" not in said[path]
+    ] == []
+    assert [place for place, text in said.items() if SECRET[:8] in text] == []
+
+
 def test_d19_events_of_kubelets_are_lost(stage: Stage, tmp_path: Path) -> None:
     """Without a single Event pulls have their bytes, their names, who waits for them, and their end."""
     stage.report("node-1", NodeReport(pulls=(pull(1),)))
@@ -126,6 +189,39 @@ def test_d19_events_of_kubelets_are_lost(stage: Stage, tmp_path: Path) -> None:
     stage.admin.delete(f"{PODS}/web?gracePeriodSeconds=0")
 
     assert [(row["imageRef"], row["phase"]) for row in rows] == [("docker.io/library/nginx:1.29", "failed")]
+
+
+def _pod_without_its_image(stage: Stage, pod: str, image: str) -> None:
+    """A Pod on node-1 whose image the kubelet refuses, in its status and in an Event."""
+    spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": image}]}
+    made = stage.admin.create(PODS, {"metadata": {"name": pod}, "spec": spec})
+    quoted = json.dumps(image)
+    message = (
+        f"Failed to apply default image tag {quoted}: couldn't parse image name {quoted}: invalid reference format"
+    )
+    status = {"name": "main", "image": image, "imageID": "", "ready": False, "restartCount": 0}
+    waiting = {"waiting": {"reason": "InvalidImageName", "message": message}}
+    told = {"phase": "Pending", "containerStatuses": [{**status, "state": waiting}]}
+    stage.admin.patch(f"{PODS}/{pod}/status", {"status": told})
+    reference = {"kind": "Pod", "namespace": NAMESPACE, "name": pod, "uid": made["metadata"]["uid"]}
+    event = {
+        "metadata": {"name": f"{pod}.1"},
+        "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
+        "reason": "InspectFailed",
+        "message": message,
+        "source": {"component": "kubelet", "host": "node-1"},
+        "type": "Warning",
+        "lastTimestamp": "2026-11-24T10:00:00Z",
+    }
+    stage.admin.create(f"/api/v1/namespaces/{NAMESPACE}/events", event)
+
+
+def _warnings(aggregator: Server) -> list[tuple[float, str]]:
+    """What the log says of Leases, and when."""
+    lines = [json.loads(line) for line in aggregator.process.log.read_text().splitlines()]
+    return [
+        (from_rfc3339(line["time"]), line["message"]) for line in lines if line["message"].startswith("Lease of node")
+    ]
 
 
 def _refused(agent: Identity) -> bool:

@@ -312,6 +312,17 @@ async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.Log
     assert "left out one of leases that cannot be read: KeyError('name')" in caplog.text
 
 
+async def test_many_unreadable_objects_cost_one_line(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Who may write objects does not write the log."""
+    scene.server.faults["watch"] = [
+        lines(*[event("ADDED", {"metadata": {}})] * 50, event("ADDED", {"metadata": {"name": "a"}}))
+    ]
+    await scene.next()
+    assert await scene.next() == Put("a")
+
+    assert caplog.text.count("left out one of leases") == 1
+
+
 async def test_its_health_can_be_read(scene: Scene) -> None:
     """Readiness sees whether it has listed, when the server last spoke, and what is wrong."""
     health = scene.watch.health

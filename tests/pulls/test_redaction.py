@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulltrace.pulls.redaction import LONGEST_MESSAGE_BYTES, redact
+from pulltrace.pulls.redaction import LONGEST_MESSAGE_BYTES, LONGEST_NAME_CHARACTERS, redact, redact_name
+from tests.fuzz import secret_names
 from tests.fuzz.secrets import SHAPES
 
 WORD = string.ascii_letters + string.digits
@@ -113,5 +114,80 @@ def test_hostile_texts_take_no_time(evil: str) -> None:
     began = time.process_time()
     redact(evil * 10_000)
     redact(f" {evil * 10_000}"[:4000])
+
+    assert time.process_time() - began < 0.25
+
+
+@settings(max_examples=300)
+@given(shape=st.sampled_from(secret_names.SHAPES), secret=SECRETS)
+def test_no_secret_survives_in_a_name(shape: str, secret: str) -> None:
+    """A name has no user, password, query or fragment, and stays as it is from then on."""
+    name = redact_name(shape.format(secret))
+
+    assert secret[:8] not in name
+    assert secret[-8:] not in name
+    assert redact_name(name) == name
+    assert len(name) <= LONGEST_NAME_CHARACTERS
+
+
+@settings(max_examples=300)
+@given(shape=st.sampled_from(secret_names.SHAPES), secret=SECRETS)
+def test_a_message_says_a_name_without_its_secret(shape: str, secret: str) -> None:
+    """The kubelet repeats the name in quotes; the message still names the image as its row does."""
+    name = shape.format(secret)
+    text = redact(f"Failed to apply default image tag {json.dumps(name)}: invalid reference format")
+
+    assert secret[:8] not in text
+    assert len(name) > 1000 or "token" in name or json.dumps(redact_name(name)) in text
+
+
+@given(shape=st.sampled_from(secret_names.SHAPES), secret=st.text(WORD, min_size=12).map(lambda text: f"Zq9{text}"))
+def test_a_name_without_quotes(shape: str, secret: str) -> None:
+    """What is one word needs no quotes."""
+    name = shape.format(secret)
+
+    assert (
+        " " in name or "?" in name or "#" in name or secret[:8] not in redact(f"reading manifest 1 in {name}: denied")
+    )
+
+
+@pytest.mark.parametrize("name", secret_names.HARMLESS)
+def test_a_harmless_name_stays(name: str) -> None:
+    """A digest is no host, a port is no password, and an invalid name is shown as it was written."""
+    assert redact_name(name) == name
+    assert redact(f'Failed to pull image "{name}": not found') == f'Failed to pull image "{name}": not found'
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://user:hunter2@reg/app", "https://***@reg/app"),
+        ("user:hunter2@reg.example/app:1", "***@reg.example/app:1"),
+        (f"hunter2@reg:5000/app@{secret_names.DIGEST}", f"***@reg:5000/app@{secret_names.DIGEST}"),
+        ("reg/app?token=hunter2", "reg/app?***"),
+        ("reg/app@https://reg/app", "***@https://reg/app"),
+    ],
+)
+def test_what_is_left_of_a_name(name: str, shown: str) -> None:
+    """Registry, repository, tag and digest can be read."""
+    assert redact_name(name) == shown
+
+
+@given(st.text())
+def test_any_name_is_read(name: str) -> None:
+    """Names come from anybody."""
+    once = redact_name(name)
+
+    assert redact_name(once) == once
+
+
+@pytest.mark.parametrize(
+    "evil", ["@", "%40", f"@{secret_names.DIGEST}", "?", "a:b@", "://", "@sha256:aaaaaa", '"', "#?"]
+)
+def test_hostile_names_take_no_time(evil: str) -> None:
+    """A Pod may name an image of a MiB."""
+    began = time.process_time()
+    redact_name(evil * (2**20 // len(evil)))
+    redact(f'"{evil * 1000}')
 
     assert time.process_time() - began < 0.25

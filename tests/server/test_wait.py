@@ -55,7 +55,8 @@ class Waiting:
         self.source = FakePullSource(*rows)
         self.kubernetes = Kubernetes()
         options.setdefault("ask_seconds", 0.01)
-        self.app = Wait(self.source, self.kubernetes if cluster else None, CLOCKS, **options)
+        clocks = options.pop("clocks", CLOCKS)
+        self.app = Wait(self.source, self.kubernetes if cluster else None, clocks, **options)
 
     async def get(self, query: str, method: str = "GET") -> httpx.Response:
         async with serving(self.app) as port, httpx.AsyncClient(timeout=20) as client:
@@ -179,6 +180,16 @@ async def test_kubernetes_that_does_not_answer(caplog: pytest.LogCaptureFixture)
     assert "asking for pod shop/web-1: OSError('no route to host')" in caplog.text
 
 
+async def test_many_questions_that_kubernetes_does_not_answer_cost_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Who reaches the page does not write the log."""
+    waiting = Waiting(cluster=True)
+    waiting.kubernetes.broken = True
+    for number in range(20):
+        await waiting.get(f"pod=shop/web-{number}&timeout=0")
+
+    assert caplog.text.count("asking for") == 1
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -238,7 +249,8 @@ async def test_lookups_are_limited() -> None:
 
 async def test_waiter_outlasts_a_flood() -> None:
     """A request that waits already is answered, although new ones from its address find no room."""
-    waiting = Waiting(cluster=True, lookups=Rate(0.25, 5))
+    now = [MONOTONIC]
+    waiting = Waiting(cluster=True, clocks=Clocks(lambda: NOW, lambda: now[0]), lookups=Rate(0.25, 5))
     answer = asyncio.create_task(waiting.get("pod=shop/web-1"))
     await until(lambda: waiting.kubernetes.asked)
     statuses = [(await waiting.get(f"pod=a/b-{number}&timeout=0")).status_code for number in range(6)]
@@ -246,6 +258,7 @@ async def test_waiter_outlasts_a_flood() -> None:
     await until(lambda: waiting.kubernetes.asked >= 7)
     waiting.kubernetes.pods["shop/web-1"] = True
     waiting.source.put(pod(state=PodState.READY))
+    now[0] += 4
 
     assert (await answer).json()["ready"] is True
 
