@@ -129,8 +129,9 @@ class Cluster:
     def kubelet_event(self, event: WatchEvent[EventRecord], now: float) -> tuple[AnyChange, ...]:
         """Takes in what the watch of Events says. Events that the API server forgets stay true."""
         match event:
-            case Listed(items):
-                first, self._pods.heard.complete = not self._pods.heard.complete, True
+            case Listed(items, whole):
+                first = whole and not self._pods.heard.complete
+                self._pods.heard.complete |= whole
                 nodes = dict.fromkeys(name for item in items for name in self._heard(item, now))
                 if first:  # who has not been asked for is not in the queue, as is known now
                     nodes.update(dict.fromkeys(self._pods.nodes))

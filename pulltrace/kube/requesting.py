@@ -18,12 +18,34 @@ from pulltrace import __version__
 from pulltrace.kube.access import Access, AccessSource
 from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
 from pulltrace.kube.frames import text_of
+from pulltrace.kube.json_fields import Shape, read_object
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
-HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON}
-"""Of every request."""
+HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON, "Accept-Encoding": "identity"}
+"""Of every request. Compressed answers have no bound before they are unpacked."""
+
+_METADATA: Shape = dict.fromkeys(
+    (
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+    )
+)
+ANSWER: Shape = {
+    **dict.fromkeys(("kind", "apiVersion", "status", "message", "reason", "code", "details", "spec", "items")),
+    "metadata": _METADATA,
+}
+"""What is read of a large answer: all but `managedFields`, which may have a MiB of tiny values."""
 
 REQUEST_SECONDS = 10.0
 MAX_DIGITS = 9
@@ -87,8 +109,8 @@ def unreachable(what: str, error: Exception) -> ApiUnreachable:
 def decoded(what: str, raw: bytes, content_type: str | None) -> Any:
     """The value of a successful answer's body."""
     try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError as error:
+        return read_object(raw, ANSWER) if raw else None
+    except ValueError as error:
         kind = one_line(content_type or "no content type")
         raise ApiUnreachable(f"{what} was answered with something that is not JSON ({kind})") from error
 

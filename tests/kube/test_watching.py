@@ -309,7 +309,7 @@ async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.Log
     await scene.next()
 
     assert await scene.next() == Put("a")
-    assert "left out one of leases that cannot be read: KeyError('name')" in caplog.text
+    assert "left out one of leases: it cannot be read (KeyError('name'))" in caplog.text
 
 
 async def test_its_health_can_be_read(scene: Scene) -> None:
