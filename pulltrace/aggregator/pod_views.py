@@ -48,7 +48,8 @@ def waiting_view(
         estimated_at=now,
         waiting_since=record.started_at,
         needs=needs,
-        left=_started(together([need.left for need in needs])),
+        more_needs=record.more_waiting,
+        left=None if record.more_waiting else _started(together([need.left for need in needs])),
     )
 
 
@@ -62,7 +63,7 @@ def _started(left: TimeLeft | None) -> TimeLeft | None:
 
 def ended_view(before: PodView, state: PodState, now: float) -> PodView:
     """A pod that does not wait any more."""
-    return replace(before, state=state, estimated_at=now, needs=(), left=None, ended_at=now)
+    return replace(before, state=state, estimated_at=now, needs=(), more_needs=0, left=None, ended_at=now)
 
 
 def newest_failures(rows: Iterable[PullView]) -> dict[str, PullView]:
@@ -85,6 +86,7 @@ def settled(before: PodView | None, after: PodView) -> PodView:
         before.state is after.state
         and before.waiting_since == after.waiting_since
         and before.workload == after.workload
+        and before.more_needs == after.more_needs
         and _same(before.left, after.left, passed)
         and all(_same_need(*pair, passed) for pair in zip(before.needs, after.needs))
     )

@@ -24,7 +24,7 @@ Shape: TypeAlias = Mapping[str, "Shape | None"]
 _DEPTH = 12
 """How deep a value may be nested to be skipped at once; a deeper one is skipped in steps."""
 
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _PLAIN = rb'[^"{}\[\]]++|' + _STRING
 
 
@@ -34,7 +34,8 @@ def _nested(depth: int) -> bytes:
 
 BALANCED = re.compile(rb"(?:" + _nested(_DEPTH) + rb")*+", re.DOTALL)
 """Text up to a bracket that is not closed yet, or up to a string that has not ended."""
-STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""Text up to the end of the string that it begins in."""
 _SCALAR = re.compile(_STRING + rb"|[-+.0-9A-Za-z]++", re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)

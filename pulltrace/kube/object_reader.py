@@ -19,11 +19,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import orjson
-
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.frames import Raw
-from pulltrace.kube.json_fields import BALANCED, SMALL_BYTES, STRING_REST, Shape, read_object
+from pulltrace.kube.json_fields import BALANCED, STRING_REST, Shape, read_object
 
 MAX_OBJECT_BYTES = 12 * 1024 * 1024
 """Of JSON. etcd takes 1.5 MiB; as JSON, where `<` is six characters, that is up to 9 MiB."""
@@ -36,7 +34,8 @@ ENDLESS_BYTES = 256 * 1024 * 1024
 LARGE_BYTES = 256 * 1024
 """Beyond it a reader waits until no other holds as much."""
 
-_BETWEEN = b'},{"metadata":{'
+_BEGINNING = b'{"metadata":{'
+_BETWEEN = b"}," + _BEGINNING
 _ITEMS = re.compile(rb'"items"[ \t\r\n]*:[ \t\r\n]*(\[|null)')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
@@ -144,8 +143,6 @@ class ListReader:
         self._shape = shape
         self._max_object_bytes = max_object_bytes
         self._buffer = bytearray()
-        self._plain = True
-        """The objects begin with their metadata, as far as is known."""
 
     async def objects(self) -> AsyncGenerator[Piece, None]:
         while (found := _ITEMS.search(self._buffer)) is None:
@@ -199,18 +196,18 @@ class ListReader:
     async def _object(self) -> Piece:
         """The object that begins here."""
         searched = 0
-        while self._plain:
-            end = self._buffer.find(_BETWEEN, searched) + 1
-            if 0 < end <= SMALL_BYTES:
+        while self._buffer.startswith(_BEGINNING) and searched <= self._max_object_bytes:
+            if end := self._buffer.find(_BETWEEN, searched) + 1:
+                if end > self._max_object_bytes:
+                    break
                 try:
-                    value = orjson.loads(self._buffer[:end])
-                except orjson.JSONDecodeError:
-                    self._plain = False
+                    value = read_object(bytes(self._buffer[:end]), self._shape)
+                except ValueError:
                     break
                 del self._buffer[:end]
                 return value  # type: ignore[no-any-return]  # it begins with a brace
             searched = max(0, len(self._buffer) - len(_BETWEEN))
-            if end or len(self._buffer) > SMALL_BYTES or not await self._more():
+            if not await self._more():
                 break
         return await self._counted()
 
@@ -257,7 +254,7 @@ class _Brackets:
                 self._in_string = False
                 self.at += 1
             self.at = BALANCED.match(buffer, self.at).end()  # type: ignore[union-attr]  # as above
-            mark = buffer[self.at : self.at + 1]
+            mark = bytes(buffer[self.at : self.at + 1])
             if not mark:
                 return 0
             self.at += 1

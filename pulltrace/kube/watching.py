@@ -22,14 +22,15 @@ from typing import Any, Generic, TypeVar
 
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
-from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.frames import Raw, frame, needed_text, start_of, status_error, text_of, version_in, version_of
+from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
+from pulltrace.kube.frames import Raw, frame, needed_text, status_error, text_of, version_in, version_of
 from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
 from pulltrace.kube.left_out import LeftOut
 from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, NotRead, Piece, TooLong
 
 PAGE_ITEMS = 500
+"""Fewer after a page that was not read in time: a quarter each time, until one is."""
 LIST_SECONDS = 60.0
 """Of a page; API servers end a request after as long."""
 WATCH_SECONDS = (40.0, 50.0)
@@ -95,8 +96,7 @@ class WatchHealth:
     """Why connections ended: `ended` (by the server's time limit), `relist`, `expired`, `empty`, `forbidden`, `error`."""
     problem: str | None = None
     """What is wrong now; None while all is well."""
-    left_out: int = 0
-    """Objects that could not be read, or were too long."""
+    left_out: LeftOut | None = None
 
 
 class _EndedAtOnce(KubeError):
@@ -122,7 +122,8 @@ class Watch(Generic[Item]):
         self._backoff = Backoff(self._timing.uniform)
         self._read_seconds = read_seconds
         self._has_listed = False
-        self._left_out = LeftOut(resource.name, self._timing.monotonic)
+        self._page_items = PAGE_ITEMS
+        self._leave_out = self.health.left_out = LeftOut(resource.name, resource.max_bytes, self._timing.monotonic)
 
     async def events(self) -> AsyncGenerator[WatchEvent[Item], None]:
         """A `Listed`, then `Put` and `Gone`; a `Listed` again whenever changes may have been missed."""
@@ -138,7 +139,8 @@ class Watch(Generic[Item]):
     async def _list_and_watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
         version = ""
         async with aclosing(self._list()) as parts:
-            async for version, listed in parts:
+            async for listed_version, listed in parts:
+                version = listed_version
                 yield listed
         due_at = self._timing.monotonic() + self._timing.uniform(0.9, 1.1) * RELIST_SECONDS
         while self._timing.monotonic() < due_at:
@@ -189,7 +191,7 @@ class Watch(Generic[Item]):
         """The version of a line of the watch, empty where it has none, and its event."""
         if isinstance(line, TooLong):
             self._heard()
-            key, deleted = self._leave_out(line)
+            key, deleted = self._leave_out.piece(line)
             # A deleted one may be known from when it was smaller.
             return version_in(line.head), Gone(key) if key and deleted else None
         if self._resource.wanted is not None and not self._resource.wanted(line):
@@ -216,7 +218,7 @@ class Watch(Generic[Item]):
 
         def take(piece: Piece) -> None:
             if isinstance(piece, (TooLong, NotRead)):
-                self._leave_out(piece)
+                self._leave_out.piece(piece)
             elif (item := self._read(self._resource.parse, piece)) is not None:
                 items.append(item)
 
@@ -228,12 +230,12 @@ class Watch(Generic[Item]):
             return
         token = ""
         while True:
-            params = {**self._resource.selectors, "limit": str(PAGE_ITEMS)}
+            params = {**self._resource.selectors, "limit": str(self._page_items)}
             if token:
                 params["continue"] = token
-            elif not self._has_listed and not self._resource.news:
-                # From the server's cache: cheap, and good enough to begin with. Later it might be older than
-                # what we have seen, and time must not run backwards: then the list is asked for as it is.
+            elif not self._has_listed and not self._resource.news and self._page_items == PAGE_ITEMS:
+                # From the server's cache: cheap, and good enough to begin with, but never in pages. Later it might be
+                # older than what we have seen, and time must not run backwards: then the list is asked for as it is.
                 params["resourceVersion"] = "0"
             metadata = await self._page(params, take)
             token = text_of(metadata.get("continue"))
@@ -250,27 +252,22 @@ class Watch(Generic[Item]):
 
     async def _page(self, params: Mapping[str, str], take: Callable[[Piece], None]) -> Raw:
         it = self._resource
-        return await self._api.list_page(
-            it.path, params, take, shape=it.shape, max_object_bytes=it.max_bytes, timeout_seconds=LIST_SECONDS
-        )
-
-    def _leave_out(self, piece: TooLong | NotRead) -> tuple[str, str]:
-        """Note that an object is left out; its key, and whether it was deleted, where they can be told."""
-        self.health.left_out += 1
-        if isinstance(piece, NotRead):
-            self._left_out.note("one", f"it is not JSON ({piece.why})")
-            return "", ""
-        key, deleted = start_of(piece.head)
-        self._left_out.note(key or "one", f"it is longer than {self._resource.max_bytes} bytes")
-        return key, deleted
+        try:
+            page = await self._api.list_page(
+                it.path, params, take, shape=it.shape, max_object_bytes=it.max_bytes, timeout_seconds=LIST_SECONDS
+            )
+        except ApiUnreachable:
+            self._page_items = max(1, self._page_items // 4)
+            raise
+        self._page_items = min(PAGE_ITEMS, 2 * self._page_items)
+        return page
 
     def _read(self, reader: Callable[[Raw], Item | str | None], raw: Raw) -> Any:
         """What `reader` makes of an object; None for one that it cannot read, which must not end the watch."""
         try:
             return reader(raw)
         except Exception as error:
-            self.health.left_out += 1
-            self._left_out.note("one", f"it cannot be read ({repr(error)[:150]})")
+            self._leave_out.note("one", f"it cannot be read ({repr(error)[:150]})")
             return None
 
     def _heard(self) -> None:

@@ -54,6 +54,7 @@ async def listed(server: Server, path: str, **params: str) -> Raw:
 async def watch(server: Server, path: str, **params: str) -> AsyncGenerator[tuple[str, Raw], None]:
     async with aclosing(server.connection.stream(path, {**FOREVER, **params})) as lines:
         async for line in lines:
+            assert isinstance(line, bytes)
             event = orjson.loads(line)
             yield event["type"], event["object"]
 
