@@ -16,7 +16,7 @@ import orjson
 
 from pulltrace import __version__
 from pulltrace.kube.access import Access, AccessSource
-from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
+from pulltrace.kube.errors import ApiError, ApiTooSlow, ApiUnreachable, ConnectError, one_line
 from pulltrace.kube.frames import text_of
 from pulltrace.kube.json_fields import Shape, read_object
 
@@ -97,7 +97,7 @@ async def time_limit(what: str, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise ApiUnreachable(f"no answer to {what} within {seconds:g} s") from error
+        raise ApiTooSlow(f"no answer to {what} within {seconds:g} s") from error
     except OSError as error:
         raise unreachable(what, error) from error
 

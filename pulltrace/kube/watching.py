@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
-from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
+from pulltrace.kube.errors import ApiError, ApiTooSlow, KubeError
 from pulltrace.kube.frames import Raw, frame, needed_text, status_error, text_of, version_in, version_of
 from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
@@ -256,7 +256,7 @@ class Watch(Generic[Item]):
             page = await self._api.list_page(
                 it.path, params, take, shape=it.shape, max_object_bytes=it.max_bytes, timeout_seconds=LIST_SECONDS
             )
-        except ApiUnreachable:
+        except ApiTooSlow:
             self._page_items = max(1, self._page_items // 4)
             raise
         self._page_items = min(PAGE_ITEMS, 2 * self._page_items)
