@@ -131,7 +131,7 @@ def _lease(number: int) -> dict[str, Any]:
 
 def _pod(number: int) -> dict[str, Any]:
     """As a Deployment's pods are: most of it is of no interest here."""
-    fields = {f"f:field-{n}": {"f:x": {}, "f:y": {}} for n in range(60)}
+    fields: dict[str, Any] = {f"f:field-{n}": {"f:x": {}, "f:y": {}} for n in range(60)}
     env = [{"name": f"VARIABLE_{n}", "value": "x" * 40} for n in range(40)]
     metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"u-{number}", "managedFields": [fields]}
     containers = [{"name": f"c{n}", "image": f"nginx:{n}", "env": env} for n in range(2)]
