@@ -139,8 +139,9 @@ class Cluster:
     def kubelet_event(self, event: WatchEvent[EventRecord], now: float) -> tuple[AnyChange, ...]:
         """Takes in what the watch of Events says. Events that the API server forgets stay true."""
         match event:
-            case Listed(items):
-                first, self._pods.events_listed = not self._pods.events_listed, True
+            case Listed(items, whole):
+                first = whole and not self._pods.events_listed
+                self._pods.events_listed |= whole
                 nodes = dict.fromkeys(name for item in in_order(items) for name in self._heard(item, now))
                 if first:  # who has not been asked for is not in the queue, as is known now
                     nodes.update(dict.fromkeys(self._pods.nodes))

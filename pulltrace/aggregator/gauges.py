@@ -78,6 +78,17 @@ class ProcessGauges(Collector):
         for key, count in sorted(counts.items()):
             restarts.add_metric(key, count)
         yield restarts
+        left_out = CounterMetricFamily(
+            "pulltrace_watch_left_out",
+            "Objects that were left out of a list or a watch, because they could not be read or were too long. Every replica.",
+            labels=["resource"],
+        )
+        sums: Counter[str] = Counter()
+        for watch in self._process.watches:
+            sums[watch.resource.partition(" ")[0]] += watch.left_out.count if watch.left_out is not None else 0
+        for resource, count in sorted(sums.items()):
+            left_out.add_metric([resource], count)
+        yield left_out
         silence = GaugeMetricFamily(
             "pulltrace_watch_silence_seconds",
             "Time since the API server last said anything to a watch; up to 60 s is usual. Every replica.",

@@ -48,9 +48,14 @@ def waiting_view(
         estimated_at=now,
         waiting_since=record.started_at,
         needs=needs,
-        # Events say that all images are there; whether they are, the pod's status will say in a moment.
-        left=_started(together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)),
+        more_needs=record.more_waiting,
+        left=None if record.more_waiting else _started(_images_left(needs)),
     )
+
+
+def _images_left(needs: Sequence[ImageNeed]) -> TimeLeft | None:
+    """Until all images are there. Without needs, Events say that they are: the pod's status will confirm it in a moment."""
+    return together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
 
 
 def _started(left: TimeLeft | None) -> TimeLeft | None:
@@ -63,7 +68,7 @@ def _started(left: TimeLeft | None) -> TimeLeft | None:
 
 def ended_view(before: PodView, state: PodState, now: float) -> PodView:
     """A pod that does not wait any more."""
-    return replace(before, state=state, estimated_at=now, needs=(), left=None, ended_at=now)
+    return replace(before, state=state, estimated_at=now, needs=(), more_needs=0, left=None, ended_at=now)
 
 
 def newest_failures(rows: Iterable[PullView]) -> dict[str, PullView]:
@@ -81,13 +86,14 @@ def settled(before: PodView | None, after: PodView) -> PodView:
     """`after`; or `before`, where only time has passed. Estimates count down by themselves."""
     if before is None or len(before.needs) != len(after.needs):
         return after
-    if not after.needs and before.state is after.state:
+    if not after.needs and before.state is after.state and before.more_needs == after.more_needs:
         return before  # it starts: what is left counts down
     passed = after.estimated_at - before.estimated_at
     same = (
         before.state is after.state
         and before.waiting_since == after.waiting_since
         and before.workload == after.workload
+        and before.more_needs == after.more_needs
         and _same(before.left, after.left, passed)
         and all(_same_need(*pair, passed) for pair in zip(before.needs, after.needs))
     )

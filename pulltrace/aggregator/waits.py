@@ -123,7 +123,7 @@ def container_key(container: WaitingContainer) -> str:
     return f"{container.namespace}/{container.pod}/{container.container}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _read(image: str) -> tuple[Reference, str, str]:
     reference = parse_reference(image)
     return reference, str(reference), reference.source

@@ -1,8 +1,9 @@
 """The aggregator's connection to the API server: one HTTP session and one SSL context for the whole process.
 
-Two verbs: `request` sends JSON and gets JSON, within a time limit; `stream` reads a watch line by line,
-as bytes, because most lines are cheaper to filter than to parse. Both raise what `kube.requesting` says, and
-try a 401 once more with fresh credentials.
+Three verbs: `request` sends JSON and gets JSON, within a time limit; `list_page` reads a list object by object;
+`stream` reads a watch line by line, as bytes, because most lines are cheaper to filter than to parse. All raise what
+`kube.requesting` says, and try a 401 once more with fresh credentials. What is read at a time is bounded in bytes,
+and only one answer at a time may be large.
 
 NOTE: aiohttp costs 10 MiB. The agent has no memory for it and uses `kube.small_connection`.
 """
@@ -10,8 +11,8 @@ NOTE: aiohttp costs 10 MiB. The agent has no memory for it and uses `kube.small_
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,9 @@ from yarl import URL
 
 from pulltrace.kube.access import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, usual_source
 from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.frames import Raw, page_of
+from pulltrace.kube.json_fields import Shape
+from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, Gate, ListReader, Piece, TooLong, lines_of
 from pulltrace.kube.requesting import (
     HEADERS,
     JSON,
@@ -35,8 +39,8 @@ from pulltrace.kube.requesting import (
 from pulltrace.kube.transport import TlsContexts, open_socket
 
 CONNECT_SECONDS = 5.0
-MAX_LINE_BYTES = 32 * 1024 * 1024
-"""A watch line beyond this is no object of Kubernetes' (etcd takes 1.5 MiB): better an error than all memory."""
+MAX_ERROR_BYTES = 64 * 1024
+"""What is read of an answer that is not a success."""
 
 
 class Connection:
@@ -46,6 +50,7 @@ class Connection:
         self._source = source
         self._tls = TlsContexts()
         self._session: aiohttp.ClientSession | None = None
+        self._gate = Gate()
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,37 +81,69 @@ class Connection:
             async with (
                 time_limit(what, timeout_seconds),  # aiohttp's own do not cover the credentials
                 self._answer(method, path, params, data, headers, aiohttp.ClientTimeout()) as answer,
+                self._gate.turn() as turn,
             ):
-                raw = await answer.read()
+                raw = bytearray()
+                async for chunk in answer.content.iter_any():
+                    raw += chunk
+                    await turn.hold(len(raw))
+                    if len(raw) > MAX_OBJECT_BYTES:
+                        raise ApiUnreachable(f"{what} was answered with more than {MAX_OBJECT_BYTES} bytes")
+                return answer.status, decoded(what, bytes(raw), answer.headers.get("Content-Type"))
         except aiohttp.ClientError as error:
             raise unreachable(what, error) from error
-        return answer.status, decoded(what, raw, answer.headers.get("Content-Type"))
+
+    async def list_page(
+        self,
+        path: str,
+        params: Params,
+        take: Callable[[Piece], None],
+        *,
+        shape: Shape | None = None,
+        max_object_bytes: int = MAX_OBJECT_BYTES,
+        timeout_seconds: float = REQUEST_SECONDS,
+    ) -> Raw:
+        """Give each object of a list to `take`; of large ones only the fields of `shape`. Returns the list's metadata."""
+        what = f"GET {path}"
+        try:
+            async with (
+                time_limit(what, timeout_seconds),
+                self._answer("GET", path, params, None, {}, aiohttp.ClientTimeout()) as answer,
+                self._gate.turn() as turn,
+            ):
+                reader = ListReader(answer.content.iter_any(), turn, shape, max_object_bytes)
+                async with aclosing(reader.objects()) as objects:
+                    async for piece in objects:
+                        take(piece)
+                kind = answer.headers.get("Content-Type")
+        except aiohttp.ClientError as error:
+            raise unreachable(what, error) from error
+        return page_of(path, decoded(what, reader.envelope, kind))[0]
 
     async def stream(
-        self, path: str, params: Params, read_timeout_seconds: float = 60.0
-    ) -> AsyncGenerator[bytes, None]:
+        self,
+        path: str,
+        params: Params,
+        read_timeout_seconds: float = 60.0,
+        max_line_bytes: int = MAX_OBJECT_BYTES,
+    ) -> AsyncGenerator[bytes | TooLong, None]:
         """The lines of an endless answer. Ends when the server ends it; silence for too long is an error."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout_seconds)
-        parts: list[bytes] = []  # of the line that has not ended yet
-        size = 0
         try:
-            async with self._answer("GET", path, params, None, {}, timeout) as answer:
-                async for chunk in answer.content.iter_any():
-                    head, *rest = chunk.split(b"\n")
-                    parts.append(head)
-                    size += len(head)
-                    for part in rest:
-                        if line := b"".join(parts):
-                            yield line
-                        parts, size = [part], len(part)
-                    if size > MAX_LINE_BYTES:
-                        raise ApiUnreachable(f"a line of {path} is longer than {MAX_LINE_BYTES} bytes")
+            async with (
+                self._answer("GET", path, params, None, {}, timeout) as answer,
+                self._gate.turn() as turn,
+                aclosing(lines_of(answer.content.iter_any(), turn, max_line_bytes)) as lines,
+            ):
+                while True:
+                    try:
+                        yield await anext(lines)  # no name holds the line while this waits for the next
+                    except StopAsyncIteration:
+                        break
         except TimeoutError as error:
             raise ApiUnreachable(f"{path} has been silent for {read_timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(path, error) from error
-        if line := b"".join(parts):
-            yield line
 
     @asynccontextmanager
     async def _answer(
@@ -133,11 +170,11 @@ class Connection:
                 **self._route(access),
             ) as answer:
                 if answer.status == 401 and not refused:
-                    await answer.read()
+                    await _beginning(answer)
                     continue
                 if answer.status >= 300:
                     after = answer.headers.get("Retry-After")
-                    raise error_of(answer.status, answer.reason, after, await answer.read())
+                    raise error_of(answer.status, answer.reason, after, await _beginning(answer))
                 try:
                     yield answer
                 finally:
@@ -176,6 +213,16 @@ async def connect(
 ) -> Connection:
     """A connection to the usual place (see `usual_source`); it does not ask the server anything yet."""
     return Connection(await usual_source(kubeconfig, folder=folder, environ=environ))
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """As much of an answer as is worth reading where it is an error."""
+    raw = bytearray()
+    while len(raw) < MAX_ERROR_BYTES and (chunk := await answer.content.read(MAX_ERROR_BYTES - len(raw))):
+        raw += chunk
+    if len(raw) >= MAX_ERROR_BYTES:
+        _cut(answer)
+    return bytes(raw)
 
 
 def _cut(answer: aiohttp.ClientResponse) -> None:

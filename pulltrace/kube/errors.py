@@ -1,6 +1,6 @@
 """What can go wrong between us and the API server: it says no, it cannot be reached, or we do not know where it is.
 
-Whoever calls the API catches `KubeError`; the three below are for those who must tell them apart.
+Whoever calls the API catches `KubeError`; those below are for those who must tell them apart.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ class ApiUnreachable(KubeError):
 
     Nothing is known of what became of the request.
     """
+
+
+class ApiTooSlow(ApiUnreachable):
+    """No whole answer in time: asking for less may help."""
 
 
 class ApiError(KubeError):

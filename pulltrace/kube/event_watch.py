@@ -10,6 +10,7 @@ from pulltrace.kube.connection import Connection
 from pulltrace.kube.events import EventRecord, event_record, worth_reading
 from pulltrace.kube.leases import WatchEvent
 from pulltrace.kube.namespaces import NamespacedWatch
+from pulltrace.kube.object_fields import MAX_EVENT_BYTES
 from pulltrace.kube.watching import Resource
 
 UNWANTED = (
@@ -37,6 +38,7 @@ _RESOURCE = Resource(
     permission="list and watch events",
     selectors={"fieldSelector": SELECTOR},
     wanted=worth_reading,
+    max_bytes=MAX_EVENT_BYTES,
     news=True,
 )
 

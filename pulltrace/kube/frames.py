@@ -10,21 +10,26 @@ import re
 from datetime import datetime
 from typing import Any, TypeAlias
 
-import orjson
-
 from pulltrace.kube.errors import ApiError, ApiUnreachable, one_line
+from pulltrace.kube.json_fields import Shape, read_object
 
 Raw: TypeAlias = dict[str, Any]
 """An object as the API sends it."""
 
+_TYPE_BYTES = 32
+"""A line begins with its type."""
+_NAME = re.compile(rb'"metadata":\s?\{"name":\s?"([a-z0-9.-]{1,253})"')
+_NAMESPACE = re.compile(rb'"namespace":\s?"([a-z0-9-]{1,63})"')
 _VERSION = re.compile(rb'"resourceVersion":\s?"(\d+)"')
 
 
-def frame(line: bytes) -> tuple[str, Raw]:
-    """The type and the object of one line. A proxy's HTML, half a line and bad UTF-8 end here."""
+def frame(line: bytes, shape: Shape | None = None) -> tuple[str, Raw]:
+    """The type and the object of one line; of a large object only the fields of `shape`. A proxy's HTML, half a line
+    and bad UTF-8 end here.
+    """
     try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        event = read_object(line, shape and {"type": None, "object": shape})
+    except ValueError as error:
         raise ApiUnreachable(f"a line of the watch is not JSON ({one_line(str(error))}): {_start(line)}") from error
     if isinstance(event, dict) and isinstance(raw := event.get("object"), dict):
         return text_of(event.get("type")), raw
@@ -46,6 +51,17 @@ def text_of(value: object) -> str:
     NOTE: `str` of what somebody else sent may be as long as they like, and of a list that is 1,000 deep it is a RecursionError.
     """
     return value if isinstance(value, str) else ""
+
+
+def start_of(line: bytes) -> tuple[str, str]:
+    """The name of the object in the beginning of a line or an object, with its namespace in front, and whether the line
+    says that it was deleted (`DELETED`, else empty). Both are empty where they cannot be told.
+    """
+    name, namespace = _NAME.search(line), _NAMESPACE.search(line)
+    key = name[1].decode() if name else ""
+    if name and namespace:
+        key = f"{namespace[1].decode()}/{key}"
+    return key, "DELETED" if b'"DELETED"' in line[:_TYPE_BYTES] else ""
 
 
 def version_in(line: bytes) -> str:

@@ -19,6 +19,7 @@ from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.frames import Raw, needed_text, text_of, unix_seconds
 from pulltrace.kube.leases import LeasePatch, LeaseRecord, is_ours
 from pulltrace.kube.requesting import MERGE_PATCH, Requesting
+from pulltrace.pulls.annotations import READ_BYTES
 
 LABELS = {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
 
@@ -137,12 +138,25 @@ def lease_record(raw: Raw) -> LeaseRecord:
     duration_seconds = spec.get("leaseDurationSeconds")
     return LeaseRecord(
         name=needed_text(metadata["name"]),
-        annotations={key: value for key, value in annotations.items() if is_ours(key) and isinstance(value, str)},
+        annotations=_ours(annotations),
         holder=text_of(spec.get("holderIdentity")) or None,
         renewed_at=unix_seconds(spec.get("renewTime")),
         duration_seconds=duration_seconds if type(duration_seconds) is int and duration_seconds > 0 else None,
         version=text_of(metadata.get("resourceVersion")),
     )
+
+
+def _ours(annotations: Mapping[str, Any]) -> dict[str, str]:
+    """Pulltrace's annotations; little more than a reader takes where they are more, which is enough to see that."""
+    kept: dict[str, str] = {}
+    size = 0
+    for key, value in annotations.items():
+        if is_ours(key) and isinstance(value, str):
+            kept[key] = value[: READ_BYTES + 1]
+            size += len(key) + len(value)
+            if size > READ_BYTES:
+                break
+    return kept
 
 
 def _answered(raw: Any) -> LeaseRecord:

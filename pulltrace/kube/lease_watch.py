@@ -9,6 +9,7 @@ from pulltrace.kube.backoff import Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.lease_store import LABELS, lease_record, leases_path
 from pulltrace.kube.leases import LeaseRecord, WatchEvent
+from pulltrace.kube.object_fields import LEASE
 from pulltrace.kube.watching import Resource, Watch, WatchHealth
 
 
@@ -25,6 +26,7 @@ class KubeLeaseWatch:
             parse=lease_record,
             permission=f"list and watch leases.coordination.k8s.io in namespace {namespace}",
             selectors={"labelSelector": ",".join(f"{key}={value}" for key, value in LABELS.items())},
+            shape=LEASE,
         )
 
     async def watch(self) -> AsyncGenerator[WatchEvent[LeaseRecord], None]:

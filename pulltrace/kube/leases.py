@@ -54,6 +54,8 @@ class Listed(Generic[Item]):
     """All there is, now: whatever is not in it is gone."""
 
     items: tuple[Item, ...]
+    whole: bool = True
+    """False for a part of a list of news: more comes, and the last one says that it is whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pulltrace.kube.backoff import Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.leases import WatchEvent
 from pulltrace.kube.namespaces import NamespacedWatch
+from pulltrace.kube.object_fields import POD
 from pulltrace.kube.pods import PODS_PATH, PodRecord, pod_key, pod_record
 from pulltrace.kube.watching import Resource
 
@@ -22,6 +23,7 @@ _RESOURCE = Resource(
     key=pod_key,
     permission="list and watch pods",
     selectors={"fieldSelector": SELECTOR},
+    shape=POD,
 )
 
 

@@ -31,6 +31,11 @@ MAX_IMAGE_CHARACTERS = 1024
 MAX_REASON_CHARACTERS = 128
 MIRROR = "kubernetes.io/config.mirror"
 MAX_HASH_CHARACTERS = 128
+MAX_OWNER_CHARACTERS = 253
+MAX_WAITS = 64
+"""Containers of a pod that are kept while they wait; of the others only the number. Pods have ten, rarely thirty."""
+MAX_WAIT_CHARACTERS = 16 * 1024
+"""Of their names, images and messages together."""
 
 IMAGE_REASONS = (
     frozenset(
@@ -86,6 +91,8 @@ class PodRecord:
     """It is being deleted."""
     waiting: tuple[ImageWait, ...] = ()
     """In the order in which the kubelet pulls; empty when the pod waits for something else, or for nothing any more."""
+    more_waiting: int = 0
+    """Containers that wait beyond those in `waiting`, which has the first then."""
     config_hash: str | None = None
     """Of a static pod: what its kubelet calls it in Events, instead of the UID."""
     created_at: float | None = None
@@ -112,6 +119,8 @@ def pod_record(raw: Raw) -> PodRecord:
     """A Pod as the API sends it, as far as its images go."""
     metadata, status = raw["metadata"], raw.get("status") or {}
     ending = metadata.get("deletionTimestamp") is not None
+    waits = () if ending else image_waits(raw)
+    waiting = waits[: _kept(waits)]
     return PodRecord(
         # Names, images and reasons come again with every pod of a Deployment: keep one copy of each.
         namespace=sys.intern(metadata["namespace"]),
@@ -121,10 +130,21 @@ def pod_record(raw: Raw) -> PodRecord:
         workload=_workload(metadata),
         started_at=unix_seconds(status.get("startTime")),
         ending=ending,
-        waiting=() if ending else image_waits(raw),
+        waiting=waiting,
+        more_waiting=len(waits) - len(waiting),
         config_hash=_config_hash(metadata),
         created_at=unix_seconds(metadata.get("creationTimestamp")),
     )
+
+
+def _kept(waits: tuple[ImageWait, ...]) -> int:
+    """How many of a pod's waits are kept: one at least, since a pod without any waits for nothing."""
+    characters = 0
+    for number, wait in enumerate(waits[:MAX_WAITS]):
+        characters += len(wait.name) + len(wait.image) + len(wait.message or "")
+        if number and characters > MAX_WAIT_CHARACTERS:
+            return number
+    return min(len(waits), MAX_WAITS)
 
 
 def _config_hash(metadata: Raw) -> str | None:
@@ -145,7 +165,7 @@ def _workload(metadata: Raw) -> Workload:
 
 
 def _kind_and_name(owner: Raw) -> tuple[str, str]:
-    return needed_text(owner["kind"]), needed_text(owner["name"])
+    return needed_text(owner["kind"])[:MAX_OWNER_CHARACTERS], needed_text(owner["name"])[:MAX_OWNER_CHARACTERS]
 
 
 @lru_cache(maxsize=4096)
@@ -212,7 +232,7 @@ def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
     )
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _shared_wait(name: str, image: str, role: Role, reason: str | None, message: str | None) -> ImageWait:
     """The pods of a workload wait for the same with the same words: one value for all."""
     return ImageWait(

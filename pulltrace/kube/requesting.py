@@ -16,14 +16,38 @@ import orjson
 
 from pulltrace import __version__
 from pulltrace.kube.access import Access, AccessSource
-from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError, one_line
+from pulltrace.kube.errors import ApiError, ApiTooSlow, ApiUnreachable, ConnectError, one_line
 from pulltrace.kube.frames import text_of
+from pulltrace.kube.json_fields import Shape, read_object
+from pulltrace.kube.object_fields import POD
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
-HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON}
-"""Of every request."""
+HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON, "Accept-Encoding": "identity"}
+"""Of every request. Compressed answers have no bound before they are unpacked."""
+
+_METADATA: Shape = dict.fromkeys(
+    (
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+    )
+)
+ANSWER: Shape = {
+    **dict.fromkeys(("kind", "apiVersion", "status", "message", "reason", "code", "details", "spec")),
+    "metadata": _METADATA,
+    "items": POD,
+}
+"""What is read of a large answer: all but `managedFields`, which may have a MiB of tiny values. Lists are of Pods."""
 
 REQUEST_SECONDS = 10.0
 MAX_DIGITS = 9
@@ -75,7 +99,7 @@ async def time_limit(what: str, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise ApiUnreachable(f"no answer to {what} within {seconds:g} s") from error
+        raise ApiTooSlow(f"no answer to {what} within {seconds:g} s") from error
     except OSError as error:
         raise unreachable(what, error) from error
 
@@ -87,8 +111,8 @@ def unreachable(what: str, error: Exception) -> ApiUnreachable:
 def decoded(what: str, raw: bytes, content_type: str | None) -> Any:
     """The value of a successful answer's body."""
     try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError as error:
+        return read_object(raw, ANSWER) if raw else None
+    except ValueError as error:
         kind = one_line(content_type or "no content type")
         raise ApiUnreachable(f"{what} was answered with something that is not JSON ({kind})") from error
 

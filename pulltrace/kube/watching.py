@@ -22,13 +22,17 @@ from typing import Any, Generic, TypeVar
 
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
-from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.frames import Raw, frame, needed_text, page_of, status_error, text_of, version_in, version_of
+from pulltrace.kube.errors import ApiError, ApiTooSlow, KubeError
+from pulltrace.kube.frames import Raw, frame, needed_text, status_error, text_of, version_in, version_of
+from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
-from pulltrace.log_limiter import LogLimiter
+from pulltrace.kube.left_out import LeftOut
+from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, NotRead, Piece, TooLong
 
 PAGE_ITEMS = 500
-LIST_SECONDS = 30.0
+"""Fewer after a page that was not read in time: a quarter each time, until one is."""
+LIST_SECONDS = 60.0
+"""Of a page; API servers end a request after as long."""
 WATCH_SECONDS = (40.0, 50.0)
 """The server ends each watch after so long. Less than READ_SECONDS, or a quiet watch would look dead; and
 drawn anew each time, so that watches spread over the API servers."""
@@ -67,6 +71,10 @@ class Resource(Generic[Item]):
     """`fieldSelector` and `labelSelector`."""
     wanted: Callable[[bytes], bool] | None = None
     """Whether a line is worth parsing; None when all are."""
+    shape: Shape | None = None
+    """What is read of a large object; None reads all of it."""
+    max_bytes: int = MAX_OBJECT_BYTES
+    """A longer object is left out, before it is parsed."""
     news: bool = False
     """What was missed need not be made up for: after the first list, a new beginning only asks for the version of now.
 
@@ -88,6 +96,7 @@ class WatchHealth:
     """Why connections ended: `ended` (by the server's time limit), `relist`, `expired`, `empty`, `forbidden`, `error`."""
     problem: str | None = None
     """What is wrong now; None while all is well."""
+    left_out: LeftOut | None = None
 
 
 class _EndedAtOnce(KubeError):
@@ -113,7 +122,8 @@ class Watch(Generic[Item]):
         self._backoff = Backoff(self._timing.uniform)
         self._read_seconds = read_seconds
         self._has_listed = False
-        self._limiter = LogLimiter()
+        self._page_items = PAGE_ITEMS
+        self._leave_out = self.health.left_out = LeftOut(resource.name, resource.max_bytes, self._timing.monotonic)
 
     async def events(self) -> AsyncGenerator[WatchEvent[Item], None]:
         """A `Listed`, then `Put` and `Gone`; a `Listed` again whenever changes may have been missed."""
@@ -127,8 +137,11 @@ class Watch(Generic[Item]):
                 await self._pause(error)
 
     async def _list_and_watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
-        items, version = await self._list()
-        yield Listed(items)
+        version = ""
+        async with aclosing(self._list()) as parts:
+            async for listed_version, listed in parts:
+                version = listed_version
+                yield listed
         due_at = self._timing.monotonic() + self._timing.uniform(0.9, 1.1) * RELIST_SECONDS
         while self._timing.monotonic() < due_at:
             began_at = self._timing.monotonic()
@@ -166,19 +179,29 @@ class Watch(Generic[Item]):
             "resourceVersion": version,
             "timeoutSeconds": str(round(self._timing.uniform(*WATCH_SECONDS))),
         }
-        async with aclosing(self._api.stream(self._resource.path, params, self._read_seconds)) as lines:
+        stream = self._api.stream(self._resource.path, params, self._read_seconds, self._resource.max_bytes)
+        async with aclosing(stream) as lines:
             async for line in lines:
-                if self._resource.wanted is not None and not self._resource.wanted(line):
-                    self._heard()
-                    version = version_in(line) or version
-                    yield version, None
-                    continue
-                kind, raw = frame(line)
-                if kind == "ERROR":
-                    raise status_error(raw)
-                self._heard()
-                version = version_of(raw) or version
-                yield version, self._event(kind, raw)
+                seen, event = self._line(line)
+                del line  # it may be long, and who reads the event may wait
+                version = seen or version
+                yield version, event
+
+    def _line(self, line: bytes | TooLong) -> tuple[str, WatchEvent[Item] | None]:
+        """The version of a line of the watch, empty where it has none, and its event."""
+        if isinstance(line, TooLong):
+            self._heard()
+            key, deleted = self._leave_out.piece(line)
+            # A deleted one may be known from when it was smaller.
+            return version_in(line.head), Gone(key) if key and deleted else None
+        if self._resource.wanted is not None and not self._resource.wanted(line):
+            self._heard()
+            return version_in(line), None
+        kind, raw = frame(line, self._resource.shape)
+        if kind == "ERROR":
+            raise status_error(raw)
+        self._heard()
+        return version_of(raw), self._event(kind, raw)
 
     def _event(self, kind: str, raw: Raw) -> WatchEvent[Item] | None:
         if kind == "DELETED":
@@ -189,41 +212,62 @@ class Watch(Generic[Item]):
             return None if item is None else Put(item)
         return None  # a bookmark, or something newer than this code
 
-    async def _list(self) -> tuple[tuple[Item, ...], str]:
-        """All there is, page by page, and the version from which to watch."""
+    async def _list(self) -> AsyncGenerator[tuple[str, Listed[Item]], None]:
+        """All there is, and the version from which to watch. News come page by page, since nobody needs all at once."""
         items: list[Item] = []
-        token = ""
+
+        def take(piece: Piece) -> None:
+            if isinstance(piece, (TooLong, NotRead)):
+                self._leave_out.piece(piece)
+            elif (item := self._read(self._resource.parse, piece)) is not None:
+                items.append(item)
+
         if self._resource.news and self._has_listed:
             # NOTE: without a selector, or the server would read everything to find the one that is asked for.
-            _, page = await self._api.request("GET", self._resource.path, params={"limit": "1"})
+            metadata = await self._page({"limit": "1"}, lambda piece: None)
             self._heard()
-            return (), str(page_of(self._resource.path, page)[0]["resourceVersion"])
+            yield str(metadata["resourceVersion"]), Listed(())
+            return
+        token = ""
         while True:
-            params = {**self._resource.selectors, "limit": str(PAGE_ITEMS)}
+            params = {**self._resource.selectors, "limit": str(self._page_items)}
             if token:
                 params["continue"] = token
-            elif not self._has_listed:
-                # From the server's cache: cheap, and good enough to begin with. Later it might be older than
-                # what we have seen, and time must not run backwards: then the list is asked for as it is.
+            elif not self._has_listed and not self._resource.news and self._page_items == PAGE_ITEMS:
+                # From the server's cache: cheap, and good enough to begin with, but never in pages. Later it might be
+                # older than what we have seen, and time must not run backwards: then the list is asked for as it is.
                 params["resourceVersion"] = "0"
-            _, page = await self._api.request("GET", self._resource.path, params=params, timeout_seconds=LIST_SECONDS)
-            metadata, raw_items = page_of(self._resource.path, page)
-            items.extend(item for raw in raw_items if (item := self._read(self._resource.parse, raw)) is not None)
+            metadata = await self._page(params, take)
             token = text_of(metadata.get("continue"))
+            version = str(metadata["resourceVersion"])
             if not token:
-                self._has_listed = True
-                self.health.synced = True
-                self._heard()
-                return tuple(items), str(metadata["resourceVersion"])
+                break
+            if self._resource.news and items:
+                yield version, Listed(tuple(items), whole=False)
+                items.clear()
+        self._has_listed = True
+        self.health.synced = True
+        self._heard()
+        yield version, Listed(tuple(items))
+
+    async def _page(self, params: Mapping[str, str], take: Callable[[Piece], None]) -> Raw:
+        it = self._resource
+        try:
+            page = await self._api.list_page(
+                it.path, params, take, shape=it.shape, max_object_bytes=it.max_bytes, timeout_seconds=LIST_SECONDS
+            )
+        except ApiTooSlow:
+            self._page_items = max(1, self._page_items // 4)
+            raise
+        self._page_items = min(PAGE_ITEMS, 2 * self._page_items)
+        return page
 
     def _read(self, reader: Callable[[Raw], Item | str | None], raw: Raw) -> Any:
         """What `reader` makes of an object; None for one that it cannot read, which must not end the watch."""
         try:
             return reader(raw)
         except Exception as error:
-            line = f"left out one of {self._resource.name} that cannot be read: {error!r}"
-            if limited := self._limiter.take("", line, self._timing.monotonic()):
-                _log.warning(limited)
+            self._leave_out.note("one", f"it cannot be read ({repr(error)[:150]})")
             return None
 
     def _heard(self) -> None:

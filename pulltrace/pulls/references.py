@@ -48,7 +48,7 @@ def parse_reference(name: str) -> Reference:
     return Reference(_with_domain(rest), tag or None, digest or None)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def full_name(name: str) -> str:
     """The full form as text: names that mean the same image are equal."""
     return str(parse_reference(name))

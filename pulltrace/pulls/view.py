@@ -140,6 +140,8 @@ class PodView:
     """When the kubelet took the pod on, in Unix seconds on the node's clock."""
     needs: tuple[ImageNeed, ...] = ()
     """The images that it still waits for, in the order in which the kubelet pulls them; empty once it is ready."""
+    more_needs: int = 0
+    """Images that it waits for beyond those: nobody lists thousands."""
     left: TimeLeft | None = None
     """Until all its images are there, and it can start."""
     ended_at: float | None = None

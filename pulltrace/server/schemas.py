@@ -141,7 +141,7 @@ ROWS: Schema = {
             "estimatedAt": _TIME,
             "images": listed(ref("Need")),
         },
-        {"waitingSince": _TIME, "readyAt": _TIME, "endedAt": _TIME, **_ETA},
+        {"moreImages": _COUNT, "waitingSince": _TIME, "readyAt": _TIME, "endedAt": _TIME, **_ETA},
     ),
     "Node": an_object(
         {

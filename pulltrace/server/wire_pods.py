@@ -38,6 +38,8 @@ def pod(view: PodView, to_wall: float) -> Json:
         "estimatedAt": rfc3339(estimated_at),
         "images": [_need(need, to_wall) for need in view.needs],
     }
+    if view.more_needs:
+        written["moreImages"] = view.more_needs
     if view.waiting_since is not None:
         written["waitingSince"] = rfc3339(view.waiting_since)
     if view.left is not None:

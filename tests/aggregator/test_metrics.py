@@ -191,6 +191,7 @@ def test_a_follower_tells_of_itself_only(counted: Counted) -> None:
         "pulltrace_leader",
         "pulltrace_per_node_policy",
         "pulltrace_sse_clients_active",
+        "pulltrace_watch_left_out",
         "pulltrace_watch_restarts",
         "pulltrace_watch_silence_seconds",
     }

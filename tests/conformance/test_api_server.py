@@ -54,12 +54,30 @@ async def listed(server: Server, path: str, **params: str) -> Raw:
 async def watch(server: Server, path: str, **params: str) -> AsyncGenerator[tuple[str, Raw], None]:
     async with aclosing(server.connection.stream(path, {**FOREVER, **params})) as lines:
         async for line in lines:
+            assert isinstance(line, bytes)
             event = orjson.loads(line)
             yield event["type"], event["object"]
 
 
 def names(raw: Raw) -> list[str]:
     return [item["metadata"]["name"] for item in raw["items"]]
+
+
+@pytest.mark.parametrize("version", ["", "0"])
+async def test_a_list_is_read_object_by_object(server: Server, version: str) -> None:
+    """Each object of a page comes by itself, as it is, and the list's metadata at the end: the version, and the next page."""
+    for number in range(3):
+        await create_lease(server, f"node-{number}", annotations={"a": '"},{"metadata":{"<'})
+    params = {"limit": "500", "resourceVersion": version} if version else {"limit": "2"}
+    whole = await listed(server, leases(server), **params)
+
+    pieces: list[Any] = []
+    metadata = await server.connection.list_page(leases(server), params, pieces.append)
+
+    assert pieces == whole["items"]
+    assert len(pieces) == (3 if version else 2)
+    assert bool(metadata.get("continue")) is not bool(version)
+    assert metadata["resourceVersion"]
 
 
 async def test_merge_patch_changes_only_what_it_names(server: Server) -> None:

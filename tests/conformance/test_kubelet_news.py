@@ -58,6 +58,7 @@ async def test_one_event_says_the_version_of_now(server: Server) -> None:
     async with aclosing(server.connection.stream(path, params)) as lines:
         line = await anext(lines)
 
+    assert isinstance(line, bytes)
     assert b"old-" not in line
     assert b"new" in line
 

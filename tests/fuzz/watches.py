@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -10,8 +10,11 @@ from pulltrace.kube import event_watch, pod_watch
 from pulltrace.kube.backoff import Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.events import EventRecord
+from pulltrace.kube.frames import Raw, page_of
+from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.lease_watch import KubeLeaseWatch
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
+from pulltrace.kube.object_reader import Gate, ListReader, Piece, TooLong, lines_of
 from pulltrace.kube.pods import PodRecord
 from pulltrace.kube.requesting import Params, decoded
 from pulltrace.kube.watching import Resource, Watch
@@ -21,6 +24,8 @@ from tests.fuzz.properties import drive, is_line
 
 EMPTY = b'{"metadata": {"resourceVersion": "1"}, "items": null}'
 PROBLEM_CHARACTERS = 700
+MAX_BYTES = 16 * 1024
+"""Few enough for some inputs to be too long."""
 
 
 class _Said(BaseException):
@@ -34,21 +39,35 @@ class _Server(Connection):
         self._page: bytes | None = page
         self._lines: list[bytes] | None = lines
 
-    async def request(self, method: str, path: str, **_: Any) -> tuple[int, Any]:
+    async def list_page(
+        self, path: str, params: Params, take: Callable[[Piece], None], *, shape: Shape | None = None, **_: Any
+    ) -> Raw:
         if self._page is None:
             raise _Said
         page, self._page = self._page, None
-        return 200, decoded(f"{method} {path}", page, "application/json")
+        async with Gate().turn() as turn:
+            reader = ListReader(_chunks(page), turn, shape, MAX_BYTES)
+            async for piece in reader.objects():
+                take(piece)
+        return page_of(path, decoded(path, reader.envelope, "application/json"))[0]
 
     async def stream(
-        self, path: str, params: Params, read_timeout_seconds: float = 60.0
-    ) -> AsyncGenerator[bytes, None]:
+        self, path: str, params: Params, read_timeout_seconds: float = 60.0, max_line_bytes: int = MAX_BYTES
+    ) -> AsyncGenerator[bytes | TooLong, None]:
         if self._lines is None:
             raise _Said
         lines, self._lines = self._lines, None
-        for line in lines:
-            if line:
+        async with Gate().turn() as turn:
+            async for line in lines_of(_chunks(b"\n".join(lines)), turn, MAX_BYTES):
                 yield line
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    """The bytes in pieces as a network makes them, small and large."""
+    at, size = 0, 1
+    while at < len(data):
+        yield data[at : at + size]
+        at, size = at + size, 1 + size * 3 % 97
 
 
 def check_lines(data: bytes) -> None:

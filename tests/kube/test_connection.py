@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import MAX_LINE_BYTES, Connection, connect
+from pulltrace.kube.connection import Connection, connect
 from pulltrace.kube.errors import ApiUnreachable, ConnectError
+from pulltrace.kube.object_reader import HEAD_BYTES, MAX_OBJECT_BYTES, TooLong
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import hang, lines, status
 from tests.kube.connections import Rotating
@@ -21,7 +22,7 @@ from tests.kube.connections import Rotating
 NODES = "/api/v1/nodes"
 
 
-async def read(connection: Connection, read_timeout_seconds: float = 5) -> list[bytes]:
+async def read(connection: Connection, read_timeout_seconds: float = 5) -> list[bytes | TooLong]:
     async with aclosing(connection.stream(NODES, {"watch": "true"}, read_timeout_seconds)) as received:
         return [line async for line in received]
 
@@ -50,11 +51,13 @@ async def test_lines_come_whole(server: FakeApiServer, connection: Connection) -
     assert await read(connection) == [b"one", b"two", b"three", large, b"rest"]
 
 
-async def test_a_line_without_end_is_an_error(server: FakeApiServer, connection: Connection) -> None:
-    """Memory has a limit."""
-    server.faults["watch"] = [lines(*[b"x" * (1024 * 1024)] * (MAX_LINE_BYTES // 1024 // 1024 + 1))]
-    with pytest.raises(ApiUnreachable, match="longer than"):
-        await read(connection)
+async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: Connection) -> None:
+    """Of the line its beginning is kept; what comes after it is read."""
+    mebibyte = b"x" * (1024 * 1024)
+    long = [mebibyte] * (MAX_OBJECT_BYTES // len(mebibyte) + 1)
+    server.faults["watch"] = [lines(b"one\n", *long, b"\nthree\n")]
+
+    assert await read(connection) == [b"one", TooLong(mebibyte[:HEAD_BYTES]), b"three"]
 
 
 async def test_a_silent_stream_is_unreachable(server: FakeApiServer, connection: Connection) -> None:

@@ -14,9 +14,12 @@ from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.lease_store import LABELS, KubeLeaseStore, lease_record, micro_time
 from pulltrace.kube.leases import LeasePatch
 from pulltrace.kube.requesting import Requesting
+from pulltrace.pulls.annotations import READ_BYTES, decode
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
 
+HUGE = 256 * 1024
+"""What an API server takes of annotations."""
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000, duration_seconds=40)
 NODE = {"metadata": {"name": "node-1", "uid": "1234"}}
 
@@ -148,3 +151,14 @@ def test_a_bare_lease_is_a_record() -> None:
     record = lease_record({"metadata": {"name": "node-1", "annotations": None}, "spec": None})
 
     assert (record.name, record.annotations, record.holder, record.version) == ("node-1", {}, None, "")
+
+
+def test_of_a_huge_lease_no_more_is_kept_than_is_read() -> None:
+    """What a reader takes of one Lease is little, and that there was more is seen."""
+    annotations = {"pulltrace.io/recent": "x" * HUGE, **{f"pull.pulltrace.io/{n}": "y" * 100 for n in range(1000)}}
+    for several in (annotations, dict(reversed(annotations.items()))):
+        record = lease_record({"metadata": {"name": "node-1", "annotations": several}})
+        assert (
+            READ_BYTES < sum(len(key) + len(value) for key, value in record.annotations.items()) < 2 * READ_BYTES + 100
+        )
+        assert "bytes of annotations" in decode(record.annotations).problems[0]

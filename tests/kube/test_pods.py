@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
+from pulltrace.kube.json_fields import SMALL_BYTES, read_object
+from pulltrace.kube.object_fields import POD
 from pulltrace.kube.pods import ImageWait, PodRecord, Role, pod_key, pod_record
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
@@ -237,3 +239,52 @@ def test_ten_thousand_records_are_small() -> None:
     bytes_each = (after - before) / len(kept)
     print(f"{bytes_each:.0f} bytes a pod")
     assert bytes_each <= 512
+
+
+def test_of_many_waits_the_first_are_kept() -> None:
+    """A pod of 20,000 containers keeps 64 of them and the number of the others; the next come in as the first are made."""
+    containers = [{"name": f"c{number}", "image": "nginx:1"} for number in range(20_000)]
+    record = pod_record(pod({"containers": containers}))
+    assert (len(record.waiting), record.more_waiting) == (64, 19_936)
+
+    made = [{"name": f"c{number}", "imageID": "x", "state": {"running": {}}} for number in range(19_999)]
+    record = pod_record(pod({"containers": containers}, {"containerStatuses": made}))
+    assert (names(record), record.more_waiting) == (["c19999"], 0)
+
+
+def test_of_long_waits_the_first_are_kept() -> None:
+    """Images of a KiB each are kept up to 16 KiB of a pod, and one at least."""
+    containers = [{"name": f"c{number}", "image": f"{number}" + "x" * 5000} for number in range(50)]
+    record = pod_record(pod({"containers": containers}))
+    assert (len(record.waiting), record.more_waiting) == (15, 35)
+
+
+def test_the_names_of_an_owner_are_short() -> None:
+    """The API server bounds neither kind nor name of an owner, and a workload is kept for a while."""
+    owners = [{"kind": "K" * 1_000_000, "name": "n" * 1_000_000, "controller": True}]
+    assert pod_record(pod(ownerReferences=owners)).workload == Workload("shop", "K" * 253, "n" * 253)
+
+
+def test_the_fields_of_a_large_pod_are_all_that_is_read() -> None:
+    """A pod that is read by its fields gives the record of the whole one."""
+    spec = {
+        "initContainers": [{"name": "init", "image": "i:1", "restartPolicy": "Always", "env": [{"name": "A"}]}],
+        "containers": [{"name": "main", "image": "nginx:1"}, {"name": "made", "image": "nginx:2"}],
+        "ephemeralContainers": [{"name": "debug", "image": "busybox"}],
+        "volumes": [IMAGE_VOLUME, {"name": "other", "emptyDir": {}}],
+    }
+    status = {
+        "startTime": "2026-11-24T06:00:00Z",
+        "initContainerStatuses": [waits("ErrImagePull", "init", message='failed to pull "m:1"')],
+        "containerStatuses": [
+            waits("ImagePullBackOff", message="no"),
+            {"name": "made", "imageID": "x", "state": {"running": {"startedAt": "x"}}},
+        ],
+        "ephemeralContainerStatuses": [waits(None, "debug")],
+    }
+    owners = [{"kind": "ReplicaSet", "name": "web-5d", "controller": True, "uid": "x"}]
+    raw = pod(spec, status, labels={"pod-template-hash": "5d", "a": "b"}, ownerReferences=owners)
+    large = orjson.dumps({**raw, "padding": "x" * SMALL_BYTES})
+
+    assert pod_record(read_object(large, POD)) == pod_record(raw)
+    assert pod_record(raw).workload == Workload("shop", "Deployment", "web")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from pulltrace.kube.connection import Connection
+from pulltrace.kube.errors import ApiTooSlow
+from pulltrace.kube.frames import Raw
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.object_reader import Piece
+from pulltrace.kube.requesting import Params
 from pulltrace.kube.watching import Resource, Watch, name_of
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
@@ -309,7 +314,77 @@ async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.Log
     await scene.next()
 
     assert await scene.next() == Put("a")
-    assert "left out one of leases that cannot be read: KeyError('name')" in caplog.text
+    assert "left out one of leases: it cannot be read (KeyError('name'))" in caplog.text
+
+
+async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: Connection) -> None:
+    """It does not end the watch, which goes on after its version; the line that says that it was deleted is understood."""
+    time = FakeTime()
+    watch = Watch(connection, replace(LEASES, max_bytes=200_000), timing=time.timing, read_seconds=0.2)
+    long = {"metadata": {"name": "long", "resourceVersion": "1042"}, "x": "y" * 300_000}
+    server.faults["watch"] = [
+        lines(event("ADDED", long), event("ADDED", {"metadata": {"name": "a"}})),
+        lines(event("DELETED", long)),
+    ]
+    async with aclosing(watch.events()) as events:
+        assert await anext(events) == Listed(())
+        assert await anext(events) == Put("a")
+        assert await anext(events) == Gone("long")
+    assert versions(server, "watch") == ["1000", "1042"]
+    assert watch.health.left_out is not None
+    assert watch.health.left_out.count == 2
+
+
+async def test_objects_of_a_list_that_are_too_long_are_left_out(
+    server: FakeApiServer, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are there, and the log has one line for all."""
+    for name in ("a", "b", "c"):
+        size = 1 if name == "b" else 300_000
+        server.put("leases", {"metadata": {"name": name, "namespace": "ns"}, "x": "y" * size})
+    watch = Watch(connection, replace(LEASES, max_bytes=200_000), timing=FakeTime().timing)
+    async with aclosing(watch.events()) as events:
+        assert await anext(events) == Listed(("b",))
+    assert watch.health.left_out is not None
+    assert watch.health.left_out.count == 2
+    assert caplog.text.count("left out") == 1
+
+
+class Slow(Connection):
+    """An API server whose lists of more than 10 objects take too long."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def list_page(self, path: str, params: Params, take: Callable[[Piece], None], **_: Any) -> Raw:
+        self.asked.append((params["limit"], params.get("resourceVersion")))
+        if int(params["limit"]) > 10:
+            raise ApiTooSlow("no answer")
+        return {"resourceVersion": "7", "continue": "" if len(self.asked) > 4 else "more"}
+
+
+async def test_a_page_that_is_not_read_in_time_is_asked_for_in_parts() -> None:
+    """A quarter each time, and not from the cache, which knows no pages; then the pages grow again."""
+    slow = Slow()
+    watch = Watch(slow, LEASES, timing=FakeTime().timing)
+    async with aclosing(watch.events()) as events:
+        assert await anext(events) == Listed(())
+
+    assert slow.asked == [("500", "0"), ("125", None), ("31", None), ("7", None), ("14", None), ("3", None)]
+
+
+async def test_news_are_told_page_by_page(server: FakeApiServer, connection: Connection) -> None:
+    """Only the last part of a list of news is whole: nobody needs them all at once."""
+    for number in range(1001):
+        server.put("leases", {"metadata": {"name": f"n{number:04}", "namespace": "ns"}})
+    watch = Watch(connection, replace(LEASES, news=True), timing=FakeTime().timing)
+    async with aclosing(watch.events()) as events:
+        parts = [await anext(events) for _ in range(3)]
+    assert [(len(part.items), part.whole) for part in parts if isinstance(part, Listed)] == [
+        (500, False),
+        (500, False),
+        (1, True),
+    ]
 
 
 async def test_many_unreadable_objects_cost_one_line(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

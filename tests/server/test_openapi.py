@@ -60,7 +60,7 @@ FULL_PULL = view(
     ended_at=NOW,
     target_digest="sha256:d",
 )
-FULL_POD = pod(needs=(FULL_NEED,), ended_at=MONOTONIC)
+FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
 FULL_NODE = NodeView("node-1", MONOTONIC, False, 1.0, 1, 0, 0, False, "trouble")
 [FULL_WORKLOAD] = summarize([FULL_POD], MONOTONIC)
 LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
