@@ -132,6 +132,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+            run.require_own_namespace(namespace, per_node_policy=given.per_node_policy)
             aggregator = run.AggregatorSettings(
                 given.http_addr,
                 given.metrics_addr,

@@ -21,6 +21,7 @@ from pulltrace.aggregator.metrics import Metrics
 from pulltrace.aggregator.pacing import Electing, Pacing
 from pulltrace.aggregator.store import PullStore
 from pulltrace.aggregator.usual import Usual
+from pulltrace.errors import UserError
 from pulltrace.kube.events import EventWatching
 from pulltrace.kube.leases import LeaseWatching, Put
 from pulltrace.kube.pod_events import EventWriting
@@ -43,6 +44,17 @@ FAREWELL_SECONDS = 3.0
 """How long viewers of the live stream may take to be told when to come back, before the servers stop."""
 
 NOT_ISOLATED = "per-node isolation is not enforced: whoever has the token of one agent can write the Lease of any node"
+
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-node-lease", "kube-public"})
+
+
+def require_own_namespace(namespace: str, *, per_node_policy: bool) -> None:
+    """Raise `UserError` where agents could patch the control plane's Leases. The chart refuses this; kustomize cannot."""
+    if namespace in SYSTEM_NAMESPACES and not per_node_policy:
+        raise UserError(
+            f"namespace {namespace} belongs to Kubernetes, and without the per-node policy every agent can patch all Leases in it: "
+            "install Pulltrace into a namespace of its own, or with the policy"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class KubeLeaseStore:
         if not self._may_label or LABELS.items() <= (raw["metadata"].get("labels") or {}).items():
             return record
         try:
-            return _answered(await self._send(name, {"metadata": {"labels": LABELS}}))
+            labels = {"labels": LABELS, "managedFields": NO_MANAGED_FIELDS}
+            return _answered(await self._send(name, {"metadata": labels}))
         except ApiError as error:
             if error.status not in {403, 422}:
                 raise

@@ -11,17 +11,19 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from pulltrace.kube.answers import Answers
 from pulltrace.kube.backoff import Timing
+from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.frames import Raw, page_of, text_of
+from pulltrace.kube.frames import Raw, text_of
 from pulltrace.kube.namespaces import in_namespace
+from pulltrace.kube.object_fields import POD
+from pulltrace.kube.object_reader import Piece
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
-from pulltrace.kube.requesting import Requesting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import PodFinding, Workload
 
@@ -82,7 +84,7 @@ class KubePodLookup:
 
     def __init__(
         self,
-        connection: Requesting,
+        connection: Connection,
         namespaces: Sequence[str] = (),
         *,
         timing: Timing | None = None,
@@ -143,21 +145,26 @@ class KubePodLookup:
         return found and found[1]
 
     async def _ask(self, namespace: str, name: str) -> _Found:
-        _, items = await self._page(namespace, {"fieldSelector": f"metadata.name={name}"})
-        return next((_read(raw) for raw in items), None)
+        found: list[_Found] = []
+        await self._page(namespace, {"fieldSelector": f"metadata.name={name}"}, lambda raw: found.append(_read(raw)))
+        return found[0] if found else None
 
     async def _count(self, namespace: str) -> _Counts:
         pods: Counter[Workload] = Counter()
         with_images: Counter[Workload] = Counter()
         params = {"limit": str(self._page_pods)}
         pages = 0
+
+        def count(raw: Raw) -> None:
+            if (counted := _counted(raw)) is not None:
+                workload, ready = counted
+                pods[workload] += 1
+                with_images[workload] += ready
+
         async with self._count_turn:
             for _ in range(self._pages):
                 pages += 1
-                metadata, items = await self._page(namespace, params)
-                for workload, ready in _counted(items):
-                    pods[workload] += 1
-                    with_images[workload] += ready
+                metadata = await self._page(namespace, params, count)
                 token = text_of(metadata.get("continue"))
                 if not token:
                     break
@@ -170,10 +177,15 @@ class KubePodLookup:
                     _log.warning(limited)
         return _Counts({workload: (count, with_images[workload]) for workload, count in pods.items()}, pages)
 
-    async def _page(self, namespace: str, params: dict[str, str]) -> tuple[Raw, list[Raw]]:
-        path = in_namespace(PODS_PATH, namespace)
-        _, page = await self._api.request("GET", path, params=params)
-        return page_of(path, page)
+    async def _page(self, namespace: str, params: dict[str, str], take: Callable[[Raw], None]) -> Raw:
+        """Give the pods of a page to `take`, one after another; the list's metadata. One that is not read is an error."""
+
+        def read(piece: Piece) -> None:
+            if not isinstance(piece, dict):
+                raise ApiUnreachable("a list of pods has a pod in it that is too long, or no JSON")
+            take(piece)
+
+        return await self._api.list_page(in_namespace(PODS_PATH, namespace), params, read, shape=POD)
 
 
 def _read(raw: Raw) -> tuple[PodRecord, bool]:
@@ -184,12 +196,11 @@ def _read(raw: Raw) -> tuple[PodRecord, bool]:
         raise ApiUnreachable("a list of pods has something in it that is not a pod") from error
 
 
-def _counted(items: Iterable[Raw]) -> Iterable[tuple[Workload, bool]]:
-    for raw in items:
-        pod, ready = _read(raw)
-        given_up = not ready and (raw.get("status") or {}).get("phase") == "Failed"
-        if not pod.ending and not given_up:
-            yield pod.workload, ready
+def _counted(raw: Raw) -> tuple[Workload, bool] | None:
+    """The workload of a pod, and whether the pod has its images; None for one that ends, or that Kubernetes gave up before."""
+    pod, ready = _read(raw)
+    given_up = not ready and (raw.get("status") or {}).get("phase") == "Failed"
+    return None if pod.ending or given_up else (pod.workload, ready)
 
 
 def _holds_pod_seconds(with_images: bool | None) -> float:  # noqa: FBT001

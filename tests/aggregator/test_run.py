@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pulltrace.aggregator.run import AggregatorSettings, run
+from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
 from pulltrace.errors import UserError
 from pulltrace.kube.access import Access, FixedAccess
 from pulltrace.kube.connection import Connection
@@ -279,3 +279,18 @@ async def test_a_port_that_is_in_use_is_one_line() -> None:
             await run(settings, MemoryLeaseStore(), None, asyncio.Event())
 
     assert group.group_contains(UserError, match=f"^--http-addr: cannot listen on '{address}': address already in use$")
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "kube-node-lease", "kube-public"])
+def test_namespaces_of_kubernetes_need_the_policy(namespace: str) -> None:
+    """Without the per-node policy the aggregator refuses a namespace whose Leases belong to Kubernetes, and names it."""
+    with pytest.raises(UserError, match=f"namespace {namespace} belongs to Kubernetes"):
+        require_own_namespace(namespace, per_node_policy=False)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "per_node_policy"), [("kube-system", True), ("pulltrace", False), ("default", False)]
+)
+def test_other_namespaces_are_accepted(namespace: str, *, per_node_policy: bool) -> None:
+    """With the policy every namespace will do, and without it every one that is not Kubernetes' own."""
+    require_own_namespace(namespace, per_node_policy=per_node_policy)

@@ -43,10 +43,15 @@ def helm(*arguments: str | Path, stdin: str | None = None) -> str:
 
 
 def rendered(
-    values: Values | None = None, *, kubernetes: str = KUBERNETES, chart: Path = CHART, release: str = "pulltrace"
+    values: Values | None = None,
+    *,
+    kubernetes: str = KUBERNETES,
+    chart: Path = CHART,
+    release: str = "pulltrace",
+    namespace: str = "pulltrace",
 ) -> dict[Key, Object]:
-    """The objects of `helm install RELEASE CHART -n pulltrace`, with those of `helm test`."""
-    options = ["--namespace", "pulltrace", "--kube-version", kubernetes, "--values", "-"]
+    """The objects of `helm install RELEASE CHART -n NAMESPACE`, with those of `helm test`."""
+    options = ["--namespace", namespace, "--kube-version", kubernetes, "--values", "-"]
     return objects(helm("template", release, chart, *options, stdin=json.dumps(values or {})))
 
 

@@ -38,7 +38,9 @@ EVERYTHING: Values = {
 }
 
 
-def notes(tmp_path: Path, values: Values | None = None, kubernetes: str | None = None) -> str:
+def notes(
+    tmp_path: Path, values: Values | None = None, kubernetes: str | None = None, namespace: str = "pulltrace"
+) -> str:
     """What is printed after an install. helm prints it only with a cluster, so here it is an object's text."""
     chart = tmp_path / "pulltrace"
     shutil.copytree(CHART, chart)
@@ -48,7 +50,7 @@ def notes(tmp_path: Path, values: Values | None = None, kubernetes: str | None =
         f'{{{{- define "notes" -}}}}\n{text}{{{{- end -}}}}\n'
         'apiVersion: v1\nkind: Notes\nmetadata:\n  name: notes\ntext: {{ include "notes" . | quote }}\n'
     )
-    found = rendered(values, chart=chart, **({"kubernetes": kubernetes} if kubernetes else {}))
+    found = rendered(values, chart=chart, namespace=namespace, **({"kubernetes": kubernetes} if kubernetes else {}))
     return str(the(found, "Notes")["text"])
 
 
@@ -356,6 +358,24 @@ def test_policy_can_be_switched_off(tmp_path: Path) -> None:
 
     assert not any(kind.startswith("ValidatingAdmission") for kind in kinds(rendered(values)))
     assert "per-node isolation is not enforced (agent.perNodePolicy.enabled=false)" in notes(tmp_path, values)
+
+
+@pytest.mark.parametrize("namespace", ["pulltrace", "default", "monitoring"])
+def test_notes_say_what_agents_may_patch_without_the_policy(namespace: str, tmp_path: Path) -> None:
+    """Without the policy the notes say that agents may patch every Lease of the namespace; with it they do not."""
+    off = {"agent": {"perNodePolicy": {"enabled": False}}}
+    sentence = f"patch every other Lease in namespace {namespace}"
+
+    assert sentence in notes(tmp_path / "off", off, namespace=namespace)
+    assert sentence not in notes(tmp_path / "on", namespace=namespace)
+
+
+def test_notes_call_the_default_namespace_shared(tmp_path: Path) -> None:
+    """Without the policy the notes name the one namespace that is shared for certain."""
+    off = {"agent": {"perNodePolicy": {"enabled": False}}}
+
+    assert "Namespace default is shared" in notes(tmp_path / "default", off, namespace="default")
+    assert "is shared" not in notes(tmp_path / "own", off)
 
 
 def test_priority_level_needs_kubernetes_1_29(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.manifests import NEEDS_HELM, HelmError, Values, rendered
+from tests.deploy.manifests import KUBERNETES, NEEDS_HELM, HelmError, Values, rendered, the
 
 pytestmark = NEEDS_HELM
 
@@ -64,6 +64,33 @@ def test_wrong_value(path: str, value: Any) -> None:
     """A value of the wrong form is an error that names its key."""
     with pytest.raises(HelmError, match=path.rpartition(".")[2]):
         rendered(at(path, value))
+
+
+SYSTEM_NAMESPACES = ("kube-system", "kube-node-lease", "kube-public")
+
+
+@pytest.mark.parametrize("namespace", SYSTEM_NAMESPACES)
+@pytest.mark.parametrize(
+    ("values", "kubernetes", "reason"),
+    [
+        ({"agent": {"perNodePolicy": {"enabled": False}}}, KUBERNETES, "agent.perNodePolicy.enabled is false"),
+        ({}, "1.29.9", "Kubernetes v1.29.9 is older than 1.30"),
+    ],
+    ids=["switched off", "old cluster"],
+)
+def test_namespace_of_kubernetes_needs_the_policy(namespace: str, values: Values, kubernetes: str, reason: str) -> None:
+    """Without the per-node policy the chart refuses a namespace whose Leases belong to Kubernetes, and says why."""
+    with pytest.raises(HelmError, match=f"namespace {namespace} belongs to Kubernetes.*{reason}"):
+        rendered(values, kubernetes=kubernetes, namespace=namespace)
+
+
+@pytest.mark.parametrize("namespace", SYSTEM_NAMESPACES)
+def test_namespace_of_kubernetes_with_the_policy(namespace: str) -> None:
+    """With the per-node policy the chart takes these namespaces, and the policy speaks of that namespace."""
+    policy = the(rendered(namespace=namespace), "ValidatingAdmissionPolicy")["spec"]
+
+    assert policy["matchConstraints"]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
+    assert f"'system:serviceaccount:{namespace}:pulltrace-agent'" in policy["matchConditions"][0]["expression"]
 
 
 def test_route_needs_a_gateway() -> None:

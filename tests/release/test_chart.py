@@ -25,6 +25,13 @@ CATEGORIES = {
 """Those that Artifact Hub has; another is ignored there."""
 
 
+PODS = ("DaemonSet", "Deployment", "Pod")
+
+
+def without_images(found: dict[manifests.Key, manifests.Object]) -> dict[manifests.Key, manifests.Object]:
+    return {key: manifests.without(one, ["image"]) for key, one in found.items()}
+
+
 def packed_metadata(packed: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(manifests.helm("show", "chart", packed))
     return found
@@ -115,7 +122,44 @@ def test_packed(helm: None, changelog: Path, tmp_path: Path) -> None:
     [change] = json.loads(metadata["annotations"]["artifacthub.io/changes"])
     assert change == {"kind": "added", "description": 'All of it: "quoted", and 50 %.'}
     assert change["kind"] in KINDS
-    assert manifests.rendered(chart=packed) == manifests.rendered()
+    assert without_images(manifests.rendered(chart=packed)) == without_images(manifests.rendered())
+
+
+@manifests.NEEDS_HELM
+def test_packed_chart_names_its_images_by_digest(helm: None, changelog: Path, tmp_path: Path) -> None:
+    """All pods of the packed chart, that of `helm test` too, run the images that were built for this release."""
+    packed = chart.pack(tmp_path / "out", DIGESTS, changelog=changelog)
+    found = manifests.rendered(chart=packed)
+    images = {kind: manifests.pod_of(manifests.the(found, kind))["containers"][0]["image"] for kind in PODS}
+
+    assert images == {
+        "DaemonSet": f"ghcr.io/d44b/pulltrace-agent@{DIGESTS['agent']}",
+        "Deployment": f"ghcr.io/d44b/pulltrace-aggregator@{DIGESTS['aggregator']}",
+        "Pod": f"ghcr.io/d44b/pulltrace-aggregator@{DIGESTS['aggregator']}",
+    }
+
+
+OTHER = f"sha256:{'0' * 64}"
+
+
+@manifests.NEEDS_HELM
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"tag": "0.9.9"}, "ghcr.io/d44b/pulltrace-agent:0.9.9"),
+        ({"digest": OTHER}, f"ghcr.io/d44b/pulltrace-agent@{OTHER}"),
+        ({"repository": "mirror.test/agent"}, f"mirror.test/agent:{pulltrace.__version__}"),
+    ],
+    ids=["tag", "digest", "repository"],
+)
+def test_values_win_over_the_digest_of_the_release(
+    helm: None, changelog: Path, tmp_path: Path, image: dict[str, str], expected: str
+) -> None:
+    """A tag, a digest or a repository in the values names the image; the release's digest does not come before it."""
+    packed = chart.pack(tmp_path / "out", DIGESTS, changelog=changelog)
+    found = manifests.rendered({"agent": {"image": image}}, chart=packed)
+
+    assert manifests.agent_pod(found)["containers"][0]["image"] == expected
 
 
 @pytest.mark.real("docker-registry")

@@ -75,11 +75,19 @@ app.kubernetes.io/component: {{ .component }}
 {{- merge (dict) $selector (dict "app.kubernetes.io/part-of" "pulltrace") (default (dict) .labels) .root.Values.commonLabels | toYaml }}
 {{- end }}
 
-{{/* Takes root and image. */}}
+{{/*
+Takes root and image. A released chart names its own images by digest in Chart.yaml; the digest holds where the values
+leave repository, tag and digest as they are.
+*/}}
 {{- define "pulltrace.image" -}}
-{{- if .image.digest }}{{ .image.repository }}@{{ .image.digest }}
-{{- else }}{{ .image.repository }}:{{ default .root.Chart.AppVersion .image.tag }}
+{{- $tagged := printf "%s:%s" .image.repository (default .root.Chart.AppVersion .image.tag) }}
+{{- $digest := .image.digest }}
+{{- if not (or .image.digest .image.tag) }}
+{{- range index .root.Chart.Annotations "artifacthub.io/images" | fromYamlArray }}
+{{- if hasPrefix (printf "%s@" $tagged) .image }}{{ $digest = last (splitList "@" .image) }}{{ end }}
 {{- end }}
+{{- end }}
+{{- if $digest }}{{ .image.repository }}@{{ $digest }}{{ else }}{{ $tagged }}{{ end }}
 {{- end }}
 
 {{- define "pulltrace.preset" -}}
@@ -105,6 +113,11 @@ app.kubernetes.io/component: {{ .component }}
 {{/* Whether the cluster knows ValidatingAdmissionPolicy v1 and tokens that name their node: "yes" or nothing. */}}
 {{- define "pulltrace.knowsPolicies" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
+{{- end }}
+
+{{/* Whether this install has the per-node policy: "yes" or nothing. */}}
+{{- define "pulltrace.hasPerNodePolicy" -}}
+{{- if and .Values.agent.perNodePolicy.enabled (include "pulltrace.knowsPolicies" .) }}yes{{ end }}
 {{- end }}
 
 {{/* Whether the cluster knows mounts that are read-only with all that is mounted below: "yes" or nothing. */}}
