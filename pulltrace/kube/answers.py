@@ -1,6 +1,7 @@
-"""Answers of the API server that are kept for a while: whoever asks the same meanwhile gets the same, also while it is on its way.
+"""Answers of the API server, kept for a while: all who ask the same meanwhile share one, also while it is on its way.
 
-What is kept has a bound. The oldest answers go first; then the same question is asked again.
+The kept answers have a bound, and the oldest go first. The pending questions have a bound, too: while the API server
+does not answer, clients go away and come back with others.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pulltrace.kube.errors import ApiUnreachable
+
 Answer = TypeVar("Answer")
 
 ERROR_SECONDS = 3.0
 """An API server that says no is not asked the same at once."""
 MOST = 2000
+MOST_PENDING = 500
+"""As many as clients that may wait at once (`server.wait.ROOM`)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +50,7 @@ class Answers(Generic[Answer]):
         self._most = most
         self._entries: OrderedDict[Hashable, _Entry[Answer]] = OrderedDict()
         self._size = 0
+        self._pending = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -52,9 +58,14 @@ class Answers(Generic[Answer]):
     async def get(
         self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], admit: Callable[[], None]
     ) -> Answer:
-        """The answer that is kept, or a new one; `admit` is called before a new one is asked for, and may raise."""
+        """Return the kept answer, or ask for a new one once `admit` has not raised.
+
+        Raises `ApiUnreachable` while too many questions are pending.
+        """
         entry = self._entries.get(key)
         if entry is None or self._monotonic() >= entry.until:
+            if self._pending >= MOST_PENDING:
+                raise ApiUnreachable(f"{self._pending} questions to the API server are pending")
             admit()
             entry = self._begin(key, ask)
         # A caller that goes away does not take the answer from the others.
@@ -65,11 +76,13 @@ class Answers(Generic[Answer]):
         entry = _Entry(asyncio.create_task(ask()))
         self._entries[key] = entry
         self._size += entry.size
+        self._pending += 1
         entry.task.add_done_callback(lambda task: self._keep(key, entry))
         self._make_room()
         return entry
 
     def _keep(self, key: Hashable, entry: _Entry[Answer]) -> None:
+        self._pending -= 1
         seconds = ERROR_SECONDS
         if not entry.task.cancelled() and entry.task.exception() is None:
             seconds = self._holds_seconds(entry.task.result())

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.answers import ERROR_SECONDS, Answers
+from pulltrace.kube.answers import ERROR_SECONDS, MOST_PENDING, Answers
+from pulltrace.kube.errors import ApiUnreachable
 from tests.kube.fake_time import FakeTime
 
 
@@ -95,3 +96,19 @@ async def test_only_questions_are_admitted() -> None:
     with pytest.raises(PermissionError):
         await server.answers.get("b", server.answer, refuse)
     assert (server.asked, len(server.answers)) == (1, 1)
+
+
+async def test_pending_questions_are_bounded() -> None:
+    """Clients that leave an API server without an answer cannot pile up questions; a question that is pending is still shared."""
+    server = Server()
+    server.go = asyncio.Event()
+    asking = [asyncio.create_task(server.get(str(number))) for number in range(MOST_PENDING)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(ApiUnreachable, match="500 questions"):
+        await server.get("one more")
+    asking.append(asyncio.create_task(server.get("0")))
+    server.go.set()
+    await asyncio.gather(*asking)
+    await server.get("one more")
+    assert server.asked == MOST_PENDING + 1
