@@ -20,7 +20,6 @@ from pulltrace.kube.pods import PodRecord
 
 MAX_SAID_BYTES = 16 * 1024 * 1024
 """Of what Events say: 10,000 failing images with words as long as they may be, 40,000 that are asked for."""
-MAX_IMAGES_OF_A_POD = 50
 
 _NOTHING = Said()
 
@@ -40,7 +39,9 @@ class KnownPod:
     def pulled(self) -> bool:
         """Whether Events say that all is there that the status does not show yet."""
         waiting = self.record.waiting
-        return bool(waiting) and all(self.said.get(key_of(wait), _NOTHING).there for wait in waiting)
+        if not waiting or self.record.more_waiting:
+            return False
+        return all(self.said.get(key_of(wait), _NOTHING).there for wait in waiting)
 
 
 class KnownPods:
@@ -143,7 +144,7 @@ class KnownPods:
         before = pod.said.get(key, _NOTHING)
         self._turn += 1
         after = heard(before, event, self._turn)
-        if after == before or (key not in pod.said and len(pod.said) >= MAX_IMAGES_OF_A_POD):
+        if after == before:
             return False
         pod.said[key] = after
         return True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pulltrace.aggregator.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
 from pulltrace.aggregator.fair_share import FairShare
 from pulltrace.aggregator.heard import Said
-from pulltrace.aggregator.known_pods import MAX_IMAGES_OF_A_POD, KnownPods
+from pulltrace.aggregator.known_pods import KnownPods
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import PodRecord
 from tests.aggregator.records import START, asked, pod
@@ -109,16 +109,16 @@ def test_invented_uids_do_not_drive_out_what_is_known() -> None:
 
 
 def test_nothing_is_kept_of_images_that_a_pod_does_not_wait_for() -> None:
-    """Containers can be invented, too; of a pod with very many only the first are kept."""
+    """Authors of Events can invent containers, too."""
     known = KnownPods()
-    known.put(pod("web", *(f"i{number}" for number in range(100))), 0)
+    known.put(pod("web", "i0", "i1", "i2"), 0)
     for number in range(1000):
         known.take(asked("web", "x", START, container=f"c{number}"), 0)
         known.take(asked("web", f"i{number}", START, container=None), 0)
 
     found = known.get("shop/web")
     assert found is not None
-    assert list(found.said) == [f"c{number}" for number in range(MAX_IMAGES_OF_A_POD)]
+    assert list(found.said) == ["c0", "c1", "c2"]
 
 
 def test_what_is_kept_of_known_pods_is_bounded() -> None:
@@ -158,3 +158,14 @@ def test_events_that_came_first_count_when_the_pod_comes() -> None:
 def of(record: PodRecord, message: str) -> EventRecord:
     event = asked(record.name, "nginx:1", START, kind=EventKind.FAILED, message=message)
     return replace(event, namespace=record.namespace)
+
+
+def test_pod_with_more_images_than_are_kept_has_not_all_of_them() -> None:
+    """Events can only speak of the images that are kept."""
+    known = KnownPods()
+    for name, more in (("web", 0), ("db", 1)):
+        known.put(replace(pod(name, "nginx:1"), more_waiting=more), 0)
+        known.take(asked(name, "nginx:1", START, kind=EventKind.PULLED), 0)
+    found = {name: known.get(f"shop/{name}") for name in ("web", "db")}
+
+    assert {name: one.pulled for name, one in found.items() if one is not None} == {"web": True, "db": False}
