@@ -21,7 +21,7 @@ from yarl import URL
 
 from pulltrace.kube.access import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, usual_source
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.frames import Raw, page_of
+from pulltrace.kube.frames import Raw, list_metadata
 from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, Gate, ListReader, Piece, TooLong, lines_of
 from pulltrace.kube.requesting import (
@@ -118,7 +118,7 @@ class Connection:
                 kind = answer.headers.get("Content-Type")
         except aiohttp.ClientError as error:
             raise unreachable(what, error) from error
-        return page_of(path, decoded(what, reader.envelope, kind))[0]
+        return list_metadata(path, decoded(what, reader.envelope, kind))
 
     async def stream(
         self,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pulltrace.kube.frames import Raw, unix_seconds
+from pulltrace.kube.frames import TYPE_BYTES, Raw, is_deleted, unix_seconds
 from pulltrace.kube.leases import WatchEvent
-from pulltrace.pulls.redaction import redact, redact_name
+from pulltrace.pulls.redaction import LONGEST_NAME_CHARACTERS, redact, redact_name
 
 
 class EventKind(StrEnum):
@@ -84,17 +84,14 @@ _BEGINNINGS = {"Failed": "Failed to pull image", "BackOff": "Back-off pulling im
 _MARKS = tuple(word.encode() for word in ("Pull", "pull", "InspectFailed"))
 """At least one of them is in the line of every Event that is about an image."""
 _OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
-_TYPE_BYTES = 32
-"""A line begins with its type."""
 
 MAX_NAME_CHARACTERS = 253
 """Longer names (and UIDs) are nobody's."""
-MAX_IMAGE_CHARACTERS = 1024
 MAX_COUNT = 100_000
 """A year of tries, one every five minutes: whoever counts further is no kubelet."""
 KUBELET = "kubelet"
 _CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
-_IMAGE = re.compile(rf'"([^"\\]{{1,{MAX_IMAGE_CHARACTERS}}})"')
+_IMAGE = re.compile(rf'"([^"\\]{{1,{LONGEST_NAME_CHARACTERS}}})"')
 
 
 def worth_reading(line: bytes) -> bool:
@@ -102,10 +99,9 @@ def worth_reading(line: bytes) -> bool:
 
     What is not: containers that crash again and again, and Events whose hour is over (one `DELETED` each).
     """
-    start = line[:_TYPE_BYTES]
-    if b'"DELETED"' in start:
+    if is_deleted(line):
         return False
-    return any(mark in line for mark in _MARKS) or any(frame in start for frame in _OTHER_FRAMES)
+    return any(mark in line for mark in _MARKS) or any(frame in line[:TYPE_BYTES] for frame in _OTHER_FRAMES)
 
 
 def event_record(raw: Raw) -> EventRecord | None:

@@ -16,7 +16,7 @@ from pulltrace.kube.json_fields import Shape, read_object
 Raw: TypeAlias = dict[str, Any]
 """An object as the API sends it."""
 
-_TYPE_BYTES = 32
+TYPE_BYTES = 32
 """A line begins with its type."""
 _NAME = re.compile(rb'"metadata":\s?\{"name":\s?"([a-z0-9.-]{1,253})"')
 _NAMESPACE = re.compile(rb'"namespace":\s?"([a-z0-9-]{1,63})"')
@@ -53,15 +53,20 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def start_of(line: bytes) -> tuple[str, str]:
-    """The name of the object in the beginning of a line or an object, with its namespace in front, and whether the line
-    says that it was deleted (`DELETED`, else empty). Both are empty where they cannot be told.
-    """
-    name, namespace = _NAME.search(line), _NAMESPACE.search(line)
-    key = name[1].decode() if name else ""
-    if name and namespace:
-        key = f"{namespace[1].decode()}/{key}"
-    return key, "DELETED" if b'"DELETED"' in line[:_TYPE_BYTES] else ""
+def metadata_in(line: bytes) -> dict[str, str]:
+    """Name and namespace in the beginning of a line or an object that is not parsed, as far as they can be read."""
+    found = {"namespace": _NAMESPACE.search(line), "name": _NAME.search(line)}
+    return {key: match[1].decode() for key, match in found.items() if match}
+
+
+def is_deleted(line: bytes) -> bool:
+    """Whether a line of a watch reports that its object was deleted."""
+    return b'"DELETED"' in line[:TYPE_BYTES]
+
+
+def deleted_in(line: bytes) -> Raw | None:
+    """The object that a line reports as deleted, with no more than its metadata; None for any other line."""
+    return {"metadata": metadata_in(line)} if is_deleted(line) else None
 
 
 def version_in(line: bytes) -> str:
@@ -77,11 +82,12 @@ def needed_text(value: object) -> str:
     return value
 
 
-def page_of(path: str, page: object) -> tuple[Raw, list[Raw]]:
+def list_metadata(path: str, page: object) -> Raw:
+    """The metadata of a list whose objects were read one by one. Raises `ApiUnreachable` for what is not a list."""
     if isinstance(page, dict) and isinstance(metadata := page.get("metadata"), dict):
         items = page.get("items")
         if text_of(metadata.get("resourceVersion")) and (items is None or isinstance(items, list)):
-            return metadata, items or []
+            return metadata
     raise ApiUnreachable(f"{path} was answered with something that is not a list of objects")
 
 

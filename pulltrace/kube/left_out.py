@@ -1,6 +1,6 @@
-"""The objects of a watch that are left out, because they cannot be read or are too long: counted, and logged now and then.
+"""The objects that a watch leaves out, because they cannot be read or are too long: all counted, few logged.
 
-An author of objects may create many of these, so the log has a line in 10 s for them.
+An author of objects may create many of these, so the log has one line in 10 s for each watch.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from pulltrace.kube.frames import start_of
+from pulltrace.kube.frames import metadata_in
 from pulltrace.kube.object_reader import NotRead, TooLong
 from pulltrace.log_limiter import LogLimiter
 
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeftOut:
-    """Those of one watch."""
+    """Counts and logs the objects that one watch leaves out."""
 
     def __init__(self, resource: str, max_bytes: int, monotonic: Callable[[], float]) -> None:
         self.count = 0
@@ -25,17 +25,15 @@ class LeftOut:
         self._monotonic = monotonic
         self._limiter = LogLimiter()
 
-    def piece(self, piece: TooLong | NotRead) -> tuple[str, str]:
-        """One more; its key, and whether it was deleted, where they can be told."""
+    def piece(self, piece: TooLong | NotRead) -> None:
+        """Count a piece of a list or a watch that is no object to read."""
         if isinstance(piece, NotRead):
             self.note("one", f"it is not JSON ({piece.why})")
-            return "", ""
-        key, deleted = start_of(piece.head)
-        self.note(key or "one", f"it is longer than {self._max_bytes} bytes")
-        return key, deleted
+        else:
+            self.note("/".join(metadata_in(piece.head).values()) or "one", f"it is longer than {self._max_bytes} bytes")
 
     def note(self, what: str, why: str) -> None:
-        """One more, and why it is left out."""
+        """Count one more, and log it if the last line is long enough ago."""
         self.count += 1
         line = f"left out {what} of {self._resource}: {why[:200]}"
         if limited := self._limiter.take("", line, self._monotonic()):

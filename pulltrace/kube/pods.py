@@ -26,8 +26,6 @@ from pulltrace.pulls.view import Workload
 from pulltrace.pulls.workloads import workload_of
 
 PODS_PATH = "/api/v1/pods"
-MAX_IMAGE_CHARACTERS = 1024
-"""Twice what a registry's name, repository, tag and digest may have together."""
 MAX_REASON_CHARACTERS = 128
 MIRROR = "kubernetes.io/config.mirror"
 MAX_HASH_CHARACTERS = 128
@@ -122,7 +120,8 @@ def pod_record(raw: Raw) -> PodRecord:
     waits = () if ending else image_waits(raw)
     waiting = waits[: _kept(waits)]
     return PodRecord(
-        # Names, images and reasons come again with every pod of a Deployment: keep one copy of each.
+        # Many pods have the same namespace and node: keep one copy of each. Texts that authors of pods choose are not
+        # interned: some Pythons never free those.
         namespace=sys.intern(metadata["namespace"]),
         name=needed_text(metadata["name"]),
         uid=needed_text(metadata["uid"]),
@@ -197,7 +196,7 @@ def _volume_waits(spec: Raw, statuses: list[Raw]) -> Iterator[ImageWait]:
     early = not any(_has_image(status) for status in statuses)
     failing = [waiting for status in statuses if (waiting := _waiting(status)).get("reason") in PULL_FAILED]
     for volume in spec.get("volumes") or ():
-        if reference := _image(needed_text((volume.get("image") or {}).get("reference") or "")):
+        if reference := redact_name(needed_text((volume.get("image") or {}).get("reference") or "")):
             failure = next((one for one in failing if _names(one, reference)), None)
             if early or failure is not None:
                 yield _image_wait(needed_text(volume["name"]), reference, Role.VOLUME, failure or {})
@@ -209,7 +208,7 @@ def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...
     # A container that is made again (its image was changed, or is always pulled) still shows the image of before.
     if reason not in PULL_FAILED and (_has_image(status) or reason not in IMAGE_REASONS):
         return None
-    image = _image(needed_text(container.get("image") or ""))
+    image = redact_name(needed_text(container.get("image") or ""))
     if reason in PULL_FAILED and any(volume.reason and _names(waiting, volume.image) for volume in volumes):
         if _has_image(status):
             return None
@@ -217,11 +216,6 @@ def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...
     if role is Role.INIT and container.get("restartPolicy") == "Always":
         role = Role.SIDECAR
     return _image_wait(needed_text(container["name"]), image, role, waiting)
-
-
-def _image(name: str) -> str:
-    """A pod may name an image of a MiB, which no registry has; it is kept for as long as the pod, and beyond in caches."""
-    return redact_name(name)[:MAX_IMAGE_CHARACTERS]
 
 
 def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
@@ -235,13 +229,7 @@ def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
 @lru_cache(maxsize=1024)
 def _shared_wait(name: str, image: str, role: Role, reason: str | None, message: str | None) -> ImageWait:
     """The pods of a workload wait for the same with the same words: one value for all."""
-    return ImageWait(
-        name=sys.intern(name),
-        image=sys.intern(image),
-        role=role,
-        reason=reason and sys.intern(reason),
-        message=message and redact(message),
-    )
+    return ImageWait(name, image, role, reason, message and redact(message))
 
 
 def _names(waiting: Mapping[str, str], reference: str) -> bool:

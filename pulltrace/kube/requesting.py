@@ -19,7 +19,6 @@ from pulltrace.kube.access import Access, AccessSource
 from pulltrace.kube.errors import ApiError, ApiTooSlow, ApiUnreachable, ConnectError, one_line
 from pulltrace.kube.frames import text_of
 from pulltrace.kube.json_fields import Shape, read_object
-from pulltrace.kube.object_fields import POD
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -45,9 +44,9 @@ _METADATA: Shape = dict.fromkeys(
 ANSWER: Shape = {
     **dict.fromkeys(("kind", "apiVersion", "status", "message", "reason", "code", "details", "spec")),
     "metadata": _METADATA,
-    "items": POD,
 }
-"""What is read of a large answer: all but `managedFields`, which may have a MiB of tiny values. Lists are of Pods."""
+"""The fields that are read of a large object: all but `managedFields`, which may have a MiB of tiny values. Lists come
+through `Connection.list_page`."""
 
 REQUEST_SECONDS = 10.0
 MAX_DIGITS = 9

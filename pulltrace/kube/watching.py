@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from pulltrace.kube.backoff import Backoff, Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.errors import ApiError, ApiTooSlow, KubeError
-from pulltrace.kube.frames import Raw, frame, needed_text, status_error, text_of, version_in, version_of
+from pulltrace.kube.frames import Raw, deleted_in, frame, needed_text, status_error, text_of, version_in, version_of
 from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
 from pulltrace.kube.left_out import LeftOut
@@ -191,9 +191,10 @@ class Watch(Generic[Item]):
         """The version of a line of the watch, empty where it has none, and its event."""
         if isinstance(line, TooLong):
             self._heard()
-            key, deleted = self._leave_out.piece(line)
-            # A deleted one may be known from when it was smaller.
-            return version_in(line.head), Gone(key) if key and deleted else None
+            self._leave_out.piece(line)
+            # The object may be known from a time when it was shorter.
+            deleted = deleted_in(line.head)
+            return version_in(line.head), self._event("DELETED", deleted) if deleted else None
         if self._resource.wanted is not None and not self._resource.wanted(line):
             self._heard()
             return version_in(line), None

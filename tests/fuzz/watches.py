@@ -10,7 +10,7 @@ from pulltrace.kube import event_watch, pod_watch
 from pulltrace.kube.backoff import Timing
 from pulltrace.kube.connection import Connection
 from pulltrace.kube.events import EventRecord
-from pulltrace.kube.frames import Raw, page_of
+from pulltrace.kube.frames import Raw, list_metadata
 from pulltrace.kube.json_fields import Shape
 from pulltrace.kube.lease_watch import KubeLeaseWatch
 from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
@@ -49,7 +49,7 @@ class _Server(Connection):
             reader = ListReader(_chunks(page), turn, shape, MAX_BYTES)
             async for piece in reader.objects():
                 take(piece)
-        return page_of(path, decoded(path, reader.envelope, "application/json"))[0]
+        return list_metadata(path, decoded(path, reader.envelope, "application/json"))
 
     async def stream(
         self, path: str, params: Params, read_timeout_seconds: float = 60.0, max_line_bytes: int = MAX_BYTES

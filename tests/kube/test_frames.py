@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.frames import frame, page_of, status_error, version_of
+from pulltrace.kube.frames import frame, list_metadata, status_error, version_of
 
 
 def test_a_line_has_a_type_and_an_object() -> None:
@@ -24,12 +24,14 @@ def test_any_other_line_is_a_broken_connection(line: bytes) -> None:
 def test_any_other_page_is_a_broken_connection(page: object) -> None:
     """Nor is everything a list that is answered to the question for one."""
     with pytest.raises(ApiUnreachable, match="not a list of objects"):
-        page_of("/x", page)
+        list_metadata("/x", page)
 
 
 def test_a_list_without_items_is_empty() -> None:
     """The API server writes null for no items."""
-    assert page_of("/x", {"metadata": {"resourceVersion": "1"}, "items": None})[1] == []
+    metadata = {"resourceVersion": "1"}
+
+    assert list_metadata("/x", {"metadata": metadata, "items": None}) == metadata
 
 
 @pytest.mark.parametrize(("raw", "version"), [({"metadata": {"resourceVersion": "7"}}, "7"), ({}, "")])

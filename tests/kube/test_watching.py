@@ -321,7 +321,7 @@ async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connec
     """It does not end the watch, which goes on after its version; the line that says that it was deleted is understood."""
     time = FakeTime()
     watch = Watch(connection, replace(LEASES, max_bytes=200_000), timing=time.timing, read_seconds=0.2)
-    long = {"metadata": {"name": "long", "resourceVersion": "1042"}, "x": "y" * 300_000}
+    long = {"metadata": {"name": "long", "namespace": "pulltrace", "resourceVersion": "1042"}, "x": "y" * 300_000}
     server.faults["watch"] = [
         lines(event("ADDED", long), event("ADDED", {"metadata": {"name": "a"}})),
         lines(event("DELETED", long)),
