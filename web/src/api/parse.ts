@@ -142,6 +142,7 @@ function podOf(value: unknown, clocks: Clocks): Pod | null {
     endedAtMs: time(fields.endedAt),
     due: dueOf(fields, fromMs),
     needs: list(fields.images).flatMap((each) => needOf(each, fromMs, clocks)),
+    moreNeeds: amount(fields.moreImages),
   };
 }
 

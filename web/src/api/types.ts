@@ -122,6 +122,8 @@ export interface Pod {
   readonly due: Due | null;
   /** In the order in which the kubelet pulls them; empty once it is ready. */
   readonly needs: readonly Need[];
+  /** Images that the pod waits for beyond these; the server lists a bounded number. */
+  readonly moreNeeds: number;
 }
 
 export interface ClusterNode {

@@ -92,10 +92,11 @@ describe("Waiting", () => {
   it("shows the images of a pod on demand, with a jump to the pull and to what is in front", () => {
     open();
     const queued = wireNeed({ container: "proxy", image: "proxy:1", state: "queued", pullId: "", behind: [{ image: "pytorch:2.4", pullId: "other" }] });
-    snapshot([{}, { id: "other", imageRef: "docker.io/pytorch/pytorch:2.4" }], [{ images: [wireNeed(), queued] }]);
+    snapshot([{}, { id: "other", imageRef: "docker.io/pytorch/pytorch:2.4" }], [{ images: [wireNeed(), queued], moreImages: 12 }]);
     fireEvent.click(screen.getByRole("button", { name: "Images of pod shop/web-7d9" }));
     const images = within(screen.getByRole("list", { name: "Images of shop/web-7d9" }));
     expect(images.getAllByRole("listitem")).toHaveLength(2);
+    expect(screen.getByText("and 12 more images")).toBeTruthy();
     fireEvent.click(images.getByRole("button", { name: "Behind pytorch:2.4" }));
     expect(location.search).toBe("?view=pulls&open=other");
     expect(screen.getByRole("button", { name: "Layers of docker.io/pytorch/pytorch:2.4 on worker-1" }).getAttribute("aria-expanded")).toBe("true");

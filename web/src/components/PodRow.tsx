@@ -1,7 +1,7 @@
 import { memo } from "react";
 import type { Pod } from "../api/types";
 import type { Rows } from "../lib/cluster";
-import { formatClock } from "../lib/format";
+import { count, formatClock } from "../lib/format";
 import { nodeCommands, podCommands } from "../lib/kubectl";
 import { currentNeed, podSentence } from "../lib/sentences";
 import { toggled } from "../lib/url";
@@ -66,6 +66,7 @@ export const PodRow = memo(function PodRow({ pod, rows, open, alone }: { pod: Po
               ))}
             </ol>
           )}
+          {pod.moreNeeds > 0 && <p className={styles.muted}>and {count(pod.moreNeeds, "more image", "more images")}</p>}
           {pod.needs.map((each) => each.failure !== null && <FailureBox key={each.container} failure={each.failure} />)}
           <div className={styles.foot}>
             <Commands commands={[...podCommands(pod.namespace, pod.podName), ...nodeCommands(pod.nodeName)]} />

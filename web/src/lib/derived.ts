@@ -12,7 +12,7 @@ export function podsOfPulls(rows: Iterable<Row>): Map<string, Pod> {
       const workload = waiting.workload ?? { namespace, kind: "Pod", name: podName };
       const pod = pods.get(id) ?? {
         ...{ id, namespace, podName, workload, nodeName: pull.nodeName },
-        ...{ state: "waiting" as const, waitingSinceMs: null, endedAtMs: null, due: null, needs: [] },
+        ...{ state: "waiting" as const, waitingSinceMs: null, endedAtMs: null, due: null, needs: [], moreNeeds: 0 },
       };
       pods.set(id, pod);
       // A try that failed counts only until the next one runs.

@@ -39,6 +39,11 @@ describe("podSentence", () => {
     expect(sentence({ images: [], etaSeconds: 1 })).toBe("starting, images pulled, on worker-1");
   });
 
+  it("counts the images that the server does not list", () => {
+    expect(sentence({ moreImages: 12 })).toContain("on worker-1, then 12 more images");
+    expect(sentence({ images: [], moreImages: 12 })).toBe("waits for images on worker-1");
+  });
+
   it("says that all is there", () => {
     expect(sentence({ state: "ready", images: [] })).toBe("has all its images on worker-1");
   });

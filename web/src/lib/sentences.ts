@@ -33,7 +33,10 @@ export function dueText(due: Due | null, nowMs: number): string | null {
 export function podSentence(pod: Pod, rows: Rows, nowMs: number): readonly Part[] {
   const need = currentNeed(pod);
   if (pod.state === "ready") return [{ text: "has all its images on " }, { text: pod.nodeName }];
-  if (need === undefined) return [{ text: pod.state === "waiting" ? `starting, images pulled, on ${pod.nodeName}` : `waits for images on ${pod.nodeName}` }];
+  if (need === undefined) {
+    const pulled = pod.state === "waiting" && pod.moreNeeds === 0;
+    return [{ text: pulled ? `starting, images pulled, on ${pod.nodeName}` : `waits for images on ${pod.nodeName}` }];
+  }
   const image = { text: shortImage(need.image), strong: true };
   if (pod.state === "failing") {
     return [{ text: "cannot start: " }, image, { text: ` ${reasonWords(need.failure?.reason ?? "")}, on ${pod.nodeName}` }];
@@ -54,7 +57,7 @@ function behindText(need: Need): string {
 }
 
 function moreText(pod: Pod): string {
-  const more = pod.needs.length - 1;
+  const more = pod.needs.length + pod.moreNeeds - 1;
   return more > 0 ? `, then ${count(more, "more image", "more images")}` : "";
 }
 
