@@ -1,8 +1,8 @@
-"""How often a line that an outsider causes is logged: once in ten seconds for each key, whatever it says. Pure.
+"""A limit for log lines that outsiders cause: one line in ten seconds for each key, whatever its text. Pure.
 
 An agent that writes junk, a Pod that cannot be read or a client that sends nonsense can cause such lines as often as they
 like. The limiter counts the lines that it holds back and adds their number to the next one. It keeps only the newest of
-them, so the last word of a key is logged in the end (`due`).
+them, so `due` logs the last line of a key in the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OTHERS = "\0others"
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of a key."""
+    """The state of a key."""
 
     logged_at: float
     held_back: int = 0

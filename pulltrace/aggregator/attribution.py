@@ -1,11 +1,11 @@
-"""Which Events count for a pod. Pure.
+"""The Events that count for a pod. Pure.
 
-Anybody who may create Events in a namespace can write what a kubelet would. So an Event counts only for the one pod
-that it names by namespace, name and UID, from the kubelet of the node that the pod is on, at a possible time. What is
-left to a forger are the pods of that namespace; and a pod's status overrides what Events say of it.
+Every author of Events in a namespace can write what a kubelet writes. So an Event counts only for the one pod that it
+names by namespace, name and UID, from the kubelet of the pod's node, at a possible time. A forger can still reach pods
+of the same namespace. A pod's status overrides what Events report of it.
 
-NOTE: times of Events are of the node's clock. Who came first is decided by the order in which the API server tells of
-them, so a forged time hides nothing; the limits here only refuse what no clock in order can have said.
+NOTE: the time of an Event is of its node's clock. The API server's order decides which Event is newer, so a forged time
+hides nothing. The limits here refuse only times that no working clock can show.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pulltrace.kube.events import EventRecord
 from pulltrace.kube.pods import PodRecord
 
 CLOCK_SECONDS = 900.0
-"""How far two clocks may be apart in a cluster that works: ten minutes are survived, and a margin."""
+"""Clocks of a working cluster may be this far apart: ten minutes, and a margin."""
 SECOND = 2.0
 """Times of Events and of pods are cut to the second."""
 

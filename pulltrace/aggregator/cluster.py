@@ -32,7 +32,7 @@ class Cluster:
     """Feeds the store."""
 
     def __init__(self, store: PullStore, history_seconds: float, *, wall: Callable[[], float] | None = None) -> None:
-        """`wall`: this machine's clock, in Unix seconds; only to tell times that no clock can show yet."""
+        """`wall`: this machine's clock, in Unix seconds; only to refuse times that no clock can show yet."""
         self._wall = wall
         self._store = store
         self._history_seconds = history_seconds
@@ -205,7 +205,7 @@ class Cluster:
         return (pod.record.node,)
 
     def _clock_of(self, name: str | None, now: float) -> float | None:
-        """What a node's own clock shows, by its last report; None where no agent has reported."""
+        """The time of a node's own clock, by its last report; None without a report."""
         node = self._nodes.get(name or "")
         if node is None or node.lease is None or node.lease.renewed_at is None:
             return None

@@ -1,4 +1,4 @@
-"""Events that came before their pod: kept for a moment, in little room, until the watch of pods tells of it. Pure."""
+"""Events that arrive before their pod: kept for a minute in a few MiB, until the watch reports the pod. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pulltrace.aggregator.fair_share import FairShare
 from pulltrace.kube.events import EventRecord
 
 HOLD_SECONDS = 60.0
-"""The pod is known a moment later, as a rule; half a minute later where its watch is being made again."""
+"""The watch usually reports a pod within a second, and within half a minute while it reconnects."""
 MAX_BYTES = 4 * 1024 * 1024
 """About 6,000 Events of kubelets."""
 _RECORD_BYTES = 600
-"""What an Event takes beside its texts."""
+"""Memory of an Event beside its texts."""
 
 
 class EarlyEvents:
@@ -22,7 +22,7 @@ class EarlyEvents:
         self._events: OrderedDict[int, tuple[float, EventRecord]] = OrderedDict()
         """By number, with the time at which it came."""
         self._numbers: dict[str, list[int]] = {}
-        """Of each pod, by its key."""
+        """The numbers of a pod's Events, by the key of the pod."""
         self._share = FairShare[int](max_bytes)
         self._count = 0
 
@@ -31,7 +31,7 @@ class EarlyEvents:
 
     @property
     def size_bytes(self) -> int:
-        """What they take, about."""
+        """Estimated memory of the Events."""
         return self._share.total
 
     def put(self, event: EventRecord, now: float) -> None:

@@ -1,7 +1,6 @@
 """A bounded store that many namespaces share: a flood in one cannot drive out what others have. Pure.
 
-Anybody who may create Events chooses how many there are. So when there is no more room, the namespace that takes the
-most gives up its oldest entry.
+Authors of Events choose their number. So when the store is full, the largest namespace gives up its oldest entry.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class FairShare(Generic[Key]):
-    """What is kept, by namespace: keys and sizes only; whoever keeps the values deletes those that are dropped."""
+    """Keys and sizes of the entries, by namespace. The caller keeps the values, and deletes those that are dropped."""
 
     def __init__(self, most: int) -> None:
         """`most`: what all entries together may take, in bytes or whatever their sizes are."""
         self._most = most
         self._sizes: dict[str, dict[Key, int]] = {}
-        """Of each namespace the entries, oldest first."""
+        """The entries of each namespace, oldest first."""
         self._taken: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
-        """What each namespace takes (negative: the most comes first), and what it took before."""
+        """Sizes of the namespaces, negative so that the largest comes first. Outdated sizes stay in it for a while."""
         self.total = 0
 
     def put(self, namespace: str, key: Key, size: int) -> list[Key]:

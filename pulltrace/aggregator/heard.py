@@ -17,7 +17,7 @@ from pulltrace.kube.pods import ImageWait, Role
 from pulltrace.pulls.references import full_name
 
 _SAID_BYTES = 400
-"""What is kept of an image beside the words; its key too, which is one of the pod's own."""
+"""Memory of an image's record and key, beside the words."""
 _TRY = "Failed to pull image"
 _TOOK = re.compile(r'" in (?:(\d{1,4})m)?(\d{1,6}(?:\.\d{1,9})?)(ms|s)')
 
@@ -50,7 +50,7 @@ class Said:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes, about."""
+        """Estimated memory of the record."""
         return _SAID_BYTES + len(self.words) * (1 if self.words.isascii() else 4)
 
 
@@ -81,7 +81,7 @@ def key_of_event(event: EventRecord) -> str:
 
 
 def heard(said: Said, event: EventRecord, turn: int) -> Said:
-    """What is known after an Event; `turn`: its number among all."""
+    """The record after an Event; `turn` is the number of the Event among all."""
     if event.kind is EventKind.PULLING:
         return said if said.asked_at == event.at else replace(said, asked_at=event.at, turn=turn)
     if event.kind is EventKind.PULLED:

@@ -19,7 +19,7 @@ from pulltrace.kube.events import EventRecord
 from pulltrace.kube.pods import PodRecord
 
 MAX_SAID_BYTES = 16 * 1024 * 1024
-"""Of what Events say: 10,000 failing images with words as long as they may be, 40,000 that are asked for."""
+"""Memory of what Events report: 10,000 failing images with the longest words, or 40,000 requested ones."""
 
 _NOTHING = Said()
 
@@ -33,7 +33,7 @@ class KnownPod:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     """By name of the container (or volume)."""
     said: dict[str, Said] = field(default_factory=dict)
-    """What Events say of each image, by its key; see `heard.key_of`."""
+    """The reports of Events on each image, by its key; see `heard.key_of`."""
 
     @property
     def pulled(self) -> bool:
@@ -82,7 +82,7 @@ class KnownPods:
 
     @property
     def said_bytes(self) -> int:
-        """What is kept of Events, about."""
+        """Estimated memory of the kept Events."""
         return self._share.total + self.early.size_bytes
 
     def all_listed(self) -> None:

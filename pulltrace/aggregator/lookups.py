@@ -96,7 +96,7 @@ class Lookups:
             self._cluster.pod_lost("/".join(dropped), self._monotonic())
 
     def _next(self, now: float) -> list[tuple[str, str]]:
-        """What is looked up in this tick: of each namespace a few."""
+        """The pods to look up in this tick: a few of each namespace."""
         turns: dict[str, int] = {}
         chosen = []
         for key in [key for key, (at, _) in self._due.items() if at <= now]:

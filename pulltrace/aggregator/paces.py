@@ -50,8 +50,8 @@ class NodePace:
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
     answers: dict[str, float] = field(default_factory=dict)
-    """What a pull takes when the image is there already, by the namespace whose Events say so: one voice each, since
-    anybody who may create Events there can write them.
+    """Seconds of a pull whose image is present, by the namespace whose Events report it. Each namespace has one voice,
+    since its authors of Events can invent any number.
     """
 
     @property

@@ -54,7 +54,7 @@ def waiting_view(
 
 
 def _images_left(needs: Sequence[ImageNeed]) -> TimeLeft | None:
-    """Until all images are there. Without needs, Events say that they are: the pod's status will confirm it in a moment."""
+    """Time until all images are present. Without needs, Events report them all, and the status confirms it in a moment."""
     return together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
 
 

@@ -178,7 +178,7 @@ class _Lists:
     leases: bool
     pods: bool
     pods_listed: asyncio.Event = field(default_factory=asyncio.Event)
-    """For those who wait for the pods."""
+    """Set once the pods were listed; Events are read from then on."""
 
     @property
     def missing(self) -> str | None:

@@ -44,7 +44,7 @@ class Wait:
     tried_at: float | None = None
     """When its last try failed, on the same clock, if an Event has said so."""
     pulled_since: bool = False
-    """Events say that its image is there by now; the status still says that it failed."""
+    """Events report its image as pulled; the status still reports a failure."""
 
     @property
     def failure(self) -> Failure | None:
@@ -100,13 +100,13 @@ def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]
 
 
 def _failed_at(wait: Wait) -> float:
-    """When it failed at the earliest, on the node's clock."""
+    """Earliest time of its failure, on the node's clock."""
     return next((at for at in (wait.tried_at, wait.since) if at is not None), math.inf)
 
 
 def shared_failure(waits: Sequence[Wait]) -> Failure | None:
-    """The failure that one row tells for all of these. Where they are of several namespaces, no Event speaks for all:
-    anybody who may create Events in one of them could put words beside the pods of the others.
+    """The failure that one row shows for all of these. Across namespaces only statuses count: an author of Events in one
+    could put words beside the pods of the others.
     """
     troubles = [wait.trouble for wait in waits if wait.trouble is not None]
     if len({wait.container.namespace for wait in waits}) > 1:

@@ -40,7 +40,7 @@ from pulltrace.kube.transport import TlsContexts, open_socket
 
 CONNECT_SECONDS = 5.0
 MAX_ERROR_BYTES = 64 * 1024
-"""What is read of an answer that is not a success."""
+"""Read at most of an answer that is not a success."""
 
 
 class Connection:
@@ -216,7 +216,7 @@ async def connect(
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """As much of an answer as is worth reading where it is an error."""
+    """Read the beginning of an answer that is not a success."""
     raw = bytearray()
     while len(raw) < MAX_ERROR_BYTES and (chunk := await answer.content.read(MAX_ERROR_BYTES - len(raw))):
         raw += chunk

@@ -52,7 +52,7 @@ class EventRecord:
     count: int
     """How often it has happened; the kubelet joins what comes again."""
     node: str | None
-    """Whose kubelet says so; None when the Event does not say."""
+    """The node whose kubelet wrote the Event; None when the Event names none."""
 
     @property
     def pod_key(self) -> str:
@@ -86,9 +86,9 @@ _MARKS = tuple(word.encode() for word in ("Pull", "pull", "InspectFailed"))
 _OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
 
 MAX_NAME_CHARACTERS = 253
-"""Longer names (and UIDs) are nobody's."""
+"""Kubernetes has no longer names or UIDs."""
 MAX_COUNT = 100_000
-"""A year of tries, one every five minutes: whoever counts further is no kubelet."""
+"""A year of tries, one every five minutes. No kubelet counts further."""
 KUBELET = "kubelet"
 _CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
 _IMAGE = re.compile(rf'"([^"\\]{{1,{LONGEST_NAME_CHARACTERS}}})"')
@@ -147,7 +147,7 @@ def _at(raw: Raw) -> float | None:
 
 
 def _component(raw: Raw, source: Raw) -> str:
-    """Who wrote it; the newer interface has a field of its own."""
+    """The component that wrote the Event; the newer interface has a field of its own."""
     return _text(source.get("component")) or _text(raw.get("reportingComponent"))
 
 

@@ -1,7 +1,7 @@
 """The few fields that are read of a large object, without building the rest.
 
-A parsed object takes up to forty times its bytes: `{}` is a dictionary of 64 bytes. Anybody who may create Pods chooses
-what is in one, so a large object is never parsed whole: this walks over its text and builds only the fields that a
+A parsed object takes up to forty times its bytes: `{}` is a dictionary of 64 bytes. Authors of Pods choose
+their content, so a large object is never parsed whole: this walks over its text and builds only the fields that a
 shape names. Skipping is done by regular expressions, at some 100 MB/s.
 
 The text is JSON that an API server wrote. Text that is not JSON ends as a `ValueError`, or as a field that is missing.
@@ -103,7 +103,7 @@ def _next(raw: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _end(raw: bytes, at: int) -> int:
-    """Where the value ends that begins here."""
+    """The end of the value that begins here."""
     if raw[at : at + 1] in {b"{", b"["}:
         return _end_of_brackets(raw, at + 1)
     if scalar := _SCALAR.match(raw, at):

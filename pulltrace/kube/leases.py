@@ -55,7 +55,7 @@ class Listed(Generic[Item]):
 
     items: tuple[Item, ...]
     whole: bool = True
-    """False for a part of a list of news: more comes, and the last one says that it is whole."""
+    """False for a page of a list of news that is not the last one."""
 
 
 @dataclass(frozen=True, slots=True)

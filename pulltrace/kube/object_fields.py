@@ -30,13 +30,13 @@ POD: Shape = {
         "ephemeralContainerStatuses": _STATUS,
     },
 }
-"""What `kube.pods.pod_record` reads, whatever else the pod carries."""
+"""The fields that `kube.pods.pod_record` reads."""
 
 LEASE: Shape = {
     "metadata": dict.fromkeys(("name", "namespace", "resourceVersion", "annotations")),
     "spec": dict.fromkeys(("holderIdentity", "renewTime", "leaseDurationSeconds")),
 }
-"""What `kube.lease_store.lease_record` reads; API servers bound an object's annotations to 256 KiB."""
+"""The fields that `kube.lease_store.lease_record` reads; API servers bound an object's annotations to 256 KiB."""
 
 MAX_EVENT_BYTES = 64 * 1024
 """A kubelet's message has 1 KiB, and its Event 2 KiB."""

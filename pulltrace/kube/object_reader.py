@@ -1,8 +1,8 @@
 """Objects read one at a time from what an API server sends: the objects of a list, the lines of a watch.
 
-How many objects a page has, and how large they are, is not for us to say: API servers ignore the limit of a list
-from their cache, and whoever may create Pods may fill 1.5 MiB with one. So memory is bounded by one object: what is
-too long for its kind is dropped while it arrives, and only one reader at a time holds a large one.
+A client bounds neither the number nor the size of the objects in a page: API servers ignore the limit of a list from
+their cache, and one Pod may take 1.5 MiB. So one object bounds the memory: an object that is too long for its kind is
+dropped while it arrives, and only one reader at a time holds a large one.
 
 Most objects of a list are found in one step. API servers write each beginning with its metadata, and
 `},{"metadata":{` is never inside a string, where quotes are escaped. What is cut off there and parses is one object,
@@ -24,13 +24,13 @@ from pulltrace.kube.frames import Raw
 from pulltrace.kube.json_fields import BALANCED, STRING_REST, Shape, read_object
 
 MAX_OBJECT_BYTES = 12 * 1024 * 1024
-"""Of JSON. etcd takes 1.5 MiB; as JSON, where `<` is six characters, that is up to 9 MiB."""
+"""Longest object. etcd takes 1.5 MiB, which is up to 9 MiB as JSON, where `<` is six characters."""
 HEAD_BYTES = 4096
 """Kept of what is too long; its name and version are in it."""
 ENVELOPE_BYTES = 64 * 1024
-"""Of what is around the objects of a list: kind, metadata and the token of the next page."""
+"""Longest text around the objects of a list: kind, metadata and the token of the next page."""
 ENDLESS_BYTES = 256 * 1024 * 1024
-"""What is longer has no end: that is no API server."""
+"""A longer object has no end: no API server sent it."""
 LARGE_BYTES = 256 * 1024
 """Beyond it a reader waits until no other holds as much."""
 
@@ -87,7 +87,7 @@ class Turn:
             self._has_it = True
 
     def end(self) -> None:
-        """What was held is no longer."""
+        """Let another reader hold as much."""
         if self._has_it:
             self._has_it = False
             self._lock.release()
@@ -172,7 +172,7 @@ class ListReader:
         return False
 
     async def _next_character(self) -> bytes:
-        """What comes after white space, left where it is."""
+        """The next character that is not white space, left where it is."""
         while True:
             del self._buffer[: _SPACE.match(self._buffer).end()]  # type: ignore[union-attr]  # it matches nothing, too
             if self._buffer or not await self._more():
@@ -240,12 +240,12 @@ class _Brackets:
 
     def __init__(self) -> None:
         self.at = 1
-        """How far it has come; the first character is the object's own bracket."""
+        """The position reached; the first character is the object's own bracket."""
         self._depth = 1
         self._in_string = False
 
     def end(self, buffer: bytearray) -> int:
-        """Where the object ends; 0 when that has not arrived yet."""
+        """The end of the object; 0 when that has not arrived yet."""
         while True:
             if self._in_string:
                 self.at = STRING_REST.match(buffer, self.at).end()  # type: ignore[union-attr]  # it matches nothing, too

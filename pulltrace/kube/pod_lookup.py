@@ -29,15 +29,15 @@ from pulltrace.pulls.view import PodFinding, Workload
 
 HOLDS_SECONDS = 3.0
 ABSENT_SECONDS = 10.0
-"""So long it is taken for granted that there is no such pod, or that a namespace is empty. The watch tells of pods that come."""
+"""An absent pod or an empty namespace is asked for again after so long. The watch reports new pods."""
 PAGE_PODS = 100
 PAGES = 100
-"""Of one namespace's pods: 10,000."""
+"""At most 10,000 pods of a namespace are counted."""
 PAGE_PAUSE_SECONDS = 0.05
 HOLDS_SECONDS_A_PAGE = 0.25
 """The count of a large namespace costs many pages, so it is kept for longer: 25 s for 10,000 pods."""
 KEPT_WORKLOADS = 20_000
-"""Of all namespaces that were counted: about 12 MiB."""
+"""Workloads of all counted namespaces together: about 12 MiB."""
 REQUESTS = 4
 """At a time; others wait for their turn. Of counts there is one at a time."""
 
@@ -54,12 +54,12 @@ class _Counts:
     """The pods of a namespace."""
 
     of_workloads: dict[Workload, tuple[int, int]]
-    """How many pods there are, and how many have their images."""
+    """The number of pods, and of pods with their images, by workload."""
     pages: int
 
 
-def _anybody() -> None:
-    """Admits all."""
+def _admit_all() -> None:
+    """Admit every question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class KubePodLookup:
         self._page_pods, self._pages = page_pods, pages
         self._limiter = LogLimiter()
         self._monotonic = timing.monotonic
-        # What clients ask for does not keep the aggregator's own questions waiting.
+        # Questions of clients do not delay the aggregator's own.
         self._own_turn, self._turn = asyncio.Semaphore(REQUESTS), asyncio.Semaphore(REQUESTS)
         self._count_turn = asyncio.Semaphore(1)
         self._images = Answers(timing.monotonic, _holds_pod_seconds)
@@ -116,13 +116,13 @@ class KubePodLookup:
             found = await self._ask(namespace, name)
         return found and found[0]
 
-    async def has_images(self, namespace: str, name: str, admit: Callable[[], None] = _anybody) -> bool | None:
+    async def has_images(self, namespace: str, name: str, admit: Callable[[], None] = _admit_all) -> bool | None:
         """Whether all containers of the pod have their images; None when there is no such pod."""
         if not self._may_exist(namespace, name):
             return None
         return await self._images.get((namespace, name), lambda: self._ask_for_images(namespace, name), admit)
 
-    async def pods_with_images(self, workload: Workload, admit: Callable[[], None] = _anybody) -> tuple[int, int]:
+    async def pods_with_images(self, workload: Workload, admit: Callable[[], None] = _admit_all) -> tuple[int, int]:
         """How many pods of the workload there are, and how many of them have all their images.
 
         Pods that are being deleted are none of them, nor those that were given up before they had their images.

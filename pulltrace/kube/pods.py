@@ -33,7 +33,7 @@ MAX_OWNER_CHARACTERS = 253
 MAX_WAITS = 64
 """Containers of a pod that are kept while they wait; of the others only the number. Pods have ten, rarely thirty."""
 MAX_WAIT_CHARACTERS = 16 * 1024
-"""Of their names, images and messages together."""
+"""Length of their names, images and messages together."""
 
 IMAGE_REASONS = (
     frozenset(
@@ -92,7 +92,7 @@ class PodRecord:
     more_waiting: int = 0
     """Containers that wait beyond those in `waiting`, which has the first then."""
     config_hash: str | None = None
-    """Of a static pod: what its kubelet calls it in Events, instead of the UID."""
+    """The hash by which a kubelet names a static pod in Events, instead of the UID."""
     created_at: float | None = None
     """When the API server took the pod in, in Unix seconds on its own clock."""
 
@@ -137,7 +137,7 @@ def pod_record(raw: Raw) -> PodRecord:
 
 
 def _kept(waits: tuple[ImageWait, ...]) -> int:
-    """How many of a pod's waits are kept: one at least, since a pod without any waits for nothing."""
+    """The number of waits to keep: at least one, since a pod without waits has all its images."""
     characters = 0
     for number, wait in enumerate(waits[:MAX_WAITS]):
         characters += len(wait.name) + len(wait.image) + len(wait.message or "")

@@ -24,7 +24,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 HEADERS = {"User-Agent": f"pulltrace/{__version__}", "Accept": JSON, "Accept-Encoding": "identity"}
-"""Of every request. Compressed answers have no bound before they are unpacked."""
+"""Headers of every request. Compressed answers have no bound before they are unpacked."""
 
 _METADATA: Shape = dict.fromkeys(
     (

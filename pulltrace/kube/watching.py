@@ -32,7 +32,7 @@ from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, NotRead, Piece, TooLo
 PAGE_ITEMS = 500
 """Fewer after a page that was not read in time: a quarter each time, until one is."""
 LIST_SECONDS = 60.0
-"""Of a page; API servers end a request after as long."""
+"""Time limit of a page; API servers end a request after as long."""
 WATCH_SECONDS = (40.0, 50.0)
 """The server ends each watch after so long. Less than READ_SECONDS, or a quiet watch would look dead; and
 drawn anew each time, so that watches spread over the API servers."""
@@ -72,7 +72,7 @@ class Resource(Generic[Item]):
     wanted: Callable[[bytes], bool] | None = None
     """Whether a line is worth parsing; None when all are."""
     shape: Shape | None = None
-    """What is read of a large object; None reads all of it."""
+    """The fields to read of a large object; None reads all of them."""
     max_bytes: int = MAX_OBJECT_BYTES
     """A longer object is left out, before it is parsed."""
     news: bool = False
@@ -183,7 +183,7 @@ class Watch(Generic[Item]):
         async with aclosing(stream) as lines:
             async for line in lines:
                 seen, event = self._line(line)
-                del line  # it may be long, and who reads the event may wait
+                del line  # it may be long, and the reader of the event may wait
                 version = seen or version
                 yield version, event
 
@@ -214,7 +214,7 @@ class Watch(Generic[Item]):
         return None  # a bookmark, or something newer than this code
 
     async def _list(self) -> AsyncGenerator[tuple[str, Listed[Item]], None]:
-        """All there is, and the version from which to watch. News come page by page, since nobody needs all at once."""
+        """All there is, and the version from which to watch. News come page by page, which bounds memory."""
         items: list[Item] = []
 
         def take(piece: Piece) -> None:

@@ -35,7 +35,7 @@ _HARMLESS = frozenset({"ns", "scope", "service"})
 """What containerd itself asks registries and their token servers for."""
 
 _DIGEST = r"@(?:sha(?:256|384|512)|blake3):[0-9a-f]{6,}"
-"""How a name ends; no port has six digits."""
+"""The end of a name; no port has six digits."""
 _USER = re.compile(rf"(?s:.*)(?:(?!{_DIGEST}(?![\w/@%]))@|%40)", re.IGNORECASE)
 """All before the last `@`, and that; the `@` of a digest is none."""
 _SCHEME = re.compile(r"[^\w\s\"]{0,4}[a-z][a-z0-9+.-]{0,15}://", re.IGNORECASE)

@@ -141,7 +141,7 @@ class PodView:
     needs: tuple[ImageNeed, ...] = ()
     """The images that it still waits for, in the order in which the kubelet pulls them; empty once it is ready."""
     more_needs: int = 0
-    """Images that it waits for beyond those: nobody lists thousands."""
+    """Images that it waits for beyond `needs`, whose number is bounded."""
     left: TimeLeft | None = None
     """Until all its images are there, and it can start."""
     ended_at: float | None = None

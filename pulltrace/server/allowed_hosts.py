@@ -1,8 +1,8 @@
 """The names under which this server answers. Pure.
 
 A site can point its own name at the address of this server and so read it with a visitor's browser (DNS rebinding). The browser
-then sends that name as `Host`, so names that nobody gave this server are refused. Safe without a setting are addresses, which nobody
-can rebind, names that public DNS does not have (one label, `localhost`, Services of the cluster), and the machine's own name.
+then sends that name as `Host`, so the server refuses names that it was not given. Safe without a setting are addresses, which no site
+can rebind, names that public DNS lacks (one label, `localhost`, Services of the cluster), and the machine's own name.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from pulltrace.server.allowed_hosts import AllowedHosts
 from pulltrace.server.asgi import Application, Receive, Scope, Send
 
 PROBES = frozenset({"/healthz", "/readyz"})
-"""Load balancers ask them under whatever name, and the answer is one word."""
+"""Load balancers use any name for them, and the answer is one word."""
 DATA = ("/api/", "/metrics")
-"""What other sites may not ask for. The page itself may be opened from anywhere."""
+"""Paths that other sites may not request. Links of other sites may open the page itself."""
 _OWN_SITE = frozenset({b"same-origin", b"none"})
 
 

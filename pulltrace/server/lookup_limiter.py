@@ -1,4 +1,4 @@
-"""How often clients of the API may make the aggregator ask Kubernetes. Time is an argument.
+"""A limit for the questions that clients of the API have the aggregator ask Kubernetes.
 
 Each question is a request to the API server under the aggregator's identity. A token bucket for the replica bounds all of them; one
 for each address keeps one client from using up the replica's. Requests that wait already have buckets of their own: new requests,
@@ -18,7 +18,7 @@ MAX_ADDRESSES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many questions a second, and how many at once after a pause."""
+    """Questions a second, and at once after a pause."""
 
     per_second: float
     burst: float
@@ -57,7 +57,7 @@ class LookupLimiter:
         self._addresses: OrderedDict[str, _Bucket] = OrderedDict()
 
     def admit(self, address: str) -> None:
-        """Count one question; raises TooManyLookups when a bucket is empty. `""` are all whose address is not known."""
+        """Count one question; raises TooManyLookups when a bucket is empty. Clients without a known address share `""`."""
         now = self._monotonic()
         bucket = self._bucket(address, now)
         bucket.fill(self._address_rate, now)

@@ -21,8 +21,8 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]{0
 
 BAD_LINES = "Its lines have to end with CR LF, and none may be folded or have a NUL or a lone CR."
 BAD_HOST = "It needs one Host header, with a name or an address and no more than a port."
-BAD_LENGTH = "Content-Length may be there once, as one decimal number."
-BAD_CODING = "Transfer-Encoding may be there once, as chunked, in HTTP/1.1, and without a Content-Length."
+BAD_LENGTH = "Content-Length may appear once, as one decimal number."
+BAD_CODING = "Transfer-Encoding may appear once, as chunked, in HTTP/1.1, and without a Content-Length."
 
 
 class BadHead(h11.RemoteProtocolError):
