@@ -63,6 +63,11 @@ def _problem(description: str) -> Schema:
 
 _BAD_QUERY = _problem("A parameter does not exist or cannot have this value; the answer says what can be.")
 _FULL = _problem("There is no room now; Retry-After says when to try again.")
+_GUARDED = {
+    "403": _problem("A browser sent the request for a page of another site."),
+    "421": _problem("The server does not answer for the name in Host; see --allowed-hosts."),
+}
+"""Answers of every path: see `server.guard`."""
 
 
 def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) -> Schema:
@@ -74,7 +79,7 @@ def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) ->
             "operationId": f"get{answer}",
             "summary": summary,
             "parameters": parameters,
-            "responses": {"200": good, "400": _BAD_QUERY, **others},
+            "responses": {"200": good, "400": _BAD_QUERY, **_GUARDED, **others},
         }
     }
 
@@ -93,6 +98,7 @@ _STREAM = {
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             "400": _BAD_QUERY,
+            **_GUARDED,
             "503": _FULL,
         },
     }
