@@ -63,9 +63,9 @@ class LookupLimiter:
         bucket.fill(self._address_rate, now)
         self._replica.fill(self._replica_rate, now)
         if bucket.tokens < 1:
-            raise _refusal(f"{address or 'An unknown address'} has", bucket, self._address_rate)
+            raise _refusal(address or "An unknown address", bucket, self._address_rate)
         if self._replica.tokens < 1:
-            raise _refusal("The clients of this replica have", self._replica, self._replica_rate)
+            raise _refusal("The clients of this replica", self._replica, self._replica_rate)
         bucket.tokens -= 1
         self._replica.tokens -= 1
 
@@ -79,7 +79,5 @@ class LookupLimiter:
 
 
 def _refusal(who: str, bucket: _Bucket, rate: Rate) -> TooManyLookups:
-    detail = (
-        f"{who} asked for more pods and workloads than the {rate.per_second:g} a second that Kubernetes is asked for."
-    )
+    detail = f"{who} asked for more than {rate.per_second:g} lookups in Kubernetes a second."
     return TooManyLookups(detail, max(1, math.ceil((1 - bucket.tokens) / rate.per_second)))

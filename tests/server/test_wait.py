@@ -243,7 +243,7 @@ async def test_lookups_are_limited() -> None:
     assert (refused.headers["retry-after"], refused.headers["content-type"]) == ("4", "application/problem+json")
     assert (refused.json()["title"], refused.json()["detail"]) == (
         "Too many lookups",
-        "127.0.0.1 has asked for more pods and workloads than the 0.25 a second that Kubernetes is asked for.",
+        "127.0.0.1 asked for more than 0.25 lookups in Kubernetes a second.",
     )
 
 
