@@ -1,6 +1,6 @@
 """What can go wrong between us and the API server: it says no, it cannot be reached, or we do not know where it is.
 
-Whoever calls the API catches `KubeError`; those below are for those who must tell them apart.
+Whoever calls the API catches `KubeError`; the classes below are for callers that tell them apart.
 """
 
 from __future__ import annotations

@@ -38,19 +38,21 @@ EVERY_HOST = AllowedHosts(frozenset(), (), all=True)
 def allowed_hosts(listed: Iterable[str], *, machine: str = "", resolv_conf: str = "") -> AllowedHosts:
     """The defaults and the listed names; `*` lists all, and `*.example.com` all names below example.com.
 
-    `resolv_conf` is the text of that file: in a pod it names the domain of the cluster's Services.
+    `resolv_conf` is the text of that file. Its search domains complete the machine's name; in a pod one of them is the
+    domain of the cluster's Services.
     """
-    given = [name.lower().removesuffix(".") for name in (*listed, machine) if name]
-    below = tuple(name.removeprefix(ANY) for name in given if name.startswith("*."))
-    suffixes = (*_CLUSTER_SUFFIXES, *_service_suffixes(resolv_conf), *below)
-    return AllowedHosts(frozenset(given), suffixes, all=ANY in given)
+    domains = _search_domains(resolv_conf)
+    machines = [machine, *(f"{machine}.{domain}" for domain in domains)] if machine else []
+    given = [name.lower().removesuffix(".") for name in (*listed, *machines)]
+    below = [name.removeprefix(ANY) for name in given if name.startswith("*.")]
+    services = [f".{domain}" for domain in domains if domain.startswith("svc.")]
+    return AllowedHosts(frozenset(given), (*_CLUSTER_SUFFIXES, *services, *below), all=ANY in given)
 
 
-def _service_suffixes(resolv_conf: str) -> Sequence[str]:
-    """`.svc.DOMAIN` of the cluster, as the kubelet writes it among the search domains."""
+def _search_domains(resolv_conf: str) -> Sequence[str]:
     lines = [line.split() for line in resolv_conf.splitlines()]
-    domains = [word.lower().rstrip(".") for line in lines if line[:1] == ["search"] for word in line[1:]]
-    return [f".{domain}" for domain in domains if domain.startswith("svc.")]
+    domains = [word.lower().strip(".") for line in lines if line[:1] == ["search"] for word in line[1:]]
+    return [domain for domain in domains if domain]
 
 
 def _is_address(name: str) -> bool:

@@ -75,6 +75,17 @@ def test_names_that_are_listed(host: str, *, permitted: bool) -> None:
     assert LISTED.permits(host) is permitted
 
 
+def test_short_name_of_the_machine() -> None:
+    """Its users may complete it with a search domain of the machine; other names below that domain are refused."""
+    hosts = allowed_hosts((), machine="box", resolv_conf="search corp.example lan. .\n")
+
+    permitted = {
+        name: hosts.permits(name)
+        for name in ("box", "box.corp.example:8080", "box.lan", "x.corp.example", "box.evil.test")
+    }
+    assert list(permitted.values()) == [True, True, True, False, False]
+
+
 def test_all_names() -> None:
     """A star allows every name."""
     assert refused(host="evil.test", hosts=allowed_hosts(["*"])) is None
