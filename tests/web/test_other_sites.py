@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, expect
 
-from pulltrace.server.static import BUILT_UI
 from tests.real.programs import Server
 from tests.real.test_page import BROWSER_FLAGS
 from tests.web.servers import RowsServer
@@ -53,15 +52,12 @@ def other_site() -> Iterator[int]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(playwright: Playwright) -> Iterator[Page]:
     """A page of a browser whose DNS the other site has in its hands."""
-    if not (BUILT_UI / "index.html").exists():
-        pytest.fail("the web UI is not built: make web", pytrace=False)
     rules = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*BROWSER_FLAGS, rules])
-        yield browser.new_page()
-        browser.close()
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*BROWSER_FLAGS, rules])
+    yield browser.new_page()
+    browser.close()
 
 
 @pytest.fixture
