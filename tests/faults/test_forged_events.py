@@ -159,6 +159,32 @@ def test_d26_events_of_another_namespace(scene: Scene) -> None:
     assert "555" not in json.dumps(scene.rows())
 
 
+def test_d26_events_that_regard_another_namespace(scene: Scene) -> None:
+    """The newer interface takes an Event that names a pod of another namespace; it counts for no pod."""
+    forger = forger_in(scene.stage, EVIL)
+    pod = scene.pod("victim")
+    scene.tell(scene.stage.admin, pod, {})
+    scene.until({"victim": "waiting"})
+    regarding = {"kind": "Pod", "namespace": SHOP, "name": "victim", "uid": pod["metadata"]["uid"]}
+    for number, told in enumerate([{"reason": "Failed", "note": FAILED}, {"reason": "Pulled", "note": PULLED}]):
+        event = {
+            "metadata": {"name": f"victim.{number}", "namespace": EVIL},
+            "regarding": {**regarding, "fieldPath": "spec.containers{main}"},
+            "reportingController": "kubelet",
+            "reportingInstance": "node-1",
+            "eventTime": _now().replace("Z", ".000000Z"),
+            "action": "Pull",
+            "type": "Normal",
+            **told,
+        }
+        forger.create(f"/apis/events.k8s.io/v1/namespaces/{EVIL}/events", event)
+    scene.settle()
+
+    assert not scene.ready("victim")
+    assert scene.states() == {"victim": "waiting"}
+    assert "555" not in json.dumps(scene.rows())
+
+
 @pytest.mark.parametrize("name", ["pulled", "pulled-2099", "pulled-new-fields"])
 def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -> None:
     """Who may create Events in a pod's own namespace cannot make it ready, nor hide that it fails."""
@@ -178,6 +204,17 @@ def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -
     scene.status("waits", {"imageID": "sha256:1", "state": {"running": {"startedAt": _now()}}}, "Running")
     assert scene.ready("waits", seconds=10)
     scene.until({"waits": "ready"})
+
+
+def test_d26_another_pod_of_the_same_name(scene: Scene) -> None:
+    """A pod that is made again is not ready because the one before it was, however often that was asked."""
+    scene.pod("web-0")
+    scene.status("web-0", {"imageID": "sha256:1", "state": {"running": {"startedAt": _now()}}}, "Running")
+    assert scene.ready("web-0", seconds=10)
+    scene.stage.admin.delete(f"/api/v1/namespaces/{SHOP}/pods/web-0?gracePeriodSeconds=0")
+    scene.pod("web-0")
+
+    assert not scene.ready("web-0")
 
 
 def test_d26_what_no_kubelet_of_the_node_can_have_said(scene: Scene) -> None:
@@ -209,7 +246,7 @@ def test_d26_a_forged_failure_is_over_when_the_pod_starts(scene: Scene) -> None:
 def forger_in(stage: Stage, namespace: str) -> Identity:
     """Somebody who may create Events in a namespace, and nothing else."""
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    rules = [{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}]
+    rules = [{"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create"]}]
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "forger"}
     subject = {"kind": "ServiceAccount", "name": "forger", "namespace": namespace}
     binding = {"metadata": {"name": "forger"}, "roleRef": role, "subjects": [subject]}
