@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +49,8 @@ IMPOSSIBLE: Mapping[str, JSON] = {
     "in-1999": {"lastTimestamp": "1999-01-01T00:00:00Z", "firstTimestamp": "1999-01-01T00:00:00Z"},
 }
 """What no kubelet of the pod's node can have said, added to a forged `Failed` of the pod's own namespace."""
+
+COSTLY_EVENTS = 400
 
 
 @dataclass
@@ -206,6 +209,20 @@ def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -
     scene.until({"waits": "ready"})
 
 
+def test_d26_texts_that_take_long_to_read(scene: Scene) -> None:
+    """Events that count for no pod cost little, whatever their texts: these took 8 ms each, and held up the probes."""
+    forger = forger_in(scene.stage, EVIL)
+    pod = scene.pod("victim")
+    text = f'Failed to pull image "{IMAGE}": ' + 'x@"' * 1300
+    before = _cpu_seconds(scene.aggregator.process.pid)
+    for _ in range(COSTLY_EVENTS):
+        scene.tell(forger, pod, {"reason": "Failed", "message": text}, EVIL)
+    scene.settle()
+
+    assert _cpu_seconds(scene.aggregator.process.pid) - before < COSTLY_EVENTS * 0.004
+    assert scene.states() == {}
+
+
 def test_d26_another_pod_of_the_same_name(scene: Scene) -> None:
     """A pod that is made again is not ready because the one before it was, however often that was asked."""
     scene.pod("web-0")
@@ -273,6 +290,12 @@ def _may_write(identity: Identity, namespace: str) -> bool:
     }
     answer = identity.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
     return bool(answer["status"]["allowed"])
+
+
+def _cpu_seconds(pid: int) -> float:
+    """What a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _now() -> str:
