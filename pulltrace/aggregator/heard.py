@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import ImageWait, Role
+from pulltrace.pulls.redaction import redact
 from pulltrace.pulls.references import full_name
 
 _SAID_BYTES = 400
@@ -36,7 +37,7 @@ class Said:
     tried_at: float | None = None
     """When the last of them did."""
     words: str = ""
-    """Why the last of them did."""
+    """Why the last of them did: redacted, on one line of at most 1 KiB."""
 
     @property
     def asked(self) -> bool:
@@ -92,5 +93,5 @@ def heard(said: Said, event: EventRecord, turn: int) -> Said:
         tried = event.message.startswith(_TRY)
         tries = event.count if tried else 1
         tried_at = event.at if tried else said.tried_at
-        said = replace(said, tries=max(said.tries, tries), tried_at=tried_at, words=event.message)
+        said = replace(said, tries=max(said.tries, tries), tried_at=tried_at, words=redact(event.message))
     return said

@@ -23,7 +23,7 @@ from pulltrace.kube.access import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, 
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.frames import Raw, list_metadata
 from pulltrace.kube.json_fields import Shape
-from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, Gate, ListReader, Piece, TooLong, lines_of
+from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, Gate, ListReader, Pauses, Piece, TooLong, lines_of
 from pulltrace.kube.requesting import (
     HEADERS,
     JSON,
@@ -112,9 +112,11 @@ class Connection:
                 self._gate.turn() as turn,
             ):
                 reader = ListReader(answer.content.iter_any(), turn, shape, max_object_bytes)
+                pauses = Pauses()
                 async with aclosing(reader.objects()) as objects:
                     async for piece in objects:
                         take(piece)
+                        await pauses.pause()
                 kind = answer.headers.get("Content-Type")
         except aiohttp.ClientError as error:
             raise unreachable(what, error) from error
@@ -135,7 +137,9 @@ class Connection:
                 self._gate.turn() as turn,
                 aclosing(lines_of(answer.content.iter_any(), turn, max_line_bytes)) as lines,
             ):
+                pauses = Pauses()
                 while True:
+                    await pauses.pause()
                     try:
                         yield await anext(lines)  # no name holds the line while this waits for the next
                     except StopAsyncIteration:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ ENDLESS_BYTES = 256 * 1024 * 1024
 """A longer object has no end: no API server sent it."""
 LARGE_BYTES = 256 * 1024
 """Beyond it a reader waits until no other holds as much."""
+
+BUSY_SECONDS = 0.02
+"""So long may objects that have all arrived be read one after another before others have their turn."""
 
 _BEGINNING = b'{"metadata":{'
 _BETWEEN = b"}," + _BEGINNING
@@ -91,6 +95,19 @@ class Turn:
         if self._has_it:
             self._has_it = False
             self._lock.release()
+
+
+class Pauses:
+    """Lets other tasks run while one reads what has arrived already: without them a flood of objects would stop the probes."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def pause(self) -> None:
+        """Call between two objects."""
+        if time.monotonic() - self._since >= BUSY_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
 
 
 async def lines_of(

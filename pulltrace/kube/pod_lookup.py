@@ -2,13 +2,13 @@
 
 Only lists are asked for, since the right to list pods is there for the watch anyway. An answer holds for a few
 seconds, and whoever asks the same meanwhile gets the same: a script that waits for a roll-out asks often, and so
-do its fifty copies. A namespace is counted once for all its workloads, in small pages with pauses between them.
+do its fifty copies. That a pod has its images does not hold: another pod of that name may have come meanwhile. A
+namespace is counted once for all its workloads, in small pages with pauses between them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ from pulltrace.kube.namespaces import in_namespace
 from pulltrace.kube.object_fields import POD
 from pulltrace.kube.object_reader import Piece
 from pulltrace.kube.pods import PODS_PATH, PodRecord, image_waits, pod_record
-from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.view import PodFinding, Workload
 
 HOLDS_SECONDS = 3.0
@@ -46,8 +45,6 @@ _Found: TypeAlias = tuple[PodRecord, bool] | None
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 """What may be asked for; anything else (a comma, say) would be more than a name in a selector."""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
@@ -56,6 +53,8 @@ class _Counts:
     of_workloads: dict[Workload, tuple[int, int]]
     """The number of pods, and of pods with their images, by workload."""
     pages: int
+    whole: bool
+    """Whether all of them were counted."""
 
 
 def _admit_all() -> None:
@@ -97,8 +96,6 @@ class KubePodLookup:
         self._namespaces = frozenset(namespaces)
         self._sleep = timing.sleep
         self._page_pods, self._pages = page_pods, pages
-        self._limiter = LogLimiter()
-        self._monotonic = timing.monotonic
         # Questions of clients do not delay the aggregator's own.
         self._own_turn, self._turn = asyncio.Semaphore(REQUESTS), asyncio.Semaphore(REQUESTS)
         self._count_turn = asyncio.Semaphore(1)
@@ -125,12 +122,15 @@ class KubePodLookup:
     async def pods_with_images(self, workload: Workload, admit: Callable[[], None] = _admit_all) -> tuple[int, int]:
         """How many pods of the workload there are, and how many of them have all their images.
 
-        Pods that are being deleted are none of them, nor those that were given up before they had their images.
+        Pods that are being deleted are none of them, nor those that were given up before they had their images. Where not all
+        pods of the namespace were counted, those of the workload may be among the others: that is an error.
         """
         namespace = workload.namespace
         if not self._is_shown(namespace):
             return 0, 0
         counts = await self._counts.get(namespace, lambda: self._count(namespace), admit)
+        if not counts.whole:
+            raise ApiUnreachable(f"namespace {namespace} has more than {self._pages * self._page_pods} pods")
         return counts.of_workloads.get(workload, (0, 0))
 
     def _may_exist(self, namespace: str, name: str) -> bool:
@@ -154,6 +154,7 @@ class KubePodLookup:
         with_images: Counter[Workload] = Counter()
         params = {"limit": str(self._page_pods)}
         pages = 0
+        whole = False
 
         def count(raw: Raw) -> None:
             if (counted := _counted(raw)) is not None:
@@ -166,16 +167,11 @@ class KubePodLookup:
                 pages += 1
                 metadata = await self._page(namespace, params, count)
                 token = text_of(metadata.get("continue"))
-                if not token:
+                if whole := not token:
                     break
                 params["continue"] = token
                 await self._sleep(PAGE_PAUSE_SECONDS)
-            else:
-                most = self._pages * self._page_pods
-                line = f"namespace {namespace} has more than {most} pods: the others are not counted"
-                if limited := self._limiter.take(namespace, line, self._monotonic()):
-                    _log.warning(limited)
-        return _Counts({workload: (count, with_images[workload]) for workload, count in pods.items()}, pages)
+        return _Counts({workload: (count, with_images[workload]) for workload, count in pods.items()}, pages, whole)
 
     async def _page(self, namespace: str, params: dict[str, str], take: Callable[[Raw], None]) -> Raw:
         """Give the pods of a page to `take`, one after another; the list's metadata. One that is not read is an error."""
@@ -204,7 +200,9 @@ def _counted(raw: Raw) -> tuple[Workload, bool] | None:
 
 
 def _holds_pod_seconds(with_images: bool | None) -> float:  # noqa: FBT001
-    return ABSENT_SECONDS if with_images is None else HOLDS_SECONDS
+    if with_images is None:
+        return ABSENT_SECONDS
+    return 0.0 if with_images else HOLDS_SECONDS
 
 
 def _holds_counts_seconds(counts: _Counts) -> float:

@@ -36,8 +36,8 @@ _HARMLESS = frozenset({"ns", "scope", "service"})
 
 _DIGEST = r"@(?:sha(?:256|384|512)|blake3):[0-9a-f]{6,}"
 """The end of a name; no port has six digits."""
-_USER = re.compile(rf"(?s:.*)(?:(?!{_DIGEST}(?![\w/@%]))@|%40)", re.IGNORECASE)
-"""All before the last `@`, and that; the `@` of a digest is none."""
+_USER = re.compile(rf"(?s:.*)(?:(?!{_DIGEST}(?![\w/@%]))@|%(?:25){{0,9}}40)", re.IGNORECASE)
+"""All before the last `@` (also `%40`, or `%2540` where it was encoded twice), and that; the `@` of a digest is none."""
 _SCHEME = re.compile(r"[^\w\s\"]{0,4}[a-z][a-z0-9+.-]{0,15}://", re.IGNORECASE)
 _QUERY = re.compile(rf"([?#])(.+?)((?:{_DIGEST})?)$", re.IGNORECASE | re.DOTALL)
 _PLAIN_NAME = re.compile(rf"[\w.:/\[\]-]*(?:{_DIGEST})?", re.ASCII | re.IGNORECASE)

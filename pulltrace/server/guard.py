@@ -36,7 +36,8 @@ def guarded(application: Application, hosts: AllowedHosts) -> Application:
 
 def refusal(scope: Scope, hosts: AllowedHosts) -> falcon.HTTPError | None:
     """The error to answer with; None when the request may pass. `Host` is well-formed (`request_heads`)."""
-    path: str = scope.get("path", "")
+    # Falcon reads `//api/` and `api/` as `/api/`.
+    path = "/" + scope.get("path", "").lstrip("/")
     if path in PROBES:
         return None
     host = next(iter(_values(scope, b"host")), b"").decode("latin-1")

@@ -174,3 +174,11 @@ def test_tries_are_as_many_as_the_event_counts() -> None:
 def test_the_kubelet_says_how_long_a_pull_took(message: str, seconds: float | None) -> None:
     """Without the time in the queue."""
     assert pull_seconds(message) == seconds
+
+
+def test_no_credentials() -> None:
+    """What an Event says of a failure is redacted where it is kept."""
+    message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
+    told = asked("web-1", "nginx:1", START, kind=EventKind.FAILED, message=message)
+
+    assert heard(NOTHING, told, 1).words == 'Failed to pull image "nginx:1": https://***@host: refused'

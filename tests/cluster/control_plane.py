@@ -11,6 +11,7 @@ import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -192,8 +193,13 @@ class ControlPlane:
             "enable-admission-plugins": "NodeRestriction",
             "allow-privileged": "true",
             "profiling": "false",
+            **self._endpoints_flags(),
             **self.options.flags,
         }
+
+    def _endpoints_flags(self) -> dict[str, object]:
+        """On loopback nobody can reach the Service `kubernetes`, and Kubernetes 1.37 ends rather than list such an endpoint."""
+        return {"endpoint-reconciler-type": "none"} if ip_address(self.options.address).is_loopback else {}
 
     def __enter__(self) -> Self:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import astuple
 
+from pulltrace.aggregator.heard import Said, heard
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.events import EventRecord, event_record
 from pulltrace.kube.frames import status_error
@@ -12,6 +13,7 @@ from pulltrace.kube.pod_lookup import _counted, _read
 from pulltrace.kube.pods import PodRecord
 from pulltrace.kube.requesting import error_of
 from pulltrace.pulls.annotation_values import MAX_TEXT
+from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.fuzz.properties import is_line, json_of
 from tests.fuzz.texts import is_message
 
@@ -52,7 +54,8 @@ def is_event(event: EventRecord) -> None:
     for text in (event.namespace, event.pod, event.pod_uid, event.container or "", event.image or "", event.node or ""):
         assert isinstance(text, str)
         assert len(text) <= MAX_TEXT
-    is_message(event.message)
+    assert len(event.message) <= READ_CHARACTERS + 1
+    is_message(heard(Said(), event, 1).words)
     assert math.isfinite(event.at)
     assert type(event.count) is int
     assert event.count > 0

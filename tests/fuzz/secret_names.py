@@ -19,6 +19,7 @@ SHAPES = (
     "user%40corp.test:{}@registry.test/app",
     "user@corp.test:{}@registry.test/app",
     "user:{}%40registry.test/app",
+    "user:{}%2540registry.test/app",
     "user:{}/more@registry.test/app",
     "user:{}?more@registry.test/app",
     "user:{}#more@registry.test/app",

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from pulltrace.kube.events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
+from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.kube.event_objects import CRASHING, PULLING, Raw, event
 
 AT = 1_795_500_010.0
@@ -114,12 +115,15 @@ def test_an_image_volume_has_no_container() -> None:
     assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(RECORD, container=None)
 
 
-def test_no_credentials() -> None:
-    """A message is redacted before anybody sees it."""
-    found = event_record(event("Failed", 'Failed to pull image "nginx:1": https://me:secret@host: refused'))
+def test_a_message_stays_as_it_came() -> None:
+    """It is redacted where it is kept (`heard`); anybody who may create Events could have others redacted without end."""
+    message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
+    found, long = event_record(event("Failed", message)), event_record(event("Failed", message + "x" * 60_000))
 
     assert found
-    assert found.message == 'Failed to pull image "nginx:1": https://***@host: refused'
+    assert found.message == message
+    assert long
+    assert len(long.message) == READ_CHARACTERS + 1
 
 
 def test_an_event_of_the_newer_interface() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from pulltrace.kube import object_reader
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.object_fields import LEASE, POD
-from pulltrace.kube.object_reader import HEAD_BYTES, Gate, ListReader, NotRead, Piece, TooLong, lines_of
+from pulltrace.kube.object_reader import HEAD_BYTES, Gate, ListReader, NotRead, Pauses, Piece, TooLong, lines_of
 
 MAX_BYTES = 200_000
 MEBIBYTE = 1024 * 1024
@@ -171,3 +172,22 @@ async def test_one_reader_at_a_time_holds_much() -> None:
     assert read_by == ["a"]
     go_on.set()
     assert await asyncio.gather(*tasks) == [2 * len(half)] * 2
+
+
+async def test_who_reads_for_long_lets_others_run() -> None:
+    """Objects that have all arrived are read without waiting for anything, so the reader has to pause by itself."""
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    pauses, ends_at = Pauses(), time.monotonic() + 5 * object_reader.BUSY_SECONDS
+    while time.monotonic() < ends_at:
+        await pauses.pause()
+    task.cancel()
+
+    assert 1 <= turns <= 5

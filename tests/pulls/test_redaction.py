@@ -182,7 +182,7 @@ def test_any_name_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "evil", ["@", "%40", f"@{secret_names.DIGEST}", "?", "a:b@", "://", "@sha256:aaaaaa", '"', "#?"]
+    "evil", ["@", "%40", "%25", f"@{secret_names.DIGEST}", "?", "a:b@", "://", "@sha256:aaaaaa", '"', "#?"]
 )
 def test_hostile_names_take_no_time(evil: str) -> None:
     """A Pod may name an image of a MiB."""

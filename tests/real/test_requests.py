@@ -111,3 +111,10 @@ def test_page_of_another_site(aggregator: Server, path: str, header: str) -> Non
 
     assert (status, headers["content-type"]) == (403, "application/problem+json")
     assert "another site" in json.loads(body)["detail"]
+
+
+@pytest.mark.parametrize("path", ["//api/v1/pulls", "api/v1/pulls", "/%2fapi/v1/pods", "//metrics", "metrics"])
+def test_page_of_another_site_with_more_slashes(aggregator: Server, path: str) -> None:
+    """No other spelling of a path gets past the refusal, on neither port."""
+    for port in (aggregator.port, aggregator.metrics_port):
+        assert ask(port, path, "Host: localhost", "Sec-Fetch-Site: cross-site")[0] == 403

@@ -128,6 +128,15 @@ def test_data_is_for_the_own_site(path: str, headers: dict[str, str], status: in
     assert (error and error.status_code) == status
 
 
+@pytest.mark.parametrize("path", ["//api/v1/pulls", "///api/v1/pods", "api/v1/pulls", "//metrics", "metrics"])
+def test_data_has_no_second_spelling(path: str) -> None:
+    """Falcon routes a path with any number of slashes before it, so the refusal holds for all of these."""
+    error = refused(path, host="10.0.0.1", sec_fetch_site="cross-site")
+
+    assert error
+    assert error.status_code == 403
+
+
 @pytest.mark.parametrize("path", ["/", "/index.html", "/assets/index.js"])
 def test_page_is_for_everybody(path: str) -> None:
     """A link from another site opens the page."""
