@@ -14,6 +14,7 @@ from pulltrace.aggregator.heard import in_order, pull_seconds
 from pulltrace.aggregator.known_pods import KnownPods
 from pulltrace.aggregator.node import Node
 from pulltrace.aggregator.picture import Lore, draw
+from pulltrace.aggregator.pod_views import seconds_to_start
 from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
@@ -225,6 +226,9 @@ class Cluster:
             self._ids.keep(name, picture.rows)
             changes += self._store.replace(node.rows, picture.rows)
             changes += self._store.replace_pods(self._own(node, picture.pods), picture.pods)
+            for key, pod in picture.pods.items():
+                if (seconds := seconds_to_start(node.pods.get(key), pod)) is not None:
+                    self._lore.paces.learn_start(name, pod.namespace, seconds)
             node.rows, node.pods, node.slots = picture.rows, picture.pods, picture.slots
             node.queued, node.failing, node.due_at = picture.queued, picture.failing, picture.due_at
             for row in node.rows.values():

@@ -26,10 +26,15 @@ OWN_SPREAD, OTHERS_SPREAD = 1.3, 2.0
 ANSWER_SECONDS = 0.2
 """From the question to the manifest, until something better is known: each pod of a roll-out asks again for what is
 there, so ten pods on a node count ten of them."""
+START_SECONDS = 1.5
+"""From the last image to the moment when the API server reports that the pod runs, until something better is known: the
+kubelet creates the container and writes its status. 0.5 to 2 s with ten pods starting at once on each of the tests' nodes."""
 LONGEST_ANSWER_SECONDS = 3.0
 """A longer pull has downloaded something."""
 POLL_SECONDS = 1.0
 """The agent may see the end of a pull so much later than the kubelet."""
+LONGEST_START_SECONDS = 10.0
+"""A pod that takes longer waits for something else than its containers' creation."""
 MAX_VOICES = 32
 """Namespaces whose pods may tell of a node how quickly its registry answers."""
 
@@ -44,19 +49,33 @@ class Pace:
 
 
 @dataclass(slots=True)
+class Duration:
+    """A duration that Events teach. Each namespace has one voice, since its authors of Events can invent any number."""
+
+    assumed_seconds: float
+    _voices: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return median_low(self._voices.values()) if self._voices else self.assumed_seconds
+
+    def learn(self, namespace: str, seconds: float) -> None:
+        known = self._voices.pop(namespace, None)
+        self._voices[namespace] = seconds if known is None else learned(known, seconds)
+        if len(self._voices) > MAX_VOICES:
+            del self._voices[next(iter(self._voices))]
+
+
+@dataclass(slots=True)
 class NodePace:
     """What one node has taught."""
 
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
-    answers: dict[str, float] = field(default_factory=dict)
-    """Seconds of a pull whose image is present, by the namespace whose Events report it. Each namespace has one voice,
-    since its authors of Events can invent any number.
-    """
-
-    @property
-    def answer_seconds(self) -> float:
-        return median_low(self.answers.values()) if self.answers else ANSWER_SECONDS
+    answer: Duration = field(default_factory=lambda: Duration(ANSWER_SECONDS))
+    """Of a pull whose image is present."""
+    start: Duration = field(default_factory=lambda: Duration(START_SECONDS))
+    """From a pod's last image to its status."""
 
     @property
     def seconds_a_byte(self) -> float:
@@ -91,18 +110,23 @@ class Paces:
         """
         longest = max((pull.ended_at - pull.started_at for pull in pulled if pull.ended_at is not None), default=0.0)
         if seconds <= LONGEST_ANSWER_SECONDS and 2 * seconds + POLL_SECONDS <= longest:
-            answers = self._node(node).answers
-            known = answers.pop(namespace, None)
-            answers[namespace] = seconds if known is None else learned(known, seconds)
-            if len(answers) > MAX_VOICES:
-                del answers[next(iter(answers))]
+            self._node(node).answer.learn(namespace, seconds)
+
+    def learn_start(self, node: str, namespace: str, seconds: float) -> None:
+        """Learn from how long a pod took to start once its images were present."""
+        if seconds <= LONGEST_START_SECONDS:
+            self._node(node).start.learn(namespace, seconds)
 
     def forget(self, node: str) -> None:
         self._nodes.pop(node, None)
 
     def answer_seconds(self, node: str) -> float:
         known = self._nodes.get(node)
-        return known.answer_seconds if known is not None else ANSWER_SECONDS
+        return known.answer.seconds if known is not None else ANSWER_SECONDS
+
+    def start_seconds(self, node: str) -> float:
+        known = self._nodes.get(node)
+        return known.start.seconds if known is not None else START_SECONDS
 
     def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> Pace | None:
         """What the next byte takes on a node; None where nothing has been pulled anywhere.

@@ -117,6 +117,7 @@ def _pods(
         there,
     )
     times = times_left(every, queue, conditions)
+    start_seconds = lore.paces.start_seconds(node.name)
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}
     for key, pod in pods.items():
@@ -126,7 +127,8 @@ def _pods(
         waits_on = before is not None and before.ended_at is None
         # Only the status ends a wait: until it does, the pod goes on waiting, be it for no image by what Events say.
         if (waits_on and pod.record.waiting) or (waits[key] and shown(waits[key], queue)):
-            views[key] = settled(before, waiting_view(pod.record, waits[key], queue, times, failed, now))
+            view = waiting_view(pod.record, waits[key], queue, times, failed, now, start_seconds)
+            views[key] = settled(before, view)
         elif before is not None and waits_on:
             views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:

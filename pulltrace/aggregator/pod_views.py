@@ -11,12 +11,9 @@ from pulltrace.aggregator.waits import Wait
 from pulltrace.kube.pods import PodRecord
 from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView, TimeLeft
 
-SAME_SECONDS = 1.0
+SAME_SECONDS = 0.5
 SAME_FRACTION = 0.05
 """An estimate that has moved by less than both, apart from the time that has passed, is no news to anybody."""
-START_SECONDS = 1.5
-"""From the last image to the moment when the API server tells that the pod runs: the kubelet creates the container,
-and writes its status. 1 to 2 s on the cluster of the tests, with ten pods starting at once on each node."""
 
 
 def shown(waits: Sequence[Wait], queue: Queue) -> bool:
@@ -34,8 +31,11 @@ def waiting_view(
     times: Mapping[str, TimeLeft | None],
     failed: Mapping[str, PullView],
     now: float,
+    start_seconds: float,
 ) -> PodView:
-    """A pod with what it still waits for. `failed`: the newest failed row of each image of the node, by name."""
+    """A pod with what it still waits for. `failed`: the newest failed row of each image of the node, by name;
+    `start_seconds`: from a pod's last image to its start, on this node.
+    """
     needs = tuple(_need(wait, queue.places[wait.key], times.get(wait.key), failed) for wait in waits)
     failing = any(need.failure is not None for need in needs)
     return PodView(
@@ -49,7 +49,7 @@ def waiting_view(
         waiting_since=record.started_at,
         needs=needs,
         more_needs=record.more_waiting,
-        left=None if record.more_waiting else _started(_images_left(needs)),
+        left=None if record.more_waiting else _started(_images_left(needs), start_seconds),
     )
 
 
@@ -58,12 +58,19 @@ def _images_left(needs: Sequence[ImageNeed]) -> TimeLeft | None:
     return together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
 
 
-def _started(left: TimeLeft | None) -> TimeLeft | None:
+def _started(left: TimeLeft | None, start_seconds: float) -> TimeLeft | None:
     """Until the pod runs, from the time until its images are there."""
     if left is None:
         return None
-    latest = left.latest + START_SECONDS if left.latest is not None else None
-    return TimeLeft(left.likely + START_SECONDS, left.soonest, latest)
+    latest = left.latest + start_seconds if left.latest is not None else None
+    return TimeLeft(left.likely + start_seconds, left.soonest, latest)
+
+
+def seconds_to_start(before: PodView | None, after: PodView) -> float | None:
+    """How long a pod took to start after Events had reported its last image; None unless it has just started."""
+    if before is None or before.state is not PodState.WAITING or before.needs or after.state is not PodState.READY:
+        return None
+    return after.estimated_at - before.estimated_at
 
 
 def ended_view(before: PodView, state: PodState, now: float) -> PodView:

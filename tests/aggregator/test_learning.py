@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.paces import ANSWER_SECONDS, MAX_VOICES, OTHERS_SPREAD, OWN_SPREAD, USUAL_FOR_SECONDS, Paces
+from pulltrace.aggregator.paces import (
+    ANSWER_SECONDS,
+    LONGEST_START_SECONDS,
+    MAX_VOICES,
+    OTHERS_SPREAD,
+    OWN_SPREAD,
+    START_SECONDS,
+    USUAL_FOR_SECONDS,
+    Duration,
+    Paces,
+)
 from pulltrace.aggregator.pull_ids import PullIds
 from pulltrace.aggregator.sizes import Size, Sizes
 from pulltrace.pulls.model import NodeReport
@@ -115,12 +125,23 @@ def test_one_namespace_is_one_voice() -> None:
 
 
 def test_voices_are_bounded() -> None:
-    """A node with thousands of namespaces keeps the last that told."""
-    paces = Paces()
+    """A node with thousands of namespaces keeps those that reported last."""
+    answer = Duration(ANSWER_SECONDS)
     for number in range(1000):
-        paces.learn_answer(NODE, f"n{number}", 0.1, BROUGHT)
+        answer.learn(f"n{number}", 0.1)
 
-    assert len(paces._nodes[NODE].answers) == MAX_VOICES
+    assert len(answer._voices) == MAX_VOICES
+
+
+def test_a_node_learns_what_a_start_takes() -> None:
+    """From the last image to the pod's status; what takes long waits for something else."""
+    paces = Paces()
+    assert paces.start_seconds(NODE) == START_SECONDS
+
+    paces.learn_start(NODE, "shop", 0.6)
+    paces.learn_start(NODE, "shop", LONGEST_START_SECONDS + 1)
+
+    assert paces.start_seconds(NODE) == 0.6
 
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pulltrace.aggregator.cluster import Cluster
+from pulltrace.aggregator.paces import START_SECONDS
 from pulltrace.aggregator.picture import ENDED_PODS
-from pulltrace.aggregator.pod_views import START_SECONDS
 from pulltrace.aggregator.store import PullStore
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.leases import Gone, Listed, Put
@@ -143,6 +143,18 @@ def test_an_event_says_it_before_the_status(world: World) -> None:
 
     world.pod(replace(WEB, waiting=()), 11)
     assert (world.view.state, world.view.ended_at) == (PodState.READY, 11)
+
+
+def test_the_time_of_a_start_is_learned(world: World) -> None:
+    """The next pod of the node is expected to start as soon as the last one did."""
+    for number in (1, 2):
+        world.pod(pod(f"p{number}", "redis:8"))
+        world.event(asked(f"p{number}", "redis:8", START))
+    world.event(asked("p1", "redis:8", START + 9, kind=EventKind.PULLED), 10)
+    world.cluster.pod_event(Gone("shop/p1"), 10.5)
+    world.event(asked("p2", "redis:8", START + 10, kind=EventKind.PULLED), 11)
+
+    assert world.views["shop/p2"].left == TimeLeft(0.5, 0.0, 0.5)
 
 
 @pytest.mark.parametrize("at", [START + 9, START + 800])
