@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections import defaultdict
@@ -42,16 +43,21 @@ def test_ready_times_come_true(pulltrace: Forward, cluster: Cluster, shop: Shop,
     told: dict[str, list[tuple[float, float]]] = defaultdict(list)
     ready_at: dict[str, float] = {}
     seen_at: dict[str, float] = {}
+    looks: list[Row] = []
     deadline = time.monotonic() + 150
     while len(ready_at) < PODS and time.monotonic() < deadline:
         now = time.time()
-        for pod in pulltrace.ask(f"/api/v1/pods?namespace={NAMESPACE}")["pods"]:
+        rows = pulltrace.ask(f"/api/v1/pods?namespace={NAMESPACE}")["pods"]
+        looks.append({"at": now, "pods": rows, "pulls": pulltrace.ask("/api/v1/pulls")["pulls"]})
+        for pod in rows:
             seen_at.setdefault(pod["podName"], now)
             if "readyAt" in pod and pod["state"] == "waiting":
                 told[pod["podName"]].append((now, datetime.fromisoformat(pod["readyAt"]).timestamp()))
         ready_at |= {name: now for name in pods_with_images(shop) if name not in ready_at}
         pulltrace.process.wait_until(lambda: time.time() >= now + LOOK_SECONDS, "the next look")  # noqa: B023
 
+    # What was told, and when: where an estimate was wrong, this shows why.
+    (artifacts / "rollout.json").write_text(json.dumps({"ready_at": ready_at, "looks": looks}), encoding="utf-8")
     assert len(ready_at) == PODS
     errors: dict[int, list[float]] = defaultdict(list)
     for name, end in ready_at.items():
