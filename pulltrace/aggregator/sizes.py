@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
-from pulltrace.pulls.references import Reference
+from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import PullView
 
 MAX_NAMES = 20_000
@@ -47,7 +47,9 @@ class Sizes:
         if size.download_bytes >= ENOUGH_BYTES and all(name not in self._sizes for name in names):
             self._recent.append(size.download_bytes)
             self._median = None
-        for name in (*names, *pull.repositories):
+        # A pull that ended before a poll saw it has names and no repository.
+        repositories = {*pull.repositories, *(parse_reference(name).source for name in pull.names)}
+        for name in (*names, *sorted(repositories)):
             self._sizes.pop(name, None)  # a tag that has moved is new, and so is forgotten last
             self._sizes[name] = size
         while len(self._sizes) > self._max_names:

@@ -157,6 +157,16 @@ def test_a_size_is_known_by_name_and_by_digest() -> None:
     assert sizes.usual(parse_reference("redis:2")) == 7 * MIB
 
 
+def test_a_quick_pull_teaches_the_size_of_its_repository() -> None:
+    """A pull that ended before a poll saw it has a name and no repository; the next tag is expected to be as large."""
+    sizes = Sizes()
+    sizes.learn(PullView(NODE, pull(1, total_bytes=50 * MIB, target_digest=None), "quay.io/a/b:1"))
+    quick = ended(2, names=("registry.test:5000/shop/web:1",), repositories=(), total_bytes=7 * MIB)
+    sizes.learn(PullView(NODE, quick, "registry.test:5000/shop/web:1"))
+
+    assert sizes.usual(parse_reference("registry.test:5000/shop/web:2")) == 7 * MIB
+
+
 def test_a_pull_without_a_size_teaches_nothing() -> None:
     """The manifest is not there yet."""
     sizes = Sizes()
