@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.cluster.api import JSON
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
-from tests.e2e.installs import NAMESPACE
+from tests.e2e.installs import NAMESPACE, pods
 from tests.e2e.reach import Forward
 
 ELECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/pulltrace-aggregator"
@@ -54,11 +54,15 @@ def transitions(cluster: Cluster) -> int:
     return int(cluster.user.get(ELECTION)["spec"].get("leaseTransitions") or 0)
 
 
-def has_restarted(replica: Replica, cluster: Cluster) -> bool:
-    """Whether the kubelet has started its container again, and it is ready."""
-    pod = cluster.user.get(f"/api/v1/namespaces/{NAMESPACE}/pods/{replica.name}")
-    (container,) = pod["status"]["containerStatuses"]
-    return bool(container["restartCount"] and container["ready"])
+def ready_holder(cluster: Cluster, before: Replica) -> JSON | None:
+    """The pod that leads once it is ready; where that is the pod of `before`, once its container has been started again."""
+    leads = holder(cluster)
+    for pod in pods(cluster, "aggregator"):
+        for container in pod["status"].get("containerStatuses", []):
+            restarted = pod["metadata"]["name"] != before.name or container["restartCount"]
+            if pod["metadata"]["name"] in leads and container["ready"] and restarted:
+                return pod
+    return None
 
 
 def kill(leader: Replica, cluster: Cluster) -> None:
