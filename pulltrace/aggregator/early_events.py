@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from pulltrace.aggregator.fair_share import FairShare
+from pulltrace.aggregator.fair_share import FairShare, text_bytes
 from pulltrace.kube.events import EventRecord
 
 HOLD_SECONDS = 60.0
@@ -68,5 +68,4 @@ class EarlyEvents:
 
 def _size(event: EventRecord) -> int:
     texts = (event.namespace, event.pod, event.pod_uid, event.container, event.image, event.message, event.node)
-    # A text with one character that is not Latin takes four bytes for each.
-    return _RECORD_BYTES + sum(len(text) * (1 if text.isascii() else 4) for text in texts if text)
+    return _RECORD_BYTES + sum(text_bytes(text) for text in texts if text)

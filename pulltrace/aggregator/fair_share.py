@@ -12,6 +12,11 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
+def text_bytes(text: str) -> int:
+    """Estimated memory of a text: one character that is not ASCII makes Python take up to four bytes for each."""
+    return len(text) * (1 if text.isascii() else 4)
+
+
 class FairShare(Generic[Key]):
     """Keys and sizes of the entries, by namespace. The caller keeps the values, and deletes those that are dropped."""
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pulltrace.aggregator.fair_share import text_bytes
 from pulltrace.kube.events import EventKind, EventRecord
 from pulltrace.kube.pods import ImageWait, Role
 from pulltrace.pulls.redaction import redact
@@ -52,7 +53,7 @@ class Said:
     @property
     def size_bytes(self) -> int:
         """Estimated memory of the record."""
-        return _SAID_BYTES + len(self.words) * (1 if self.words.isascii() else 4)
+        return _SAID_BYTES + text_bytes(self.words)
 
 
 def key_of(wait: ImageWait) -> str:

@@ -2,8 +2,8 @@
 
 The watch of pods sees those that have not started yet. When an Event tells of a pull for any other pod, that pod is
 looked up by its name, and again every few seconds for as long as it waits for an image. Both are bounded: who finds no
-room is not shown, which is what happens without this module, too. Anybody who may create Events can invent names, so
-each namespace has a share of its own.
+room is not shown, which is what happens without this module, too. Authors of Events can invent names, so each
+namespace has a share of its own.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ POLL_SECONDS = 2.0
 LONGEST_START_SECONDS = 10.0
 """A pod that takes longer waits for something else than its containers' creation."""
 MAX_VOICES = 32
-"""Namespaces whose pods may tell of a node how quickly its registry answers."""
+"""Namespaces whose Events teach one duration of a node; the one that reported longest ago is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
