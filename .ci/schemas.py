@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pulltrace.server.openapi import events_schema
+from pulltrace.server.api.openapi import events_schema
 
 TARGET = Path(__file__).parent.parent / "docs" / "events.schema.json"
 
@@ -18,7 +18,7 @@ def main() -> None:
     if TARGET.exists() and TARGET.read_text() == wanted:
         return
     if "--check" in sys.argv[1:]:
-        sys.exit(f"docs/{TARGET.name} is not what pulltrace/server/schemas.py gives: run `python .ci/schemas.py`")
+        sys.exit(f"docs/{TARGET.name} is not what pulltrace/server/json/schemas.py gives: run `python .ci/schemas.py`")
     TARGET.write_text(wanted)
     print(f"written: docs/{TARGET.name}")
 

@@ -16,10 +16,10 @@ from statistics import median, quantiles
 
 import orjson
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.lease_store import lease_record
-from pulltrace.kube.leases import Listed, Put
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.aggregator import hostile
 from tests.aggregator.records import Writer, pull
 

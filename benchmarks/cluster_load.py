@@ -41,8 +41,8 @@ from benchmarks.cluster_load_figures import (
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.cluster_load_served import Served, served
 from benchmarks.cluster_load_tables import tables
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from tests.cluster import binaries
 from tests.cluster.api import Identity
 from tests.cluster.control_plane import ControlPlane, Options

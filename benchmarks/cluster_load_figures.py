@@ -12,7 +12,7 @@ from statistics import median, quantiles
 from benchmarks.cluster_load_nodes import Traffic, Write
 from benchmarks.cluster_load_served import Served, together
 from benchmarks.node_cost import cpu_seconds
-from pulltrace.pulls.annotations import PULL_PREFIX, RECENT
+from pulltrace.pulls.lease_format.annotations import PULL_PREFIX, RECENT
 from tests.agent import fleet
 from tests.cluster.control_plane import ControlPlane
 from tests.real.programs import resident_mib

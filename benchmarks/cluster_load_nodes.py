@@ -19,12 +19,12 @@ from typing import Any
 import orjson
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.access import AccessSource
+from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
+from pulltrace.kube.client.credentials import AccessSource
+from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.requesting import JSON, REQUEST_SECONDS, Params
-from pulltrace.kube.small_connection import SmallConnection
-from pulltrace.pulls.annotations import PULL_PREFIX
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.pulls.lease_format.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 

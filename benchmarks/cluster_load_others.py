@@ -19,13 +19,13 @@ from typing import TextIO
 import aiohttp
 import orjson
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.lease_store import micro_time
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import Put
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.resources.lease_store import micro_time
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.watch.watch_events import Put
 
 NAMESPACE = "kube-node-lease"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"

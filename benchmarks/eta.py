@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 
 from benchmarks.eta_errors import Sample, Timed, measure, table
 from pulltrace.agent import run as agent_run
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls.annotations import decode
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import Pull
 from tests.cluster.containerd import Containerd, Options, Version
 from tests.cluster.cri import pull_via_cri

@@ -24,12 +24,12 @@ from typing import Any
 
 import orjson
 
-from pulltrace.kube.json_fields import Shape
-from pulltrace.kube.lease_store import lease_record
-from pulltrace.kube.object_fields import LEASE, POD
-from pulltrace.kube.object_reader import MAX_OBJECT_BYTES, Gate, ListReader
-from pulltrace.kube.pods import pod_record
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.decoding.json_fields import Shape
+from pulltrace.kube.decoding.object_fields import LEASE, POD
+from pulltrace.kube.decoding.object_reader import MAX_OBJECT_BYTES, Gate, ListReader
+from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.resources.pending_pods import pod_record
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import pull
 from tests.cluster.control_plane import ControlPlane

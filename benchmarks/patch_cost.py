@@ -17,10 +17,10 @@ from typing import Any
 
 from benchmarks.cluster_load import access_of
 from benchmarks.node_cost import cpu_seconds
-from pulltrace.kube.access import FixedAccess
-from pulltrace.kube.lease_store import NO_MANAGED_FIELDS, leases_path, micro_time
-from pulltrace.kube.requesting import MERGE_PATCH
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.api import MERGE_PATCH
+from pulltrace.kube.client.credentials import FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.lease_store import NO_MANAGED_FIELDS, leases_path, micro_time
 from tests.cluster.control_plane import ControlPlane
 
 NAMESPACE = "pulltrace"

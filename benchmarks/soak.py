@@ -31,8 +31,8 @@ import aiohttp
 from benchmarks.cluster_load import NAMESPACE, access_of, install
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.soak_slopes import HEAD, Sample, slopes
-from pulltrace.kube.access import FixedAccess
-from pulltrace.kube.lease_store import KubeLeaseStore
+from pulltrace.kube.client.credentials import FixedAccess
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from tests.cluster.containerd import Containerd, Options
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.cri import PullFailed, pull_via_cri, remove_via_cri

@@ -8,12 +8,12 @@ from dataclasses import replace
 import orjson
 
 from benchmarks.stream_server import running_pull
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.frames import frame
-from pulltrace.kube.lease_store import lease_record
-from pulltrace.kube.leases import Put
-from pulltrace.pulls.annotations import encode
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.decoding.fields import frame
+from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.watch.watch_events import Put
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 
 NODES = 500

@@ -14,11 +14,11 @@ import time
 from dataclasses import replace
 
 from pulltrace.aggregator.run import AggregatorSettings, run
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
-from pulltrace.server.room import Limits
+from pulltrace.server.http.connection_limiter import Limits
 
 LAYERS = 10
 MIB = 1024 * 1024

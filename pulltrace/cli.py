@@ -36,7 +36,7 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 BAD_USAGE = 2
 
 if TYPE_CHECKING:
-    from pulltrace.server.allowed_hosts import AllowedHosts
+    from pulltrace.server.http.allowed_hosts import AllowedHosts
 
 logger = logging.getLogger("pulltrace")
 
@@ -95,9 +95,9 @@ def _agent(arguments: Sequence[str]) -> Program:
 
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.agent import run
-        from pulltrace.kube.access import usual_source
-        from pulltrace.kube.lease_store import KubeLeaseStore
-        from pulltrace.kube.small_connection import SmallConnection
+        from pulltrace.kube.client.credentials import usual_source
+        from pulltrace.kube.client.h11_client import SmallConnection
+        from pulltrace.kube.resources.lease_store import KubeLeaseStore
 
         async with SmallConnection(await usual_source(given.kubeconfig or None)) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
@@ -120,15 +120,15 @@ def _aggregator(arguments: Sequence[str]) -> Program:
 
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
-        from pulltrace.kube.connection import connect
-        from pulltrace.kube.event_watch import KubeEventWatch
-        from pulltrace.kube.event_writer import KubeEventWriter
-        from pulltrace.kube.leadership import Elector
-        from pulltrace.kube.lease_watch import KubeLeaseWatch
-        from pulltrace.kube.pod_lookup import KubePodLookup
-        from pulltrace.kube.pod_watch import KubePodWatch
-        from pulltrace.pulls import pace
-        from pulltrace.server.room import Limits
+        from pulltrace.kube.client.aiohttp_client import connect
+        from pulltrace.kube.election.leader_elector import Elector
+        from pulltrace.kube.resources.event_recorder import KubeEventWriter
+        from pulltrace.kube.resources.event_watch import KubeEventWatch
+        from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+        from pulltrace.kube.resources.pod_lister import KubePodLookup
+        from pulltrace.kube.resources.pod_watch import KubePodWatch
+        from pulltrace.pulls import report_interval
+        from pulltrace.server.http.connection_limiter import Limits
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
@@ -145,7 +145,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
                 per_node_policy=given.per_node_policy,
             )
             leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
-            elector = Elector(connection, namespace, pace.LEASE, _identity())
+            elector = Elector(connection, namespace, report_interval.LEASE, _identity())
             events = KubeEventWatch(connection, given.watch_namespaces)
             lookup = KubePodLookup(connection, given.watch_namespaces)
             writer = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
@@ -165,7 +165,7 @@ def _standalone(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.agent import run as agent_run
         from pulltrace.aggregator import run as aggregator_run
-        from pulltrace.kube.memory import MemoryLeaseStore
+        from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 
         store = MemoryLeaseStore()
         agent = agent_run.AgentSettings(
@@ -203,7 +203,7 @@ def _demo(arguments: Sequence[str]) -> Program:
 
 def _hosts(listed: Sequence[str]) -> AllowedHosts:
     """The listed names and those that this machine or pod has anyway."""
-    from pulltrace.server.allowed_hosts import allowed_hosts
+    from pulltrace.server.http.allowed_hosts import allowed_hosts
 
     try:
         resolv_conf = RESOLV_CONF.read_text(errors="replace")

@@ -7,8 +7,8 @@ import sys
 
 import orjson
 
-from pulltrace.pulls.annotation_values import clean
-from pulltrace.pulls.quantities import rfc3339
+from pulltrace.pulls.formatting import rfc3339
+from pulltrace.pulls.lease_format.values import clean
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 

@@ -20,7 +20,12 @@ from pulltrace.logs import JsonFormatter, PlainFormatter, set_up_logging
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("agent", "aggregator", "standalone", "demo")
-AGENT_NEEDS = ("pulltrace.cli", "pulltrace.agent.run", "pulltrace.kube.small_connection", "pulltrace.kube.lease_store")
+AGENT_NEEDS = (
+    "pulltrace.cli",
+    "pulltrace.agent.run",
+    "pulltrace.kube.client.h11_client",
+    "pulltrace.kube.resources.lease_store",
+)
 NOT_FOR_THE_AGENT = (
     *("aiohttp", "kubernetes", "falcon", "uvicorn", "prometheus_client"),
     *("pulltrace.server", "pulltrace.aggregator", "pulltrace.demo"),

@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import tenacity
 
-from pulltrace.agent.interval import ReportInterval
+from pulltrace.agent.interval_reader import ReportInterval
 from pulltrace.agent.retrying import describe, retry_wait
-from pulltrace.agent.schedule import (
+from pulltrace.agent.write_schedule import (
     Written,
     begins_to_pull,
     changes,
@@ -29,8 +29,8 @@ from pulltrace.agent.schedule import (
     held,
 )
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.leases import LeasePatch, LeaseWriting
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.resources.leases import LeasePatch, LeaseWriting
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 
 logger = logging.getLogger(__name__)

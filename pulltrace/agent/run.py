@@ -19,9 +19,9 @@ from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.errors import KubeError
-from pulltrace.kube.leases import LeaseRecord, LeaseWriting
+from pulltrace.kube.resources.leases import LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
-from pulltrace.pulls.annotations import decode
+from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
 
 logger = logging.getLogger(__name__)

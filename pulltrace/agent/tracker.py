@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pulltrace.agent import layers
-from pulltrace.agent.missed import untold
 from pulltrace.agent.time_left import times_left
+from pulltrace.agent.unseen_pulls import untold
 from pulltrace.containerd.observation import ImageRecord, NodeObservation, PullObservation
-from pulltrace.pulls import estimate
+from pulltrace.pulls import download_rate
 from pulltrace.pulls.model import NEED_NO_WORK, LayerState, NodeReport, Phase, Pull
 
 RESOLVING_GRACE_SECONDS = 0.5
@@ -44,8 +44,8 @@ class TrackedPull:
     moved_bytes: int = 0
     seen_at: float | None = None
     """When the last look at it began; None for one that only the Lease tells of."""
-    steps: tuple[estimate.Step, ...] = ()
-    rates: estimate.Rates = estimate.STANDING
+    steps: tuple[download_rate.Step, ...] = ()
+    rates: download_rate.Rates = download_rate.STANDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class NodeState:
     """Ended pulls, newest first."""
     unpack_bytes_per_second: float | None = None
     """Learned from the layers that were unpacked here, in compressed bytes."""
-    end_seconds: float = estimate.END_SECONDS
+    end_seconds: float = download_rate.END_SECONDS
     """How long pulls here take after their last layer, learned from those that completed."""
 
 
@@ -120,8 +120,8 @@ def _moved_on(known: TrackedPull | None, seen: PullObservation, key: str, now: f
     if seen.layers is None:
         return replace(before, pull=pull, seen_at=now)
     moved = before.moved_bytes + _newly_moved(before, seen)
-    steps = estimate.add_step(before.steps, now, moved)
-    rates = estimate.rates(steps, now)
+    steps = download_rate.add_step(before.steps, now, moved)
+    rates = download_rate.rates(steps, now)
     pull = _with_layers(pull, seen, now)
     progressed = (
         moved > before.moved_bytes
@@ -202,9 +202,9 @@ def _learn_unpacking(known: float | None, tracked: TrackedPull | None, seen: Pul
             continue
         began = max(ready_at, layer.stored_at or layer.unpacked_at)
         ready_at = layer.unpacked_at
-        enough = layer.unpacked_at > began and layer.size_bytes >= estimate.LEAST_BYTES
+        enough = layer.unpacked_at > began and layer.size_bytes >= download_rate.LEAST_BYTES
         if enough and layer.digest not in done_before:
-            known = estimate.learned_rate(known, layer.size_bytes, layer.unpacked_at - began)
+            known = download_rate.learned_rate(known, layer.size_bytes, layer.unpacked_at - began)
     return known
 
 
@@ -218,7 +218,7 @@ def _learn_ends(state: NodeState, ended: Sequence[Pull]) -> float:
             continue
         late = (pull.ended_at or 0.0) - before.seen_at - left
         if left < NEARLY_DONE_SECONDS:
-            known = min(max(0.0, estimate.learned(known, state.end_seconds + late)), NEARLY_DONE_SECONDS)
+            known = min(max(0.0, download_rate.learned(known, state.end_seconds + late)), NEARLY_DONE_SECONDS)
     return known
 
 

@@ -10,31 +10,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.account import Account
-from pulltrace.aggregator.announcer import Announcer
-from pulltrace.aggregator.announcing import Announcing
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.gauges import Process
-from pulltrace.aggregator.live import Live
-from pulltrace.aggregator.lookups import Lookups, PodLooking
-from pulltrace.aggregator.metrics import Metrics
-from pulltrace.aggregator.pacing import Electing, Pacing
-from pulltrace.aggregator.store import PullStore
-from pulltrace.aggregator.usual import Usual
+from pulltrace.aggregator.leader.event_planner import Announcer
+from pulltrace.aggregator.leader.event_publisher import Announcing
+from pulltrace.aggregator.leader.interval_controller import Electing, Pacing
+from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.gauges import Process
+from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.state.change_feed import Account
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.pod_poller import Lookups, PodLooking
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
-from pulltrace.kube.events import EventWatching
-from pulltrace.kube.leases import LeaseWatching, Put
-from pulltrace.kube.pod_events import EventWriting
-from pulltrace.kube.pods import PodWatching
-from pulltrace.kube.watching import WatchHealth
-from pulltrace.pulls.pace import interval_seconds
+from pulltrace.kube.resources.kubelet_events import EventWatching
+from pulltrace.kube.resources.leases import LeaseWatching
+from pulltrace.kube.resources.pending_pods import PodWatching
+from pulltrace.kube.resources.pod_events import EventWriting
+from pulltrace.kube.watch.reflector import WatchHealth
+from pulltrace.kube.watch.watch_events import Put
+from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import NodeView, PodFinding
-from pulltrace.server.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
+from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
-from pulltrace.server.metrics_app import create_metrics_app
-from pulltrace.server.peers import Network
-from pulltrace.server.room import DEFAULT_LIMITS, Limits
-from pulltrace.server.serving import serve
+from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
+from pulltrace.server.http.client_address import Network
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
+from pulltrace.server.http.server import serve
 
 logger = logging.getLogger(__name__)
 

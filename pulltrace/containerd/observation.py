@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pulltrace.containerd.blobs import Blobs
 from pulltrace.containerd.client import ContainerdClient, NotFound
+from pulltrace.containerd.content import Blobs
+from pulltrace.containerd.lease_filter import half_recorded, image_name, is_pull, ref_digest, seconds
 from pulltrace.containerd.manifests import Config, Index, LayerSpec, Manifest, chain_ids, repositories
-from pulltrace.containerd.memory import Memory
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.containerd.records import half_recorded, image_name, is_pull, ref_digest, seconds
+from pulltrace.containerd.pull_cache import Memory
 
 DEFAULT_SNAPSHOTTER = "overlayfs"
 LAZY_LABEL = "containerd.io/snapshot/remote"

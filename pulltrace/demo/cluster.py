@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pulltrace.demo import machines, story
+from pulltrace.demo import nodes, scenario
 from pulltrace.demo.images import image
 from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import STEP_SECONDS, SimulatedNode
 from pulltrace.demo.rollouts import Rollouts, Situation
-from pulltrace.demo.story import Act, Clean, Deploy, Happening, PrePull, Silence, Withdraw
-from pulltrace.kube.events import EventRecord
-from pulltrace.kube.pods import PodRecord
+from pulltrace.demo.scenario import Act, Clean, Deploy, Happening, PrePull, Silence, Withdraw
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 
 KEPT_IMAGES = 4
 KEPT_BIG_IMAGES = 2
@@ -25,20 +25,20 @@ class SimulatedCluster:
     def __init__(self, seed: int, origin: float) -> None:
         """`origin`: time zero of the first round; its first acts begin `PREPARATION_SECONDS` before."""
         self._origin = origin
-        self._began_at = origin - story.PREPARATION_SECONDS
+        self._began_at = origin - scenario.PREPARATION_SECONDS
         self._steps = 0
-        self.nodes = {machine.name: SimulatedNode(machine, self._began_at) for machine in machines.MACHINES}
+        self.nodes = {machine.name: SimulatedNode(machine, self._began_at) for machine in nodes.MACHINES}
         self._kubelets = {
-            name: Kubelet(node, KEPT_BIG_IMAGES if name in machines.ACCELERATED else KEPT_IMAGES)
+            name: Kubelet(node, KEPT_BIG_IMAGES if name in nodes.ACCELERATED else KEPT_IMAGES)
             for name, node in self.nodes.items()
         }
         self._rollouts = Rollouts(seed)
         self._round = 0
-        self._acts: list[Act] = list(story.acts(0))
+        self._acts: list[Act] = list(scenario.acts(0))
         self._silent_until: dict[str, float] = {}
         self._changes: list[tuple[str, PodRecord | None]] = []
         self._events: list[EventRecord] = []
-        for name in machines.WORKERS:
+        for name in nodes.WORKERS:
             for recipe, tag in (("nginx", "1.27.2"), ("python", "3.12-slim"), ("java", "21-jre")):
                 self.nodes[name].preload(image(recipe, tag))
 
@@ -78,8 +78,8 @@ class SimulatedCluster:
     def _due_acts(self) -> Iterator[Act]:
         if not self._acts:
             self._round += 1
-            self._acts = list(story.acts(self._round))
-        zero = self._origin + self._round * story.ROUND_SECONDS
+            self._acts = list(scenario.acts(self._round))
+        zero = self._origin + self._round * scenario.ROUND_SECONDS
         while self._acts and zero + self._acts[0].at <= self.now:
             yield self._acts.pop(0)
 
@@ -102,7 +102,7 @@ class SimulatedCluster:
         spoken_for = {act.what.pod.node for act in self._acts if isinstance(act.what, Deploy)}
         return Situation(
             running_pulls=sum(len(node.pulls) for node in self.nodes.values()),
-            idle_workers=[name for name in idle if name in machines.WORKERS],
-            idle_accelerated=[name for name in idle if name in machines.ACCELERATED and name not in spoken_for],
-            big_pulls=sum(bool(self.nodes[name].pulls) for name in machines.ACCELERATED),
+            idle_workers=[name for name in idle if name in nodes.WORKERS],
+            idle_accelerated=[name for name in idle if name in nodes.ACCELERATED and name not in spoken_for],
+            big_pulls=sum(bool(self.nodes[name].pulls) for name in nodes.ACCELERATED),
         )

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from pulltrace.demo.node import Failure, Fault, SimulatedNode, SimulatedPull
 from pulltrace.demo.pods import Container, Pod, Refusal
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import retry_seconds
 
 NEXT_LOOK_SECONDS = 3.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pulltrace.demo.images import Image
 from pulltrace.demo.node import Fault
-from pulltrace.kube.pods import Role
+from pulltrace.kube.resources.pending_pods import Role
 from pulltrace.pulls.view import Workload
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pulltrace.demo.images import Image, image
 from pulltrace.demo.naming import pod_name
 from pulltrace.demo.pods import Container, Pod
-from pulltrace.demo.story import orders
+from pulltrace.demo.scenario import orders
 from pulltrace.pulls.view import Workload
 
 WANTED_PULLS = 8

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pulltrace.agent import run as agent_run
 from pulltrace.aggregator import run as aggregator_run
 from pulltrace.aggregator.run import AggregatorSettings
-from pulltrace.demo import past
+from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
-from pulltrace.kube.events import EventRecord
-from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 
 HISTORY_SECONDS = 45.0
 """How long ended pulls are shown: some, but not so many that the page has to be scrolled."""
@@ -38,7 +38,7 @@ async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Call
     """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
     cluster = SimulatedCluster(SEED, time.time())
     leases, pods, events = MemoryLeaseStore(), PodStore(), EventStore()
-    await past.write(cluster, time.time(), leases)
+    await warmup.write(cluster, time.time(), leases)
     apply_changes(cluster, pods, events)
     async with asyncio.TaskGroup() as tasks:
         simulation = tasks.create_task(_simulate(cluster, leases, pods, events))

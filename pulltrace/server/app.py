@@ -10,27 +10,29 @@ from pathlib import Path
 import falcon.asgi
 
 from pulltrace.pulls.view import NodeSource, PodFinding, PullSource
-from pulltrace.server import openapi, problems, stream, wait
-from pulltrace.server.allowed_hosts import EVERY_HOST, AllowedHosts
-from pulltrace.server.answering import Answering
-from pulltrace.server.asgi import Application, Receive, Scope, Send, secured
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.fragments import Fragments
-from pulltrace.server.guard import guarded
-from pulltrace.server.nodes import Nodes, NoNodes
-from pulltrace.server.peers import Network
-from pulltrace.server.pods import OnePod, Pods, Workloads
-from pulltrace.server.probes import Check, Probe, all_is_well
-from pulltrace.server.pulls import OnePull, Pulls
-from pulltrace.server.room import DEFAULT_LIMITS, Limits
-from pulltrace.server.static import BUILT_UI, StaticFiles
+from pulltrace.server.api import openapi, wait
+from pulltrace.server.api.nodes import Nodes, NoNodes
+from pulltrace.server.api.pods import OnePod, Pods, Workloads
+from pulltrace.server.api.probes import Check, Probe, all_is_well
+from pulltrace.server.api.pulls import OnePull, Pulls
+from pulltrace.server.api.responder import Answering
+from pulltrace.server.http import problems
+from pulltrace.server.http.allowed_hosts import EVERY_HOST, AllowedHosts
+from pulltrace.server.http.asgi import Application, Receive, Scope, Send, secured
+from pulltrace.server.http.client_address import Network
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
+from pulltrace.server.http.guard import guarded
+from pulltrace.server.http.static_files import BUILT_UI, StaticFiles
+from pulltrace.server.json.clock import Clocks
+from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.sse import endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class App:
     """An ASGI application; `stream.clients` tells how many are watching, `answers` how often it was asked."""
 
-    stream: stream.EventStream
+    stream: endpoint.EventStream
     _answering: Answering
     _entry: Application
 
@@ -61,7 +63,7 @@ def create_app(
     clocks = Clocks(clock, monotonic)
     fragments = Fragments(clocks)
     answering = Answering(source, fragments, clocks)
-    events = stream.EventStream(source, fragments, clocks, limits=limits, proxies=proxies)
+    events = endpoint.EventStream(source, fragments, clocks, limits=limits, proxies=proxies)
 
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)
@@ -77,7 +79,7 @@ def create_app(
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
 
     beside: dict[str, Application] = {
-        stream.PATH: events,
+        endpoint.PATH: events,
         wait.PATH: wait.Wait(source, finder, clocks, proxies=proxies),
     }
 

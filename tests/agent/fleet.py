@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulltrace.agent.interval import ReportInterval
-from pulltrace.agent.schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
-from pulltrace.aggregator.pacing import TICK_SECONDS
-from pulltrace.aggregator.reporting import Load, Reporting
-from pulltrace.kube.leases import LeasePatch, LeaseRecord
+from pulltrace.agent.interval_reader import ReportInterval
+from pulltrace.agent.write_schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
+from pulltrace.aggregator.leader.interval_controller import TICK_SECONDS
+from pulltrace.aggregator.leader.interval_policy import Load, Reporting
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
 IMAGES = 5

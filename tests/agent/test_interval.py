@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.agent.interval import LOOK_SECONDS, SILENT_SECONDS, UNPUBLISHED_SECONDS, ReportInterval
+from pulltrace.agent.interval_reader import LOOK_SECONDS, SILENT_SECONDS, UNPUBLISHED_SECONDS, ReportInterval
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
-from pulltrace.kube.leases import LeasePatch, LeaseRecord
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls import pace
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
+from pulltrace.pulls import report_interval
 
 
 class Node(MemoryLeaseStore):
@@ -27,7 +27,7 @@ class Node(MemoryLeaseStore):
         return await super().get(name)
 
     async def publish(self, text: str) -> None:
-        await self.patch(pace.LEASE, LeasePatch({pace.INTERVAL: text}, "leader", self.now, 15))
+        await self.patch(report_interval.LEASE, LeasePatch({report_interval.INTERVAL: text}, "leader", self.now, 15))
 
 
 @pytest.fixture

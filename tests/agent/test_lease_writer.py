@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.agent.schedule import (
+from pulltrace.agent.write_schedule import (
     COALESCE_SECONDS,
     FIRST_LOOK_SECONDS,
     FIRST_STRETCH,
@@ -25,12 +25,12 @@ from pulltrace.agent.schedule import (
     allowed_ahead,
 )
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
-from pulltrace.kube.leases import LeasePatch, LeaseRecord
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls import pace
-from pulltrace.pulls.annotations import PULL_PREFIX, SUMMARY, decode, encode
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
+from pulltrace.pulls import report_interval
+from pulltrace.pulls.lease_format.annotations import PULL_PREFIX, SUMMARY, decode, encode
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.pace import IDLE_RENEW_SECONDS
+from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS
 from tests.agent import virtual_time
 from tests.agent.reports import pull, report
 
@@ -340,7 +340,9 @@ async def test_a_missing_permission_is_asked_for_once_a_minute(store: Recorded, 
 
 async def published(store: Recorded, interval: str) -> None:
     """What the leader of the aggregators says; its Lease is renewed as long as somebody calls this."""
-    await MemoryLeaseStore.patch(store, pace.LEASE, LeasePatch({pace.INTERVAL: interval}, "leader", 1.0, 15))
+    await MemoryLeaseStore.patch(
+        store, report_interval.LEASE, LeasePatch({report_interval.INTERVAL: interval}, "leader", 1.0, 15)
+    )
 
 
 @in_virtual_time
@@ -382,7 +384,7 @@ async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recor
     for step in range(20):
         writer.offer(report(*map(pull, range(min(step + 1, 5)))))
         await asyncio.sleep(0.1)
-        assert store.reads.count(pace.LEASE) == (virtual_time.now() - began > FIRST_LOOK_SECONDS + 0.01)
+        assert store.reads.count(report_interval.LEASE) == (virtual_time.now() - began > FIRST_LOOK_SECONDS + 0.01)
 
     assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_LOOK_SECONDS]
 
@@ -395,7 +397,7 @@ async def test_who_goes_on_after_a_moment_does_not_begin_again(store: Recorded, 
         writer.offer(report(*[pull(step)] * (step % 2)))
         await asyncio.sleep(1)
 
-    assert 3 <= store.reads.count(pace.LEASE) <= 5
+    assert 3 <= store.reads.count(report_interval.LEASE) <= 5
     assert len(store.writes) <= 60 / SHORT_SECONDS + allowed_ahead(SHORT_SECONDS) + 1
 
 

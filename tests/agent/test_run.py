@@ -13,9 +13,9 @@ import pytest
 
 from pulltrace.agent.run import AgentSettings, run, untold_since
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.leases import LeasePatch, LeaseRecord
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls.annotations import decode, encode
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
+from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd, image, until

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.agent.schedule import (
+from pulltrace.agent.write_schedule import (
     COALESCE_SECONDS,
     FIRST_LOOK_SECONDS,
     FIRST_STRETCH,
@@ -30,7 +30,7 @@ from pulltrace.agent.schedule import (
     phases,
 )
 from pulltrace.pulls.model import NodeReport, Phase
-from pulltrace.pulls.pace import IDLE_RENEW_SECONDS
+from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS
 from tests.agent.reports import pull, report
 
 INTERVAL = 5.0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.gauges import Process
-from pulltrace.aggregator.metrics import Metrics
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.leases import LeaseRecord, Listed, Put
-from pulltrace.kube.watching import WatchHealth
+from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.gauges import Process
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.watch.reflector import WatchHealth
+from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PullView

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.annotations import NODE, PULL_PREFIX, RECENT
+from pulltrace.pulls.lease_format.annotations import NODE, PULL_PREFIX, RECENT
 
 GOOD: dict[str, Any] = {"v": 1, "phase": "downloading", "start": "2026-11-23T15:04:05.678Z", "total": 10}
 KEY = PULL_PREFIX + "0123456789ab"

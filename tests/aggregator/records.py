@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pulltrace.aggregator.known_pods import KnownPods
-from pulltrace.aggregator.waits import Wait
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.leases import LeaseRecord
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
-from pulltrace.pulls.annotations import encode
+from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.pods.pod_index import KnownPods
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.pulls.view import Workload
 

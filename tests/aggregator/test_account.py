@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pulltrace.aggregator.account import Account
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.change_feed import Account
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import AnyChange, Snapshot
 from tests.aggregator.waiting import running
 

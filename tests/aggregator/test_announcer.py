@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.announcer import Announcer
-from pulltrace.aggregator.live import Live
-from pulltrace.aggregator.usual import Usual
-from pulltrace.kube.pod_events import PodEvent
+from pulltrace.aggregator.leader.event_planner import Announcer
+from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
 from tests.aggregator.records import START

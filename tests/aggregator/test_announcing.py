@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pulltrace.aggregator.announcer import Announcer
-from pulltrace.aggregator.announcing import Announcing
-from pulltrace.aggregator.live import Live
-from pulltrace.aggregator.usual import Usual
-from pulltrace.kube.backoff import Timing
+from pulltrace.aggregator.leader.event_planner import Announcer
+from pulltrace.aggregator.leader.event_publisher import Announcing
+from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.pod_events import PodEvent
+from pulltrace.kube.resources.pod_events import PodEvent
 from tests.agent import virtual_time
 from tests.agent.virtual_time import now
 from tests.aggregator.waiting import MIB, running, store_of, waiting

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.attribution import CLOCK_SECONDS, counts, is_possible, names
+from pulltrace.aggregator.pods.event_attribution import CLOCK_SECONDS, counts, is_possible, names
 from tests.aggregator.records import START, asked, pod
 
 WEB = replace(pod("web", "nginx:1", started_at=START), created_at=START)

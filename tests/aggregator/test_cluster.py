@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.node import DEFAULT_DURATION_SECONDS, HISTORY_PULLS
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.lease_store import lease_record
-from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, WatchEvent
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.aggregator.rows.node_state import DEFAULT_DURATION_SECONDS, HISTORY_PULLS
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Change, PullView
 from tests.aggregator import hostile

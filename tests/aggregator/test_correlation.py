@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from pulltrace.aggregator.correlation import correlate
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.aggregator.rows.correlation import correlate
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Reason
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView

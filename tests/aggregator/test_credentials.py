@@ -7,16 +7,16 @@ import json
 import orjson
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.event_texts import QUEUED, Matter, event
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.events import event_record
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.kube.pods import pod_record
-from pulltrace.pulls.annotations import encode
+from pulltrace.aggregator.leader.event_messages import QUEUED, Matter, event
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.kubelet_events import event_record
+from pulltrace.kube.resources.pending_pods import pod_record
+from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
-from pulltrace.server import wire_pods
+from pulltrace.server.json import pod_serializers
 from tests.aggregator.records import START, Writer, ended, pull
 from tests.fuzz import secret_names
 from tests.kube import event_objects
@@ -62,7 +62,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     need = pod.needs[0]
     said = event(Matter(QUEUED, pod, _behind(need), None), {}, {}, 2.0).note
     report = NodeReport(pulls=tuple(row.pull for row in snapshot.pulls.values() if not row.pull.phase.ended))
-    shown = [*(wire_pods.encode(row, START) for row in rows), said, orjson.dumps(encode(report)), repr(snapshot)]
+    shown = [*(pod_serializers.encode(row, START) for row in rows), said, orjson.dumps(encode(report)), repr(snapshot)]
 
     assert any(need.image in str(text) for text in shown)
     assert [text for text in shown if SECRET[:8] in str(text)] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.durations import Duration, Durations
+from pulltrace.aggregator.metrics.phase_durations import Duration, Durations
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodState, PullView
 from tests.aggregator.records import START

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pulltrace.aggregator.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
-from pulltrace.aggregator.fair_share import FairShare
-from pulltrace.aggregator.heard import Said
-from pulltrace.aggregator.known_pods import KnownPods
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.pods import PodRecord
+from pulltrace.aggregator.pods.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
+from pulltrace.aggregator.pods.fair_share import FairShare
+from pulltrace.aggregator.pods.kubelet_event_index import Said
+from pulltrace.aggregator.pods.pod_index import KnownPods
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 from tests.aggregator.records import START, asked, pod
 
 INVENTED = 50_000

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from pulltrace.aggregator.failing import Trouble, trouble
-from pulltrace.aggregator.heard import Said, heard, in_order, pull_seconds
-from pulltrace.kube.events import EventKind
-from pulltrace.kube.pods import ImageWait, Role
+from pulltrace.aggregator.pods.image_failures import Trouble, trouble
+from pulltrace.aggregator.pods.kubelet_event_index import Said, heard, in_order, pull_seconds
+from pulltrace.kube.resources.kubelet_events import EventKind
+from pulltrace.kube.resources.pending_pods import ImageWait, Role
 from pulltrace.pulls.failures import Reason
 from tests.aggregator.records import START, asked
 

@@ -7,21 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pulltrace.aggregator.announcer import Announcer
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.early_events import EarlyEvents
-from pulltrace.aggregator.gauges import Process
-from pulltrace.aggregator.live import Live
-from pulltrace.aggregator.lookups import Lookups
-from pulltrace.aggregator.metrics import Metrics
-from pulltrace.aggregator.picture import Lore
-from pulltrace.aggregator.sizes import Sizes
-from pulltrace.aggregator.store import PullStore
-from pulltrace.aggregator.usual import Usual
+from pulltrace.aggregator.estimates.image_sizes import Sizes
+from pulltrace.aggregator.leader.event_planner import Announcer
+from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.gauges import Process
+from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.pods.early_events import EarlyEvents
+from pulltrace.aggregator.rows.node_rows import Lore
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.pod_poller import Lookups
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.events import EventKind
-from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.resources.kubelet_events import EventKind
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase, Pull
 from tests.aggregator.census import census
 from tests.aggregator.records import START, Writer, asked, failing, pod, pull

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.labels import MOST_REGISTRIES, Bounded, registry_of, registry_of_image, size_class
+from pulltrace.aggregator.metrics.metric_labels import (
+    MOST_REGISTRIES,
+    Bounded,
+    registry_of,
+    registry_of_image,
+    size_class,
+)
 from tests.aggregator.waiting import MIB, running
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.paces import (
+from pulltrace.aggregator.estimates.image_sizes import Size, Sizes
+from pulltrace.aggregator.estimates.throughput import (
     ANSWER_SECONDS,
     LONGEST_START_SECONDS,
     MAX_VOICES,
@@ -15,8 +16,7 @@ from pulltrace.aggregator.paces import (
     Duration,
     Paces,
 )
-from pulltrace.aggregator.pull_ids import PullIds
-from pulltrace.aggregator.sizes import Size, Sizes
+from pulltrace.aggregator.rows.pull_ids import PullIds
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import PullView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.live import Live
+from pulltrace.aggregator.metrics.active_pulls import Live
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState
 from tests.aggregator.waiting import MIB, pods, pulls, running, store_of, waiting

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.lookups import (
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.pod_poller import (
     AGAIN_SECONDS,
     FIRST_SECONDS,
     MAX_PODS,
@@ -16,11 +16,11 @@ from pulltrace.aggregator.lookups import (
     STARTS_SECONDS,
     Lookups,
 )
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.aggregator.records import START, Writer, asked, pod
 
 DEBUG = pod("web", "busybox:1")

@@ -10,9 +10,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pulltrace import __version__
-from pulltrace.aggregator.labels import MOST_NAMESPACES, MOST_REGISTRIES
-from pulltrace.aggregator.metrics import REASON_SECONDS, sample_registry
-from pulltrace.kube.leases import Listed
+from pulltrace.aggregator.metrics.collectors import REASON_SECONDS, sample_registry
+from pulltrace.aggregator.metrics.metric_labels import MOST_NAMESPACES, MOST_REGISTRIES
+from pulltrace.kube.watch.watch_events import Listed
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState

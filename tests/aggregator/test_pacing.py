@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.pacing import REMARK_SECONDS, Electing, Pacing
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.backoff import Timing
+from pulltrace.aggregator.leader.interval_controller import REMARK_SECONDS, Electing, Pacing
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.client.retry import Timing
+from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.leadership import Elector
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.pulls.pace import INTERVAL, REASON, WATCHED
+from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
 from tests.agent import virtual_time
 from tests.aggregator.records import Writer, pull
 from tests.fakes.api_server import FakeApiServer

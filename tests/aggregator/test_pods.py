@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.paces import START_SECONDS
-from pulltrace.aggregator.picture import ENDED_PODS
-from pulltrace.aggregator.store import PullStore
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.aggregator.estimates.throughput import START_SECONDS
+from pulltrace.aggregator.rows.node_rows import ENDED_PODS
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, TimeLeft, Workload
 from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull

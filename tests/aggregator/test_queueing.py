@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.aggregator.correlation import correlate
-from pulltrace.aggregator.queueing import Queue, line_up, pulls_at_once
-from pulltrace.aggregator.waits import Wait
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.aggregator.estimates.pull_queue import Queue, line_up, pulls_at_once
+from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.rows.correlation import correlate
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Pull
 from tests.aggregator.records import NGINX, NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.aggregator.conditions import Conditions
-from pulltrace.aggregator.correlation import correlate
-from pulltrace.aggregator.paces import Pace
-from pulltrace.aggregator.queueing import line_up
-from pulltrace.aggregator.readiness import times_left, together
-from pulltrace.aggregator.sizes import Sizes
-from pulltrace.kube.pods import ImageWait, PodRecord, Role
+from pulltrace.aggregator.estimates.image_sizes import Sizes
+from pulltrace.aggregator.estimates.pull_durations import Conditions
+from pulltrace.aggregator.estimates.pull_queue import line_up
+from pulltrace.aggregator.estimates.ready_time import times_left, together
+from pulltrace.aggregator.estimates.throughput import Pace
+from pulltrace.aggregator.rows.correlation import correlate
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView, TimeLeft
 from tests.aggregator.records import NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving

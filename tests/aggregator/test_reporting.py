@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.aggregator.reporting import (
+from pulltrace.aggregator.leader.interval_policy import (
     CALM_SECONDS,
     FASTER_EVERY_SECONDS,
     LONGER_STEP,
@@ -21,7 +21,7 @@ from pulltrace.aggregator.reporting import (
     Reporting,
     pace_for,
 )
-from pulltrace.pulls.pace import IDLE_RENEW_SECONDS, INTERVAL, REASON, interval_seconds, interval_text
+from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS, INTERVAL, REASON, interval_seconds, interval_text
 
 BUDGET = 100.0
 

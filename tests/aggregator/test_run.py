@@ -13,15 +13,15 @@ import pytest
 
 from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
 from pulltrace.errors import UserError
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.events import EventRecord
-from pulltrace.kube.leadership import Elector
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.memory import MemoryLeaseStore, MemoryStore
-from pulltrace.kube.pods import PodRecord
-from pulltrace.pulls import pace
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.pulls import report_interval
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from tests.aggregator.records import NGINX, NODE, START, asked, ended, failing, pod, pull
 from tests.fakes import api_server
@@ -221,20 +221,20 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
     async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
-        elector = Elector(connection, "ns", pace.LEASE, "a")
+        elector = Elector(connection, "ns", report_interval.LEASE, "a")
         serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
 
         async def published() -> dict[str, str]:
             return dict(elector.annotations)
 
         assert await until(published) == {
-            pace.INTERVAL: "1.0s",
-            pace.REASON: "0 of 0 nodes pull",
+            report_interval.INTERVAL: "1.0s",
+            report_interval.REASON: "0 of 0 nodes pull",
         }
         stop.set()
         await asyncio.wait_for(serving, 10)
 
-        assert server.get("leases", "ns", pace.LEASE)["spec"]["holderIdentity"] == ""
+        assert server.get("leases", "ns", report_interval.LEASE)["spec"]["holderIdentity"] == ""
 
 
 async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
@@ -242,10 +242,10 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port, leases = free_port(), MemoryLeaseStore()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
-    held = {"metadata": {"name": pace.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
+    held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
     async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
         server.put("leases", held)
-        elector = Elector(connection, "ns", pace.LEASE, "b")
+        elector = Elector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
         async with aiohttp.ClientSession() as session:
             follower = Running(leases, MemoryStore(), session)

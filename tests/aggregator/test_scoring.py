@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.scoring import MOST_ESTIMATES, Score, Scoring
+from pulltrace.aggregator.metrics.estimate_accuracy import MOST_ESTIMATES, Score, Scoring
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
 from tests.aggregator.waiting import MIB, left, pods, pulls, running, store_of, waiting

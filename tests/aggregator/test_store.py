@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import PullSource, PullView
 from tests.aggregator.records import NODE, pull
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.store import PullStore
-from pulltrace.aggregator.unreached import GRACE_SECONDS, superseded
-from pulltrace.kube.events import EventKind
-from pulltrace.kube.leases import Gone, Listed, Put
+from pulltrace.aggregator.rows.pod_only_failures import GRACE_SECONDS, superseded
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.kubelet_events import EventKind
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, NeedState, PullView

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulltrace.aggregator.usual import ENOUGH, KEPT, Usual
+from pulltrace.aggregator.metrics.registry_baseline import ENOUGH, KEPT, Usual
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView
 from tests.aggregator.records import START

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import (
     Ahead,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess, usual_source
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess, usual_source
+from pulltrace.kube.client.h11_client import SmallConnection
 from tests.cluster.control_plane import ControlPlane
 from tests.fakes import api_server
 

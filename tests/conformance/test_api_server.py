@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import pytest
 
+from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.pod_watch import SELECTOR
-from pulltrace.kube.requesting import MERGE_PATCH
+from pulltrace.kube.resources.pod_watch import SELECTOR
 from tests.conformance.servers import Server
 
 Raw = dict[str, Any]

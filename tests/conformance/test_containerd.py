@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from pulltrace.containerd.client import ContainerdClient, NotFound, connect
+from pulltrace.containerd.lease_filter import is_pull, seconds
 from pulltrace.containerd.manifests import Config, Index, Manifest, chain_ids, parse_blob
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.containerd.records import is_pull, seconds
 from tests.cluster.containerd import Containerd, Options, Version
 from tests.cluster.cri import PullFailed, pull_via_cri
 from tests.cluster.faults import Fault

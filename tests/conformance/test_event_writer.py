@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.event_writer import KubeEventWriter
-from pulltrace.kube.pod_events import PodEvent
-from pulltrace.kube.requesting import MERGE_PATCH
+from pulltrace.kube.resources.event_recorder import KubeEventWriter
+from pulltrace.kube.resources.pod_events import PodEvent
 from tests.cluster.control_plane import ControlPlane
 from tests.conformance.servers import Server
 
@@ -84,7 +84,7 @@ async def test_the_longest_names_and_notes_are_taken(server: Server, event: PodE
 @pytest.mark.real("etcd")
 async def test_the_other_api_does_not_let_a_text_change(control_plane: ControlPlane) -> None:
     """Why Events are written through the core API: in events.k8s.io a note stays what it was."""
-    from pulltrace.kube.connection import connect
+    from pulltrace.kube.client.aiohttp_client import connect
 
     control_plane.create_service_account("notes", "default")
     event = PodEvent("notes", "web-1", "uid-1", "ImagePullProgress", "31 % pulled")
@@ -101,7 +101,7 @@ async def test_the_other_api_does_not_let_a_text_change(control_plane: ControlPl
 @pytest.mark.real("etcd")
 async def test_kubectl_describe_shows_it(control_plane: ControlPlane) -> None:
     """One line for each reason: type, reason, since when and how often, from whom, and the newest text."""
-    from pulltrace.kube.connection import connect
+    from pulltrace.kube.client.aiohttp_client import connect
 
     control_plane.create_service_account("describe", "default")
     spec = {"nodeName": "node-1", "containers": [{"name": "web", "image": "nginx:1.27"}]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from pulltrace.kube.event_watch import KubeEventWatch
-from pulltrace.kube.events import EventKind
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.kube.pod_lookup import KubePodLookup
-from pulltrace.kube.requesting import MERGE_PATCH
+from pulltrace.kube.client.api import MERGE_PATCH
+from pulltrace.kube.resources.event_watch import KubeEventWatch
+from pulltrace.kube.resources.kubelet_events import EventKind
+from pulltrace.kube.resources.pod_lister import KubePodLookup
+from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.view import Workload
 from tests.conformance.servers import Server
 from tests.kube.event_objects import Raw, event

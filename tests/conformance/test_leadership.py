@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.connection import Connection, connect
-from pulltrace.kube.election_lease import ElectionLease
+from pulltrace.kube.client.aiohttp_client import Connection, connect
+from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.lease_lock import ElectionLease
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.leadership import Elector
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import Process
 from tests.conformance.servers import Server
@@ -27,8 +27,8 @@ real = pytest.mark.real("etcd")
 
 LEADER = """
 import asyncio, logging, sys
-from pulltrace.kube.connection import connect
-from pulltrace.kube.leadership import Elector
+from pulltrace.kube.client.aiohttp_client import connect
+from pulltrace.kube.election.leader_elector import Elector
 
 logging.basicConfig()
 

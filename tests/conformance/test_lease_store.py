@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import Gone, LeasePatch, LeaseRecord, Listed, Put, WatchEvent
-from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.conformance.servers import FAKE, FAKE_SMALL, REAL, REAL_SMALL, SMALL, serving
 
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000.25, duration_seconds=40)

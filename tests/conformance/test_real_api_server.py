@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import usual_source
-from pulltrace.kube.connection import connect
+from pulltrace.kube.client.aiohttp_client import connect
+from pulltrace.kube.client.credentials import usual_source
+from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import LeasePatch, Listed, Put
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.real("etcd")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from pulltrace.demo import past
+from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.images import MIB, Image, ImageLayer, digest
 from pulltrace.demo.node import Machine, SimulatedNode
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls.model import Pull
 
 ORIGIN = 1_700_000_000.0
@@ -45,7 +45,7 @@ def first_minutes() -> tuple[Seen, ...]:
     cluster = SimulatedCluster(1, ORIGIN)
     pods: dict[str, PodRecord] = {}
     seen = []
-    for states in past.replay(cluster, ORIGIN + 120):
+    for states in warmup.replay(cluster, ORIGIN + 120):
         for key, record in cluster.pod_changes():
             if record is None:
                 pods.pop(key, None)

@@ -7,8 +7,8 @@ import itertools
 from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import Failure, SimulatedNode
 from pulltrace.demo.pods import Container, Pod, Refusal
-from pulltrace.kube.events import EventKind, EventRecord
-from pulltrace.kube.pods import PodRecord, Role
+from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.view import Workload
 from tests.demo.clusters import ORIGIN, image, node
 

@@ -12,8 +12,8 @@ import aiohttp
 from pulltrace.aggregator.run import AggregatorSettings
 from pulltrace.demo import run
 from pulltrace.demo.cluster import SimulatedCluster
-from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from tests.demo.clusters import ORIGIN
 
 Rows = dict[str, dict[str, Any]]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.demo import past
+from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.images import RECIPES, image
-from pulltrace.demo.machines import FASTEST, PARALLEL
 from pulltrace.demo.node import SimulatedPull
+from pulltrace.demo.nodes import FASTEST, PARALLEL
 from pulltrace.pulls.failures import Reason, classify
 from pulltrace.pulls.model import LayerState, Phase, Pull
 from tests.demo.clusters import ORIGIN, first_minutes
@@ -36,7 +36,7 @@ class LongRun:
 @pytest.fixture(scope="module")
 def long_run() -> LongRun:
     run = LongRun(SimulatedCluster(1, ORIGIN), [], {})
-    for states in past.replay(run.cluster, ORIGIN + HALF_AN_HOUR, look_seconds=1.0):
+    for states in warmup.replay(run.cluster, ORIGIN + HALF_AN_HOUR, look_seconds=1.0):
         if run.cluster.now >= ORIGIN:
             run.running.append(sum(len(node.pulls) for node in run.cluster.nodes.values()))
         for name, state in states.items():

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.store import PullStore
-from pulltrace.demo import past
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
-from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.view import AnyChange, NeedState, PodChange, PodState, PodView, Workload
 from tests.demo.clusters import ORIGIN
 
@@ -58,7 +59,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown() -> Shown:
     simulated, store, shown = SimulatedCluster(1, ORIGIN), PullStore(), Shown()
-    cluster, trackers, now = Cluster(store, 45.0), past.Trackers(simulated), 0.0
+    cluster, trackers, now = Cluster(store, 45.0), warmup.Trackers(simulated), 0.0
     cluster.lease_event(Listed(()), now)
     cluster.pod_event(Listed(()), now)
     cluster.kubelet_event(Listed(()), now)

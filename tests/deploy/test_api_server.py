@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.event_writer import KubeEventWriter
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.pod_events import PodEvent
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.event_recorder import KubeEventWriter
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.pod_events import PodEvent
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.lease_store import LABELS, KubeLeaseStore
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.lease_store import LABELS, KubeLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until

@@ -22,10 +22,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from pulltrace.containerd.lease_filter import CRI_LABEL
 from pulltrace.containerd.manifests import chain_ids
 from pulltrace.containerd.observation import LAZY_LABEL
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.containerd.records import CRI_LABEL
 
 NAMESPACE = "k8s.io"
 SNAPSHOTTER = "overlayfs"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.lease_store import LABELS, micro_time
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.resources.lease_store import LABELS, micro_time
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import START
 from tests.cluster.api import JSON, ApiError

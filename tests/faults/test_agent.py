@@ -18,11 +18,11 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.run import AgentSettings, run, wait_for_turn
 from pulltrace.containerd.observation import NodeObservation
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.kube.small_connection import SmallConnection
-from pulltrace.pulls.annotations import decode
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.agent.reports import pull, report
 from tests.cluster.containerd import Containerd

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.lease_store import LABELS
+from pulltrace.kube.resources.lease_store import LABELS
+from pulltrace.pulls.formatting import from_rfc3339
 from pulltrace.pulls.model import NodeReport, Phase
-from pulltrace.pulls.quantities import from_rfc3339
 from tests.aggregator import hostile
 from tests.aggregator.records import DIGEST, pull
 from tests.cluster.api import JSON, ApiError, Identity

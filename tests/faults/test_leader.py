@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.connection import connect
-from pulltrace.kube.leadership import Elector
+from pulltrace.kube.client.aiohttp_client import connect
+from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import pull
 from tests.cluster.processes import wait_until

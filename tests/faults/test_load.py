@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.access import Access, FixedAccess, usual_source
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.small_connection import SmallConnection
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess, usual_source
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.small_connection import SmallConnection
-from pulltrace.pulls.annotations import encode
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import ended, pull
 from tests.cluster import binaries

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.access import TOKEN_SECONDS, InCluster
-from pulltrace.kube.connection import Connection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import TOKEN_SECONDS, InCluster
+from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import LeasePatch, Listed, Put
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.agent.reports import report
 from tests.aggregator.records import pull

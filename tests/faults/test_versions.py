@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pulltrace.pulls.annotations import NODE, PULL_PREFIX, RECENT, decode, encode
+from pulltrace.pulls.lease_format.annotations import NODE, PULL_PREFIX, RECENT, decode, encode
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.aggregator.records import pull
 from tests.faults.stage import Stage

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import Listed, Put
-from pulltrace.kube.watching import READ_SECONDS, Watch
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
+from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import ended, pull
 from tests.cluster.processes import wait_until

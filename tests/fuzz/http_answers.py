@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pulltrace.kube.http1 import MAX_ANSWER_BYTES, BadAnswer, read_answer
+from pulltrace.kube.client.http1 import MAX_ANSWER_BYTES, BadAnswer, read_answer
 from tests.fuzz.properties import is_line
 
 PROBLEM_CHARACTERS = 300

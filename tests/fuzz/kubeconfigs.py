@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.access import Access
+from pulltrace.kube.client.credentials import Access
+from pulltrace.kube.client.kubeconfig import Kubeconfig
 from pulltrace.kube.errors import ConnectError
-from pulltrace.kube.kubeconfig import Kubeconfig
 from tests.fuzz.properties import is_line
 from tests.fuzz.texts import SECRET
 

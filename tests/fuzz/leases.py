@@ -6,16 +6,25 @@ from dataclasses import replace
 
 import orjson
 
-from pulltrace.aggregator.cluster import Cluster
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.lease_store import _answered
-from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put, is_ours
-from pulltrace.pulls import pace
-from pulltrace.pulls.annotations import HARD_BYTES, MAX_PULLS, MAX_TROUBLE, NODE, PULL_PREFIX, decode, encode
+from pulltrace.kube.resources.lease_store import _answered
+from pulltrace.kube.resources.leases import LeaseRecord, is_ours
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.pulls import report_interval
+from pulltrace.pulls.lease_format.annotations import (
+    HARD_BYTES,
+    MAX_PULLS,
+    MAX_TROUBLE,
+    NODE,
+    PULL_PREFIX,
+    decode,
+    encode,
+)
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
-from pulltrace.server import wire_pods
+from pulltrace.server.json import pod_serializers
 from tests.aggregator import hostile
 from tests.aggregator.records import Writer, pod, pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
@@ -41,7 +50,7 @@ def check(data: bytes) -> None:
     report = decode(record.annotations)
     is_report(report)
     _can_be_written(report)
-    pace.interval_seconds(record.annotations)
+    report_interval.interval_seconds(record.annotations)
     if record.name != "node-1":
         _is_shown_beside_another(record, report)
 
@@ -108,7 +117,7 @@ def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
         snapshot = store.snapshot()
         rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
         for row in rows:
-            assert json_of(wire_pods.encode(row, 0.0)) is not None
+            assert json_of(pod_serializers.encode(row, 0.0)) is not None
         if now < 40:
             assert [row for row in snapshot.pulls.values() if row.node == "node-1"] == before
     cluster.lease_event(Gone(record.name), 101)

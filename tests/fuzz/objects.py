@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import astuple
 
-from pulltrace.aggregator.heard import Said, heard
+from pulltrace.aggregator.pods.kubelet_event_index import Said, heard
+from pulltrace.kube.client.api import error_of
+from pulltrace.kube.decoding.fields import status_error
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.events import EventRecord, event_record
-from pulltrace.kube.frames import status_error
-from pulltrace.kube.pod_lookup import _counted, _read
-from pulltrace.kube.pods import PodRecord
-from pulltrace.kube.requesting import error_of
-from pulltrace.pulls.annotation_values import MAX_TEXT
+from pulltrace.kube.resources.kubelet_events import EventRecord, event_record
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.resources.pod_lister import _counted, _read
+from pulltrace.pulls.lease_format.values import MAX_TEXT
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.fuzz.properties import is_line, json_of
 from tests.fuzz.texts import is_message

@@ -12,7 +12,7 @@ from pulltrace.agent import tracker
 from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.observation import Observer
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.pulls.annotations import HARD_BYTES, decode, encode
+from pulltrace.pulls.lease_format.annotations import HARD_BYTES, decode, encode
 from tests.fuzz.properties import drive, is_pull, json_of
 
 START = 1_795_451_752.0

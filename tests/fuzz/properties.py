@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.annotation_values import LAST_START, MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_TEXT
+from pulltrace.pulls.lease_format.values import LAST_START, MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_TEXT
 from pulltrace.pulls.model import Layer, Pull
 
 DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -9,12 +9,14 @@ import falcon
 import orjson
 
 from pulltrace.pulls.model import Phase
-from pulltrace.server import paging, problems, wait
-from pulltrace.server.event_ids import MAX_DIGITS, sequence_of
-from pulltrace.server.filters import OF_PODS, OF_PULLS, Filters
-from pulltrace.server.metrics_app import encoder_for
-from pulltrace.server.paging import Place, Row
-from pulltrace.server.peers import peer_of
+from pulltrace.server.api import wait
+from pulltrace.server.api.metrics_app import encoder_for
+from pulltrace.server.http import problems
+from pulltrace.server.http.client_address import peer_of
+from pulltrace.server.json import paging
+from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
+from pulltrace.server.json.filters import OF_PODS, OF_PULLS, Filters
+from pulltrace.server.json.paging import Place, Row
 from tests.server.views import NOW, pod, view
 
 PULLS = [

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.connection import Connection
+from pulltrace.server.http.protocol import Connection
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 from tests.server.views import pod, view

@@ -6,18 +6,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from pulltrace.kube import event_watch, pod_watch
-from pulltrace.kube.backoff import Timing
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.events import EventRecord
-from pulltrace.kube.frames import Raw, list_metadata
-from pulltrace.kube.json_fields import Shape
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import Gone, LeaseRecord, Listed, Put
-from pulltrace.kube.object_reader import Gate, ListReader, Piece, TooLong, lines_of
-from pulltrace.kube.pods import PodRecord
-from pulltrace.kube.requesting import Params, decoded
-from pulltrace.kube.watching import Resource, Watch
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.api import Params, decoded
+from pulltrace.kube.client.retry import Timing
+from pulltrace.kube.decoding.fields import Raw, list_metadata
+from pulltrace.kube.decoding.json_fields import Shape
+from pulltrace.kube.decoding.object_reader import Gate, ListReader, Piece, TooLong, lines_of
+from pulltrace.kube.resources import event_watch, pod_watch
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.watch.reflector import Resource, Watch
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from tests.fuzz.leases import is_record
 from tests.fuzz.objects import is_event, is_pod
 from tests.fuzz.properties import drive, is_line

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
 from tests.fakes import api_server
 from tests.fakes.api_server import FakeApiServer
 from tests.kube.connections import Connecting

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from pulltrace.kube.access import Access
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.small_connection import SmallConnection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.credentials import Access
+from pulltrace.kube.client.h11_client import SmallConnection
 
 Connecting: TypeAlias = type[Connection] | type[SmallConnection]
 """How to make one of the connections that keep the contract `Requesting`."""

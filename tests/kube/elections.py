@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from typing import Any
 
-from pulltrace.kube.backoff import Timing
+from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
+from pulltrace.kube.client.retry import Timing
+from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.leadership import Elector
-from pulltrace.kube.requesting import JSON, REQUEST_SECONDS, Params
 from tests.agent import virtual_time
 from tests.fakes.api_server import FakeApiServer, Raw, Seen, StatusError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pulltrace.kube.backoff import Timing
+from pulltrace.kube.client.retry import Timing
 
 
 class FakeTime:

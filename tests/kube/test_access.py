@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import InCluster
+from pulltrace.kube.client.credentials import InCluster
 from pulltrace.kube.errors import ConnectError
 
 HOST = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "6443"}

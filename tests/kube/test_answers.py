@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.answers import ERROR_SECONDS, MOST_PENDING, Answers
+from pulltrace.kube.client.response_cache import ERROR_SECONDS, MOST_PENDING, Answers
 from pulltrace.kube.errors import ApiUnreachable
 from tests.kube.fake_time import FakeTime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulltrace.kube.backoff import Backoff
+from pulltrace.kube.client.retry import Backoff
 
 
 def test_waits_double_up_to_half_a_minute() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
-from pulltrace.kube.connection import Connection, connect
+from pulltrace.kube.client.aiohttp_client import Connection, connect
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.decoding.object_reader import HEAD_BYTES, MAX_OBJECT_BYTES, TooLong
 from pulltrace.kube.errors import ApiUnreachable, ConnectError
-from pulltrace.kube.object_reader import HEAD_BYTES, MAX_OBJECT_BYTES, TooLong
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import hang, lines, status
 from tests.kube.connections import Rotating

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from pulltrace.kube import lease_store
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.election_lease import ElectionLease
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.election.lease_lock import ElectionLease
 from pulltrace.kube.errors import ApiError, ApiUnreachable
+from pulltrace.kube.resources import lease_store
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
 from tests.kube.fake_time import FakeTime

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.event_watch import SELECTOR, KubeEventWatch
-from pulltrace.kube.events import EventRecord
-from pulltrace.kube.leases import Listed, Put, WatchEvent
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.resources.event_watch import SELECTOR, KubeEventWatch
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
 from tests.kube.event_objects import CRASHING, Raw, event

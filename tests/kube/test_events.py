@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pulltrace.kube.events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
+from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.kube.event_objects import CRASHING, PULLING, Raw, event
 

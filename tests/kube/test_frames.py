@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pulltrace.kube.decoding.fields import frame, list_metadata, status_error, version_of
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.frames import frame, list_metadata, status_error, version_of
 
 
 def test_a_line_has_a_type_and_an_object() -> None:

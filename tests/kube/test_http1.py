@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.http1 import MAX_ANSWER_BYTES, Answer, BadAnswer, NoAnswer, read_answer, request_bytes
+from pulltrace.kube.client.http1 import MAX_ANSWER_BYTES, Answer, BadAnswer, NoAnswer, read_answer, request_bytes
 
 
 async def answer(*sent: bytes) -> Answer:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.connection import connect
+from pulltrace.kube.client.aiohttp_client import connect
+from pulltrace.kube.client.kubeconfig import Kubeconfig, usual_paths
 from pulltrace.kube.errors import ConnectError
-from pulltrace.kube.kubeconfig import Kubeconfig, usual_paths
 from tests.fakes.api_server import FakeApiServer
 
 Raw = dict[str, Any]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.connection import Connection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.api import Requesting
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.lease_store import LABELS, KubeLeaseStore, lease_record, micro_time
-from pulltrace.kube.leases import LeasePatch
-from pulltrace.kube.requesting import Requesting
-from pulltrace.pulls.annotations import READ_BYTES, decode
+from pulltrace.kube.resources.lease_store import LABELS, KubeLeaseStore, lease_record, micro_time
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.pulls.lease_format.annotations import READ_BYTES, decode
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.lease_store import KubeLeaseStore
-from pulltrace.kube.lease_watch import KubeLeaseWatch
-from pulltrace.kube.leases import LeasePatch, Listed, Put
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.fakes.api_server import FakeApiServer
 
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000, duration_seconds=40)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from pulltrace.kube.leases import Gone, Listed, Put
-from pulltrace.kube.memory import MAX_BACKLOG, MemoryStore
+from pulltrace.kube.resources.in_memory import MAX_BACKLOG, MemoryStore
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 
 
 async def test_a_slow_watcher_gets_a_list() -> None:

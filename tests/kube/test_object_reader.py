@@ -13,10 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.kube import object_reader
+from pulltrace.kube.decoding import object_reader
+from pulltrace.kube.decoding.object_fields import LEASE, POD
+from pulltrace.kube.decoding.object_reader import (
+    HEAD_BYTES,
+    Gate,
+    ListReader,
+    NotRead,
+    Pauses,
+    Piece,
+    TooLong,
+    lines_of,
+)
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.object_fields import LEASE, POD
-from pulltrace.kube.object_reader import HEAD_BYTES, Gate, ListReader, NotRead, Pauses, Piece, TooLong, lines_of
 
 MAX_BYTES = 200_000
 MEBIBYTE = 1024 * 1024

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.pod_events import MOST_NOTE_BYTES, PodEvent, again, count_of, made
+from pulltrace.kube.resources.pod_events import MOST_NOTE_BYTES, PodEvent, again, count_of, made
 
 EVENT = PodEvent("shop", "web-1", "uid-1", "ImagePullProgress", "61 % pulled", "spec.containers{web}")
 NOW = 1_763_910_000.5

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.connection import Connection
+from pulltrace.kube.client.aiohttp_client import Connection
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.pod_lookup import (
+from pulltrace.kube.resources.pod_lister import (
     ABSENT_SECONDS,
     HOLDS_SECONDS,
     HOLDS_SECONDS_A_PAGE,

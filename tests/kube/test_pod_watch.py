@@ -7,10 +7,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from pulltrace.kube.connection import Connection
-from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
-from pulltrace.kube.pod_watch import KubePodWatch
-from pulltrace.kube.pods import PodRecord
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.kube.resources.pod_watch import KubePodWatch
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import status
 from tests.kube.fake_time import FakeTime

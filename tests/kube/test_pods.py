@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from pulltrace.kube.json_fields import SMALL_BYTES, read_object
-from pulltrace.kube.object_fields import POD
-from pulltrace.kube.pods import ImageWait, PodRecord, Role, pod_key, pod_record
+from pulltrace.kube.decoding.json_fields import SMALL_BYTES, read_object
+from pulltrace.kube.decoding.object_fields import POD
+from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role, pod_key, pod_record
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
 

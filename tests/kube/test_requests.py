@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.client.api import Requesting
+from pulltrace.kube.client.credentials import Access, FixedAccess
 from pulltrace.kube.errors import ApiError, ApiUnreachable, ConnectError
-from pulltrace.kube.requesting import Requesting
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import cut, hang, html, status
 from tests.kube.connections import Connecting, Rotating

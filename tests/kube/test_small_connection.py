@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.small_connection import SmallConnection
 from tests.cluster.pki import Authority
 from tests.fakes import api_server
 from tests.fakes.api_server import FakeApiServer, Fault
@@ -243,8 +243,8 @@ async def test_its_socket_notices_a_dead_peer(connection: SmallConnection) -> No
 def test_the_agents_part_stays_small() -> None:
     """What an agent imports of this package brings neither aiohttp, the `kubernetes` package nor the watch in."""
     code = (
-        "import sys, pulltrace.agent.run, pulltrace.kube.lease_store, pulltrace.kube.small_connection;"
-        "print(*({'aiohttp', 'kubernetes', 'pulltrace.kube.watching'} & set(sys.modules)))"
+        "import sys, pulltrace.agent.run, pulltrace.kube.resources.lease_store, pulltrace.kube.client.h11_client;"
+        "print(*({'aiohttp', 'kubernetes', 'pulltrace.kube.watch.reflector'} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.access import Access, FixedAccess
+from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.tls import TlsContexts, open_socket
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.transport import TlsContexts, open_socket
 from tests.cluster.pki import Authority
 from tests.fakes import api_server
 from tests.kube.connections import Connecting

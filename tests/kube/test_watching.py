@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.connection import Connection
+from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.api import Params
+from pulltrace.kube.decoding.fields import Raw
+from pulltrace.kube.decoding.object_reader import Piece
 from pulltrace.kube.errors import ApiTooSlow
-from pulltrace.kube.frames import Raw
-from pulltrace.kube.leases import Gone, Listed, Put, WatchEvent
-from pulltrace.kube.object_reader import Piece
-from pulltrace.kube.requesting import Params
-from pulltrace.kube.watching import Resource, Watch, name_of
+from pulltrace.kube.watch.reflector import Resource, Watch, name_of
+from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
 from tests.kube.fake_time import FakeTime

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pulltrace.pulls.annotations import (
+from pulltrace.pulls.lease_format.annotations import (
     HARD_BYTES,
     MAX_PULLS,
     NODE,

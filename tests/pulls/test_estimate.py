@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.pulls.estimate import (
+from pulltrace.pulls.download_rate import (
     PRIOR_BYTES,
     STANDING,
     Rates,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pulltrace.pulls.quantities import from_rfc3339, human_bytes, human_seconds, rfc3339, spoken_seconds
+from pulltrace.pulls.formatting import from_rfc3339, human_bytes, human_seconds, rfc3339, spoken_seconds
 
 NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 

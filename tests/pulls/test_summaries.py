@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace.pulls.summaries import WorkloadSummary, left_at, summarize
 from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, TimeLeft, Workload
+from pulltrace.pulls.workload_summary import WorkloadSummary, left_at, summarize
 
 NOW = 1000.0
 WEB = Workload("shop", "Deployment", "web")

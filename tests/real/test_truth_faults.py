@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.pulls.estimate import SILENCE_SECONDS
+from pulltrace.pulls.download_rate import SILENCE_SECONDS
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.cluster.containerd import VERSIONS, Containerd, Options, Version
 from tests.cluster.faults import Fault

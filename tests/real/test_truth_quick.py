@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.model import Phase
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import pull_via_cri

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pulltrace.kube.memory import MemoryLeaseStore
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.cluster.containerd import Containerd
 from tests.cluster.images import Image, Publisher, random_layer

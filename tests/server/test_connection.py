@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.connection import WRITE_BYTES, Connection
+from pulltrace.server.http.protocol import WRITE_BYTES, Connection
 from tests.fakes.pull_source import FakePullSource
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from pulltrace.server.departures import AT_ONCE, Departures
+from pulltrace.server.http.departures import AT_ONCE, Departures
 from tests.server.views import open_epolls, until
 
 MANY = 150

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.fragments import SPARE_ROWS, Fragments
+from pulltrace.server.json.clock import Clocks
+from pulltrace.server.json.row_cache import SPARE_ROWS, Fragments
 from tests.server.views import view
 
 

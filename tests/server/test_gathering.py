@@ -9,7 +9,7 @@ import pytest
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState
-from pulltrace.server.gathering import Gathering, window_seconds
+from pulltrace.server.sse.throttle import Gathering, window_seconds
 from tests.server.views import changes, pod, view
 
 FAILURE = Failure(Reason.NOT_FOUND, "not found")

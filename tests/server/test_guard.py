@@ -11,10 +11,10 @@ import pytest
 from falcon.testing import TestClient
 from prometheus_client import CollectorRegistry
 
-from pulltrace.server.allowed_hosts import DEFAULT_HOSTS, EVERY_HOST, AllowedHosts, allowed_hosts
+from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
-from pulltrace.server.guard import refusal
-from pulltrace.server.metrics_app import create_metrics_app
+from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, EVERY_HOST, AllowedHosts, allowed_hosts
+from pulltrace.server.http.guard import refusal
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
 

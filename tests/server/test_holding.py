@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulltrace.server.holding import too_dear
+from pulltrace.server.sse.holding import too_dear
 
 
 @dataclass

@@ -6,10 +6,10 @@ from falcon.testing import TestClient
 
 from pulltrace.pulls.view import PullView
 from pulltrace.server.app import create_app
-from pulltrace.server.event_ids import BOOT
-from pulltrace.server.fragments import SPARE_ROWS
-from pulltrace.server.groups import MOST_MISSED
-from pulltrace.server.viewer import Manners
+from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.json.row_cache import SPARE_ROWS
+from pulltrace.server.sse.client import Manners
+from pulltrace.server.sse.subscriber_group import MOST_MISSED
 from tests.fakes.pull_source import FakePullSource
 from tests.server.streams import PLAIN, Streams
 from tests.server.views import until, view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.server.lookup_limiter import MAX_ADDRESSES, LookupLimiter, Rate, TooManyLookups
+from pulltrace.server.api.lookup_limiter import MAX_ADDRESSES, LookupLimiter, Rate, TooManyLookups
 from tests.kube.fake_time import FakeTime
 
 REPLICA = Rate(10, 20)

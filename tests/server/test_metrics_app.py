@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pulltrace.server.metrics_app import create_metrics_app
+from pulltrace.server.api.metrics_app import create_metrics_app
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, settings
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
-from pulltrace.pulls.summaries import summarize
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
@@ -33,14 +32,15 @@ from pulltrace.pulls.view import (
     TimeLeft,
     WaitingContainer,
 )
-from pulltrace.server import schemas, wire, wire_pods
+from pulltrace.pulls.workload_summary import summarize
+from pulltrace.server.api.openapi import events_schema, openapi
 from pulltrace.server.app import create_app
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.coalescing import coalesce
-from pulltrace.server.fragments import Fragments
-from pulltrace.server.groups import Frames
-from pulltrace.server.openapi import events_schema, openapi
-from pulltrace.server.serving import serve
+from pulltrace.server.http.server import serve
+from pulltrace.server.json import pod_serializers, schemas, serializers
+from pulltrace.server.json.clock import Clocks
+from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.stream_events import coalesce
+from pulltrace.server.sse.subscriber_group import Frames
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING
 from tests.server.views import MONOTONIC, NEED, NOW, WEB, changes, layer, pod, view
@@ -67,25 +67,25 @@ LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
 [LEAST_WORKLOAD] = summarize([pod(state=PodState.READY)], MONOTONIC)
 
 LEAST_AND_MOST: dict[str, tuple[Any, Any]] = {
-    "Workload": (wire.workload(WEB), wire.workload(WEB)),
+    "Workload": (serializers.workload(WEB), serializers.workload(WEB)),
     "WaitingContainer": (
-        wire.pull(view(waiting=(WaitingContainer("a", "b", "c", "d"),)))["pods"][0],
-        wire.pull(FULL_PULL)["pods"][0],
+        serializers.pull(view(waiting=(WaitingContainer("a", "b", "c", "d"),)))["pods"][0],
+        serializers.pull(FULL_PULL)["pods"][0],
     ),
-    "Failure": (wire.failure(replace(FAILURE, retry_at=None), 0.0), wire.failure(FAILURE, 0.0)),
-    "Layer": (wire.layer("0", LAYER), wire.layer("0", LAYER)),
-    "Pull": (wire.pull_without_layers(view()), wire.pull(FULL_PULL)),
+    "Failure": (serializers.failure(replace(FAILURE, retry_at=None), 0.0), serializers.failure(FAILURE, 0.0)),
+    "Layer": (serializers.layer("0", LAYER), serializers.layer("0", LAYER)),
+    "Pull": (serializers.pull_without_layers(view()), serializers.pull(FULL_PULL)),
     "Need": (
-        wire_pods.pod(pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
-        wire_pods.pod(FULL_POD, 0.0)["images"][0],
+        pod_serializers.pod(pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
+        pod_serializers.pod(FULL_POD, 0.0)["images"][0],
     ),
     "Ahead": (
-        wire_pods.pod(pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
-        wire_pods.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
+        pod_serializers.pod(pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
+        pod_serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
     ),
-    "Pod": (wire_pods.pod(pod(left=None, waiting_since=None), 0.0), wire_pods.pod(FULL_POD, 0.0)),
-    "Node": (wire_pods.node(replace(FULL_NODE, trouble=None), 0.0), wire_pods.node(FULL_NODE, 0.0)),
-    "WorkloadSummary": (wire_pods.workload(LEAST_WORKLOAD, 0.0), wire_pods.workload(FULL_WORKLOAD, 0.0)),
+    "Pod": (pod_serializers.pod(pod(left=None, waiting_since=None), 0.0), pod_serializers.pod(FULL_POD, 0.0)),
+    "Node": (pod_serializers.node(replace(FULL_NODE, trouble=None), 0.0), pod_serializers.node(FULL_NODE, 0.0)),
+    "WorkloadSummary": (pod_serializers.workload(LEAST_WORKLOAD, 0.0), pod_serializers.workload(FULL_WORKLOAD, 0.0)),
 }
 
 
@@ -129,9 +129,9 @@ def test_events_fit_their_schema() -> None:
     frames = Frames(Fragments(clocks), clocks)
     texts = [frames.of(event) for change in told for event in coalesce([change], layers=True)]
     datas = [text.decode().partition("data: ")[2] for text in texts]
-    rows = {"pulls": [wire_pods.encode(FULL_PULL, 0.0)], "pods": [wire_pods.encode(FULL_POD, 0.0)]}
-    datas.append(wire.document(rows, synced=True, now=NOW, kind="snapshot").decode())
-    datas.append(wire.document({}, synced=True, now=NOW, kind="resumed").decode())
+    rows = {"pulls": [pod_serializers.encode(FULL_PULL, 0.0)], "pods": [pod_serializers.encode(FULL_POD, 0.0)]}
+    datas.append(serializers.document(rows, synced=True, now=NOW, kind="snapshot").decode())
+    datas.append(serializers.document({}, synced=True, now=NOW, kind="resumed").decode())
     schema = jsonschema_rs.validator_for(events_schema(), validate_formats=True)
     for data in datas:
         schema.validate(json.loads(data))
@@ -215,7 +215,7 @@ def test_server_keeps_its_promises(case: schemathesis.Case[Any], url: str) -> No
 
 def test_left_is_a_range() -> None:
     """A range may be open at its end."""
-    written = wire_pods.pod(pod(left=TimeLeft(5, 1, None)), 0.0)
+    written = pod_serializers.pod(pod(left=TimeLeft(5, 1, None)), 0.0)
 
     assert written["etaRangeSeconds"] == [1, None]
     validator("Pod").validate(json.loads(json.dumps(written)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulltrace.server.peers import peer_of
+from pulltrace.server.http.client_address import peer_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

@@ -10,8 +10,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.connection import Connection
-from pulltrace.server.request_heads import BAD_LINES, flaw
+from pulltrace.server.http.protocol import Connection
+from pulltrace.server.http.request_heads import BAD_LINES, flaw
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 from tests.server.serve import serving

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.pulls.model import Phase
-from pulltrace.server.event_ids import BOOT
-from pulltrace.server.filters import Filters
-from pulltrace.server.hub import MAX_MISSED_CHANGES
-from pulltrace.server.options import Options
+from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.json.filters import Filters
+from pulltrace.server.sse.hub import MAX_MISSED_CHANGES
+from pulltrace.server.sse.subscription_options import Options
 from tests.server.streams import HEAD, Streams, at
 from tests.server.views import POD, until
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from pulltrace.server.app import create_app
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.serving import Address, AddressError, parse_address, serve
+from pulltrace.server.http.server import Address, AddressError, parse_address, serve
+from pulltrace.server.json.clock import Clocks
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING, serving
 from tests.server.views import until, view

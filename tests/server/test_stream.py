@@ -10,10 +10,10 @@ import pytest
 
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
-from pulltrace.server.asgi import SECURITY_HEADERS
-from pulltrace.server.event_ids import BOOT
-from pulltrace.server.hub import SLICE_VIEWERS
-from pulltrace.server.viewer import Manners
+from pulltrace.server.http.asgi import SECURITY_HEADERS
+from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.sse.client import Manners
+from pulltrace.server.sse.hub import SLICE_VIEWERS
 from tests.server.serve import serving
 from tests.server.streams import ENDED, HEAD, ROW, Streams, at
 from tests.server.views import layer, pod, until

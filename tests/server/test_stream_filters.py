@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState
-from pulltrace.server.filters import Filters
-from pulltrace.server.options import Options
-from pulltrace.server.problems import read_query
-from pulltrace.server.stream import QUERY
+from pulltrace.server.http.problems import read_query
+from pulltrace.server.json.filters import Filters
+from pulltrace.server.sse.endpoint import QUERY
+from pulltrace.server.sse.subscription_options import Options
 from tests.server.streams import Streams, at
 from tests.server.views import POD, pod, until
 

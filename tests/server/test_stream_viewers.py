@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pulltrace.server.filters import Filters
-from pulltrace.server.hub import MAX_GROUPS
-from pulltrace.server.options import Options
-from pulltrace.server.room import Limits, Refused
-from pulltrace.server.viewer import Manners
+from pulltrace.server.http.connection_limiter import Limits, Refused
+from pulltrace.server.json.filters import Filters
+from pulltrace.server.sse.client import Manners
+from pulltrace.server.sse.hub import MAX_GROUPS
+from pulltrace.server.sse.subscription_options import Options
 from tests.server.streams import PLAIN, Streams, at
 from tests.server.views import open_epolls, until, view
 

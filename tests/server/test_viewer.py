@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from pulltrace.server.options import Options
-from pulltrace.server.viewer import PIECE_BYTES, QUEUED_BLOCKS, QUEUED_BYTES, Manners, Texts, Viewer
+from pulltrace.server.sse.client import PIECE_BYTES, QUEUED_BLOCKS, QUEUED_BYTES, Manners, Texts, Viewer
+from pulltrace.server.sse.subscription_options import Options
 from tests.server.peer import Peer
 
 MANNERS = Manners(ping_seconds=12, write_seconds=10, max_age_seconds=1800)

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from pulltrace.pulls.view import PodFinding, PodState, Workload
-from pulltrace.server.clocks import Clocks
-from pulltrace.server.lookup_limiter import Rate
-from pulltrace.server.room import Limits
-from pulltrace.server.wait import Wait
+from pulltrace.server.api.lookup_limiter import Rate
+from pulltrace.server.api.wait import Wait
+from pulltrace.server.http.connection_limiter import Limits
+from pulltrace.server.json.clock import Clocks
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
 from tests.server.views import MONOTONIC, NOW, pod, until, view

@@ -11,8 +11,8 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
-from pulltrace.server import wire, wire_pods
-from pulltrace.server.coalescing import LayerEvent, LayerKind, PullEvent, PullKind
+from pulltrace.server.json import pod_serializers, serializers
+from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.server.views import NOW, POD, STARTED, layer, view
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
 
 def test_pull_has_all_names() -> None:
     """A row of which everything is known has every field of docs/http-api.md."""
-    written = wire.pull(
+    written = serializers.pull(
         view(
             waiting=(POD,),
             total_bytes=300,
@@ -79,12 +79,12 @@ def test_pull_has_all_names() -> None:
 def test_documented_fields_are_those_that_are_written() -> None:
     """docs/http-api.md names every field of a pull and of a layer, and no other."""
     one = layer("a", LayerState.DOWNLOADING, 33)
-    running = wire.pull(
+    running = serializers.pull(
         view(
             reached_containerd=False, seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)
         )
     )
-    ended = wire.pull(view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
+    ended = serializers.pull(view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
     [table, *_] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
     rows = [line.split("|")[1:3] for line in table.splitlines()]
 
@@ -95,7 +95,7 @@ def test_documented_fields_are_those_that_are_written() -> None:
 
 def test_unknown_values_are_left_out() -> None:
     """A pull that is resolving has no size, no estimate, no end and no digest, and does not pretend to."""
-    written = wire.pull(view(phase=Phase.RESOLVING, image=None))
+    written = serializers.pull(view(phase=Phase.RESOLVING, image=None))
 
     assert (written["totalKnown"], written["totalBytes"], written["percent"]) == (False, 0, 0.0)
     assert (written["imageRef"], written["nameKnown"]) == ("", False)
@@ -104,7 +104,9 @@ def test_unknown_values_are_left_out() -> None:
 
 def test_uncertain_name_is_the_repository_and_the_candidates() -> None:
     """While no name is certain, the row says the repository, and which names are meant perhaps."""
-    written = wire.pull(view(image=None, candidates=("nginx:1", "nginx:2"), repositories=("docker.io/library/nginx",)))
+    written = serializers.pull(
+        view(image=None, candidates=("nginx:1", "nginx:2"), repositories=("docker.io/library/nginx",))
+    )
 
     assert (written["imageRef"], written["nameKnown"]) == ("docker.io/library/nginx", False)
     assert written["imageCandidates"] == ("nginx:1", "nginx:2")
@@ -112,14 +114,14 @@ def test_uncertain_name_is_the_repository_and_the_candidates() -> None:
 
 def test_two_repositories_are_no_name() -> None:
     """With two repositories that the bytes may come from, none is picked."""
-    written = wire.pull(view(image=None, repositories=("a.example/x", "b.example/x")))
+    written = serializers.pull(view(image=None, repositories=("a.example/x", "b.example/x")))
 
     assert (written["imageRef"], written["repositories"]) == ("", ("a.example/x", "b.example/x"))
 
 
 def test_ended_pull() -> None:
     """A failed pull has its end and its reason, keeps how far it came, and lists no layers."""
-    written = wire.pull(
+    written = serializers.pull(
         view(
             phase=Phase.FAILED,
             error="not found",
@@ -140,12 +142,12 @@ def test_ended_pull() -> None:
 )
 def test_percent(part: int, whole: int, expected: float) -> None:
     """One decimal; 100 only with the last byte, and also when there was nothing to download."""
-    assert expected == wire.percent(part, whole)
+    assert expected == serializers.percent(part, whole)
 
 
 def test_numbers_without_sense() -> None:
     """An infinite rate is none, and an infinite estimate is left out."""
-    written = wire.pull(view(bytes_per_second=float("inf"), seconds_left=float("inf")))
+    written = serializers.pull(view(bytes_per_second=float("inf"), seconds_left=float("inf")))
 
     assert written["bytesPerSec"] == 0
     assert "etaSeconds" not in written
@@ -154,12 +156,12 @@ def test_numbers_without_sense() -> None:
 @pytest.mark.parametrize(("state", "expected"), [(LayerState.CACHED, 100.0), (LayerState.QUEUED, 0.0)])
 def test_layer_percent(state: LayerState, expected: float) -> None:
     """A layer that needs no more work is at 100 whatever its bytes say."""
-    assert expected == wire.layer("0123456789ab", layer("a", state))["percent"]
+    assert expected == serializers.layer("0123456789ab", layer("a", state))["percent"]
 
 
 def test_document() -> None:
     """A document holds the rows as they were encoded."""
-    assert wire.document({"pulls": [b'{"id":"a"}', b'{"id":"b"}']}, synced=False, now=NOW) == (
+    assert serializers.document({"pulls": [b'{"id":"a"}', b'{"id":"b"}']}, synced=False, now=NOW) == (
         b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","synced":false,"pulls":[{"id":"a"},{"id":"b"}]}'
     )
 
@@ -168,7 +170,7 @@ def test_pull_event() -> None:
     """An event of a row names type and node beside it."""
     event = PullEvent(PullKind.STARTED, 7, view())
 
-    assert wire.pull_event(event, b'{"id":"a"}', NOW) == (
+    assert serializers.pull_event(event, b'{"id":"a"}', NOW) == (
         b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","type":"pull.started",'
         b'"nodeName":"node-1","pull":{"id":"a"}}'
     )
@@ -177,7 +179,7 @@ def test_pull_event() -> None:
 def test_layer_event_carries_its_layer_once() -> None:
     """The row in the event of a layer has no layers of its own."""
     one = layer("a", LayerState.DOWNLOADING, 50)
-    written = orjson.loads(wire.layer_event(LayerEvent(LayerKind.PROGRESS, 7, view(layers=(one,)), one), NOW))
+    written = orjson.loads(serializers.layer_event(LayerEvent(LayerKind.PROGRESS, 7, view(layers=(one,)), one), NOW))
 
     assert (written["type"], written["layer"]["downloadedBytes"]) == ("layer.progress", 50)
     assert "layers" not in written["pull"]
@@ -185,16 +187,16 @@ def test_layer_event_carries_its_layer_once() -> None:
 
 def test_hostile_names_stay_on_one_line() -> None:
     """Line breaks in a name cannot end the event or begin another."""
-    data = wire_pods.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
+    data = pod_serializers.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
 
-    assert wire.sse(data).count(b"\n") == 2
+    assert serializers.sse(data).count(b"\n") == 2
     assert b"\r" not in data
 
 
 def test_sse_fields() -> None:
     """A named event has its name before id and data."""
-    assert wire.sse(b"{}", name=b"snapshot", event_id=b"3") == b"event: snapshot\nid: 3\ndata: {}\n\n"
-    assert wire.sse(b"{}") == b"data: {}\n\n"
+    assert serializers.sse(b"{}", name=b"snapshot", event_id=b"3") == b"event: snapshot\nid: 3\ndata: {}\n\n"
+    assert serializers.sse(b"{}") == b"data: {}\n\n"
 
 
 def test_large_document_takes_what_it_needs() -> None:
@@ -202,7 +204,7 @@ def test_large_document_takes_what_it_needs() -> None:
     rows = [b'"%s"' % (b"x" * 10_000)] * 110
     tracemalloc.start()
     try:
-        document = wire.document({"pulls": rows, "pods": ()}, synced=True, now=NOW)
+        document = serializers.document({"pulls": rows, "pods": ()}, synced=True, now=NOW)
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from pulltrace.server.static import BUILT_UI
+from pulltrace.server.http.static_files import BUILT_UI
 from tests.real.programs import Server
 from tests.real.test_page import BROWSER_FLAGS
 

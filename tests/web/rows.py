@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pulltrace.aggregator.store import PullStore
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.view import (
@@ -27,7 +27,7 @@ from pulltrace.pulls.view import (
     Workload,
 )
 from pulltrace.server.app import create_app
-from pulltrace.server.serving import serve
+from pulltrace.server.http.server import serve
 
 MIB = 1024 * 1024
 MANY = 5000

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from pulltrace.server.asgi import SECURITY_HEADERS
-from pulltrace.server.static import BUILT_UI
+from pulltrace.server.http.asgi import SECURITY_HEADERS
+from pulltrace.server.http.static_files import BUILT_UI
 from tests.web.conftest import OpenPage
 from tests.web.rows import HOSTILE
 from tests.web.servers import RowsServer

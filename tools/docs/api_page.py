@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pulltrace.server.openapi import openapi
+from pulltrace.server.api.openapi import openapi
 from tools.docs.tables import GENERATED, code, table
 
 HEAD = """\

@@ -1,0 +1,1 @@
+"""How long pulls take and when pods are ready."""

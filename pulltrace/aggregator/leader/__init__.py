@@ -1,0 +1,1 @@
+"""What only the leader does: the report interval of agents, and Events of pods."""

@@ -1,0 +1,96 @@
+"""How long each phase of a pull took, read from the sequence of its changes. Pure.
+
+`queue` is the time in which a kubelet had asked for an image and its node pulled others; then come `resolve`,
+`download` and `unpack`. A phase is told when it is over, and only where its beginning was seen; a pull that fails
+tells nothing of the phase in which it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pulltrace.aggregator.metrics.metric_labels import registry_of, registry_of_image
+from pulltrace.pulls.model import Phase
+from pulltrace.pulls.view import AnyChange, Change, NeedState, PodChange, PodView, Snapshot
+
+NAMES = {Phase.RESOLVING: "resolve", Phase.DOWNLOADING: "download", Phase.UNPACKING: "unpack"}
+QUEUE = "queue"
+PHASES = (QUEUE, *NAMES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A phase that is over."""
+
+    phase: str
+    registry: str
+    seconds: float
+
+
+class Durations:
+    """Follows running pulls and queued images."""
+
+    def __init__(self) -> None:
+        self._phases: dict[str, tuple[Phase, float | None]] = {}
+        """Of running pulls: the phase, and since when; None when that was before we looked."""
+        self._queued: dict[tuple[str, str], float] = {}
+        """By node and image, since when."""
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """What is under way has begun nobody knows when."""
+        self._phases = {
+            key: self._phases.get(key) or (view.pull.phase, None)
+            for key, view in snapshot.pulls.items()
+            if not view.pull.phase.ended
+        }
+        self._queued.clear()
+
+    def take(self, changes: Iterable[AnyChange], now: float) -> list[Duration]:
+        """The phases that are over with these changes."""
+        over: list[Duration] = []
+        for change in changes:
+            over += self._pull(change, now) if isinstance(change, Change) else self._pod(change, now)
+        return over
+
+    def _pull(self, change: Change, now: float) -> Iterable[Duration]:
+        view = change.after
+        if view is None:
+            self._phases.pop(change.before.id if change.before else "", None)
+            return
+        pull, known = view.pull, self._phases.get(view.id)
+        if known is None:
+            if change.before is None and not pull.phase.ended:
+                # Its node says how old it is when it is first told of.
+                age = max(0.0, pull.progressed_at - pull.started_at)
+                if pull.phase is Phase.RESOLVING:
+                    self._phases[view.id] = pull.phase, now - age
+                else:
+                    self._phases[view.id] = pull.phase, now
+                    if pull.phase is Phase.DOWNLOADING:
+                        yield Duration(NAMES[Phase.RESOLVING], registry_of(view), age)
+            return
+        phase, since = known
+        if pull.phase is phase:
+            return
+        if since is not None and pull.phase not in {Phase.FAILED, Phase.UNKNOWN}:
+            yield Duration(NAMES[phase], registry_of(view), now - since)
+        if pull.phase.ended:
+            del self._phases[view.id]
+        else:
+            self._phases[view.id] = pull.phase, now
+
+    def _pod(self, change: PodChange, now: float) -> Iterable[Duration]:
+        before, after = _needs(change.before), _needs(change.after)
+        for key, state in before.items():
+            if state is NeedState.QUEUED and after.get(key) is not NeedState.QUEUED:
+                since = self._queued.pop(key, None)
+                if since is not None and after.get(key) is NeedState.PULLING:
+                    yield Duration(QUEUE, registry_of_image(key[1]), now - since)
+        for key, state in after.items():
+            if state is NeedState.QUEUED:
+                self._queued.setdefault(key, now)
+
+
+def _needs(pod: PodView | None) -> dict[tuple[str, str], NeedState]:
+    return {} if pod is None else {(pod.node, need.image): need.state for need in pod.needs}

@@ -1,0 +1,1 @@
+"""Reading objects from lists and watches with bounded memory."""

@@ -1,0 +1,1 @@
+"""Leases, pods and Events as this product reads and writes them."""

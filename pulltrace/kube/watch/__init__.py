@@ -1,0 +1,1 @@
+"""Local, up-to-date copies of lists of resources."""

@@ -1,0 +1,1 @@
+"""How a node's report is written into the annotations of its Lease, and read again."""

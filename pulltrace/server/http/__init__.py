@@ -1,0 +1,1 @@
+"""HTTP connections: the server, its limits and its error responses."""

@@ -1,0 +1,1 @@
+"""The JSON of API and stream."""

@@ -1,0 +1,74 @@
+"""Long lists in pages: `limit` says how many rows, `cursor` after which row to go on. Pure.
+
+A cursor is the place of the page's last row in the order, not a number of rows: rows that come and go between two
+pages make no other row appear twice or not at all. A row whose own place changes (a pull that ends) may come again.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import orjson
+
+from pulltrace.pulls.view import PodView, PullView
+from pulltrace.server.http.problems import BadParameter
+
+MAX_LIMIT = 5000
+ANY_TEXT = ()
+QUERY: Mapping[str, Sequence[str]] = {"limit": ANY_TEXT, "cursor": ANY_TEXT}
+
+Place = tuple[bool, float, str]
+"""Whether it is over, then its time, then its id."""
+
+Row = TypeVar("Row", PullView, PodView)
+
+
+def page(
+    rows: Iterable[Row], place: Callable[[Row], Place], query: Mapping[str, Sequence[str]]
+) -> tuple[list[Row], str | None]:
+    """The rows in order, or the part that the query asks for, and the cursor of the next part when there is more."""
+    after = _read_cursor(query["cursor"][-1]) if "cursor" in query else None
+    ordered = sorted(rows if after is None else (row for row in rows if place(row) > after), key=place)
+    limit = _read_limit(query["limit"][-1]) if "limit" in query else len(ordered)
+    if len(ordered) <= limit:
+        return ordered, None
+    return ordered[:limit], _cursor(place(ordered[limit - 1]))
+
+
+def place_of_pull(view: PullView) -> Place:
+    """Running pulls first (oldest first), then ended ones (newest first)."""
+    it = view.pull
+    if it.phase.ended:
+        return (True, -(it.started_at if it.ended_at is None else it.ended_at), it.id)
+    return (False, it.started_at, it.id)
+
+
+def place_of_pod(view: PodView) -> Place:
+    """Waiting pods first (oldest first), then those that wait no more (newest first)."""
+    if view.ended_at is not None:
+        return (True, -view.ended_at, view.id)
+    return (False, view.waiting_since or 0.0, view.id)
+
+
+def _read_limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadParameter("limit", text, (), f"limit is a whole number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def _cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> Place:
+    try:
+        place = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        place = None
+    match place:
+        case [bool(over), float(when), str(row_id)]:
+            return (over, when, row_id)
+        case _:
+            raise BadParameter("cursor", text, (), "cursor is not one that an answer gave as nextCursor.")

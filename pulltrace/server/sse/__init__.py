@@ -1,0 +1,1 @@
+"""The live stream: `GET /api/v1/events`."""
