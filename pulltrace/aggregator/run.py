@@ -34,8 +34,8 @@ from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
 from pulltrace.server.http.client_address import Network
-from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
-from pulltrace.server.http.server import serve
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, ConnectionLimits
+from pulltrace.server.http.server import MAX_CONNECTIONS, serve
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class AggregatorSettings:
     """What all agents together may write to their Leases."""
     events_per_second: float = 10.0
     """Kubernetes Events that are written at most."""
-    streams: Limits = DEFAULT_LIMITS
+    streams: ConnectionLimits = DEFAULT_LIMITS
     trusted_proxies: Sequence[Network] = ()
     """Believed when they say whom they serve."""
     hosts: AllowedHosts = DEFAULT_HOSTS
@@ -114,7 +114,7 @@ async def run(
     live, usual = Live(), Usual()
     process = Process(
         leading=lambda: elector is None or elector.leading,
-        sse_clients=lambda: app.stream.clients,
+        sse_clients=lambda: app.stream.subscribers,
         watches=watches,
         per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
@@ -137,7 +137,7 @@ async def run(
         if elector is not None:
             pacing = Pacing(
                 elector, cluster, settings.writes_per_second,
-                streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lambda: lists.leases,
+                streams=lambda: app.stream.subscribers, requests=lambda: app.answers, synced=lambda: lists.leases,
             )  # fmt: skip
             beside = []
             if event_writer is not None:
@@ -145,7 +145,16 @@ async def run(
                 announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
                 beside.append(announcing.run)
             followers.append(tasks.create_task(pacing.run(beside)))
-        tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
+        tasks.create_task(
+            serve(
+                app,
+                settings.http_addr,
+                setting="--http-addr",
+                ready=listening,
+                stop=served,
+                max_connections=settings.streams.total + MAX_CONNECTIONS,
+            )
+        )
         tasks.create_task(
             serve(
                 create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=settings.hosts),
@@ -158,7 +167,7 @@ async def run(
         store.close()
         for follower in followers:
             follower.cancel()
-        await app.stream.ended(FAREWELL_SECONDS)
+        await app.stream.wait_until_empty(FAREWELL_SECONDS)
         served.set()
 
 

@@ -12,7 +12,7 @@ import pytest
 from pulltrace.pulls.view import PodFinding, PodState, Workload
 from pulltrace.server.api.lookup_limiter import Rate
 from pulltrace.server.api.wait import Wait
-from pulltrace.server.http.connection_limiter import Limits
+from pulltrace.server.http.connection_limiter import ConnectionLimits
 from pulltrace.server.json.clock import Clocks
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
@@ -219,12 +219,12 @@ async def test_bad_method() -> None:
 
 async def test_waiters_are_limited() -> None:
     """So many may wait; one more is told when to come back, until somebody leaves."""
-    waiting = Waiting(pod(), limits=Limits(10, 1))
+    waiting = Waiting(pod(), limits=ConnectionLimits(10, 1))
     first = asyncio.create_task(waiting.get("pod=shop/web-1"))
     await until(lambda: len(waiting.app.room))
     refused = await waiting.get("pod=shop/web-1")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
-    assert refused.json()["detail"] == "127.0.0.1 has 1 requests that wait, which is all it may."
+    assert refused.json()["detail"] == "127.0.0.1 has 1 requests that wait, which is the limit for one address."
 
     waiting.source.put(pod(state=PodState.READY))
     await first

@@ -21,8 +21,8 @@ from pulltrace.server.api.lookup_limiter import ADDRESS, LookupLimiter, Rate, To
 from pulltrace.server.api.wait_targets import Finding, PodTarget, Target, WorkloadTarget, answer
 from pulltrace.server.http import problems
 from pulltrace.server.http.asgi import Receive, Scope, Send, respond
-from pulltrace.server.http.client_address import Network, peer_of
-from pulltrace.server.http.connection_limiter import Limits, Refused, Room
+from pulltrace.server.http.client_address import Network, client_address
+from pulltrace.server.http.connection_limiter import ConnectionLimiter, ConnectionLimits, TooManyConnections
 from pulltrace.server.http.problems import BadParameter
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.filters import read_workload
@@ -38,7 +38,7 @@ ASK_TIMEOUT_SECONDS = 10.0
 LOOK_SECONDS = 15.0
 """How often the rows are looked at though no change of them was heard of: a safety net."""
 
-ROOM = Limits(500, 100)
+ROOM = ConnectionLimits(500, 100)
 
 RETRY_SECONDS = 15
 
@@ -57,7 +57,7 @@ class Wait:
         finder: PodFinding | None,
         clocks: Clocks,
         *,
-        limits: Limits = ROOM,
+        limits: ConnectionLimits = ROOM,
         proxies: Sequence[Network] = (),
         ask_seconds: float = ASK_SECONDS,
         lookups: Rate = ADDRESS,
@@ -71,7 +71,7 @@ class Wait:
         self._further_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._limiter = LogLimiter()
         self.bell = Bell(source)
-        self.room = Room(limits, "Too many waiters", "requests that wait")
+        self.room = ConnectionLimiter(limits, "requests that wait")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -88,21 +88,20 @@ class Wait:
             raise falcon.HTTPMethodNotAllowed(["GET"])
         query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
         target, timeout_seconds = _target(query), _timeout_seconds(query)
-        address = peer_of(scope, self._proxies)
+        address = client_address(scope, self._proxies)
         try:
-            self.room.check(address)
-        except Refused as refused:
+            self.room.acquire(address)
+        except TooManyConnections as refused:
             raise falcon.HTTPServiceUnavailable(
-                title=refused.title, description=refused.detail, retry_after=RETRY_SECONDS
+                title="Too many waiters", description=str(refused), retry_after=RETRY_SECONDS
             ) from None
-        self.room.enter(address)
         leaving = asyncio.create_task(_until_gone(receive))
         waiting = asyncio.create_task(self._wait(target, timeout_seconds, address))
         try:
             await asyncio.wait((leaving, waiting), return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
         finally:
-            self.room.leave(address)
+            self.room.release(address)
             leaving.cancel()
             waiting.cancel()
 
