@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import resource
 import socket
@@ -145,6 +146,18 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+GC_THRESHOLD = 10_000
+"""Container objects that are new before the garbage collector runs; Python's default is 700.
+
+A subscriber is 66 of them, and none of them needs the collector. While 9,000 came, full collections took 1.0 to 1.4 s together
+(up to 0.4 s each) with the default, and 0.2 to 0.35 s with this.
+"""
+
+
+def _tune_garbage_collector() -> None:
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+
+
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -175,6 +188,7 @@ async def serve(
     """
     bound = listen(parse_address(address, setting), setting)
     _raise_file_limit()
+    _tune_garbage_collector()
     logging.getLogger("uvicorn.error").addFilter(_RATE_LIMIT)
     server = _Server(
         uvicorn.Config(
