@@ -36,9 +36,9 @@ from pulltrace.pulls.workload_summary import summarize
 from pulltrace.server.api.openapi import events_schema, openapi
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import serve
-from pulltrace.server.json import pod_serializers, schemas, serializers
+from pulltrace.server.json import serializers, schemas, serializers
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import coalesce
 from pulltrace.server.sse.subscriber_group import Frames
 from tests.fakes.pull_source import FakePullSource
@@ -76,16 +76,16 @@ LEAST_AND_MOST: dict[str, tuple[Any, Any]] = {
     "Layer": (serializers.layer("0", LAYER), serializers.layer("0", LAYER)),
     "Pull": (serializers.pull_without_layers(view()), serializers.pull(FULL_PULL)),
     "Need": (
-        pod_serializers.pod(pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
-        pod_serializers.pod(FULL_POD, 0.0)["images"][0],
+        serializers.pod(pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
+        serializers.pod(FULL_POD, 0.0)["images"][0],
     ),
     "Ahead": (
-        pod_serializers.pod(pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
-        pod_serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
+        serializers.pod(pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
+        serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
     ),
-    "Pod": (pod_serializers.pod(pod(left=None, waiting_since=None), 0.0), pod_serializers.pod(FULL_POD, 0.0)),
-    "Node": (pod_serializers.node(replace(FULL_NODE, trouble=None), 0.0), pod_serializers.node(FULL_NODE, 0.0)),
-    "WorkloadSummary": (pod_serializers.workload(LEAST_WORKLOAD, 0.0), pod_serializers.workload(FULL_WORKLOAD, 0.0)),
+    "Pod": (serializers.pod(pod(left=None, waiting_since=None), 0.0), serializers.pod(FULL_POD, 0.0)),
+    "Node": (serializers.node(replace(FULL_NODE, trouble=None), 0.0), serializers.node(FULL_NODE, 0.0)),
+    "WorkloadSummary": (serializers.workload(LEAST_WORKLOAD, 0.0), serializers.workload(FULL_WORKLOAD, 0.0)),
 }
 
 
@@ -126,10 +126,10 @@ def test_events_fit_their_schema() -> None:
         PodChange(10, FULL_POD, pod(state=PodState.READY)),
     ]
     clocks = Clocks(lambda: NOW, lambda: MONOTONIC)
-    frames = Frames(Fragments(clocks), clocks)
+    frames = Frames(RowCache(clocks), clocks)
     texts = [frames.of(event) for change in told for event in coalesce([change], layers=True)]
     datas = [text.decode().partition("data: ")[2] for text in texts]
-    rows = {"pulls": [pod_serializers.encode(FULL_PULL, 0.0)], "pods": [pod_serializers.encode(FULL_POD, 0.0)]}
+    rows = {"pulls": [serializers.encode(FULL_PULL, 0.0)], "pods": [serializers.encode(FULL_POD, 0.0)]}
     datas.append(serializers.document(rows, synced=True, now=NOW, kind="snapshot").decode())
     datas.append(serializers.document({}, synced=True, now=NOW, kind="resumed").decode())
     schema = jsonschema_rs.validator_for(events_schema(), validate_formats=True)
@@ -215,7 +215,7 @@ def test_server_keeps_its_promises(case: schemathesis.Case[Any], url: str) -> No
 
 def test_left_is_a_range() -> None:
     """A range may be open at its end."""
-    written = pod_serializers.pod(pod(left=TimeLeft(5, 1, None)), 0.0)
+    written = serializers.pod(pod(left=TimeLeft(5, 1, None)), 0.0)
 
     assert written["etaRangeSeconds"] == [1, None]
     validator("Pod").validate(json.loads(json.dumps(written)))

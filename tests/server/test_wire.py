@@ -11,7 +11,7 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
-from pulltrace.server.json import pod_serializers, serializers
+from pulltrace.server.json import serializers
 from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.server.views import NOW, POD, STARTED, layer, view
 
@@ -187,7 +187,7 @@ def test_layer_event_carries_its_layer_once() -> None:
 
 def test_hostile_names_stay_on_one_line() -> None:
     """Line breaks in a name cannot end the event or begin another."""
-    data = pod_serializers.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
+    data = serializers.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
 
     assert serializers.sse(data).count(b"\n") == 2
     assert b"\r" not in data

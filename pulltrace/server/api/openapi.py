@@ -1,4 +1,4 @@
-"""`GET /api/v1/openapi.json`: the API as an OpenAPI 3.1 document, written once. docs/http-api.md is the one for people."""
+"""`GET /api/v1/openapi.json`: the API as an OpenAPI 3.1 document; docs/http-api.md explains it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import falcon.asgi
 import orjson
 
 from pulltrace import __version__
-from pulltrace.server.api import pods, pulls, wait
-from pulltrace.server.api.nodes import QUERY as NODES_QUERY
+from pulltrace.server.api import resources, wait
 from pulltrace.server.http.problems import CONTENT_TYPE, MAX_VALUES
-from pulltrace.server.json import paging, schemas
-from pulltrace.server.json.schemas import Schema, ref
+from pulltrace.server.json import json_schema, paging, schemas
+from pulltrace.server.json.json_schema import Schema, ref
 from pulltrace.server.sse import endpoint
 
 PATH = "/api/v1/openapi.json"
@@ -45,10 +44,10 @@ _ONCE = frozenset({"limit", "cursor", "layers", "pods", "pod", "timeout"})
 
 
 def _parameters(query: Mapping[str, Sequence[str]], *, once: frozenset[str] = _ONCE) -> list[Schema]:
-    """The parameters of a query as `problems.read_query` takes them."""
+    """Return the parameters of a query as `problems.read_query` takes them."""
     written = []
     for name, values in query.items():
-        form = schemas.words(values) if values else _FORMS.get(name, {"type": "string", "minLength": 1})
+        form = json_schema.text_of(values) if values else _FORMS.get(name, {"type": "string", "minLength": 1})
         schema = form if name in once else {"type": "array", "items": form, "minItems": 1, "maxItems": MAX_VALUES}
         written.append({"name": name, "in": "query", "description": _MEANINGS[name], "schema": schema})
     return written
@@ -73,7 +72,7 @@ _GUARDED = {
 
 
 def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) -> Schema:
-    """One GET; `more` are its further answers, by status."""
+    """Return one GET; `more` are its further answers, by status."""
     good = {"description": summary, "content": {"application/json": {"schema": ref(answer)}}}
     others = {status.removeprefix("_"): response for status, response in more.items()}
     return {
@@ -108,7 +107,7 @@ _STREAM = {
 
 
 def openapi() -> dict[str, Any]:
-    """The document."""
+    """Return the document."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -120,14 +119,15 @@ def openapi() -> dict[str, Any]:
         # Relative to this document, so that it is right behind any prefix.
         "servers": [{"url": "../.."}],
         "paths": {
-            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(pulls.QUERY), _304=_UNCHANGED),
+            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULLS_QUERY), _304=_UNCHANGED),
             "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_NOT_THERE),
-            "/api/v1/pods": _get("Pods and what they wait for", "PodList", _parameters(pods.QUERY), _304=_UNCHANGED),
+            "/api/v1/pods": _get("Pods and what they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED),
             "/api/v1/pods/{namespace}/{name}": _get(
                 "One pod", "PodDocument", _in_path("namespace", "name"), _404=_NOT_THERE
             ),
-            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(pods.WORKLOADS_QUERY)),
-            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(NODES_QUERY)),
+            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(resources.WORKLOADS_QUERY)),
+            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(resources.NODES_QUERY)),
+            "/api/v1/thresholds": _get("Limits that the page shares with the Events", "Thresholds", []),
             "/api/v1/wait": _get(
                 "Waits until the images of one pod or of one workload are there",
                 "WaitResult",
@@ -137,24 +137,24 @@ def openapi() -> dict[str, Any]:
             ),
             "/api/v1/events": _STREAM,
         },
-        "components": {"schemas": {**schemas.ROWS, **schemas.DOCUMENTS, **schemas.EVENTS}},
+        "components": {"schemas": json_schema.object_schemas((*schemas.ROWS, *schemas.DOCUMENTS, *schemas.EVENTS))},
     }
 
 
 def events_schema() -> dict[str, Any]:
-    """The data of every event of the live endpoint, as one JSON Schema: docs/events.schema.json."""
-    definitions = {**schemas.ROWS, **schemas.EVENTS}
-    written = orjson.dumps(definitions).replace(schemas.PREFIX.encode(), b"#/$defs/")
+    """Return one JSON Schema for the data of all events of the stream: docs/events.schema.json."""
+    definitions = json_schema.object_schemas((*schemas.ROWS, *schemas.EVENTS))
+    written = orjson.dumps(definitions).replace(json_schema.PREFIX.encode(), b"#/$defs/")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The data of an event of GET /api/v1/events",
-        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in schemas.EVENTS],
+        "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in schemas.EVENTS],
         "$defs": orjson.loads(written),
     }
 
 
-class OpenApi:
-    """The document, written once."""
+class OpenApiResource:
+    """The document, encoded once."""
 
     def __init__(self) -> None:
         self._text = orjson.dumps(openapi())

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pulltrace.pulls.view import PodFinding, PodState, PodView, Snapshot, Workload
 from pulltrace.pulls.workload_summary import WorkloadSummary, summarize
-from pulltrace.server.json import pod_serializers, serializers
+from pulltrace.server.json import serializers
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.filters import as_asked
 from pulltrace.server.json.serializers import Json
@@ -58,7 +58,7 @@ class PodTarget:
         view = snapshot.pods.get(f"{self._namespace}/{self._pod}")
         if view is not None and view.state is PodState.GONE:
             view = None
-        told: Json = {} if view is None else {"pod": pod_serializers.pod(view, clocks.to_wall())}
+        told: Json = {} if view is None else {"pod": serializers.pod(view, clocks.wall_offset())}
         if view is not None and view.state in _OPEN:
             return Finding(ready=False, asked=False, told=told)
         if finder is None:
@@ -92,7 +92,7 @@ class WorkloadTarget:
 
 
 def _found(ready: bool | None, summary: WorkloadSummary, clocks: Clocks, *, asked: bool) -> Finding:  # noqa: FBT001
-    return Finding(ready, asked, {"workload": pod_serializers.workload(summary, clocks.wall())})
+    return Finding(ready, asked, {"workload": serializers.workload(summary, clocks.wall())})
 
 
 def answer(finding: Finding, *, timed_out: bool, now: float) -> Json:

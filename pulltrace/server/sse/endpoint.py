@@ -22,7 +22,7 @@ from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits, Ref
 from pulltrace.server.http.protocol import CONNECTION, Connection
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.filters import OF_PULLS, Filters
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
 from pulltrace.server.sse.client import DEFAULT_MANNERS, Manners, Viewer
 from pulltrace.server.sse.hub import Hub
@@ -61,7 +61,7 @@ class EventStream:
     def __init__(
         self,
         source: PullSource,
-        fragments: Fragments,
+        fragments: RowCache,
         clocks: Clocks,
         *,
         limits: Limits = DEFAULT_LIMITS,
