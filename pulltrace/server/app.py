@@ -10,7 +10,7 @@ from pathlib import Path
 import falcon.asgi
 
 from pulltrace.pulls.thresholds import RECENT_SECONDS
-from pulltrace.pulls.view import NodeView, PodFinding, PullSource
+from pulltrace.pulls.view import NodeView, PodLookup, PullSource
 from pulltrace.server.api import openapi, resources, wait
 from pulltrace.server.api.probes import Check, Probe, all_is_well
 from pulltrace.server.api.responder import Responder
@@ -48,7 +48,7 @@ def create_app(
     source: PullSource,
     *,
     nodes: Callable[[], Sequence[NodeView]] = tuple,
-    finder: PodFinding | None = None,
+    lookup: PodLookup | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
     limits: Limits = DEFAULT_LIMITS,
@@ -81,7 +81,7 @@ def create_app(
 
     beside: dict[str, Application] = {
         endpoint.PATH: events,
-        wait.PATH: wait.Wait(source, finder, clocks, proxies=proxies),
+        wait.PATH: wait.Wait(source, lookup, clocks, proxies=proxies),
     }
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from falcon.testing import TestClient
-
 from pulltrace.pulls.view import PullView
-from pulltrace.server.app import create_app
 from pulltrace.server.json.event_ids import BOOT
 from pulltrace.server.json.row_cache import SPARE_ROWS
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.subscriber_group import MOST_MISSED
-from tests.fakes.pull_source import FakePullSource
 from tests.server.streams import PLAIN, Streams
 from tests.server.views import until, view
 
@@ -69,16 +65,3 @@ async def test_texts_of_what_was_missed_are_not_kept_for_long() -> None:
 
     assert len(group._missed) == 1
     await until(lambda: not group._missed)
-
-
-def test_rows_that_are_asked_for_one_by_one_are_forgotten() -> None:
-    """Nobody watches, and nobody asks for a list."""
-    source = FakePullSource()
-    app = create_app(source)
-    client = TestClient(app)
-    for row in rows(0, 2 * SPARE_ROWS):
-        source.put(row)
-        assert client.simulate_get(f"/api/v1/pulls/{row.id}").status_code == 200
-        source.remove(row.id)
-
-    assert len(app._answering.fragments._by_id) <= 1 + SPARE_ROWS

@@ -121,7 +121,9 @@ def openapi() -> dict[str, Any]:
         "paths": {
             "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULLS_QUERY), _304=_UNCHANGED),
             "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_NOT_THERE),
-            "/api/v1/pods": _get("Pods and what they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED),
+            "/api/v1/pods": _get(
+                "Pods and what they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED
+            ),
             "/api/v1/pods/{namespace}/{name}": _get(
                 "One pod", "PodDocument", _in_path("namespace", "name"), _404=_NOT_THERE
             ),

@@ -6,9 +6,8 @@ import falcon.asgi
 import orjson
 
 from pulltrace.pulls import thresholds
-from pulltrace.pulls.formatting import rfc3339
 from pulltrace.server.api.responder import Responder
-from pulltrace.server.json import schemas
+from pulltrace.server.json import schemas, serializers
 
 
 class ThresholdsResource:
@@ -22,8 +21,7 @@ class ThresholdsResource:
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         self._responder.read_query(request, {})
         body: schemas.Thresholds = {
-            "schemaVersion": "v1",
-            "timestamp": rfc3339(self._responder.clocks.wall()),
+            **serializers.head(self._responder.clocks.wall()),
             "stalledSeconds": thresholds.STALLED_SECONDS,
             "slowShare": thresholds.SLOW_SHARE,
             "longSeconds": thresholds.LONG_SECONDS,

@@ -181,7 +181,8 @@ def document(
     """Return lists of encoded rows by their names: the body of an answer, or the data of an event of this kind."""
     # NOTE: joined by hand. An encoder doubles its buffer until some MiB are enough (so does `%`), and the process
     # stays large, because the C library keeps what lies between the buffers.
-    parts = [orjson.dumps({**head(now, kind), "synced": synced})[:-1]]
+    begin: dict[str, Any] = {**head(now)} if kind is None else {**head(now), "type": kind}
+    parts = [orjson.dumps({**begin, "synced": synced})[:-1]]
     for name, texts in rows.items():
         parts.append(b',"%s":[' % name.encode())
         for number, text in enumerate(texts):
@@ -199,21 +200,20 @@ def single(name: str, encoded_row: bytes, *, synced: bool, now: float) -> bytes:
 
 def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
     """Return the data of a `pull.…` event."""
-    begin = head(now, event.kind)
-    return orjson.dumps({**begin, "nodeName": event.view.node, "pull": orjson.Fragment(encoded_pull)})
+    begin = {**head(now), "type": event.kind, "nodeName": event.view.node}
+    return orjson.dumps({**begin, "pull": orjson.Fragment(encoded_pull)})
 
 
 def pod_event(event: PodEvent, encoded_pod: bytes, now: float) -> bytes:
     """Return the data of a `pod.…` event."""
-    begin = head(now, event.kind)
-    return orjson.dumps({**begin, "nodeName": event.view.node, "pod": orjson.Fragment(encoded_pod)})
+    begin = {**head(now), "type": event.kind, "nodeName": event.view.node}
+    return orjson.dumps({**begin, "pod": orjson.Fragment(encoded_pod)})
 
 
 def layer_event(event: LayerEvent, now: float, wall_offset: float = 0.0) -> bytes:
     """Return the data of a `layer.…` event."""
     written: schemas.LayerEvent = {
-        "schemaVersion": "v1",
-        "timestamp": rfc3339(now),
+        **head(now),
         "type": event.kind,
         "nodeName": event.view.node,
         "pull": pull(event.view, wall_offset, layers=False),
@@ -222,10 +222,9 @@ def layer_event(event: LayerEvent, now: float, wall_offset: float = 0.0) -> byte
     return orjson.dumps(written)
 
 
-def head(now: float, kind: str | None = None) -> dict[str, Any]:
-    """Return the first fields of a document, or of an event of this kind."""
-    begin: schemas.Head = {"schemaVersion": "v1", "timestamp": rfc3339(now)}
-    return {**begin} if kind is None else {**begin, "type": kind}
+def head(now: float) -> schemas.Head:
+    """Return the first fields of a document or event."""
+    return {"schemaVersion": "v1", "timestamp": rfc3339(now)}
 
 
 def sse(data: bytes, *, name: bytes | None = None, event_id: bytes | None = None) -> bytes:

@@ -15,7 +15,7 @@ from pulltrace.server.json import serializers
 from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.server.views import NOW, POD, STARTED, layer, view
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "http-api.md"
 
 
 def test_pull_has_all_names() -> None:

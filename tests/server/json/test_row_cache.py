@@ -11,19 +11,19 @@ from tests.server.views import view
 
 def test_row_is_encoded_once() -> None:
     """The same row gives the same text, not an equal one."""
-    fragments = RowCache(Clocks())
+    cache = RowCache(Clocks())
     row = view()
 
-    assert fragments.text(row) is fragments.text(row)
+    assert cache.text(row) is cache.text(row)
 
 
 def test_texts_take_no_more_than_they_need() -> None:
     """Thousands of them are kept, so what the encoder took for itself while it wrote must not stay."""
-    fragments, rows = RowCache(Clocks()), [view(f"{number:012x}") for number in range(100)]
-    fragments.texts(rows[:10])
+    cache, rows = RowCache(Clocks()), [view(f"{number:012x}") for number in range(100)]
+    cache.texts(rows[:10])
     tracemalloc.start()
     try:
-        texts = fragments.texts(rows)
+        texts = cache.texts(rows)
         kept_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -33,19 +33,19 @@ def test_texts_take_no_more_than_they_need() -> None:
 
 def test_rows_that_are_gone_are_forgotten() -> None:
     """However many rows come and go, the texts that are kept are about as many as there are rows."""
-    fragments = RowCache(Clocks())
+    cache = RowCache(Clocks())
     for number in range(10 * SPARE_ROWS):
         row = view(f"{number:012x}")
-        fragments.texts([row])
-        fragments.keep_only({row.id: row})
+        cache.texts([row])
+        cache.keep_only({row.id: row})
 
-    assert len(fragments._by_id) <= 1 + SPARE_ROWS
+    assert len(cache._by_id) <= 1 + SPARE_ROWS
 
 
 def test_row_that_was_removed_is_forgotten_at_once() -> None:
     """The text of a row that has been told to be gone is dropped."""
-    fragments = RowCache(Clocks())
-    fragments.text(view())
-    fragments.forget(view().id)
+    cache = RowCache(Clocks())
+    cache.text(view())
+    cache.forget(view().id)
 
-    assert not fragments._by_id
+    assert not cache._by_id

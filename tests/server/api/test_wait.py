@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pulltrace.pulls.view import PodFinding, PodState, Workload
+from pulltrace.pulls.view import PodState, Workload
+from pulltrace.server.api import wait
 from pulltrace.server.api.lookup_limiter import Rate
 from pulltrace.server.api.wait import Wait
 from pulltrace.server.http.connection_limiter import Limits
@@ -22,28 +23,23 @@ CLOCKS = Clocks(lambda: NOW, lambda: MONOTONIC)
 
 
 class Kubernetes:
-    """Pods of which the rows say nothing."""
+    """A `PodLookup` that a test fills by hand."""
 
     def __init__(self) -> None:
         self.pods: dict[str, bool] = {}
         self.workloads: dict[Workload, tuple[int, int]] = {}
         self.asked = 0
         self.broken = False
-        self._admit: Callable[[], None] = lambda: None
 
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        self._admit = admit
-        return self
-
-    async def has_images(self, namespace: str, name: str) -> bool | None:
-        self._admit()
+    async def has_images(self, namespace: str, name: str, admit: Callable[[], None]) -> bool | None:
+        admit()
         self.asked += 1
         if self.broken:
             raise OSError("no route to host")
         return self.pods.get(f"{namespace}/{name}")
 
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
-        self._admit()
+    async def pods_with_images(self, workload: Workload, admit: Callable[[], None]) -> tuple[int, int]:
+        admit()
         self.asked += 1
         return self.workloads.get(workload, (0, 0))
 
@@ -54,7 +50,7 @@ class Waiting:
     def __init__(self, *rows: Any, cluster: bool = False, **options: Any) -> None:
         self.source = FakePullSource(*rows)
         self.kubernetes = Kubernetes()
-        options.setdefault("ask_seconds", 0.01)
+        options.setdefault("poll_seconds", 0.01)
         clocks = options.pop("clocks", CLOCKS)
         self.app = Wait(self.source, self.kubernetes if cluster else None, clocks, **options)
 
@@ -177,7 +173,7 @@ async def test_kubernetes_that_does_not_answer(caplog: pytest.LogCaptureFixture)
     answer = await waiting.get("pod=shop/web-1&timeout=0")
 
     assert (answer.json()["ready"], answer.json()["timedOut"]) == (False, True)
-    assert "asking for pod shop/web-1: OSError('no route to host')" in caplog.text
+    assert "polling pod shop/web-1: OSError('no route to host')" in caplog.text
 
 
 async def test_many_questions_that_kubernetes_does_not_answer_cost_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -187,7 +183,7 @@ async def test_many_questions_that_kubernetes_does_not_answer_cost_one_line(capl
     for number in range(20):
         await waiting.get(f"pod=shop/web-{number}&timeout=0")
 
-    assert caplog.text.count("asking for") == 1
+    assert caplog.text.count("polling pod") == 1
 
 
 @pytest.mark.parametrize(
@@ -297,14 +293,37 @@ async def test_source_that_lost_us() -> None:
 
 
 async def test_broken_source(caplog: pytest.LogCaptureFixture) -> None:
-    """An error while following is logged, and those who wait look again."""
+    """An error of the store ends the one request with 500, and its place is free again."""
     waiting = Waiting(pod())
 
     def subscribe() -> Any:
-        waiting.source.rows[pod().id] = pod(state=PodState.READY)
         raise RuntimeError("broken")
 
     waiting.source.subscribe = subscribe  # type: ignore[method-assign]
 
-    assert (await waiting.get("pod=shop/web-1")).json()["ready"] is True
-    assert "Nobody is woken any more" in caplog.text
+    assert (await waiting.get("pod=shop/web-1")).status_code == 500
+    assert not len(waiting.app.room)
+    assert "RuntimeError: broken" in caplog.text
+
+
+async def test_many_changes_cost_a_waiter_few_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiter reads changes of other pods together after a pause, and misses none of its own."""
+    monkeypatch.setattr(wait, "PAUSE_SECONDS", 0.05)
+    waiting = Waiting(pod())
+    answer = asyncio.create_task(waiting.get("pod=shop/web-1"))
+    await until(lambda: waiting.source.subscriptions)
+    [subscription] = waiting.source.subscriptions
+    read, reads = subscription.next, []
+
+    async def next_changes(timeout_seconds: float) -> Any:
+        reads.append(changes := await read(timeout_seconds))
+        return changes
+
+    subscription.next = next_changes  # type: ignore[method-assign]
+    for number in range(50):
+        waiting.source.put(pod(f"other-{number}"))
+        await asyncio.sleep(0)
+    waiting.source.put(pod(state=PodState.READY))
+
+    assert (await answer).json()["ready"] is True
+    assert len(reads) <= 2

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from falcon.testing import TestClient
 
+from pulltrace.pulls import thresholds
 from pulltrace.pulls.failures import Failure, Reason, advice
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, NodeView, PodState, Row, Workload
 from pulltrace.server.app import create_app
+from pulltrace.server.json.row_cache import SPARE_ROWS
 from tests.fakes.pull_source import FakePullSource
 from tests.server.views import MONOTONIC, NOW, POD, STARTED, pod, view
 
@@ -20,14 +21,10 @@ WEB = {"namespace": "shop", "kind": "Deployment", "name": "web"}
 FAILURE = Failure(Reason.NOT_FOUND, "manifest unknown", tries=3, retry_at=MONOTONIC + 40)
 
 
-class SomeNodes:
-    """Two nodes."""
-
-    def nodes(self) -> Sequence[NodeView]:
-        return (
-            NodeView("node-1", MONOTONIC - 2.34, False, 1e6 + 0.4, 1, 2, 0, False),
-            NodeView("node-2", MONOTONIC - 90, True, 0.0, 0, 0, 1, True, "containerd does not answer"),
-        )
+NODES = (
+    NodeView("node-1", MONOTONIC - 2.34, False, 1e6 + 0.4, 1, 2, 0, False),
+    NodeView("node-2", MONOTONIC - 90, True, 0.0, 0, 0, 1, True, "containerd does not answer"),
+)
 
 
 def client(*rows: Row) -> TestClient:
@@ -35,7 +32,7 @@ def client(*rows: Row) -> TestClient:
 
 
 def client_of(source: FakePullSource) -> TestClient:
-    return TestClient(create_app(source, nodes=SomeNodes(), clock=lambda: NOW, monotonic=lambda: MONOTONIC))
+    return TestClient(create_app(source, nodes=lambda: NODES, clock=lambda: NOW, monotonic=lambda: MONOTONIC))
 
 
 def get(reader: TestClient, path: str) -> Any:
@@ -195,6 +192,22 @@ def test_no_nodes() -> None:
     assert get(TestClient(create_app(FakePullSource())), "/api/v1/nodes")["nodes"] == []
 
 
+def test_thresholds() -> None:
+    """The page gets the limits of `pulls.thresholds`, and the retention time of this process."""
+    reader = TestClient(create_app(FakePullSource(), clock=lambda: NOW, retention_seconds=60.0))
+
+    assert get(reader, "/api/v1/thresholds") == {
+        "schemaVersion": "v1",
+        "timestamp": HEAD["timestamp"],
+        "stalledSeconds": thresholds.STALLED_SECONDS,
+        "slowShare": thresholds.SLOW_SHARE,
+        "longSeconds": thresholds.LONG_SECONDS,
+        "extrapolatedSeconds": thresholds.EXTRAPOLATED_SECONDS,
+        "retentionSeconds": 60.0,
+    }
+    assert reader.simulate_get("/api/v1/thresholds?node=a").status_code == 400
+
+
 def test_pages() -> None:
     """Page after page gives every row once, in order, though rows come and go meanwhile."""
     rows = [view(f"{number:012x}", started_at=STARTED + number) for number in range(7)]
@@ -245,3 +258,17 @@ def test_unchanged_list_is_not_sent_again(path: str) -> None:
     changed = reader.simulate_get(path, headers={"If-None-Match": etag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
+
+
+def test_rows_that_are_asked_for_one_by_one_are_forgotten() -> None:
+    """The cache drops their texts although no stream and no list is open."""
+    source = FakePullSource()
+    app = create_app(source)
+    client = TestClient(app)
+    for number in range(2 * SPARE_ROWS):
+        row = view(f"{number:012x}")
+        source.put(row)
+        assert client.simulate_get(f"/api/v1/pulls/{row.id}").status_code == 200
+        source.remove(row.id)
+
+    assert len(app._responder.row_cache._by_id) <= 1 + SPARE_ROWS
