@@ -19,17 +19,19 @@ from hypothesis import HealthCheck, settings
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import Ahead, NodeView, PodState, Row
+from pulltrace.pulls.view import Ahead, PodState, Row
 from pulltrace.server.api.openapi import openapi
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import serve
+from tests.builders.views import MONOTONIC, NEED, node_view
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING
-from tests.server.views import MONOTONIC, NEED, pod, view
 
 ROOT = Path(__file__).parents[3]
 
-FULL_NODE = NodeView("node-1", MONOTONIC, False, 1.0, 1, 0, 0, False, "trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 FULL_NEED = replace(NEED, failure=FAILURE, behind=(Ahead("redis:8", "00000000000a"),))
 FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)

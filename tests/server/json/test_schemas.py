@@ -16,7 +16,6 @@ from pulltrace.pulls.view import (
     AnyChange,
     ImageNeed,
     NeedState,
-    NodeView,
     PodChange,
     PodState,
     TimeLeft,
@@ -29,7 +28,11 @@ from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import coalesce
 from pulltrace.server.sse.subscriber_group import Frames
-from tests.server.views import MONOTONIC, NEED, NOW, WEB, changes, layer, pod, view
+from tests.builders.pulls import layer
+from tests.builders.views import MONOTONIC, NEED, NOW, WEB, node_view
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_changes as changes
+from tests.builders.views import pull_view as view
 
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 LAYER = layer("a", LayerState.DOWNLOADING, 5)
@@ -45,7 +48,7 @@ FULL_PULL = view(
     target_digest="sha256:d",
 )
 FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
-FULL_NODE = NodeView("node-1", MONOTONIC, False, 1.0, 1, 0, 0, False, "trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
 [FULL_WORKLOAD] = summarize([FULL_POD], MONOTONIC)
 LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
 [LEAST_WORKLOAD] = summarize([pod(state=PodState.READY)], MONOTONIC)
