@@ -1,4 +1,4 @@
-"""Write docs/events.schema.json; `--check` only reports whether it is current, `--openapi` prints the OpenAPI document."""
+"""Write docs/events.schema.json; with --check only compare it; with --openapi print the OpenAPI document instead."""
 
 from __future__ import annotations
 

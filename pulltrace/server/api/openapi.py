@@ -21,18 +21,18 @@ WORKLOAD_PATTERN = "^[^/]+/[^/]+/[^/]+$"
 POD_PATTERN = "^[^/]+/[^/]+$"
 
 _MEANINGS: Mapping[str, str] = {
-    "node": "Of this node.",
-    "namespace": "Of pods in this namespace, or waited for by them.",
-    "workload": "Of this workload, as NAMESPACE/KIND/NAME, or waited for by its pods.",
-    "image": "With this text in the name of an image.",
+    "node": "Rows of this node.",
+    "namespace": "Pods of this namespace, and pulls that they wait for.",
+    "workload": "Pods of this workload, as NAMESPACE/KIND/NAME, and pulls that they wait for.",
+    "image": "Rows with this text in the name of an image.",
     "phase": "Pulls in this phase.",
     "state": "Pods in this state.",
-    "limit": "At most so many rows; the answer has a nextCursor when there are more.",
-    "cursor": "The nextCursor of the page before.",
-    "layers": "Events of single layers too.",
-    "pods": "Pods beside the pulls.",
+    "limit": "Maximum number of rows; the answer has a nextCursor when more rows follow.",
+    "cursor": "The nextCursor of the previous page.",
+    "layers": "Send events of single layers too.",
+    "pods": "Send pods beside the pulls.",
     "pod": "The pod to wait for, as NAMESPACE/NAME.",
-    "timeout": "Seconds after which the answer comes in any case.",
+    "timeout": "Maximum seconds to wait.",
 }
 _FORMS: Mapping[str, Schema] = {
     "workload": {"type": "string", "pattern": WORKLOAD_PATTERN},
@@ -62,13 +62,13 @@ def _problem(description: str) -> Schema:
     return {"description": description, "content": {CONTENT_TYPE: {"schema": ref("Problem")}}}
 
 
-_BAD_QUERY = _problem("A parameter does not exist or cannot have this value; the answer says what can be.")
-_FULL = _problem("There is no room now; Retry-After says when to try again.")
+_BAD_QUERY = _problem("A parameter does not exist or cannot have this value; the answer lists the allowed ones.")
+_FULL = _problem("The server is at its limit; Retry-After is the time until the next try.")
 _GUARDED = {
     "403": _problem("A browser sent the request for a page of another site."),
-    "421": _problem("The server does not answer for the name in Host; see --allowed-hosts."),
+    "421": _problem("The name in Host is not allowed; see --allowed-hosts."),
 }
-"""Answers of every path: see `server.http.guard`."""
+"""Every path may answer these: see `server.http.guard`."""
 
 
 def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) -> Schema:
@@ -85,17 +85,17 @@ def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) ->
     }
 
 
-_UNCHANGED = {"description": "Nothing has changed since the answer whose ETag is in If-None-Match."}
-_NOT_THERE = _problem("There is no such thing.")
+_UNCHANGED = {"description": "The list has not changed since the answer with the ETag in If-None-Match."}
+_ABSENT = _problem("The pull, pod or workload does not exist.")
 
 _STREAM = {
     "get": {
         "operationId": "getEvents",
-        "summary": "What changes, as server-sent events; the data of each is one of the events among the schemas.",
+        "summary": "Changes as server-sent events; the schemas of the events describe their data",
         "parameters": _parameters(endpoint.QUERY),
         "responses": {
             "200": {
-                "description": "A stream that does not end by itself for about half an hour.",
+                "description": "A stream; the server ends it after about 30 minutes and the client reconnects.",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             "400": _BAD_QUERY,
@@ -113,28 +113,28 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Pulltrace",
             "version": __version__,
-            "description": "Which images are pulled on which node, how far, and which pods wait for them.",
+            "description": "Image pulls on every node, their progress and estimates, and the pods that wait for them.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to this document, so that it is right behind any prefix.
+        # Relative to this document, so that it holds behind any prefix of a proxy.
         "servers": [{"url": "../.."}],
         "paths": {
             "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULLS_QUERY), _304=_UNCHANGED),
-            "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_NOT_THERE),
+            "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_ABSENT),
             "/api/v1/pods": _get(
-                "Pods and what they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED
+                "Pods and the images that they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED
             ),
             "/api/v1/pods/{namespace}/{name}": _get(
-                "One pod", "PodDocument", _in_path("namespace", "name"), _404=_NOT_THERE
+                "One pod", "PodDocument", _in_path("namespace", "name"), _404=_ABSENT
             ),
             "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(resources.WORKLOADS_QUERY)),
             "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(resources.NODES_QUERY)),
-            "/api/v1/thresholds": _get("Limits that the page shares with the Events", "Thresholds", []),
+            "/api/v1/thresholds": _get("Limits that define stalled, slow and long", "Thresholds", []),
             "/api/v1/wait": _get(
-                "Waits until the images of one pod or of one workload are there",
+                "Wait until a pod or workload has its images",
                 "WaitResult",
                 _parameters(wait.QUERY, once=_ONCE | {"workload"}),
-                _404=_NOT_THERE,
+                _404=_ABSENT,
                 _503=_FULL,
             ),
             "/api/v1/events": _STREAM,

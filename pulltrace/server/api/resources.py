@@ -137,7 +137,7 @@ def workloads(responder: Responder) -> ListResource:
 
 
 def nodes(responder: Responder, current: Callable[[], Sequence[NodeView]]) -> ListResource:
-    """`current` returns all nodes with an agent, in the order of their names."""
+    """Return the list of nodes; `current` returns all nodes with an agent in the order of their names."""
 
     def page(query: Query, snapshot: Snapshot) -> Page:
         selected, now = query.get("node"), responder.clocks.monotonic()

@@ -1,7 +1,7 @@
 """`GET /api/v1/wait`: answers when the images of a pod or workload are present, or after a timeout. For scripts.
 
-NOTE: a plain ASGI application, like the stream. Falcon does not report that the client has left, and a client that leaves
-must free its place.
+NOTE: a plain ASGI application, like the stream. Falcon does not report that the client has left, and such a client must
+free its place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ POLL_TIMEOUT_SECONDS = 10.0
 RECHECK_SECONDS = 15.0
 """A target is checked after so long although no change concerned it: a safety net."""
 PAUSE_SECONDS = 0.2
-"""A waiter reads the store's changes at most five times a second: 500 waiters cost 4 % of a core in a busy cluster."""
+"""A waiter reads the changes of this time together. 500 waiters: 3 % of a core at 10 pod changes a second, 10 % at 500."""
 
 WAITERS = Limits(500, 100)
 
@@ -126,10 +126,8 @@ class Wait:
                 pause_seconds = self._poll_seconds if readiness.from_kubernetes else RECHECK_SECONDS
                 await _until_change(subscription, target, min(left_seconds, pause_seconds))
         if readiness.ready is None:
-            raise falcon.HTTPNotFound(
-                title="Nothing to wait for",
-                description=f"After {timeout_seconds:g} s there is still no {target.name[:200]} that Pulltrace can see.",
-            )
+            detail = f"After {timeout_seconds:g} s there is still no {target.name[:200]} that Pulltrace can see."
+            raise falcon.HTTPNotFound(title="Nothing to wait for", description=detail)
         return orjson.dumps(result(readiness, timed_out=not readiness.ready, now=self._clocks.wall()))
 
     async def _check(self, target: Target, snapshot: Snapshot, address: str, before: Readiness | None) -> Readiness:

@@ -1,7 +1,7 @@
 """The pod or workload that a client waits for, and whether its images are present.
 
-Rows exist only for pods that wait for images. Kubernetes answers for the others (images present, pod not yet scheduled):
-only a pod's status makes it ready, neither an Event nor the end of its row.
+Rows exist only for pods that wait for images. Kubernetes answers for the others (images present, pod not scheduled).
+Only a pod's status makes it ready, neither an Event nor the end of its row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Long lists in pages: `limit` says how many rows, `cursor` after which row to go on. Pure.
+"""Lists in pages: `limit` is the number of rows, `cursor` the place after which the page begins. Pure.
 
-A cursor is the place of the page's last row in the order, not a number of rows: rows that come and go between two
-pages make no other row appear twice or not at all. A row whose own place changes (a pull that ends) may come again.
+A cursor is the place of the last row in the order, not a number of rows. Rows that are added or removed between two
+pages neither repeat nor hide another row. A row whose own place changes (a pull that ends) may appear again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANY_TEXT = ()
 QUERY: Mapping[str, Sequence[str]] = {"limit": ANY_TEXT, "cursor": ANY_TEXT}
 
 Place = tuple[bool, float, str]
-"""Whether it is over, then its time, then its id."""
+"""Whether the row has ended, then its time, then its id."""
 
 Row = TypeVar("Row", PullView, PodView)
 
@@ -28,7 +28,7 @@ Row = TypeVar("Row", PullView, PodView)
 def page(
     rows: Iterable[Row], place: Callable[[Row], Place], query: Mapping[str, Sequence[str]]
 ) -> tuple[list[Row], str | None]:
-    """The rows in order, or the part that the query asks for, and the cursor of the next part when there is more."""
+    """Return the page of the ordered rows, and the cursor of the next page if there is one; raises BadParameter."""
     after = _read_cursor(query["cursor"][-1]) if "cursor" in query else None
     ordered = sorted(rows if after is None else (row for row in rows if place(row) > after), key=place)
     limit = _read_limit(query["limit"][-1]) if "limit" in query else len(ordered)
@@ -38,7 +38,7 @@ def page(
 
 
 def place_of_pull(view: PullView) -> Place:
-    """Running pulls first (oldest first), then ended ones (newest first)."""
+    """Order running pulls first (oldest first), then ended ones (newest first)."""
     it = view.pull
     if it.phase.ended:
         return (True, -(it.started_at if it.ended_at is None else it.ended_at), it.id)
@@ -46,7 +46,7 @@ def place_of_pull(view: PullView) -> Place:
 
 
 def place_of_pod(view: PodView) -> Place:
-    """Waiting pods first (oldest first), then those that wait no more (newest first)."""
+    """Order waiting pods first (oldest first), then ended ones (newest first)."""
     if view.ended_at is not None:
         return (True, -view.ended_at, view.id)
     return (False, view.waiting_since or 0.0, view.id)

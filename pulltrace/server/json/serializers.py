@@ -1,8 +1,8 @@
 """Rows, documents and events as JSON of version 1 (`schemas`). Pure.
 
-A percentage is 100 only when no byte is missing, and a number that is not finite never becomes an error. A row's text is
-written once and sent until the row changes: `etaSeconds` counts from `estimatedAt`, and `readyAt` is the same moment as
-a time. `wall_offset` converts a monotonic time of this process to Unix seconds.
+A percentage is 100 only when no byte is missing. A number that is not finite never becomes an error. A row's text is
+sent until the row changes, so `etaSeconds` counts from `estimatedAt`; `readyAt` is the same moment as a time.
+`wall_offset` converts a monotonic time of this process to Unix seconds when it is added.
 """
 
 from __future__ import annotations
