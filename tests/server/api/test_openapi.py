@@ -23,9 +23,7 @@ from pulltrace.pulls.view import Ahead, PodState, Row
 from pulltrace.server.api.openapi import openapi
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import serve
-from tests.builders.views import MONOTONIC, NEED, node_view
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_view as view
+from tests.builders.views import MONOTONIC, NEED, estimated_pod, node_view, pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING
 
@@ -34,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 FULL_NEED = replace(NEED, failure=FAILURE, behind=(Ahead("redis:8", "00000000000a"),))
-FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
+FULL_POD = estimated_pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
 
 
 def test_events_schema_is_up_to_date() -> None:
@@ -60,7 +58,12 @@ def url() -> Iterator[str]:
 
     async def run() -> None:
         stop = asyncio.Event()
-        rows: list[Row] = [view(), view("00000000000b", Phase.FAILED), FULL_POD, pod("web-2", PodState.READY)]
+        rows: list[Row] = [
+            pull_view(),
+            pull_view("00000000000b", Phase.FAILED),
+            FULL_POD,
+            estimated_pod("web-2", PodState.READY),
+        ]
         app = create_app(FakePullSource(*rows), nodes=lambda: (FULL_NODE,))
 
         def listening(port: int) -> None:
@@ -78,8 +81,8 @@ def url() -> Iterator[str]:
     thread.join(10)
 
 
-def _as_asked() -> dict[str, Any]:
-    """The document without what cannot be made up, and has tests of its own: streams, long waits, cursors."""
+def _testable_document() -> dict[str, Any]:
+    """Return the document without streams, long waits and cursors, which have tests of their own."""
     document: dict[str, Any] = json.loads(json.dumps(openapi()))
     document["servers"] = []
     objects = document["components"]["schemas"]
@@ -95,13 +98,13 @@ def _as_asked() -> dict[str, Any]:
     return document
 
 
-SCHEMA = schemathesis.openapi.from_dict(_as_asked())
+SCHEMA = schemathesis.openapi.from_dict(_testable_document())
 
 
 @SCHEMA.parametrize()
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_server_keeps_its_promises(case: schemathesis.Case[Any], url: str) -> None:
-    """Whatever is asked, sensible or not, the answer is one that the document names, in the form that it gives."""
+def test_answers_match_the_document(case: schemathesis.Case[Any], url: str) -> None:
+    """Every request, sensible or not, gets an answer of the document, and no field that the document does not declare."""
     if case.path == "/api/v1/wait":
         case.query = {**(case.query or {}), "timeout": 0}
     case.call_and_validate(base_url=url, timeout=10)

@@ -1,4 +1,4 @@
-"""Rows are encoded once, and not kept for ever."""
+"""Rows are encoded once, and their texts are dropped with them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import tracemalloc
 
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import SPARE_ROWS, RowCache
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 
 
 def test_row_is_encoded_once() -> None:
     """The same row gives the same text, not an equal one."""
     cache = RowCache(Clocks())
-    row = view()
+    row = pull_view()
 
     assert cache.text(row) is cache.text(row)
 
 
 def test_texts_take_no_more_than_they_need() -> None:
     """Thousands of them are kept, so what the encoder took for itself while it wrote must not stay."""
-    cache, rows = RowCache(Clocks()), [view(f"{number:012x}") for number in range(100)]
+    cache, rows = RowCache(Clocks()), [pull_view(f"{number:012x}") for number in range(100)]
     cache.texts(rows[:10])
     tracemalloc.start()
     try:
@@ -35,7 +35,7 @@ def test_rows_that_are_gone_are_forgotten() -> None:
     """However many rows come and go, the texts that are kept are about as many as there are rows."""
     cache = RowCache(Clocks())
     for number in range(10 * SPARE_ROWS):
-        row = view(f"{number:012x}")
+        row = pull_view(f"{number:012x}")
         cache.texts([row])
         cache.keep_only({row.id: row})
 
@@ -43,9 +43,9 @@ def test_rows_that_are_gone_are_forgotten() -> None:
 
 
 def test_row_that_was_removed_is_forgotten_at_once() -> None:
-    """The text of a row that has been told to be gone is dropped."""
+    """The text of a removed row is dropped."""
     cache = RowCache(Clocks())
-    cache.text(view())
-    cache.forget(view().id)
+    cache.text(pull_view())
+    cache.forget(pull_view().id)
 
     assert not cache._by_id

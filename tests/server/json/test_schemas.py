@@ -29,15 +29,12 @@ from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import coalesce
 from pulltrace.server.sse.subscriber_group import Frames
 from tests.builders.pulls import layer
-from tests.builders.views import MONOTONIC, NEED, NOW, WEB, node_view
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_changes as changes
-from tests.builders.views import pull_view as view
+from tests.builders.views import MONOTONIC, NEED, NOW, WEB, estimated_pod, node_view, pull_changes, pull_view
 
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 LAYER = layer("a", LayerState.DOWNLOADING, 5)
 FULL_NEED = replace(NEED, failure=FAILURE, behind=(Ahead("redis:8", "00000000000a"),))
-FULL_PULL = view(
+FULL_PULL = pull_view(
     waiting=(WaitingContainer("shop", "web-1", "nginx", "nginx:1.29", WEB),),
     failure=FAILURE,
     reached_containerd=False,
@@ -47,30 +44,30 @@ FULL_PULL = view(
     ended_at=NOW,
     target_digest="sha256:d",
 )
-FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
+FULL_POD = estimated_pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
 FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
 [FULL_WORKLOAD] = summarize([FULL_POD], MONOTONIC)
 LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
-[LEAST_WORKLOAD] = summarize([pod(state=PodState.READY)], MONOTONIC)
+[LEAST_WORKLOAD] = summarize([estimated_pod(state=PodState.READY)], MONOTONIC)
 
 LEAST_AND_MOST: dict[str, tuple[Any, Any]] = {
     "Workload": (serializers.workload(WEB), serializers.workload(WEB)),
     "WaitingContainer": (
-        serializers.pull(view(waiting=(WaitingContainer("a", "b", "c", "d"),)))["pods"][0],
+        serializers.pull(pull_view(waiting=(WaitingContainer("a", "b", "c", "d"),)))["pods"][0],
         serializers.pull(FULL_PULL)["pods"][0],
     ),
     "Failure": (serializers.failure(replace(FAILURE, retry_at=None), 0.0), serializers.failure(FAILURE, 0.0)),
     "Layer": (serializers.layer("0", LAYER), serializers.layer("0", LAYER)),
-    "Pull": (serializers.pull(view(), layers=False), serializers.pull(FULL_PULL)),
+    "Pull": (serializers.pull(pull_view(), layers=False), serializers.pull(FULL_PULL)),
     "Need": (
-        serializers.pod(pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
+        serializers.pod(estimated_pod(needs=(LEAST_NEED,)), 0.0)["images"][0],
         serializers.pod(FULL_POD, 0.0)["images"][0],
     ),
     "Ahead": (
-        serializers.pod(pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
+        serializers.pod(estimated_pod(needs=(replace(NEED, behind=(Ahead("x"),)),)), 0.0)["images"][0]["behind"][0],
         serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
     ),
-    "Pod": (serializers.pod(pod(left=None, waiting_since=None), 0.0), serializers.pod(FULL_POD, 0.0)),
+    "Pod": (serializers.pod(estimated_pod(left=None, waiting_since=None), 0.0), serializers.pod(FULL_POD, 0.0)),
     "Node": (serializers.node(replace(FULL_NODE, trouble=None), 0.0), serializers.node(FULL_NODE, 0.0)),
     "WorkloadSummary": (serializers.summary(LEAST_WORKLOAD, 0.0), serializers.summary(FULL_WORKLOAD, 0.0)),
 }
@@ -81,7 +78,7 @@ ROW_SCHEMAS = json_schema.object_schemas(schemas.ROWS)
 
 @pytest.mark.parametrize("name", ROW_SCHEMAS)
 def test_schema_has_the_fields_that_are_written(name: str) -> None:
-    """A row of which nothing is known has the required fields; one of which all is known has every field."""
+    """A row of unknown values has the required fields; a row of known values has every field."""
     least, most = LEAST_AND_MOST[name]
 
     assert set(ROW_SCHEMAS[name]["required"]) == set(least)
@@ -109,22 +106,22 @@ def test_rows_fit_their_schemas(name: str) -> None:
 
 
 def test_events_fit_their_schema() -> None:
-    """Every kind of event, the snapshot and the beginning of a resumed stream are what docs/events.schema.json says."""
-    told: list[AnyChange] = [
-        *changes(
+    """Every kind of event, the snapshot and the first event of a resumed stream match docs/events.schema.json."""
+    sent: list[AnyChange] = [
+        *pull_changes(
             None,
-            view(),
+            pull_view(),
             FULL_PULL,
-            view(layers=(layer("a", LayerState.DOWNLOADING, 6),)),
-            view(phase=Phase.COMPLETED),
+            pull_view(layers=(layer("a", LayerState.DOWNLOADING, 6),)),
+            pull_view(phase=Phase.COMPLETED),
             None,
         ),
         PodChange(9, None, FULL_POD),
-        PodChange(10, FULL_POD, pod(state=PodState.READY)),
+        PodChange(10, FULL_POD, estimated_pod(state=PodState.READY)),
     ]
     clocks = Clocks(lambda: NOW, lambda: MONOTONIC)
     frames = Frames(RowCache(clocks), clocks)
-    texts = [frames.of(event) for change in told for event in coalesce([change], layers=True)]
+    texts = [frames.of(event) for change in sent for event in coalesce([change], layers=True)]
     datas = [text.decode().partition("data: ")[2] for text in texts]
     rows = {"pulls": [serializers.encode(FULL_PULL, 0.0)], "pods": [serializers.encode(FULL_POD, 0.0)]}
     datas.append(serializers.document(rows, synced=True, now=NOW, kind="snapshot").decode())
@@ -143,7 +140,7 @@ def test_events_fit_their_schema() -> None:
 
 def test_left_is_a_range() -> None:
     """A range may be open at its end."""
-    written = serializers.pod(pod(left=TimeLeft(5, 1, None)), 0.0)
+    written = serializers.pod(estimated_pod(left=TimeLeft(5, 1, None)), 0.0)
 
     assert written["etaRangeSeconds"] == (1, None)
     validator("Pod").validate(orjson.loads(orjson.dumps(written)))
