@@ -61,9 +61,9 @@ def create_app(
 ) -> App:
     """The application that shows what the source has."""
     clocks = Clocks(clock, monotonic)
-    fragments = RowCache(clocks)
-    responder = Responder(source, fragments, clocks)
-    events = endpoint.EventStream(source, fragments, clocks, limits=limits, proxies=proxies)
+    row_cache = RowCache(clocks)
+    responder = Responder(source, row_cache, clocks)
+    events = endpoint.EventStream(source, row_cache, clocks, limits=limits, proxies=proxies)
 
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)

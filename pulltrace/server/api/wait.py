@@ -73,7 +73,7 @@ class Wait:
         self._first_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._further_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._log_limiter = LogLimiter()
-        self.room = Room(limits, "Too many waiters", "requests that wait")
+        self.waiters = Room(limits, "Too many waiters", "requests that wait")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -92,19 +92,19 @@ class Wait:
         target, timeout_seconds = _target(query), _timeout_seconds(query)
         address = peer_of(scope, self._proxies)
         try:
-            self.room.check(address)
+            self.waiters.check(address)
         except Refused as refused:
             raise falcon.HTTPServiceUnavailable(
                 title=refused.title, description=refused.detail, retry_after=RETRY_SECONDS
             ) from None
-        self.room.enter(address)
+        self.waiters.enter(address)
         leaving = asyncio.create_task(_until_gone(receive))
         waiting = asyncio.create_task(self._wait(target, timeout_seconds, address))
         try:
             await asyncio.wait((leaving, waiting), return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
         finally:
-            self.room.leave(address)
+            self.waiters.leave(address)
             leaving.cancel()
             waiting.cancel()
 

@@ -224,7 +224,7 @@ async def test_waiters_are_limited() -> None:
     """One request too many gets 503 with Retry-After, until another one ends."""
     waiting = Waiting(estimated_pod(), limits=Limits(10, 1))
     first = asyncio.create_task(waiting.get("pod=shop/web-1"))
-    await until(lambda: len(waiting.app.room))
+    await until(lambda: len(waiting.app.waiters))
     refused = await waiting.get("pod=shop/web-1")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
     assert refused.json()["detail"] == "127.0.0.1 has 1 requests that wait, which is all it may."
@@ -272,9 +272,9 @@ async def test_client_that_leaves() -> None:
     async with serving(waiting.app) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/wait?pod=shop/web-1 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: len(waiting.app.room))
+        await until(lambda: len(waiting.app.waiters))
         writer.close()
-        await until(lambda: not len(waiting.app.room))
+        await until(lambda: not len(waiting.app.waiters))
         await until(lambda: not waiting.source.subscriptions)
 
 
@@ -309,7 +309,7 @@ async def test_broken_source(caplog: pytest.LogCaptureFixture) -> None:
     waiting.source.subscribe = subscribe  # type: ignore[method-assign]
 
     assert (await waiting.get("pod=shop/web-1")).status_code == 500
-    assert not len(waiting.app.room)
+    assert not len(waiting.app.waiters)
     assert "RuntimeError: broken" in caplog.text
 
 
