@@ -119,21 +119,24 @@ def openapi() -> dict[str, Any]:
         # Relative to this document, so that it holds behind any prefix of a proxy.
         "servers": [{"url": "../.."}],
         "paths": {
-            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULLS_QUERY), _304=_UNCHANGED),
+            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULL_PARAMETERS), _304=_UNCHANGED),
             "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_ABSENT),
             "/api/v1/pods": _get(
-                "Pods and the images that they wait for", "PodList", _parameters(resources.PODS_QUERY), _304=_UNCHANGED
+                "Pods and the images that they wait for",
+                "PodList",
+                _parameters(resources.POD_PARAMETERS),
+                _304=_UNCHANGED,
             ),
             "/api/v1/pods/{namespace}/{name}": _get(
                 "One pod", "PodDocument", _in_path("namespace", "name"), _404=_ABSENT
             ),
-            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(resources.WORKLOADS_QUERY)),
-            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(resources.NODES_QUERY)),
+            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(resources.WORKLOAD_PARAMETERS)),
+            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(resources.NODE_PARAMETERS)),
             "/api/v1/thresholds": _get("Limits that define stalled, slow and long", "Thresholds", []),
             "/api/v1/wait": _get(
                 "Wait until a pod or workload has its images",
                 "WaitResult",
-                _parameters(wait.QUERY, once=_ONCE | {"workload"}),
+                _parameters(wait.PARAMETERS, once=_ONCE | {"workload"}),
                 _404=_ABSENT,
                 _503=_FULL,
             ),

@@ -13,12 +13,12 @@ from pulltrace.pulls.view import NodeView, Row, Snapshot
 from pulltrace.pulls.workload_summary import summarize
 from pulltrace.server.api.responder import Parameters, Query, Responder
 from pulltrace.server.json import paging, serializers
-from pulltrace.server.json.filters import ANY_TEXT, OF_PODS, OF_PULLS, Filters
+from pulltrace.server.json.filters import ANY_TEXT, POD_FILTERS, PULL_FILTERS, Filters
 
-PULLS_QUERY = {**OF_PULLS, **paging.QUERY}
-PODS_QUERY = {**OF_PODS, **paging.QUERY}
-WORKLOADS_QUERY = {"namespace": ANY_TEXT, "workload": ANY_TEXT}
-NODES_QUERY = {"node": ANY_TEXT}
+PULL_PARAMETERS = {**PULL_FILTERS, **paging.PARAMETERS}
+POD_PARAMETERS = {**POD_FILTERS, **paging.PARAMETERS}
+WORKLOAD_PARAMETERS = {"namespace": ANY_TEXT, "workload": ANY_TEXT}
+NODE_PARAMETERS = {"node": ANY_TEXT}
 
 Page: TypeAlias = tuple[Iterable[bytes], str | None]
 """The encoded rows, and the cursor of the next page if there is one."""
@@ -92,11 +92,11 @@ class ItemResource:
 
 def pulls(responder: Responder) -> ListResource:
     def page(query: Query, snapshot: Snapshot) -> Page:
-        selected = filter(Filters.of(query).fit_pull, snapshot.pulls.values())
-        rows, next_cursor = paging.page(selected, paging.place_of_pull, query)
+        selected = filter(Filters.from_query(query).matches_pull, snapshot.pulls.values())
+        rows, next_cursor = paging.page(selected, paging.pull_sort_key, query)
         return responder.row_cache.texts(rows), next_cursor
 
-    return ListResource(responder, "pulls", PULLS_QUERY, page, etag=True)
+    return ListResource(responder, "pulls", PULL_PARAMETERS, page, etag=True)
 
 
 def one_pull(responder: Responder) -> ItemResource:
@@ -110,11 +110,11 @@ def one_pull(responder: Responder) -> ItemResource:
 
 def pods(responder: Responder) -> ListResource:
     def page(query: Query, snapshot: Snapshot) -> Page:
-        selected = filter(Filters.of(query).fit_pod, snapshot.pods.values())
-        rows, next_cursor = paging.page(selected, paging.place_of_pod, query)
+        selected = filter(Filters.from_query(query).matches_pod, snapshot.pods.values())
+        rows, next_cursor = paging.page(selected, paging.pod_sort_key, query)
         return responder.row_cache.texts(rows), next_cursor
 
-    return ListResource(responder, "pods", PODS_QUERY, page, etag=True)
+    return ListResource(responder, "pods", POD_PARAMETERS, page, etag=True)
 
 
 def one_pod(responder: Responder) -> ItemResource:
@@ -129,11 +129,11 @@ def one_pod(responder: Responder) -> ItemResource:
 
 def workloads(responder: Responder) -> ListResource:
     def page(query: Query, snapshot: Snapshot) -> Page:
-        selected = filter(Filters.of(query).fit_pod, snapshot.pods.values())
+        selected = filter(Filters.from_query(query).matches_pod, snapshot.pods.values())
         now, monotonic_now = responder.clocks.wall(), responder.clocks.monotonic()
         return [orjson.dumps(serializers.summary(each, now)) for each in summarize(selected, monotonic_now)], None
 
-    return ListResource(responder, "workloads", WORKLOADS_QUERY, page)
+    return ListResource(responder, "workloads", WORKLOAD_PARAMETERS, page)
 
 
 def nodes(responder: Responder, current: Callable[[], Sequence[NodeView]]) -> ListResource:
@@ -144,4 +144,4 @@ def nodes(responder: Responder, current: Callable[[], Sequence[NodeView]]) -> Li
         rows = (row for row in current() if selected is None or row.name in selected)
         return [orjson.dumps(serializers.node(row, now)) for row in rows], None
 
-    return ListResource(responder, "nodes", NODES_QUERY, page)
+    return ListResource(responder, "nodes", NODE_PARAMETERS, page)

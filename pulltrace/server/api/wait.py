@@ -26,7 +26,7 @@ from pulltrace.server.http.client_address import Network, peer_of
 from pulltrace.server.http.connection_limiter import Limits, Refused, Room
 from pulltrace.server.http.problems import BadParameter
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import read_workload
+from pulltrace.server.json.filters import ANY_TEXT, read_workload
 
 PATH = "/api/v1/wait"
 
@@ -44,8 +44,7 @@ WAITERS = Limits(500, 100)
 
 RETRY_SECONDS = 15
 
-_ANY = ()
-QUERY: Mapping[str, Sequence[str]] = {"pod": _ANY, "workload": _ANY, "timeout": _ANY}
+PARAMETERS: Mapping[str, Sequence[str]] = {"pod": ANY_TEXT, "workload": ANY_TEXT, "timeout": ANY_TEXT}
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Wait:
         """Return the body; None when the client has left. Raises HTTPError."""
         if scope["method"] != "GET":
             raise falcon.HTTPMethodNotAllowed(["GET"])
-        query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
+        query = problems.read_query(scope["query_string"].decode("latin-1"), PARAMETERS)
         target, timeout_seconds = _target(query), _timeout_seconds(query)
         address = peer_of(scope, self._proxies)
         try:

@@ -15,7 +15,7 @@ from pulltrace.pulls.view import AnyChange, PodChange, PodLookup, PodState, PodV
 from pulltrace.pulls.workload_summary import WorkloadSummary, summarize
 from pulltrace.server.json import schemas, serializers
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import as_asked
+from pulltrace.server.json.filters import normalized
 
 Admit: TypeAlias = Callable[[], None]
 """Called before Kubernetes is asked; raises what the check raises then."""
@@ -65,7 +65,7 @@ class WorkloadTarget:
         self._workload = workload
 
     def includes(self, pod: PodView) -> bool:
-        return as_asked(pod.workload) == as_asked(self._workload)
+        return normalized(pod.workload) == normalized(self._workload)
 
     async def check(self, snapshot: Snapshot, lookup: PodLookup | None, admit: Admit, clocks: Clocks) -> Readiness:
         pods = [pod for pod in snapshot.pods.values() if self.includes(pod) and pod.state is not PodState.GONE]

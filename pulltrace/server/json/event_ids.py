@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 
-BOOT = secrets.token_hex(4)
+PROCESS_ID = secrets.token_hex(4)
 """Identifies this process."""
 
 MAX_DIGITS = 18
@@ -15,12 +15,12 @@ MAX_DIGITS = 18
 
 def event_id(sequence: int) -> bytes:
     """Return the id of the state after this sequence."""
-    return b"%s-%d" % (BOOT.encode(), sequence)
+    return b"%s-%d" % (PROCESS_ID.encode(), sequence)
 
 
 def sequence_of(text: str) -> int | None:
     """Return the sequence of an id of this process; None for any other text."""
     boot, _, digits = text.partition("-")
-    if boot != BOOT or not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_DIGITS:
+    if boot != PROCESS_ID or not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_DIGITS:
         return None
     return int(digits)

@@ -16,8 +16,8 @@ COMMON: Mapping[str, Sequence[str]] = {
     "workload": ANY_TEXT,
     "image": ANY_TEXT,
 }
-OF_PULLS = {**COMMON, "phase": tuple(phase.value for phase in Phase)}
-OF_PODS = {**COMMON, "state": tuple(state.value for state in PodState)}
+PULL_FILTERS = {**COMMON, "phase": tuple(phase.value for phase in Phase)}
+POD_FILTERS = {**COMMON, "state": tuple(state.value for state in PodState)}
 
 WORKLOAD_FORM = "NAMESPACE/KIND/NAME"
 
@@ -36,33 +36,35 @@ class Filters:
     """Selects among pods only."""
 
     @classmethod
-    def of(cls, query: Mapping[str, Sequence[str]]) -> Filters:
+    def from_query(cls, query: Mapping[str, Sequence[str]]) -> Filters:
         """Read the filters among the parameters of a query; raises BadParameter."""
         given = {each.name: tuple(sorted(set(query.get(each.name, ())))) for each in fields(cls)}
-        workloads = tuple(sorted({as_asked(read_workload(text)) for text in given.pop("workload")}))
+        workloads = tuple(sorted({normalized(read_workload(text)) for text in given.pop("workload")}))
         return cls(workload=workloads, **given)
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS
 
-    def fit_pull(self, view: PullView) -> bool:
+    def matches_pull(self, view: PullView) -> bool:
         return (
             (not self.node or view.node in self.node)
             and (not self.phase or view.pull.phase.value in self.phase)
             and (not self.namespace or any(each.namespace in self.namespace for each in view.waiting))
             and (
                 not self.workload
-                or any(each.workload is not None and as_asked(each.workload) in self.workload for each in view.waiting)
+                or any(
+                    each.workload is not None and normalized(each.workload) in self.workload for each in view.waiting
+                )
             )
             and (not self.image or _any_in(self.image, _names(view)))
         )
 
-    def fit_pod(self, view: PodView) -> bool:
+    def matches_pod(self, view: PodView) -> bool:
         return (
             (not self.node or view.node in self.node)
             and (not self.state or view.state.value in self.state)
             and (not self.namespace or view.namespace in self.namespace)
-            and (not self.workload or as_asked(view.workload) in self.workload)
+            and (not self.workload or normalized(view.workload) in self.workload)
             and (not self.image or _any_in(self.image, (need.image for need in view.needs)))
         )
 
@@ -78,7 +80,7 @@ def read_workload(text: str, parameter: str = "workload") -> Workload:
     return Workload(*parts)
 
 
-def as_asked(workload: Workload) -> Workload:
+def normalized(workload: Workload) -> Workload:
     """Return the workload with its kind in lower case, so that `Deployment` and `deployment` are equal."""
     return Workload(workload.namespace, workload.kind.lower(), workload.name)
 

@@ -98,10 +98,10 @@ class Group:
     ) -> bytes:
         """The rows as of the last block, written once for all viewers that come before the next."""
         if self._snapshot is None:
-            shown = sorted(self._selection.pulls(pulls), key=paging.place_of_pull)
+            shown = sorted(self._selection.pulls(pulls), key=paging.pull_sort_key)
             rows = {"pulls": self._fragments.texts(shown)}
             if self.options.pods:
-                waiting = sorted(self._selection.pods(pods), key=paging.place_of_pod)
+                waiting = sorted(self._selection.pods(pods), key=paging.pod_sort_key)
                 rows["pods"] = self._fragments.texts(waiting)
             data = serializers.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
             self._snapshot = self.options.framed(serializers.sse(data, name=b"snapshot", event_id=event_id))
