@@ -17,8 +17,8 @@ from pulltrace.server.http.asgi import Receive, Scope, Send
 from pulltrace.server.http.client_address import Network, client_address
 from pulltrace.server.http.connection_limiter import ConnectionLimiter, ConnectionLimits, TooManyConnections
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import OF_PULLS, Filters
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.filters import PULL_FILTERS, Filters
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
 from pulltrace.server.sse.hub import DEFAULT_POLICY, Hub, StreamPolicy
 from pulltrace.server.sse.subscriber import Subscriber
@@ -37,7 +37,7 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 _SWITCH = ("true", "false")
-QUERY = {"layers": _SWITCH, "pods": _SWITCH, **OF_PULLS}
+QUERY = {"layers": _SWITCH, "pods": _SWITCH, **PULL_FILTERS}
 
 
 class EventStream:
@@ -46,7 +46,7 @@ class EventStream:
     def __init__(
         self,
         source: PullSource,
-        fragments: Fragments,
+        row_cache: RowCache,
         clocks: Clocks,
         *,
         limits: ConnectionLimits,
@@ -57,7 +57,7 @@ class EventStream:
         """`proxies` are trusted to name the client's address."""
         self._source = source
         self._limiter = ConnectionLimiter(limits)
-        self._hub = Hub(source, fragments, clocks, limiter=self._limiter, policy=policy, window_seconds=window_seconds)
+        self._hub = Hub(source, row_cache, clocks, limiter=self._limiter, policy=policy, window_seconds=window_seconds)
         self._proxies = proxies
 
     @property
@@ -100,7 +100,7 @@ class EventStream:
         last_event_id = next((value for name, value in scope["headers"] if name == b"last-event-id"), b"")
         try:
             return self._hub.subscribe(
-                SubscriptionOptions(layers, pods, Filters.of(query)),
+                SubscriptionOptions(layers, pods, Filters.from_query(query)),
                 client_address(scope, self._proxies),
                 last_event_id.decode("latin-1"),
             )

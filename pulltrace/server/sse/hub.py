@@ -19,7 +19,7 @@ from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, Pull
 from pulltrace.server.http.connection_limiter import ConnectionLimiter, TooManyConnections
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.event_ids import event_id, sequence_of
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
 from pulltrace.server.sse.subscriber import Subscriber, over_budget
 from pulltrace.server.sse.subscriber_group import KEEP_ALIVE, EventEncoder, SubscriberGroup, farewell
@@ -66,7 +66,7 @@ class Hub:
     def __init__(
         self,
         source: PullSource,
-        fragments: Fragments,
+        row_cache: RowCache,
         clocks: Clocks,
         *,
         limiter: ConnectionLimiter,
@@ -76,7 +76,7 @@ class Hub:
         self.window_seconds = window_seconds
         self.limiter = limiter
         self._source = source
-        self._fragments = fragments
+        self._row_cache = row_cache
         self._clocks = clocks
         self._policy = policy
         self._groups: dict[SubscriptionOptions, SubscriberGroup] = {}
@@ -100,7 +100,7 @@ class Hub:
         now = asyncio.get_running_loop().time()
         group = self._groups.get(options)
         if group is None:
-            group = SubscriberGroup(options, self._fragments, self._clocks, now=now)
+            group = SubscriberGroup(options, self._row_cache, self._clocks, now=now)
             group.reset(self._pulls, self._pods)
         subscriber = Subscriber(
             options,
@@ -140,7 +140,7 @@ class Hub:
             for change in changes
             if change.sequence <= self._throttle.sequence and not self._throttle.is_pending(change)
         ]
-        encoder = EventEncoder(self._fragments, self._clocks)
+        encoder = EventEncoder(self._row_cache, self._clocks)
         return group.resumed(since, published, encoder, self._event_id, synced=self._synced)
 
     @property
@@ -199,7 +199,7 @@ class Hub:
         return await subscription.next(0)
 
     async def _publish(self, changes: Sequence[AnyChange]) -> None:
-        encoder = EventEncoder(self._fragments, self._clocks)
+        encoder = EventEncoder(self._row_cache, self._clocks)
         # A client that subscribes while the frames go out has all this in its snapshot.
         frames = [
             (group, list(group.subscribers), group.frame(changes, encoder, self._event_id))
@@ -219,7 +219,7 @@ class Hub:
             rows[after.id] = after
         elif before is not None:
             rows.pop(before.id, None)
-            self._fragments.forget(before.id)
+            self._row_cache.forget(before.id)
 
     async def _send(self, group: SubscriberGroup, frame: bytes, subscribers: Iterable[Subscriber]) -> None:
         group.sent_at = asyncio.get_running_loop().time()
@@ -238,7 +238,7 @@ class Hub:
                 group.forget_resumed()
                 if now - group.sent_at >= self._policy.keep_alive_seconds:
                     await self._send(group, KEEP_ALIVE, list(group.subscribers))
-            self._fragments.keep_only(self._pulls, self._pods)  # clients that resume have rows encoded that are gone
+            self._row_cache.keep_only(self._pulls, self._pods)  # clients that resume have rows encoded that are gone
 
     async def _in_slices(
         self, act: Callable[[Subscriber], None], subscribers: Iterable[Subscriber] | None = None
@@ -279,6 +279,6 @@ class Hub:
         self._pods = dict(snapshot.pods)
         self._throttle.reset(snapshot.sequence)
         self._synced = snapshot.synced
-        self._fragments.keep_only(self._pulls, self._pods)  # rows that were removed while the hub had no subscribers
+        self._row_cache.keep_only(self._pulls, self._pods)  # rows that were removed while the hub had no subscribers
         for group in self._groups.values():
             group.reset(self._pulls, self._pods)

@@ -67,8 +67,8 @@ class RowFilter:
 
     def _matches(self, row: Row, *, shown: bool) -> bool:
         if isinstance(row, PullView):
-            return (shown and row.pull.phase.ended) or self._filters.fit_pull(row)
-        return (shown and row.state in _ENDED_STATES) or self._filters.fit_pod(row)
+            return (shown and row.pull.phase.ended) or self._filters.matches_pull(row)
+        return (shown and row.state in _ENDED_STATES) or self._filters.matches_pod(row)
 
 
 def _as_shown(change: AnyChange, *, before: bool, after: bool) -> Iterator[AnyChange]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pulltrace.pulls.view import AnyChange, PodView, PullView
 from pulltrace.server.json import paging, serializers, stream_events
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import Event, LayerEvent, PodEvent
 from pulltrace.server.sse.row_filter import RowFilter
 from pulltrace.server.sse.subscriber import Subscriber
@@ -26,10 +26,10 @@ MAX_RESUMED = 32
 class EventEncoder:
     """The events of one moment as text; groups that share an event share its text."""
 
-    def __init__(self, fragments: Fragments, clocks: Clocks) -> None:
-        self._fragments = fragments
+    def __init__(self, row_cache: RowCache, clocks: Clocks) -> None:
+        self._row_cache = row_cache
         self._now = clocks.wall()
-        self._to_wall = clocks.to_wall()
+        self._to_wall = clocks.wall_offset()
         self._texts: dict[tuple[str, int, str], bytes] = {}
 
     def encode(self, event: Event) -> bytes:
@@ -46,20 +46,20 @@ class EventEncoder:
         if isinstance(event, LayerEvent):
             return serializers.layer_event(event, self._now, self._to_wall)
         if isinstance(event, PodEvent):
-            return serializers.pod_event(event, self._fragments.of(event.view), self._now)
-        return serializers.pull_event(event, self._fragments.of(event.view), self._now)
+            return serializers.pod_event(event, self._row_cache.text(event.view), self._now)
+        return serializers.pull_event(event, self._row_cache.text(event.view), self._now)
 
 
 class SubscriberGroup:
     """One set of options: its subscribers, their rows, and the frames for them."""
 
-    def __init__(self, options: SubscriptionOptions, fragments: Fragments, clocks: Clocks, *, now: float) -> None:
+    def __init__(self, options: SubscriptionOptions, row_cache: RowCache, clocks: Clocks, *, now: float) -> None:
         """`now` is on the event loop's clock."""
         self.options = options
         self.subscribers: set[Subscriber] = set()
         self.sent_at = now
         """When the group last received a frame, on the event loop's clock."""
-        self._fragments = fragments
+        self._row_cache = row_cache
         self._clocks = clocks
         self._row_filter = RowFilter(options.filters, pods=options.pods)
         self._snapshot: bytes | None = None
@@ -93,11 +93,11 @@ class SubscriberGroup:
     ) -> bytes:
         """Return the rows as of the last frame, encoded once for all subscribers that come before the next frame."""
         if self._snapshot is None:
-            shown = sorted(self._row_filter.pulls(pulls), key=paging.place_of_pull)
-            rows = {"pulls": self._fragments.of_all(shown)}
+            shown = sorted(self._row_filter.pulls(pulls), key=paging.pull_sort_key)
+            rows = {"pulls": self._row_cache.texts(shown)}
             if self.options.pods:
-                waiting = sorted(self._row_filter.pods(pods), key=paging.place_of_pod)
-                rows["pods"] = self._fragments.of_all(waiting)
+                waiting = sorted(self._row_filter.pods(pods), key=paging.pod_sort_key)
+                rows["pods"] = self._row_cache.texts(waiting)
             data = serializers.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
             self._snapshot = serializers.sse(data, name=b"snapshot", event_id=event_id)
         return self._snapshot
