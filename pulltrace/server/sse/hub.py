@@ -29,7 +29,7 @@ from pulltrace.server.sse.throttle import Throttle
 POLL_SECONDS = 1.0
 """How often the hub checks whether a silent source has closed or has become complete."""
 
-SLICE_SUBSCRIBERS = 200
+SLICE_SUBSCRIBERS = 100
 """Subscribers that are woken before other tasks run: a request does not wait for ten thousand sends."""
 
 MAX_RESUMED_CHANGES = 2000
