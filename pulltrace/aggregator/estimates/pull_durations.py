@@ -57,9 +57,9 @@ class Conditions:
         pull = row.pull
         if row.stale:
             return UNKNOWN
-        if pull.seconds_left is not None:
-            soonest, latest = pull.seconds_left_range or (pull.seconds_left, pull.seconds_left)
-            return _less((pull.seconds_left, soonest, latest), self.age_seconds)
+        if (left := pull.time_left) is not None:
+            latest = left.latest if left.latest is not None else math.inf
+            return _less((left.likely, left.soonest, latest), self.age_seconds)
         reported_at = self.reported_at if self.reported_at is not None else pull.progressed_at
         if pull.phase is not Phase.RESOLVING and reported_at - pull.progressed_at > STALLED_SECONDS:
             return UNKNOWN

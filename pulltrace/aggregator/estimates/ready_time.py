@@ -14,7 +14,7 @@ from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONES
 from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, Queue, current
 from pulltrace.aggregator.pods.pending_images import Wait
 from pulltrace.kube.resources.pending_pods import Role
-from pulltrace.pulls.view import TimeLeft
+from pulltrace.pulls.time_left import TimeLeft
 
 INITIALIZING = "PodInitializing"
 """The kubelet's word while init containers come first."""
@@ -39,19 +39,6 @@ def times_left(pods: Sequence[Sequence[Wait]], queue: Queue, conditions: Conditi
         )
         ends.append(play.ends())
     return {wait.key: _time_left(*(end.get(wait.key, math.inf) for end in ends)) for waits in pods for wait in waits}
-
-
-def together(times: Sequence[TimeLeft | None]) -> TimeLeft | None:
-    """Until the last of several is there."""
-    known = [time for time in times if time is not None]
-    if not known or len(known) < len(times):
-        return None
-    latest = [time.latest for time in known if time.latest is not None]
-    return TimeLeft(
-        max(time.likely for time in known),
-        max(time.soonest for time in known),
-        max(latest) if len(latest) == len(known) else None,
-    )
 
 
 def _time_left(likely: float, soonest: float, latest: float) -> TimeLeft | None:

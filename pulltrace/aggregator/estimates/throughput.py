@@ -159,10 +159,10 @@ def _running(pulls: Iterable[Pull], reported_at: float | None, answer_seconds: f
     """The pace of the largest running pull whose end can be told: all of its time for all of its bytes."""
     best: Pull | None = None
     for pull in pulls:
-        known = pull.seconds_left is not None and (pull.total_bytes or 0) >= ENOUGH_BYTES
+        known = pull.time_left is not None and (pull.total_bytes or 0) >= ENOUGH_BYTES
         if known and (best is None or (pull.total_bytes or 0) > (best.total_bytes or 0)):
             best = pull
-    if best is None or best.seconds_left is None or not best.total_bytes or reported_at is None:
+    if best is None or best.time_left is None or not best.total_bytes or reported_at is None:
         return None
-    seconds = max(0.0, reported_at - best.started_at - answer_seconds) + best.seconds_left
+    seconds = max(0.0, reported_at - best.started_at - answer_seconds) + best.time_left.likely
     return seconds / best.total_bytes if seconds > 0 else None

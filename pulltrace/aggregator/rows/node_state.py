@@ -126,7 +126,6 @@ class Node:
                 ended_at=pull.progressed_at,
                 error=error,
                 bytes_per_second=0.0,
-                seconds_left=None,
-                seconds_left_range=None,
+                time_left=None,
             )
             self.history[pull.id] = ended, now + self.history_seconds

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pulltrace.aggregator.estimates.pull_queue import Place, Queue
-from pulltrace.aggregator.estimates.ready_time import together
 from pulltrace.aggregator.pods.pending_images import Wait
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView, TimeLeft
+from pulltrace.pulls.time_left import TimeLeft, last_of
+from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView
 
 SAME_SECONDS = 0.5
 SAME_FRACTION = 0.05
@@ -55,7 +55,7 @@ def waiting_view(
 
 def _images_left(needs: Sequence[ImageNeed]) -> TimeLeft | None:
     """Time until all images are present. Without needs, Events report them all, and the status confirms it in a moment."""
-    return together([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
+    return last_of([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
 
 
 def _started(left: TimeLeft | None, start_seconds: float) -> TimeLeft | None:
