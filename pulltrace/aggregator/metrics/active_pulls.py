@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PodState, PodView, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, PodState, PodView, PullChange, PullView, Snapshot
 
 STALLED_SECONDS = 10.0
 """A download rests for a moment between layers; longer is worth a word. The web UI has the same limit."""
@@ -62,7 +62,7 @@ class Live:
             row = change.after or change.before
             if row is None:
                 continue
-            if isinstance(change, Change):
+            if isinstance(change, PullChange):
                 self._pull(row.id, change.after, now)
             else:
                 self._pod(row.id, change.after)

@@ -29,7 +29,7 @@ from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PodState, PodView, PullView, Snapshot, Workload
+from pulltrace.pulls.view import AnyChange, PodState, PodView, PullChange, PullView, Snapshot, Workload
 
 DURATION_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 PHASE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 1200, 3600)
@@ -144,7 +144,7 @@ class Metrics:
         self._failed_looks.inc(self._seen[2] - seen[2])
         told = superseded(changes)
         for change in changes:
-            if not isinstance(change, Change):
+            if not isinstance(change, PullChange):
                 continue
             after = change.after
             if change.before is None and after and after.failure and (after.node, after.image) in told:
@@ -160,9 +160,9 @@ class Metrics:
             histogram.observe(score.ratio)
 
     def _seen_now(self) -> tuple[int, int, int]:
-        return self._cluster.reports, self._cluster.problems, self._cluster.failed_looks
+        return self._cluster.reports, self._cluster.problems, self._cluster.failed_polls
 
-    def _count(self, change: Change, now: float) -> None:
+    def _count(self, change: PullChange, now: float) -> None:
         before, after = change.before, change.after
         if after is None:
             return

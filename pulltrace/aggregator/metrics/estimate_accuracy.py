@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, Snapshot
+from pulltrace.pulls.view import AnyChange, PodChange, PodState, PullChange, Snapshot
 
 LEAST_REST_SECONDS = 2.0
 QUARTER = 0.25
@@ -67,11 +67,11 @@ class Scoring:
         """The estimates that these changes prove right or wrong."""
         scores: list[Score] = []
         for change in changes:
-            score = self._pull(change, now) if isinstance(change, Change) else self._pod(change, now)
+            score = self._pull(change, now) if isinstance(change, PullChange) else self._pod(change, now)
             scores += () if score is None else (score,)
         return scores
 
-    def _pull(self, change: Change, now: float) -> Score | None:
+    def _pull(self, change: PullChange, now: float) -> Score | None:
         view = change.after
         if view is None:
             if change.before is not None:

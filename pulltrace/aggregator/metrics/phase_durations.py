@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pulltrace.aggregator.metrics.metric_labels import registry_of, registry_of_image
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, NeedState, PodChange, PodView, Snapshot
+from pulltrace.pulls.view import AnyChange, NeedState, PodChange, PodView, PullChange, Snapshot
 
 NAMES = {Phase.RESOLVING: "resolve", Phase.DOWNLOADING: "download", Phase.UNPACKING: "unpack"}
 QUEUE = "queue"
@@ -50,10 +50,10 @@ class Durations:
         """The phases that are over with these changes."""
         over: list[Duration] = []
         for change in changes:
-            over += self._pull(change, now) if isinstance(change, Change) else self._pod(change, now)
+            over += self._pull(change, now) if isinstance(change, PullChange) else self._pod(change, now)
         return over
 
-    def _pull(self, change: Change, now: float) -> Iterable[Duration]:
+    def _pull(self, change: PullChange, now: float) -> Iterable[Duration]:
         view = change.after
         if view is None:
             self._phases.pop(change.before.id if change.before else "", None)

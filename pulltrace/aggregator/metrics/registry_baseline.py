@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pulltrace.aggregator.metrics.metric_labels import OTHER, Bounded, registry_of
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, PullChange, PullView, Snapshot
 
 KEPT = 32
 """Newest pulls of each registry that are looked at."""
@@ -33,7 +33,11 @@ class Usual:
 
     def take(self, changes: Iterable[AnyChange], now: float) -> None:
         for change in changes:
-            if isinstance(change, Change) and change.after and not (change.before and change.before.pull.phase.ended):
+            if (
+                isinstance(change, PullChange)
+                and change.after
+                and not (change.before and change.before.pull.phase.ended)
+            ):
                 self._add(change.after)
 
     def rate(self, registry: str) -> float | None:

@@ -93,14 +93,14 @@ class Node:
         stale = self.stale(now)
         return NodeView(
             name=self.name,
-            heard_at=self.heard_at,
+            reported_at=self.heard_at,
             stale=stale,
             bytes_per_second=0.0 if stale else sum(pull.bytes_per_second for pull in self.report.pulls),
             pulling=len(self.report.pulls) + self.report.omitted_pulls,
             queued=self.queued,
             failing=self.failing,
             parallel=self.slots > 1,
-            trouble=self.report.trouble,
+            error=self.report.error,
         )
 
     def _keep(self, pull: Pull, now: float) -> bool:

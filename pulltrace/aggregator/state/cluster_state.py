@@ -52,7 +52,7 @@ class Cluster:
         """Parts of Leases that could not be read."""
         self.refusals = 0
         """Requests of agents that the API server refused (429) since their Leases were first seen."""
-        self.failed_looks = 0
+        self.failed_polls = 0
         """Looks of agents at containerd that gave nothing, since their Leases were first seen."""
 
     @property
@@ -180,8 +180,8 @@ class Cluster:
             node = self._nodes[record.name] = Node(record.name, self._history_seconds)
         if node.lease is not None:
             self.refusals += max(0, report.refused_writes - node.report.refused_writes)
-            before = node.report.failed_looks
-            self.failed_looks += report.failed_looks - (before if before <= report.failed_looks else 0)
+            before = node.report.failed_polls
+            self.failed_polls += report.failed_polls - (before if before <= report.failed_polls else 0)
         for pull in node.take(record, self._ids.claim(record.name, report), now):
             self._lore.paces.learn_pull(record.name, pull)
         return True

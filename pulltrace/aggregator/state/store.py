@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView, Snapshot
 
 Row = TypeVar("Row", PullView, PodView)
 
@@ -45,9 +45,9 @@ class PullStore:
     def subscribe(self) -> tuple[Snapshot, StoreSubscription]:
         return self.snapshot(), StoreSubscription(self, self._sequence)
 
-    def replace(self, before: Iterable[str], after: Mapping[str, PullView]) -> tuple[Change, ...]:
+    def replace(self, before: Iterable[str], after: Mapping[str, PullView]) -> tuple[PullChange, ...]:
         """Puts the pulls `after` in the place of those with the ids `before`; gives what that changed."""
-        changes = tuple(Change(self._next(), *pair) for pair in _replaced(self._pulls, before, after))
+        changes = tuple(PullChange(self._next(), *pair) for pair in _replaced(self._pulls, before, after))
         self._publish(changes)
         return changes
 
