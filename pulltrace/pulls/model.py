@@ -49,11 +49,12 @@ class LayerState(StrEnum):
     DONE = "done"
     """Unpacked since this pull began; only what was unpacked before is cached."""
     LAZY = "lazy"
-    """Usable, but not here: its bytes are fetched from the registry when they are read."""
+    """Usable, but not present: its bytes are fetched from the registry when they are read."""
 
-
-NEED_NO_WORK = frozenset({LayerState.CACHED, LayerState.DONE, LayerState.LAZY})
-"""States in which a layer keeps no container waiting."""
+    @property
+    def finished(self) -> bool:
+        """Whether the layer needs no more work before a container can start."""
+        return self in (LayerState.CACHED, LayerState.DONE, LayerState.LAZY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pulltrace.agent import tracker
-from pulltrace.agent.tracker import NodeState
+from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
 from pulltrace.pulls.model import Pull
 
@@ -59,8 +59,8 @@ def record(name: str = NAME, digest: str = INDEX, updated_at: float = START + 20
 class Watched:
     """A node that is looked at again and again."""
 
-    def __init__(self, state: NodeState | None = None) -> None:
-        self.state = state or NodeState()
+    def __init__(self, state: TrackerState | None = None) -> None:
+        self.state = state or TrackerState()
 
     def look(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> Watched:
         """One look, `now` seconds after START."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulltrace.agent import tracker
-from pulltrace.agent.tracker import RECENT_PULLS, NodeState
+from pulltrace.agent.tracker import RECENT_PULLS, TrackerState
 from pulltrace.containerd.observation import LayerObservation, NodeObservation
 from pulltrace.pulls.download_rate import END_SECONDS
 from pulltrace.pulls.lease_format.annotations import decode, encode
@@ -388,7 +388,7 @@ def test_a_pull_with_an_image_record_has_completed() -> None:
 def after_a_quick_pull(node: Watched, now: float) -> Watched:
     """A look after which a pull has begun and ended since the last one."""
     quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
-    observation = NodeObservation((), (record(updated_at=START + 20),), missed=(quick,))
+    observation = NodeObservation((), (record(updated_at=START + 20),), unseen=(quick,))
     node.state = tracker.advance(node.state, observation, START + now, "node-1")
     return node
 
@@ -649,4 +649,4 @@ def test_a_restored_pull_without_observation_is_reported_as_it_was() -> None:
 
 def test_the_state_begins_empty() -> None:
     """A node whose Lease says nothing has nothing to go on from."""
-    assert tracker.restore(NodeReport()) == NodeState()
+    assert tracker.restore(NodeReport()) == TrackerState()

@@ -61,16 +61,6 @@ async def test_a_blob_that_comes_in_parts_is_whole(node: FakeContainerd, client:
     assert await client.read_content(digest, 100) == data[:100]
 
 
-async def test_images_are_found_by_what_they_point_at(node: FakeContainerd, client: ContainerdClient) -> None:
-    """With digests, only their records come."""
-    one, other = image("docker.io/library/nginx", ("a", 1)), image("docker.io/library/redis", ("b", 1))
-    node.pull(one).complete()
-    node.pull(other).complete()
-
-    assert [record.name for record in await client.images([one.target_digest])] == ["docker.io/library/nginx:latest"]
-    assert len(await client.images([one.target_digest, other.target_digest])) == 2
-
-
 async def test_every_call_is_made_in_a_namespace(node: FakeContainerd) -> None:
     """A client of another namespace does not see Kubernetes' pulls; containerd refuses one without any."""
     async with connect(str(node.socket), "moby") as other:

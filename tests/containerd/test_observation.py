@@ -9,7 +9,7 @@ import pytest
 
 from pulltrace.containerd.client import ContainerdClient, ContainerdError
 from pulltrace.containerd.observation import (
-    CONFIG_PATIENCE,
+    MAX_POLLS_WITHOUT_CONFIG,
     RECORDING_SECONDS,
     LayerObservation,
     Observer,
@@ -164,7 +164,7 @@ async def test_a_config_that_is_late_is_waited_for(node: FakeContainerd, observe
 async def test_a_config_that_does_not_come_is_not_waited_for_for_ever(node: FakeContainerd, observer: Observer) -> None:
     """After some looks the layers are shown without knowing how they unpack."""
     node.pull(NGINX).resolve(config=False)
-    for _ in range(CONFIG_PATIENCE):
+    for _ in range(MAX_POLLS_WITHOUT_CONFIG):
         assert (await one(observer)).layers is None
     pull = await one(observer)
 
@@ -421,12 +421,12 @@ async def test_a_pull_between_two_looks_is_told_after_it(
     await looking_back.observe()
     node.pull(NGINX).complete()
     client._image_recorded = True
-    [missed] = (await looking_back.observe()).missed
+    [missed] = (await looking_back.observe()).unseen
 
     assert missed.started_at == node.blobs[NGINX.target_digest].created_at
     assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
     assert [layer.unpacked_at is not None for layer in layers(missed)] == [True] * 3
-    assert (await looking_back.observe()).missed == ()
+    assert (await looking_back.observe()).unseen == ()
 
 
 async def test_a_pull_that_was_seen_is_not_missed(
@@ -439,7 +439,7 @@ async def test_a_pull_that_was_seen_is_not_missed(
     pull.complete()
     client._image_recorded = True
 
-    assert (await looking_back.observe()).missed == ()
+    assert (await looking_back.observe()).unseen == ()
 
 
 @pytest.mark.parametrize("repository", ["docker.io/library/nginx", None], ids=["fetched before", "imported"])
@@ -455,7 +455,7 @@ async def test_a_record_without_a_fetch_is_no_pull(
     node.leases.clear()
     client._image_recorded = True
 
-    assert (await looking_back.observe()).missed == ()
+    assert (await looking_back.observe()).unseen == ()
 
 
 async def test_a_lease_that_ends_between_the_calls_has_ended(node: FakeContainerd, observer: Observer) -> None:
@@ -515,13 +515,13 @@ async def test_the_first_look_tells_what_was_missed_since(
 ) -> None:
     """Who knows since when nobody has looked is told of the pulls that began and ended since then, and of no others."""
     node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
-    observer = Observer(client, lambda: 0.0, looked_at=clock.at)
+    observer = Observer(client, lambda: 0.0, since=clock.at)
     node.pull(NGINX).complete()
 
-    [missed] = (await observer.observe()).missed
+    [missed] = (await observer.observe()).unseen
 
     assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
-    assert (await observer.observe()).missed == ()
+    assert (await observer.observe()).unseen == ()
 
 
 async def test_an_image_without_its_id_is_not_recorded_yet(
@@ -538,7 +538,7 @@ async def test_an_image_without_its_id_is_not_recorded_yet(
     pull.record("sha256:" + "1" * 64, managed=True)
     observation = await observer.observe()
     assert len(observation.images or ()) == 2
-    assert observation.missed == ()
+    assert observation.unseen == ()
     assert (await observer.observe()).images is None
 
 
@@ -567,7 +567,7 @@ async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observ
         pull.complete()
         await observer.observe()
 
-    assert (observer._memories, observer._blobs._blobs) == ({}, {})
+    assert (observer._pulls, observer._blobs._blobs) == ({}, {})
 
 
 async def test_a_lazy_snapshot_is_said_to_be_lazy(node: FakeContainerd, observer: Observer) -> None:

@@ -56,7 +56,7 @@ class _Node(ContainerdClient):
     async def images(self, target_digests: Sequence[str] = ()) -> Sequence[pb.Image]:
         return self._all("images", pb.Image)
 
-    def image_recorded(self) -> bool:
+    def pop_image_recorded(self) -> bool:
         return True
 
     async def snapshot(self, snapshotter: str, key: str) -> pb.SnapshotInfo:
@@ -75,8 +75,8 @@ def check(data: bytes) -> None:
 async def _observed(looks: Sequence[Mapping[str, Any]]) -> None:
     node = _Node({})
     now = START
-    observer = Observer(node, lambda: 0.0, lambda: now, looked_at=START - 60)
-    state = tracker.NodeState()
+    observer = Observer(node, lambda: 0.0, lambda: now, since=START - 60)
+    state = tracker.TrackerState()
     for look in looks:
         node._shown = look
         now += 5.0

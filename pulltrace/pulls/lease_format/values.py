@@ -23,7 +23,7 @@ MAX_TEXT = 1024
 MAX_NAMES = 16
 MAX_LAYERS = 512
 MAX_SECONDS = 366 * 86400.0
-LAST_START = 4_102_444_800.0
+MAX_START = 4_102_444_800.0
 """The year 2100: later times are nonsense, and near the end of the calendar arithmetic on them fails."""
 
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -107,7 +107,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         started_at = from_rfc3339(value["start"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise Invalid("phase or start is missing or not valid") from None
-    if not 0 <= started_at < LAST_START:
+    if not 0 <= started_at < MAX_START:
         raise Invalid(f"start {value['start']!r} is not from 1970 to 2100")
     total = _count(value, "total") if "total" in value else None
     done = _count(value, "done") if "done" in value or not phase.ended else (total or 0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, Phase
+from pulltrace.pulls.model import Layer, LayerState, Phase
 from pulltrace.pulls.view import AnyChange, PodChange, PodState, PodView, PullChange, PullView
 
 
@@ -178,7 +178,7 @@ def _layer_events(history: list[PullChange]) -> list[LayerEvent]:
 
 
 def _finish(layer: Layer) -> Layer:
-    if layer.state in NEED_NO_WORK:
+    if layer.state.finished:
         return layer
     return replace(layer, state=LayerState.DONE, downloaded_bytes=layer.size_bytes)
 
@@ -187,14 +187,14 @@ def _layer_kinds(before: Layer | None, after: Layer) -> Iterator[LayerKind]:
     if before == after or after.state in _WAITING:
         return
     waited = before is None or before.state in _WAITING
-    finished = after.state in NEED_NO_WORK
+    finished = after.state.finished
     if (waited and after.state not in _NEVER_STARTED) or (
-        before is not None and before.state in NEED_NO_WORK and not finished
+        before is not None and before.state.finished and not finished
     ):
         yield LayerKind.STARTED
         if not finished:
             return
     if not finished:
         yield LayerKind.PROGRESS
-    elif before is None or before.state not in NEED_NO_WORK:
+    elif before is None or not before.state.finished:
         yield LayerKind.COMPLETED

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from pulltrace.pulls.download_rate import (
     PRIOR_BYTES,
-    STANDING,
+    ZERO_RATES,
+    LayerWork,
+    PullWork,
     Rates,
-    Remaining,
     Step,
     Unpacking,
-    Work,
     add_step,
-    learned,
-    learned_rate,
+    prior_unpacking,
     rates,
     seconds_left,
+    smoothed,
     time_left,
-    usual_unpacking,
+    updated_unpack_rate,
 )
 
 MIB = 1024 * 1024
@@ -143,71 +143,71 @@ def test_a_rate_is_never_negative(looks: list[tuple[float, int]], now: float) ->
 # -- time left -------------------------------------------------------------------------------------
 
 
-def left(layers: list[Remaining], download: float) -> float | None:
+def left(layers: list[LayerWork], download: float) -> float | None:
     """The time left of a pull that is alone on its node."""
-    [seconds] = seconds_left([Work(layers, download)])
+    [seconds] = seconds_left([PullWork(layers, download)])
     return seconds
 
 
 def test_nothing_left_takes_no_time() -> None:
     """An image that is all here and unpacked is done now."""
     assert left([], 0) == 0
-    assert left([Remaining(0, 0)], 0) == 0
+    assert left([LayerWork(0, 0)], 0) == 0
 
 
 def test_missing_bytes_that_do_not_arrive_take_an_unknown_time() -> None:
     """Without a rate there is nothing to base an end on."""
-    assert left([Remaining(100, 10)], 0) is None
+    assert left([LayerWork(100, 10)], 0) is None
 
 
 def test_unpacking_runs_beside_the_download() -> None:
     """On a slow link only the last layer's unpacking comes after the last byte."""
-    assert left([Remaining(100, 2), Remaining(100, 2)], 10) == 22
+    assert left([LayerWork(100, 2), LayerWork(100, 2)], 10) == 22
 
 
 def test_unpacking_may_take_longer_than_the_download() -> None:
     """On a fast link the layers queue up to be unpacked, one after another."""
-    assert left([Remaining(100, 10), Remaining(100, 10)], 100) == 21
+    assert left([LayerWork(100, 10), LayerWork(100, 10)], 100) == 21
 
 
 def test_layers_that_are_here_are_unpacked_first() -> None:
     """What needs no download does not wait for what does."""
-    assert left([Remaining(0, 5), Remaining(100, 5)], 10) == 15
+    assert left([LayerWork(0, 5), LayerWork(100, 5)], 10) == 15
 
 
 def test_two_pulls_share_the_link() -> None:
     """When the smaller one is done, the other has the link to itself."""
-    small, large = Work([Remaining(100, 0)], 10), Work([Remaining(300, 0)], 10)
+    small, large = PullWork([LayerWork(100, 0)], 10), PullWork([LayerWork(300, 0)], 10)
 
     assert seconds_left([small, large]) == [10, 20]
 
 
 def test_a_pull_that_stands_still_takes_nothing_from_the_others() -> None:
     """One is stuck, the other goes on as before."""
-    assert seconds_left([Work([Remaining(100, 0)], 0), Work([Remaining(100, 0)], 10)]) == [None, 10]
+    assert seconds_left([PullWork([LayerWork(100, 0)], 0), PullWork([LayerWork(100, 0)], 10)]) == [None, 10]
 
 
 def test_what_a_pull_shows_outweighs_what_its_node_is_used_to() -> None:
     """Unpacking is expected to go on as it went, first on the node and soon in this pull; without either it is unknown."""
-    usual = usual_unpacking(100 * MIB)
+    usual = prior_unpacking(100 * MIB)
     slow = usual.plus(3 * PRIOR_BYTES, 3 * PRIOR_BYTES / MIB)
 
     assert usual.seconds_for(50 * MIB) == 0.5
     assert slow.seconds_for(50 * MIB) == pytest.approx(0.75 * 50, rel=0.01)
-    assert usual_unpacking(None) == Unpacking()
+    assert prior_unpacking(None) == Unpacking()
     assert Unpacking().seconds_for(50 * MIB) == 0
 
 
 def test_a_learned_speed_follows_its_samples() -> None:
     """The first sample is taken as it is, later ones move it by their size: a slow one counts by the time that it took."""
-    assert learned_rate(None, 100 * MIB, 2) == 50 * MIB
-    assert learned_rate(50 * MIB, MIB, 1) == pytest.approx(50 * MIB, rel=0.3)
-    assert learned_rate(50 * MIB, 128 * MIB, 128) == pytest.approx(2 * MIB, rel=0.05)
+    assert updated_unpack_rate(None, 100 * MIB, 2) == 50 * MIB
+    assert updated_unpack_rate(50 * MIB, MIB, 1) == pytest.approx(50 * MIB, rel=0.3)
+    assert updated_unpack_rate(50 * MIB, 128 * MIB, 128) == pytest.approx(2 * MIB, rel=0.05)
 
 
 def test_a_learned_duration_follows_its_samples() -> None:
     """Each moves it by a part."""
-    assert learned(1.0, 2.0) == pytest.approx(1.3)
+    assert smoothed(1.0, 2.0) == pytest.approx(1.3)
 
 
 def test_a_rate_that_changed_lately_has_bounds() -> None:
@@ -220,7 +220,7 @@ def test_a_rate_that_changed_lately_has_bounds() -> None:
     assert found.slowest < 25 * MIB
     assert found.now == found.fastest == 40 * MIB
     assert rates(steady, 20.0) == Rates(20 * MIB, 20 * MIB, 20 * MIB)
-    assert rates([], 20.0) == STANDING
+    assert rates([], 20.0) == ZERO_RATES
 
 
 @pytest.mark.parametrize(
