@@ -14,8 +14,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulltrace.agent.interval_reader import ReportInterval
-from pulltrace.agent.write_schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
+from pulltrace.agent.interval_reader import IntervalReader
+from pulltrace.agent.write_schedule import (
+    LastWrite,
+    after_interval_read,
+    after_write,
+    phases,
+    seconds_until_write,
+    starts_pulling,
+    usable_interval,
+)
 from pulltrace.aggregator.leader.interval_controller import TICK_SECONDS
 from pulltrace.aggregator.leader.interval_policy import Load, Reporting
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
@@ -78,13 +86,13 @@ class Node:
     def __init__(self, number: int, leader: Leader, clock: Callable[[], float], chance: random.Random) -> None:
         self.number = number
         self.busy = False
-        self._interval = ReportInterval(leader, None, clock)
+        self._interval = IntervalReader(leader, None, clock)
         self._chance = chance
         self._changes: list[tuple[float, str, Phase | None]] = []
         """Those to come, the next one last."""
         self._running: dict[str, Phase] = {}
         self._report = NodeReport()
-        self.written: Written | None = None
+        self.written: LastWrite | None = None
 
     def look(self, now: float, pull_seconds: tuple[float, float]) -> None:
         """What the agent sees of the pulls; the next image begins when all before have ended."""
@@ -109,10 +117,10 @@ class Node:
 
     def wait(self, now: float) -> float:
         """Seconds until the agent does something, if nothing changes but bytes."""
-        return due_in(
+        return seconds_until_write(
             self.written,
             self._report,
-            held(self.written, self._interval.seconds),
+            usable_interval(self.written, self._interval.seconds),
             now,
             changed=bool(self._report.pulls),
         )
@@ -120,13 +128,13 @@ class Node:
     def act(self, now: float) -> bool:
         """Writes, or looks at the interval; whether it was a write."""
         chance, before, interval = self._chance.random, self.written, self._interval.seconds
-        if before is not None and before.begins:
+        if before is not None and before.starts:
             at_once(self._interval.refresh())
-            self.written = has_looked(before, self._interval.seconds, chance)
+            self.written = after_interval_read(before, self._interval.seconds, chance)
             return False
-        begins = begins_to_pull(before, self._report) and self._interval.is_old
-        self.written = has_written(before, {}, self._report, interval, now, chance, begins=begins)
-        if self._report.pulls and not begins:
+        starts = starts_pulling(before, self._report) and self._interval.is_old
+        self.written = after_write(before, {}, self._report, interval, now, chance, starts=starts)
+        if self._report.pulls and not starts:
             at_once(self._interval.refresh())
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.agent.interval_reader import LOOK_SECONDS, SILENT_SECONDS, UNPUBLISHED_SECONDS, ReportInterval
+from pulltrace.agent.interval_reader import DEFAULT_SECONDS, LEADER_TIMEOUT_SECONDS, READ_SECONDS, IntervalReader
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
@@ -35,11 +35,11 @@ def node() -> Node:
     return Node()
 
 
-def interval(node: Node, setting: float | None = None) -> ReportInterval:
-    return ReportInterval(node, setting, lambda: node.now)
+def interval(node: Node, setting: float | None = None) -> IntervalReader:
+    return IntervalReader(node, setting, lambda: node.now)
 
 
-@pytest.mark.parametrize(("setting", "seconds"), [(None, UNPUBLISHED_SECONDS), (0.5, 0.5), (30.0, 30.0)])
+@pytest.mark.parametrize(("setting", "seconds"), [(None, DEFAULT_SECONDS), (0.5, 0.5), (30.0, 30.0)])
 async def test_without_a_word_the_setting_holds(node: Node, setting: float | None, seconds: float) -> None:
     """Where no aggregator has ever led, it is what was set, or 5 s."""
     told = interval(node, setting)
@@ -68,7 +68,7 @@ async def test_it_is_read_every_15_seconds_at_most(node: Node) -> None:
         await told.refresh()
         node.now += 1
 
-    assert node.reads == 100 // LOOK_SECONDS + 1
+    assert node.reads == 100 // READ_SECONDS + 1
 
 
 async def test_the_first_leader_is_heard_soon(node: Node) -> None:
@@ -77,7 +77,7 @@ async def test_the_first_leader_is_heard_soon(node: Node) -> None:
     for _ in range(20):
         await told.refresh()
         node.now += 1
-    assert node.reads == 20 // UNPUBLISHED_SECONDS
+    assert node.reads == 20 // DEFAULT_SECONDS
     await node.publish("1.0s")
     await told.refresh()
 
@@ -91,7 +91,7 @@ async def test_a_look_that_fails_changes_nothing(node: Node, error: KubeError) -
     told = interval(node)
     await told.refresh()
     node.error = error
-    node.now += LOOK_SECONDS
+    node.now += READ_SECONDS
     await told.refresh()
 
     assert told.seconds == 3
@@ -104,20 +104,20 @@ async def test_what_is_no_interval_is_not_followed(node: Node, text: str) -> Non
     told = interval(node)
     await told.refresh()
 
-    assert told.seconds == UNPUBLISHED_SECONDS
+    assert told.seconds == DEFAULT_SECONDS
 
 
-@pytest.mark.parametrize(("published", "seconds"), [("1.0s", UNPUBLISHED_SECONDS), ("9.0s", 9.0)])
+@pytest.mark.parametrize(("published", "seconds"), [("1.0s", DEFAULT_SECONDS), ("9.0s", 9.0)])
 async def test_a_silent_leader_is_not_believed_for_long(node: Node, published: str, seconds: float) -> None:
     """Nobody counts the nodes any more: 5 s at least, until somebody leads again."""
     await node.publish(published)
     told = interval(node)
     await told.refresh()
-    node.now += SILENT_SECONDS
+    node.now += LEADER_TIMEOUT_SECONDS
     await told.refresh()
     assert told.seconds == seconds
     await node.publish("1.0s")
-    node.now += LOOK_SECONDS
+    node.now += READ_SECONDS
     await told.refresh()
 
     assert told.seconds == 1

@@ -16,13 +16,13 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.write_schedule import (
     COALESCE_SECONDS,
-    FIRST_LOOK_SECONDS,
-    FIRST_STRETCH,
+    FIRST_JITTER,
+    FIRST_READ_SECONDS,
     IDLE_DURATION_SECONDS,
     JITTER,
     PULLING_DURATION_SECONDS,
-    SHORT_SECONDS,
-    allowed_ahead,
+    SHORT_INTERVAL_SECONDS,
+    allowed_surplus,
 )
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
@@ -184,7 +184,7 @@ async def test_phases_that_change_all_the_time_keep_to_the_interval(store: Recor
         await asyncio.sleep(2)
 
     assert [round(write.at / 2) for write in store.writes[:3]] == list(range(3))
-    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + allowed_ahead(INTERVAL)
+    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + allowed_surplus(INTERVAL)
 
 
 @in_virtual_time
@@ -247,7 +247,7 @@ def test_idle_nodes_that_started_together_do_not_renew_together() -> None:
     async def scenario() -> None:
         gaps = sorted(await asyncio.gather(*(first_renewal() for _ in range(200))))
 
-        assert IDLE_RENEW_SECONDS * FIRST_STRETCH <= gaps[0] < IDLE_RENEW_SECONDS * 0.4
+        assert IDLE_RENEW_SECONDS * FIRST_JITTER <= gaps[0] < IDLE_RENEW_SECONDS * 0.4
         assert IDLE_RENEW_SECONDS < gaps[-1] <= IDLE_RENEW_SECONDS * (1 + JITTER)
 
     virtual_time.run(scenario())
@@ -354,7 +354,7 @@ async def test_the_published_interval_holds(store: Recorded, writer: LeaseWriter
         await asyncio.sleep(1)
     gaps = [after.at - before.at for before, after in pairwise(store.writes)]
 
-    assert FIRST_LOOK_SECONDS <= gaps[0] <= 2 * 60
+    assert FIRST_READ_SECONDS <= gaps[0] <= 2 * 60
     assert all(60 * (1 - JITTER) <= gap <= 60 * (1 + JITTER) + 1 for gap in gaps[1:])
     assert store.last.patch.duration_seconds == 160
 
@@ -384,9 +384,9 @@ async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recor
     for step in range(20):
         writer.offer(report(*map(pull, range(min(step + 1, 5)))))
         await asyncio.sleep(0.1)
-        assert store.reads.count(report_interval.LEASE) == (virtual_time.now() - began > FIRST_LOOK_SECONDS + 0.01)
+        assert store.reads.count(report_interval.LEASE) == (virtual_time.now() - began > FIRST_READ_SECONDS + 0.01)
 
-    assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_LOOK_SECONDS]
+    assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_READ_SECONDS]
 
 
 @in_virtual_time
@@ -398,7 +398,7 @@ async def test_who_goes_on_after_a_moment_does_not_begin_again(store: Recorded, 
         await asyncio.sleep(1)
 
     assert 3 <= store.reads.count(report_interval.LEASE) <= 5
-    assert len(store.writes) <= 60 / SHORT_SECONDS + allowed_ahead(SHORT_SECONDS) + 1
+    assert len(store.writes) <= 60 / SHORT_INTERVAL_SECONDS + allowed_surplus(SHORT_INTERVAL_SECONDS) + 1
 
 
 @in_virtual_time
