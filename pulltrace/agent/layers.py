@@ -1,4 +1,4 @@
-"""What one observed layer means for its pull. Pure."""
+"""The state and the bytes of one observed layer, for its pull. Pure."""
 
 from __future__ import annotations
 

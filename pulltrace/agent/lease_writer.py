@@ -1,4 +1,4 @@
-"""Writes the node's report to its Lease: when `write_schedule` says, at the interval of `interval_reader`.
+"""Writes the node's report to its Lease: when `write_schedule` decides, at the interval of `interval_reader`.
 
 A write sends only the keys that changed. An idle node renews so rarely that the API server does not notice thousands of
 them. While the API server does not answer, newer reports replace older ones, and the next write has the newest.

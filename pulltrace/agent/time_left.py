@@ -43,7 +43,7 @@ def times_left(
 def _layer_works(pull: PullObservation, unpack_rate: float | None, now: float) -> list[LayerWork]:
     """Return the work left for each layer: unpacked bottom up, as soon as it is present and the one below is unpacked.
 
-    A pull's lower layers say more about its upper ones than the node's unpack rate does. A layer that takes longer than
+    A pull's lower layers predict its upper ones better than the node's unpack rate does. A layer that takes longer than
     expected is expected to take as long again as it is late.
     """
     works = []

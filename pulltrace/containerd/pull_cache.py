@@ -1,4 +1,4 @@
-"""What an `Observer` keeps of a running pull, so that it reads nothing twice from containerd."""
+"""The values of a running pull that an `Observer` keeps, so that it reads nothing twice from containerd."""
 
 from __future__ import annotations
 

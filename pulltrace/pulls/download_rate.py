@@ -28,7 +28,7 @@ PRIOR_BYTES = 8 * 1024 * 1024
 """A pull's own unpacked bytes weigh as much as the node's unpack rate from this size on. Images differ more than
 nodes do: many small files are slow."""
 MIN_LAYER_BYTES = 4 * 1024 * 1024
-"""Smaller layers say little about the unpack rate: the snapshot itself takes most of their time."""
+"""Smaller layers do not show the unpack rate: the snapshot itself takes most of their time."""
 LEARNING_BYTES = 128 * 1024 * 1024
 """A layer of this size weighs as much as all that its node unpacked before."""
 UNCERTAIN_FACTOR = 1.25

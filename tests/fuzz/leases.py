@@ -14,7 +14,7 @@ from pulltrace.kube.resources.leases import LeaseRecord, is_ours
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
-    HARD_BYTES,
+    LIMIT_BYTES,
     MAX_ERROR,
     MAX_PULLS,
     NODE,
@@ -90,7 +90,7 @@ def is_report(report: NodeReport) -> None:
 def _can_be_written(report: NodeReport) -> None:
     """What was believed is in bounds when it is written again, read without a problem, and stays as it is from then on."""
     told = encode(report)
-    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= HARD_BYTES
+    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
     read = decode(told)
     assert read.problems == ()
     ids = {each.id for each in report.pulls}

@@ -12,7 +12,7 @@ from pulltrace.agent import tracker
 from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.observation import Observer
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.pulls.lease_format.annotations import HARD_BYTES, decode, encode
+from pulltrace.pulls.lease_format.annotations import LIMIT_BYTES, decode, encode
 from tests.fuzz.properties import drive, is_pull, json_of
 
 START = 1_795_451_752.0
@@ -83,7 +83,7 @@ async def _observed(looks: Sequence[Mapping[str, Any]]) -> None:
         state = tracker.advance(state, await observer.observe(), now, "node-1")
         report = tracker.report(state)
         told = encode(report)
-        assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= HARD_BYTES
+        assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
         read = decode(told)
         assert read.problems == ()
         assert len(read.pulls) + read.omitted_pulls == len(report.pulls)

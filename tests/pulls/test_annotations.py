@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pulltrace.pulls.lease_format.annotations import (
-    HARD_BYTES,
+    LIMIT_BYTES,
     MAX_PULLS,
     NODE,
     PULL_PREFIX,
     READ_BYTES,
     RECENT,
     SUMMARY,
-    USUAL_BYTES,
+    TARGET_BYTES,
     decode,
     encode,
     summary,
@@ -179,7 +179,7 @@ def test_a_lease_never_takes_more_than_16_kib(pulls: int, layer_count: int) -> N
     )
     annotations = encode(report)
 
-    assert size(annotations) <= HARD_BYTES
+    assert size(annotations) <= LIMIT_BYTES
     read = decode(annotations)
     assert read.problems == ()
     assert read.omitted_pulls + len(read.pulls) == pulls
@@ -210,7 +210,7 @@ def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: lis
     annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=trouble))
     read = decode(annotations)
 
-    assert size(annotations) <= HARD_BYTES
+    assert size(annotations) <= LIMIT_BYTES
     assert (read.problems, len(read.pulls) + read.omitted_pulls) == ((), len(pulls))
 
 
@@ -222,7 +222,7 @@ def test_a_lease_usually_takes_8_kib(pulls: int, layer_count: int) -> None:
         recent=tuple(ended(number) for number in range(60)),
     )
 
-    assert size(encode(report)) <= USUAL_BYTES
+    assert size(encode(report)) <= TARGET_BYTES
 
 
 @pytest.mark.parametrize("layer_count", [3, 40, 120])
@@ -409,7 +409,7 @@ JUNK = {
     "half a surrogate": '{"v":1,"phase":"\\ud800"}',
     "deep list": "[" * 5000,
     "deep object": '{"v":' * 2000,
-    "16 KiB": "x" * (HARD_BYTES + 1),
+    "16 KiB": "x" * (LIMIT_BYTES + 1),
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.pulls.failures import Reason, advice, classify, redact, retry_seconds, root_cause
+from pulltrace.pulls.failures import Reason, advice, classify, retry_seconds, root_cause
+from pulltrace.pulls.redaction import redact
 
 
 def texts() -> list[tuple[Reason, str]]:
