@@ -8,12 +8,14 @@ from typing import Any
 from pulltrace.agent import tracker
 from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
+from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import Pull
 
 NODE = "node-1"
 START = 1_000_000.0
 MIB = 1024 * 1024
 INDEX = "sha256:" + "f" * 64
+OTHER = "sha256:" + "e" * 64
 NAME = "docker.io/library/nginx:1.29"
 
 
@@ -87,3 +89,32 @@ class Watched:
         """The only one that has ended."""
         [pull] = self.recent
         return pull
+
+
+def likely(pull: Pull) -> float:
+    assert pull.time_left is not None
+    return pull.time_left.likely
+
+
+def pulling_at_10_mib() -> Watched:
+    node = Watched()
+    for second in range(6):
+        node.look(second, running(arriving("a", 10 * second * MIB)))
+    return node
+
+
+def downloading() -> Watched:
+    return Watched().look(1, running(arriving("a", MIB), unpacked("b", at=START - 1, stored_at=START - 2)))
+
+
+def after_a_quick_pull(node: Watched, now: float) -> Watched:
+    """A look after which a pull has begun and ended since the last one."""
+    quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
+    observation = NodeObservation((), (record(updated_at=START + 20),), unseen=(quick,))
+    node.state = tracker.advance(node.state, observation, START + now, "node-1")
+    return node
+
+
+def restarted(node: Watched) -> Watched:
+    """Another agent, which knows only what the Lease says."""
+    return Watched(tracker.restore(decode(encode(tracker.report(node.state)))))

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pulltrace.containerd.client import ContainerdClient, connect
+from pulltrace.containerd.observation import Observer
+from tests.containerd.polling import Clock
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd
 
@@ -23,3 +25,22 @@ async def client(node: FakeContainerd) -> AsyncIterator[ContainerdClient]:
     """A connection to it."""
     async with connect(str(node.socket), containerd.NAMESPACE) as client:
         yield client
+
+
+@pytest.fixture
+def clock(node: FakeContainerd) -> Clock:
+    """The times on the node are those of a test, not of today."""
+    node.now = clock = Clock()
+    return clock
+
+
+@pytest.fixture
+def observer(client: ContainerdClient) -> Observer:
+    """Looks at a containerd that has been up for ever."""
+    return Observer(client, lambda: 0.0)
+
+
+@pytest.fixture
+def observer_on_node_clock(node: FakeContainerd, client: ContainerdClient) -> Observer:
+    """An observer whose clock is the node's."""
+    return Observer(client, lambda: 0.0, node.now)

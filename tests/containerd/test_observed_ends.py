@@ -1,0 +1,191 @@
+"""The end of a pull: image records, pulls between two polls, and errors meanwhile."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from pulltrace.containerd.client import ContainerdClient, ContainerdError
+from pulltrace.containerd.observation import (
+    RECORDING_SECONDS,
+    Observer,
+)
+from tests.containerd.polling import NGINX, Clock, layers, one
+from tests.fakes.containerd import FakeContainerd, image
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+async def test_images_are_listed_when_a_pull_has_ended(node: FakeContainerd, observer: Observer) -> None:
+    """The look that misses a lease brings the image records, and only that one."""
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    assert (await observer.observe()).images is None
+    pull.complete("docker.io/library/nginx:1.29")
+    [record] = (await observer.observe()).images or ()
+
+    assert (record.name, record.digest, record.updated_at) == (
+        "docker.io/library/nginx:1.29",
+        NGINX.target_digest,
+        node.images[record.name].updated_at,
+    )
+    assert (await observer.observe()).images is None
+
+
+async def test_a_lease_that_ends_between_the_calls_has_ended(node: FakeContainerd, observer: Observer) -> None:
+    """NOT_FOUND for a lease that was just listed is the end of its pull, not an error."""
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    node.before["Leases/ListResources"] = pull.complete
+    observation = await observer.observe()
+
+    assert observation.pulls == ()
+    assert [record.digest for record in observation.images or ()] == [NGINX.target_digest]
+
+
+@pytest.mark.parametrize("call", ["Content/Info", "Content/Read"])
+async def test_a_blob_that_vanishes_between_the_calls_is_no_end(
+    node: FakeContainerd, observer: Observer, call: str
+) -> None:
+    """A pull runs for as long as its lease is there, whatever else cannot be found."""
+    node.pull(NGINX).resolve()
+    node.errors[call] = grpc.StatusCode.NOT_FOUND
+    pull = await one(observer)
+    assert (pull.has_content, pull.layers) == (True, None)
+
+    node.errors.clear()
+
+    assert len(layers(await one(observer))) == 3
+
+
+@pytest.mark.parametrize("call", ["Leases/List", "Leases/ListResources", "Content/ListStatuses", "Snapshots/Stat"])
+async def test_an_error_spoils_one_look_only(node: FakeContainerd, observer: Observer, call: str) -> None:
+    """An ingest that vanished under containerd's own hands fails a call: nothing is concluded from that look."""
+    node.pull(NGINX).resolve().download(0, 10).commit(0).download(1, 10)
+    before = await one(observer)
+    node.errors[call] = grpc.StatusCode.UNKNOWN
+    with pytest.raises(ContainerdError):
+        await observer.observe()
+    node.errors.clear()
+
+    assert await one(observer) == before
+
+
+async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, observer: Observer) -> None:
+    """The images are listed as soon as somebody answers again."""
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    pull.complete()
+    node.errors["Images/List"] = grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(ContainerdError):
+        await observer.observe()
+    node.errors.clear()
+
+    assert len((await observer.observe()).images or ()) == 1
+
+
+async def test_an_image_without_its_id_is_not_recorded_yet(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """While the CRI plugin is writing its records nobody says how the pull ended; with the image's ID it succeeded."""
+    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    pull.end()
+    pull.record("docker.io/library/nginx:1", managed=True)
+
+    assert (await observer.observe()).images is None
+    pull.record("sha256:" + "1" * 64, managed=True)
+    observation = await observer.observe()
+    assert len(observation.images or ()) == 2
+    assert observation.unseen == ()
+    assert (await observer.observe()).images is None
+
+
+async def test_a_record_that_stays_without_an_id_is_none(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """What the CRI plugin began to record and gave up is no sign of success."""
+    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    pull = node.pull(NGINX).resolve()
+    await observer.observe()
+    pull.end()
+    pull.record("docker.io/library/nginx:1", managed=True)
+    assert (await observer.observe()).images is None
+
+    clock.at += RECORDING_SECONDS
+
+    assert (await observer.observe()).images == ()
+    assert (await observer.observe()).images is None
+
+
+async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observer: Observer) -> None:
+    """An agent that runs for months holds what is running, no more."""
+    for number in range(3):
+        pull = node.pull(NGINX, f"pull-{number}").resolve()
+        await observer.observe()
+        pull.complete()
+        await observer.observe()
+
+    assert (observer._pulls, observer._blobs._blobs) == ({}, {})
+
+
+# -- pulls between two polls ----------------------------------------------------------------------
+
+
+async def test_a_pull_between_two_looks_is_told_after_it(
+    node: FakeContainerd, client: ContainerdClient, observer_on_node_clock: Observer
+) -> None:
+    """Its image was recorded and fetched since the last look; it began with its first blob, as far as anybody knows."""
+    await observer_on_node_clock.observe()
+    node.pull(NGINX).complete()
+    client._image_recorded = True
+    [missed] = (await observer_on_node_clock.observe()).unseen
+
+    assert missed.started_at == node.blobs[NGINX.target_digest].created_at
+    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert [layer.unpacked_at is not None for layer in layers(missed)] == [True] * 3
+    assert (await observer_on_node_clock.observe()).unseen == ()
+
+
+async def test_a_pull_that_was_seen_is_not_missed(
+    node: FakeContainerd, client: ContainerdClient, observer_on_node_clock: Observer
+) -> None:
+    """A pull with a lease that a look has seen ends as that pull."""
+    await observer_on_node_clock.observe()
+    pull = node.pull(NGINX).resolve()
+    await observer_on_node_clock.observe()
+    pull.complete()
+    client._image_recorded = True
+
+    assert (await observer_on_node_clock.observe()).unseen == ()
+
+
+@pytest.mark.parametrize("repository", ["docker.io/library/nginx", None], ids=["fetched before", "imported"])
+async def test_a_record_without_a_fetch_is_no_pull(
+    node: FakeContainerd, client: ContainerdClient, observer_on_node_clock: Observer, repository: str | None
+) -> None:
+    """A new name for what is here, or an image from an archive, came by no pull."""
+    if repository:
+        node.store(NGINX.manifest, repository=repository, digest=NGINX.target_digest)
+    await observer_on_node_clock.observe()
+    node.store(NGINX.manifest, digest=NGINX.target_digest)
+    node.pull(NGINX).record("docker.io/library/nginx:other")
+    node.leases.clear()
+    client._image_recorded = True
+
+    assert (await observer_on_node_clock.observe()).unseen == ()
+
+
+async def test_the_first_look_tells_what_was_missed_since(
+    node: FakeContainerd, clock: Clock, client: ContainerdClient
+) -> None:
+    """Who knows since when nobody has looked is told of the pulls that began and ended since then, and of no others."""
+    node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
+    observer = Observer(client, lambda: 0.0, since=clock.at)
+    node.pull(NGINX).complete()
+
+    [missed] = (await observer.observe()).unseen
+
+    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert (await observer.observe()).unseen == ()
