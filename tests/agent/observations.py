@@ -1,4 +1,4 @@
-"""What containerd shows, written by hand for the tests of the tracker."""
+"""Observations written by hand for the tests of the tracker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "docker.io/library/nginx:1.29"
 
 
 def layer(digit: str, size_bytes: int = 100 * MIB, **seen: Any) -> LayerObservation:
-    """A layer that is queued unless it is said what was seen of it."""
+    """A layer that is queued unless fields state otherwise."""
     return LayerObservation(f"sha256:{digit * 64}", size_bytes, **seen)
 
 
@@ -58,14 +58,14 @@ def record(name: str = NAME, digest: str = INDEX, updated_at: float = START + 20
     return ImageRecord(name, digest, updated_at)
 
 
-class Watched:
-    """A node that is looked at again and again."""
+class PolledNode:
+    """A node and the state of its tracker after each poll."""
 
     def __init__(self, state: TrackerState | None = None) -> None:
         self.state = state or TrackerState()
 
-    def look(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> Watched:
-        """One look, `now` seconds after START."""
+    def poll(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> PolledNode:
+        """Poll once, `now` seconds after START."""
         observation = NodeObservation(pulls, None if images is None else tuple(images))
         self.state = tracker.advance(self.state, observation, START + now, NODE)
         return self
@@ -76,7 +76,7 @@ class Watched:
 
     @property
     def pull(self) -> Pull:
-        """The only one that runs."""
+        """The only running pull."""
         [pull] = self.pulls
         return pull
 
@@ -86,7 +86,7 @@ class Watched:
 
     @property
     def ended(self) -> Pull:
-        """The only one that has ended."""
+        """The only ended pull."""
         [pull] = self.recent
         return pull
 
@@ -96,25 +96,25 @@ def likely(pull: Pull) -> float:
     return pull.time_left.likely
 
 
-def pulling_at_10_mib() -> Watched:
-    node = Watched()
+def pulling_at_10_mib() -> PolledNode:
+    node = PolledNode()
     for second in range(6):
-        node.look(second, running(arriving("a", 10 * second * MIB)))
+        node.poll(second, running(arriving("a", 10 * second * MIB)))
     return node
 
 
-def downloading() -> Watched:
-    return Watched().look(1, running(arriving("a", MIB), unpacked("b", at=START - 1, stored_at=START - 2)))
+def downloading() -> PolledNode:
+    return PolledNode().poll(1, running(arriving("a", MIB), unpacked("b", at=START - 1, stored_at=START - 2)))
 
 
-def after_a_quick_pull(node: Watched, now: float) -> Watched:
-    """A look after which a pull has begun and ended since the last one."""
+def after_a_quick_pull(node: PolledNode, now: float) -> PolledNode:
+    """A poll before which a pull began and ended."""
     quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
     observation = NodeObservation((), (record(updated_at=START + 20),), unseen=(quick,))
     node.state = tracker.advance(node.state, observation, START + now, "node-1")
     return node
 
 
-def restarted(node: Watched) -> Watched:
-    """Another agent, which knows only what the Lease says."""
-    return Watched(tracker.restore(decode(encode(tracker.report(node.state)))))
+def restarted(node: PolledNode) -> PolledNode:
+    """Another agent, which knows the Lease only."""
+    return PolledNode(tracker.restore(decode(encode(tracker.report(node.state)))))

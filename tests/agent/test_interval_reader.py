@@ -1,4 +1,4 @@
-"""Which report interval holds on a node: what the leader says, the setting, or neither. The clock is an argument."""
+"""The report interval of a node: the leader's, the setting, or neither. The clock is an argument."""
 
 from __future__ import annotations
 
@@ -40,84 +40,84 @@ def interval(node: Node, setting: float | None = None) -> IntervalReader:
 
 
 @pytest.mark.parametrize(("setting", "seconds"), [(None, DEFAULT_SECONDS), (0.5, 0.5), (30.0, 30.0)])
-async def test_without_a_word_the_setting_holds(node: Node, setting: float | None, seconds: float) -> None:
-    """Where no aggregator has ever led, it is what was set, or 5 s."""
-    told = interval(node, setting)
-    await told.refresh()
+async def test_without_a_leader_the_setting_holds(node: Node, setting: float | None, seconds: float) -> None:
+    """Before the first leader, it is the setting, or 5 s."""
+    reader = interval(node, setting)
+    await reader.refresh()
 
-    assert told.seconds == seconds
+    assert reader.seconds == seconds
 
 
 @pytest.mark.parametrize(("setting", "seconds"), [(None, 2.0), (0.5, 2.0), (30.0, 30.0)])
-async def test_what_is_published_holds_but_never_faster_than_the_setting(
+async def test_the_published_interval_holds_but_never_below_the_setting(
     node: Node, setting: float | None, seconds: float
 ) -> None:
-    """The leader asks for less, and whoever has set an interval for even less."""
+    """A longer setting wins over the leader's interval."""
     await node.publish("2.0s")
-    told = interval(node, setting)
-    await told.refresh()
+    reader = interval(node, setting)
+    await reader.refresh()
 
-    assert told.seconds == seconds
+    assert reader.seconds == seconds
 
 
 async def test_it_is_read_every_15_seconds_at_most(node: Node) -> None:
     """However often a node writes."""
-    told = interval(node)
+    reader = interval(node)
     for _ in range(100):
         await node.publish("1.0s")
-        await told.refresh()
+        await reader.refresh()
         node.now += 1
 
     assert node.reads == 100 // READ_SECONDS + 1
 
 
-async def test_the_first_leader_is_heard_soon(node: Node) -> None:
-    """Agents of a fresh install are up before any aggregator; until one has spoken they ask at their own pace."""
-    told = interval(node)
+async def test_the_first_interval_is_read_soon(node: Node) -> None:
+    """Agents of a fresh install start before any aggregator; until the first interval they read every 5 s."""
+    reader = interval(node)
     for _ in range(20):
-        await told.refresh()
+        await reader.refresh()
         node.now += 1
     assert node.reads == 20 // DEFAULT_SECONDS
     await node.publish("1.0s")
-    await told.refresh()
+    await reader.refresh()
 
-    assert told.seconds == 1
+    assert reader.seconds == 1
 
 
 @pytest.mark.parametrize("error", [ApiUnreachable("no route"), ApiError(403, "forbidden"), ApiError(429, "busy")])
-async def test_a_look_that_fails_changes_nothing(node: Node, error: KubeError) -> None:
-    """What was read last holds; the report itself was written before."""
+async def test_a_failed_read_changes_nothing(node: Node, error: KubeError) -> None:
+    """The last value stays; the report itself was written before."""
     await node.publish("3.0s")
-    told = interval(node)
-    await told.refresh()
+    reader = interval(node)
+    await reader.refresh()
     node.error = error
     node.now += READ_SECONDS
-    await told.refresh()
+    await reader.refresh()
 
-    assert told.seconds == 3
+    assert reader.seconds == 3
 
 
 @pytest.mark.parametrize("text", ["soon", "0.1s", "1000.0s", ""])
-async def test_what_is_no_interval_is_not_followed(node: Node, text: str) -> None:
+async def test_an_invalid_interval_is_ignored(node: Node, text: str) -> None:
     """Neither too fast nor never."""
     await node.publish(text)
-    told = interval(node)
-    await told.refresh()
+    reader = interval(node)
+    await reader.refresh()
 
-    assert told.seconds == DEFAULT_SECONDS
+    assert reader.seconds == DEFAULT_SECONDS
 
 
 @pytest.mark.parametrize(("published", "seconds"), [("1.0s", DEFAULT_SECONDS), ("9.0s", 9.0)])
-async def test_a_silent_leader_is_not_believed_for_long(node: Node, published: str, seconds: float) -> None:
-    """Nobody counts the nodes any more: 5 s at least, until somebody leads again."""
+async def test_the_interval_of_a_silent_leader_expires(node: Node, published: str, seconds: float) -> None:
+    """Without a leader no process counts the nodes: at least 5 s until the next one leads."""
     await node.publish(published)
-    told = interval(node)
-    await told.refresh()
+    reader = interval(node)
+    await reader.refresh()
     node.now += LEADER_TIMEOUT_SECONDS
-    await told.refresh()
-    assert told.seconds == seconds
+    await reader.refresh()
+    assert reader.seconds == seconds
     await node.publish("1.0s")
     node.now += READ_SECONDS
-    await told.refresh()
+    await reader.refresh()
 
-    assert told.seconds == 1
+    assert reader.seconds == 1

@@ -10,7 +10,7 @@ from tests.agent.observations import (
     MIB,
     NAME,
     START,
-    Watched,
+    PolledNode,
     after_a_quick_pull,
     downloading,
     record,
@@ -19,34 +19,34 @@ from tests.agent.observations import (
 )
 
 
-def test_a_pull_that_nobody_saw_is_told_when_it_is_over() -> None:
-    """It has its name, its size and its times, and is told once however often it is found."""
-    ended = after_a_quick_pull(after_a_quick_pull(Watched(), 20.5), 21.5).ended
+def test_an_unseen_pull_is_reported_after_its_end() -> None:
+    """It has its name, its size and its times, and is reported once, however often it is found."""
+    ended = after_a_quick_pull(after_a_quick_pull(PolledNode(), 20.5), 21.5).ended
 
     assert (ended.phase, ended.names, ended.total_bytes) == (Phase.COMPLETED, (NAME,), 100 * MIB)
     assert (ended.started_at, ended.ended_at) == (START + 19, START + 20)
 
 
-def test_a_pull_that_nobody_saw_may_be_one_that_was_resolving() -> None:
-    """A row whose digest was never known, and a record that nobody claims, are one pull and not two."""
-    ended = after_a_quick_pull(Watched().look(19, resolving()), 20.5).ended
+def test_an_unseen_pull_may_be_one_that_was_resolving() -> None:
+    """A pull with an unknown digest and an unclaimed record are one pull and not two."""
+    ended = after_a_quick_pull(PolledNode().poll(19, resolving()), 20.5).ended
 
     assert (ended.phase, ended.names, ended.started_at) == (Phase.COMPLETED, (NAME,), START)
 
 
-@pytest.mark.parametrize("told", ["as ended", "as running", "as missed"])
-def test_what_the_lease_tells_is_not_found_again(told: str) -> None:
-    """A restarted agent looks back a little further than the last report, and a pull stays one row."""
-    node = after_a_quick_pull(Watched(), 20.5) if told == "as missed" else downloading()
-    if told == "as ended":
-        node.look(21, images=[record()])
+@pytest.mark.parametrize("reported", ["as ended", "as running", "as unseen"])
+def test_a_reported_pull_is_not_found_again(reported: str) -> None:
+    """A restarted agent goes back a little further than the last report, and a pull stays one row."""
+    node = after_a_quick_pull(PolledNode(), 20.5) if reported == "as unseen" else downloading()
+    if reported == "as ended":
+        node.poll(21, images=[record()])
     [before] = tracker.report(node.state).pulls or node.recent
 
     assert [pull.id for pull in after_a_quick_pull(restarted(node), 25).recent] == [before.id]
 
 
-def test_what_the_agent_before_could_not_tell_is_told() -> None:
-    """A pull of the same name that began after the one that is told is another one: the tag has moved."""
-    node = restarted(downloading().look(2, images=[record(updated_at=START + 2)]))
+def test_an_unreported_pull_is_reported_after_a_restart() -> None:
+    """A pull of the same name that began after the reported one is another pull: the tag has moved."""
+    node = restarted(downloading().poll(2, images=[record(updated_at=START + 2)]))
 
     assert [pull.started_at for pull in after_a_quick_pull(node, 25).recent] == [START + 19, START]

@@ -1,4 +1,4 @@
-"""When a write is due, and what a node's account says afterwards. Time and chance are arguments."""
+"""When the agent writes, and the node's account afterwards. Time and chance are arguments."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from tests.agent.reports import pull, report
 INTERVAL = 5.0
 
 
-def written(told: NodeReport, at: float = 100.0, jitter: float = 1.0) -> LastWrite:
-    return LastWrite({}, phases(told), at, jitter)
+def written(newest: NodeReport, at: float = 100.0, jitter: float = 1.0) -> LastWrite:
+    return LastWrite({}, phases(newest), at, jitter)
 
 
 def due(before: NodeReport | None, after: NodeReport, now: float, jitter: float = 1.0) -> float:
@@ -49,10 +49,10 @@ def middle() -> float:
     return 0.5
 
 
-# -- when a write is due ---------------------------------------------------------------------------
+# -- time of the next write ------------------------------------------------------------------------
 
 
-def test_the_first_report_is_due_at_once() -> None:
+def test_the_first_report_is_written_at_once() -> None:
     """A Lease that was never written is written now."""
     assert due(None, report(), 100) == 0
 
@@ -66,7 +66,7 @@ def test_the_first_report_is_due_at_once() -> None:
     ],
     ids=["started", "unpacking", "ended"],
 )
-def test_a_change_of_phase_is_due_nearly_at_once(before: NodeReport, after: NodeReport) -> None:
+def test_a_change_of_phase_is_written_nearly_at_once(before: NodeReport, after: NodeReport) -> None:
     """People see a start, a phase and an end when they happen; those that happen together are one write."""
     assert due(before, after, 100) == pytest.approx(COALESCE_SECONDS)
     assert due(before, after, 101) == 0
@@ -74,7 +74,7 @@ def test_a_change_of_phase_is_due_nearly_at_once(before: NodeReport, after: Node
 
 @pytest.mark.parametrize(("interval", "ahead"), [(1.0, 3), (5.0, 3), (8.6, 2), (15.0, 2), (86.0, 1)])
 def test_phases_wait_for_the_interval_when_too_many_have_changed(interval: float, ahead: int) -> None:
-    """Some are told at once, the fewer the longer the interval is; then they wait, but never longer than progress."""
+    """Some are written at once, fewer with a longer interval; then they wait, but never longer than progress."""
     last, after = written(report(pull())), report(pull(phase=Phase.UNPACKING))
 
     def wait(writes: float) -> float:
@@ -100,7 +100,7 @@ def test_progress_pays_for_phases_that_came_early() -> None:
     assert wait(9.0, 1.0) == 1
 
 
-def test_progress_is_due_at_the_report_interval() -> None:
+def test_progress_is_written_at_the_report_interval() -> None:
     """Bytes alone wait for their turn."""
     after = report(pull(downloaded_bytes=500))
 
@@ -108,10 +108,12 @@ def test_progress_is_due_at_the_report_interval() -> None:
     assert due(report(pull()), after, 200) == 0
 
 
-@pytest.mark.parametrize(("told", "seconds"), [(report(pull()), PULLING_RENEW_SECONDS), (report(), IDLE_RENEW_SECONDS)])
-def test_nothing_new_is_due_when_the_lease_must_be_renewed(told: NodeReport, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("newest", "seconds"), [(report(pull()), PULLING_RENEW_SECONDS), (report(), IDLE_RENEW_SECONDS)]
+)
+def test_an_unchanged_report_is_written_when_the_lease_must_be_renewed(newest: NodeReport, seconds: float) -> None:
     """A node that pulls confirms it often, an idle one rarely."""
-    assert due(told, told, 100) == seconds
+    assert due(newest, newest, 100) == seconds
 
 
 def test_a_lease_is_renewed_long_before_it_expires() -> None:
@@ -125,9 +127,9 @@ def test_a_lease_is_renewed_long_before_it_expires() -> None:
 
 def test_a_long_interval_holds_for_renewals_too() -> None:
     """Where the budget allows a report every 86 s, a pull that does not move is not confirmed every 15 s."""
-    told = report(pull())
+    newest = report(pull())
 
-    assert seconds_until_write(written(told), told, 86.0, 100, changed=False) == 86
+    assert seconds_until_write(written(newest), newest, 86.0, 100, changed=False) == 86
 
 
 def test_intervals_are_stretched_by_what_the_write_drew() -> None:
@@ -153,8 +155,8 @@ def begins() -> LastWrite:
 
 
 @pytest.mark.parametrize("after", [report(pull()), report(pull(), pull(2)), report()], ids=["same", "more", "ended"])
-def test_who_begins_to_pull_looks_at_the_interval_before_the_next_write(after: NodeReport) -> None:
-    """Nothing is due before that, whatever happens."""
+def test_a_node_that_starts_to_pull_reads_the_interval_before_the_next_write(after: NodeReport) -> None:
+    """No write happens before that."""
     assert seconds_until_write(begins(), after, 1.0, 100, changed=True) == FIRST_READ_SECONDS
 
 
@@ -167,7 +169,7 @@ def test_few_nodes_go_on_at_once() -> None:
 
 
 def test_many_nodes_that_began_together_go_on_one_by_one() -> None:
-    """Between now and twice a long interval; further phases wait as well, for the start was told at once."""
+    """Between now and twice a long interval; further phases wait as well, because the start was written at once."""
     began, more = begins(), report(pull(), pull(2))
 
     def wait(chance: float) -> float:
@@ -177,7 +179,7 @@ def test_many_nodes_that_began_together_go_on_one_by_one() -> None:
 
 
 def test_a_lease_lives_until_a_node_that_began_goes_on() -> None:
-    """It was written before the interval was known: what it promises has room for the longest wait."""
+    """It was written before the interval was known: its duration covers the longest wait."""
     longest = 2 * min(300.0, begins().max_interval)
 
     assert longest < lease_duration_seconds(report(pull()), 300.0, starts=True)
@@ -204,16 +206,16 @@ def test_no_node_writes_much_more_than_the_interval_allows(interval: float, paus
     """However its phases change: what the time called for, its share of the renewals, and what it may be ahead."""
     now, writes, last = 0.0, 0, after_write(None, {}, report(), interval, 0.0, middle, starts=False)
     for step, pause in enumerate(pauses):
-        told = report(pull(step))
-        now += max(pause * interval, seconds_until_write(last, told, interval, now, changed=True))
-        last = after_write(last, {}, told, interval, now, middle, starts=False)
+        newest = report(pull(step))
+        now += max(pause * interval, seconds_until_write(last, newest, interval, now, changed=True))
+        last = after_write(last, {}, newest, interval, now, middle, starts=False)
         writes += 1
 
     assert writes <= now * (1 / interval + RENEWAL_CREDIT / IDLE_RENEW_SECONDS) + allowed_surplus(interval) + 1
 
 
 @pytest.mark.parametrize(
-    ("before", "told", "least"),
+    ("before", "newest", "least"),
     [
         (None, report(), FIRST_JITTER),
         (None, report(pull()), 1 - JITTER),
@@ -221,10 +223,10 @@ def test_no_node_writes_much_more_than_the_interval_allows(interval: float, paus
     ],
     ids=["first of an idle node", "first of one that pulls", "later"],
 )
-def test_what_a_write_draws(before: LastWrite | None, told: NodeReport, least: float) -> None:
+def test_what_a_write_draws(before: LastWrite | None, newest: NodeReport, least: float) -> None:
     """A fifth to either side, but nearly the whole interval where thousands started together."""
 
     def jitter(chance: Callable[[], float]) -> float:
-        return after_write(before, {}, told, INTERVAL, 200, chance, starts=False).jitter
+        return after_write(before, {}, newest, INTERVAL, 200, chance, starts=False).jitter
 
     assert [jitter(lambda: 0.0), jitter(lambda: 1.0)] == pytest.approx([least, 1 + JITTER])

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Waits for nothing, and says how long it would have waited."""
+    """Return at once, and record the time that a real one would have waited."""
 
     now = 0.0
 

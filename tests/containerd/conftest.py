@@ -29,14 +29,14 @@ async def client(node: FakeContainerd) -> AsyncIterator[ContainerdClient]:
 
 @pytest.fixture
 def clock(node: FakeContainerd) -> Clock:
-    """The times on the node are those of a test, not of today."""
+    """The node has the times of a test, not of today."""
     node.now = clock = Clock()
     return clock
 
 
 @pytest.fixture
 def observer(client: ContainerdClient) -> Observer:
-    """Looks at a containerd that has been up for ever."""
+    """An observer of a containerd that started long ago."""
     return Observer(client, lambda: 0.0)
 
 

@@ -10,7 +10,7 @@ BASE, MIDDLE, TOP = (digest for digest, _ in NGINX.layers)
 
 
 class Clock:
-    """The node's clock: a second for every look at it."""
+    """The node's clock: each read takes a second."""
 
     def __init__(self) -> None:
         self.at = 1_000_000.0

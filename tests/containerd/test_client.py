@@ -93,13 +93,13 @@ async def test_a_containerd_that_is_away_is_unavailable(
 
 
 @every_call
-async def test_any_other_error_says_which_call_and_why(
+async def test_any_other_error_has_the_call_and_the_reason(
     node: FakeContainerd, client: ContainerdClient, name: str, call: Call
 ) -> None:
     """The text is for a log line: method, status and reason."""
     node.errors[name] = grpc.StatusCode.UNKNOWN
 
-    with pytest.raises(ContainerdError, match=f"^{name.partition('/')[2]}: UNKNOWN: .*told to fail$") as raised:
+    with pytest.raises(ContainerdError, match=f"^{name.partition('/')[2]}: UNKNOWN: .*set to fail$") as raised:
         await call(client)
     assert type(raised.value) is ContainerdError
 
@@ -115,7 +115,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(node: FakeContainerd, name
 
 
 async def test_a_socket_that_is_not_there_is_unavailable() -> None:
-    """Opening never fails; the first call tells."""
+    """Opening never fails; the first call does."""
     async with connect("/nonexistent/containerd.sock", NAMESPACE) as client:
         with pytest.raises(ContainerdUnavailable, match=re.escape("List: UNAVAILABLE")):
             await client.leases()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 async def test_an_idle_node_costs_one_call(node: FakeContainerd, observer: Observer) -> None:
-    """The images are listed by the first look only; after it, an idle look asks for the leases."""
+    """Only the first poll lists the images; after it, an idle poll lists the leases."""
     assert (await observer.observe()).images == ()
     node.calls.clear()
 
@@ -54,7 +54,7 @@ async def test_a_container_start_is_no_pull(node: FakeContainerd, observer: Obse
 
 
 async def test_a_lease_without_expiry_is_no_pull(node: FakeContainerd, observer: Observer) -> None:
-    """What somebody holds for good was not made by a pull."""
+    """A lease without expiry was not made by a pull."""
     node.leases["kept"] = Lease(1_000_000, labels={})
 
     assert (await observer.observe()).pulls == ()
@@ -81,7 +81,7 @@ async def test_a_lease_older_than_containerd_is_not_running(node: FakeContainerd
 # -- manifest and config --------------------------------------------------------------------------
 
 
-async def test_the_manifest_tells_the_layers(node: FakeContainerd, observer: Observer) -> None:
+async def test_the_manifest_has_the_layers(node: FakeContainerd, observer: Observer) -> None:
     """With index, manifest and config here, everything is known but the bytes."""
     node.pull(NGINX).resolve()
     pull = await one(observer)
@@ -106,7 +106,7 @@ async def test_an_image_without_an_index(node: FakeContainerd, observer: Observe
 
 
 async def test_blobs_are_read_once(node: FakeContainerd, observer: Observer) -> None:
-    """What cannot change is not asked for again."""
+    """Immutable blobs are not read again."""
     node.pull(NGINX).resolve()
     await observer.observe()
     node.calls.clear()
@@ -116,7 +116,7 @@ async def test_blobs_are_read_once(node: FakeContainerd, observer: Observer) -> 
 
 
 async def test_a_config_that_is_late_is_waited_for(node: FakeContainerd, observer: Observer) -> None:
-    """Before the config is here, cached layers cannot be told from those to fetch."""
+    """Before the config is present, cached layers cannot be distinguished from queued ones."""
     pull = node.pull(NGINX).resolve(config=False)
     assert (await one(observer)).layers is None
 
@@ -126,7 +126,7 @@ async def test_a_config_that_is_late_is_waited_for(node: FakeContainerd, observe
 
 
 async def test_a_config_that_does_not_come_is_not_waited_for_for_ever(node: FakeContainerd, observer: Observer) -> None:
-    """After some looks the layers are shown without knowing how they unpack."""
+    """After some polls the layers are returned without their unpacking."""
     node.pull(NGINX).resolve(config=False)
     for _ in range(MAX_POLLS_WITHOUT_CONFIG):
         assert (await one(observer)).layers is None
@@ -189,7 +189,7 @@ async def test_repositories_are_what_the_labels_agree_on(
 
 
 async def test_a_label_that_comes_later_is_read_later(node: FakeContainerd, observer: Observer) -> None:
-    """Until a blob says where it comes from, the repository is not known."""
+    """Until a blob has the label, the repository is unknown."""
     pull = node.pull(NGINX)
     node.hold("pull-1", "content", node.store(NGINX.manifest))
     assert (await one(observer)).repositories == ()

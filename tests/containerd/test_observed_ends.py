@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 async def test_images_are_listed_when_a_pull_has_ended(node: FakeContainerd, observer: Observer) -> None:
-    """The look that misses a lease brings the image records, and only that one."""
+    """Only the poll after the end of a lease has the image records."""
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     assert (await observer.observe()).images is None
@@ -47,7 +47,7 @@ async def test_a_lease_that_ends_between_the_calls_has_ended(node: FakeContainer
 async def test_a_blob_that_vanishes_between_the_calls_is_no_end(
     node: FakeContainerd, observer: Observer, call: str
 ) -> None:
-    """A pull runs for as long as its lease is there, whatever else cannot be found."""
+    """A pull runs as long as its lease exists, whatever else is missing."""
     node.pull(NGINX).resolve()
     node.errors[call] = grpc.StatusCode.NOT_FOUND
     pull = await one(observer)
@@ -59,8 +59,8 @@ async def test_a_blob_that_vanishes_between_the_calls_is_no_end(
 
 
 @pytest.mark.parametrize("call", ["Leases/List", "Leases/ListResources", "Content/ListStatuses", "Snapshots/Stat"])
-async def test_an_error_spoils_one_look_only(node: FakeContainerd, observer: Observer, call: str) -> None:
-    """An ingest that vanished under containerd's own hands fails a call: nothing is concluded from that look."""
+async def test_an_error_fails_one_poll_only(node: FakeContainerd, observer: Observer, call: str) -> None:
+    """An ingest that vanishes inside containerd fails a call: nothing is concluded from that poll."""
     node.pull(NGINX).resolve().download(0, 10).commit(0).download(1, 10)
     before = await one(observer)
     node.errors[call] = grpc.StatusCode.UNKNOWN
@@ -72,7 +72,7 @@ async def test_an_error_spoils_one_look_only(node: FakeContainerd, observer: Obs
 
 
 async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, observer: Observer) -> None:
-    """The images are listed as soon as somebody answers again."""
+    """The images are listed as soon as containerd answers again."""
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     pull.complete()
@@ -87,7 +87,7 @@ async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, ob
 async def test_an_image_without_its_id_is_not_recorded_yet(
     node: FakeContainerd, clock: Clock, client: ContainerdClient
 ) -> None:
-    """While the CRI plugin is writing its records nobody says how the pull ended; with the image's ID it succeeded."""
+    """While the CRI plugin writes its records the outcome is open; with the image's ID the pull succeeded."""
     observer = Observer(client, lambda: 0.0, lambda: clock.at)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
@@ -105,7 +105,7 @@ async def test_an_image_without_its_id_is_not_recorded_yet(
 async def test_a_record_that_stays_without_an_id_is_none(
     node: FakeContainerd, clock: Clock, client: ContainerdClient
 ) -> None:
-    """What the CRI plugin began to record and gave up is no sign of success."""
+    """An incomplete record that stays is no proof of success."""
     observer = Observer(client, lambda: 0.0, lambda: clock.at)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
@@ -133,25 +133,25 @@ async def test_nothing_is_remembered_of_ended_pulls(node: FakeContainerd, observ
 # -- pulls between two polls ----------------------------------------------------------------------
 
 
-async def test_a_pull_between_two_looks_is_told_after_it(
+async def test_a_pull_between_two_polls_is_returned_by_the_second(
     node: FakeContainerd, client: ContainerdClient, observer_on_node_clock: Observer
 ) -> None:
-    """Its image was recorded and fetched since the last look; it began with its first blob, as far as anybody knows."""
+    """Its image was fetched and recorded since the last poll; its start is that of its first blob."""
     await observer_on_node_clock.observe()
     node.pull(NGINX).complete()
     client._image_recorded = True
-    [missed] = (await observer_on_node_clock.observe()).unseen
+    [unseen] = (await observer_on_node_clock.observe()).unseen
 
-    assert missed.started_at == node.blobs[NGINX.target_digest].created_at
-    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
-    assert [layer.unpacked_at is not None for layer in layers(missed)] == [True] * 3
+    assert unseen.started_at == node.blobs[NGINX.target_digest].created_at
+    assert (unseen.index_digest, unseen.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert [layer.unpacked_at is not None for layer in layers(unseen)] == [True] * 3
     assert (await observer_on_node_clock.observe()).unseen == ()
 
 
-async def test_a_pull_that_was_seen_is_not_missed(
+async def test_a_polled_pull_is_not_unseen(
     node: FakeContainerd, client: ContainerdClient, observer_on_node_clock: Observer
 ) -> None:
-    """A pull with a lease that a look has seen ends as that pull."""
+    """A pull whose lease a poll has found ends as that pull."""
     await observer_on_node_clock.observe()
     pull = node.pull(NGINX).resolve()
     await observer_on_node_clock.observe()
@@ -177,15 +177,15 @@ async def test_a_record_without_a_fetch_is_no_pull(
     assert (await observer_on_node_clock.observe()).unseen == ()
 
 
-async def test_the_first_look_tells_what_was_missed_since(
+async def test_the_first_poll_returns_pulls_since_a_time(
     node: FakeContainerd, clock: Clock, client: ContainerdClient
 ) -> None:
-    """Who knows since when nobody has looked is told of the pulls that began and ended since then, and of no others."""
+    """Only pulls that began and ended after that time are returned."""
     node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
     observer = Observer(client, lambda: 0.0, since=clock.at)
     node.pull(NGINX).complete()
 
-    [missed] = (await observer.observe()).unseen
+    [unseen] = (await observer.observe()).unseen
 
-    assert (missed.index_digest, missed.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
+    assert (unseen.index_digest, unseen.repositories) == (NGINX.target_digest, ("docker.io/library/nginx",))
     assert (await observer.observe()).unseen == ()

@@ -28,7 +28,7 @@ async def test_a_download_shows_its_offset(node: FakeContainerd, observer: Obser
 
 
 async def test_a_layer_that_is_here_has_a_time(node: FakeContainerd, observer: Observer) -> None:
-    """Since when a blob is on the node tells whether this pull brought it."""
+    """The time of a blob shows whether this pull brought it."""
     node.pull(NGINX).resolve().download(0, 400).commit(0)
     base = layers(await one(observer))[0]
 
@@ -59,8 +59,8 @@ async def test_unpacking_is_seen(node: FakeContainerd, observer: Observer) -> No
     assert (base.unpacking, base.unpacked_at) == (False, node.snapshots[SNAPSHOTTER, NGINX.chain[0]])
 
 
-async def test_layers_that_are_on_the_node_are_told_at_once(node: FakeContainerd, observer: Observer) -> None:
-    """The lease names a cached layer when containerd comes to it; the total must not wait for that."""
+async def test_layers_that_are_on_the_node_are_present_at_once(node: FakeContainerd, observer: Observer) -> None:
+    """The lease names a cached layer when containerd reaches it; the total must not wait for that."""
     node.store(b"\x1f\x8b", digest=TOP, size=3000)
     node.pull(NGINX).resolve()
     top = layers(await one(observer))[2]
@@ -68,9 +68,7 @@ async def test_layers_that_are_on_the_node_are_told_at_once(node: FakeContainerd
     assert top.stored_at == node.blobs[TOP].created_at < node.leases["pull-1"].created_at
 
 
-async def test_layers_whose_blobs_were_discarded_are_told_by_their_snapshots(
-    node: FakeContainerd, observer: Observer
-) -> None:
+async def test_layers_whose_blobs_were_discarded_have_snapshots(node: FakeContainerd, observer: Observer) -> None:
     """With `discard_unpacked_layers` only the snapshots of an image stay on the node."""
     node.pull(NGINX, "before").complete()
     for digest in (BASE, MIDDLE, TOP):
@@ -102,7 +100,7 @@ async def test_a_layer_that_containerd_begins_again_is_missing_again(node: FakeC
 
 
 async def test_a_blob_that_was_removed_and_is_fetched_again_downloads(node: FakeContainerd, observer: Observer) -> None:
-    """What a broken pull had left may be cleaned away before this one comes to it: then it is not cached."""
+    """The blob of a broken pull may be removed before this pull reaches it: then it is not cached."""
     node.store(b"\x1f\x8b", digest=BASE, size=1000)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
@@ -115,8 +113,8 @@ async def test_a_blob_that_was_removed_and_is_fetched_again_downloads(node: Fake
     assert layers(await one(observer))[0].stored_at == node.blobs[BASE].created_at
 
 
-async def test_a_lazy_snapshot_is_said_to_be_lazy(node: FakeContainerd, observer: Observer) -> None:
-    """A snapshot that its snapshotter serves from the registry is there without the layer's bytes."""
+async def test_a_lazy_snapshot_is_lazy(node: FakeContainerd, observer: Observer) -> None:
+    """A snapshot that its snapshotter serves from the registry exists without the layer's bytes."""
     node.pull(NGINX).resolve().unpack(0)
     node.lazy_snapshots.add(NGINX.chain[0])
 
@@ -143,7 +141,7 @@ async def test_a_snapshot_is_not_asked_for_while_its_layer_downloads(node: FakeC
 # -- two pulls ------------------------------------------------------------------------------------
 
 
-async def test_two_pulls_are_told_apart(node: FakeContainerd, observer: Observer) -> None:
+async def test_two_pulls_are_distinct(node: FakeContainerd, observer: Observer) -> None:
     """Each lease has its own image and its own layers."""
     redis = image("docker.io/library/redis", ("r", 500))
     node.pull(NGINX, "a").resolve().download(0, 10)
@@ -167,7 +165,7 @@ async def test_a_shared_layer_arrives_for_both(node: FakeContainerd, observer: O
 
 
 async def test_a_shared_layer_is_here_for_both_at_once(node: FakeContainerd, observer: Observer) -> None:
-    """The pull that only waited is told by containerd up to 2 s later; its bytes must not go back meanwhile."""
+    """containerd updates the lease of the other pull up to 2 s later; its bytes must not go back meanwhile."""
     other = image("docker.io/library/other", ("base", 1000), ("own", 10))
     first = node.pull(NGINX, "a").resolve().download(0, 700)
     node.pull(other, "b").resolve().download(0, 700)

@@ -214,7 +214,7 @@ class FakeContainerd:
         if happens := self.before.pop(name, None):
             happens()
         if code := self.errors.get(name) or self.errors.get("*"):
-            await context.abort(code, f"{name} was told to fail")
+            await context.abort(code, f"{name} is set to fail")
 
     # -- what is asked -------------------------------------------------------------------------
 

@@ -25,21 +25,21 @@ from tests.pulls.reports import START, ended, history, image, layer, pull, repor
 
 
 @given(reports)
-def test_what_a_lease_carries_comes_back_equal(report: NodeReport) -> None:
-    """A reader sees what the agent said: totals, times, layers, history, trouble."""
+def test_a_report_comes_back_equal(report: NodeReport) -> None:
+    """A reader gets the agent's report: totals, times, layers, history, error."""
     assert decode(encode(report)) == report
 
 
-def test_what_a_lease_does_not_carry_is_rounded() -> None:
+def test_precision_that_a_lease_does_not_have_is_rounded() -> None:
     """Digests are cut to 12 digits, times to tenths of a second, rates to bytes."""
-    told = pull(
+    reported = pull(
         0,
         replace(layer(1), digest="sha256:0123456789abcdef" + "0" * 48),
         progressed_at=START + 1.2345,
         bytes_per_second=1000.6,
         time_left=TimeLeft.exactly(12.34),
     )
-    [read] = decode(encode(NodeReport(pulls=(told,)))).pulls
+    [read] = decode(encode(NodeReport(pulls=(reported,)))).pulls
 
     assert read.layers[0].digest == "sha256:0123456789ab"
     assert read.progressed_at == pytest.approx(START + 1.2)
@@ -51,7 +51,7 @@ def test_what_a_lease_does_not_carry_is_rounded() -> None:
     [("sha256:" + "ab" * 32, "ab" * 32), ("sha512:" + "ab" * 64, "sha512:" + "ab" * 64)],
     ids=["sha256", "another algorithm"],
 )
-def test_what_a_reference_resolved_to_is_carried_whole(digest: str, text: str) -> None:
+def test_the_target_digest_is_written_whole(digest: str, text: str) -> None:
     """Every digit of it; only the name of the usual algorithm is left out."""
     annotations = encode(NodeReport(pulls=(pull(target_digest=digest),)))
 
@@ -61,9 +61,9 @@ def test_what_a_reference_resolved_to_is_carried_whole(digest: str, text: str) -
 
 def test_a_pull_that_ended_at_once_is_in_the_history() -> None:
     """An end in the same tenth of a second as the start is an end."""
-    told = ended(1, ended_at=START, progressed_at=START)
+    reported = ended(1, ended_at=START, progressed_at=START)
 
-    assert decode(encode(NodeReport(recent=(told,)))).recent[0].ended_at == START
+    assert decode(encode(NodeReport(recent=(reported,)))).recent[0].ended_at == START
 
 
 def test_a_change_of_one_pull_changes_one_key() -> None:
@@ -77,7 +77,7 @@ def test_a_change_of_one_pull_changes_one_key() -> None:
     }
 
 
-def test_an_idle_node_says_little() -> None:
+def test_the_lease_of_an_idle_node_is_short() -> None:
     """A node without pulls takes two short annotations."""
     assert encode(NodeReport()) == {SUMMARY: "idle", NODE: '{"v":1}'}
 
@@ -128,5 +128,5 @@ def test_what_is_written_can_be_read(texts: list[str], error: str, run: Pull, en
     ],
 )
 def test_the_summary_is_one_line_for_people(report: NodeReport, line: str) -> None:
-    """`kubectl describe lease` says what the node does."""
+    """`kubectl describe lease` shows what the node does."""
     assert summary(report) == line

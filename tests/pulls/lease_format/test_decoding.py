@@ -33,7 +33,7 @@ def one(**fields: Any) -> dict[str, str]:
 
 
 def test_unknown_keys_are_ignored() -> None:
-    """What a newer agent adds does not disturb."""
+    """Keys of a newer agent do not disturb."""
     read = decode({**one(future={"x": [1]}), "pulltrace.io/future": "{", "example.com/pull": "junk"})
 
     assert (len(read.pulls), read.problems) == (1, ())
@@ -131,9 +131,9 @@ def test_a_bad_field_is_reported(fields: dict[str, Any]) -> None:
 
 def test_an_error_is_freed_of_what_deceives() -> None:
     """Control characters and marks that turn the text around are replaced in a message."""
-    [told] = orjson.loads(encode(NodeReport(recent=(ended(1),)))[RECENT])
-    told["error"] = "no\x1b[31m \u202emanifest\n" + "x" * 2000
-    [read] = decode({RECENT: orjson.dumps([told]).decode()}).recent
+    [reported] = orjson.loads(encode(NodeReport(recent=(ended(1),)))[RECENT])
+    reported["error"] = "no\x1b[31m \u202emanifest\n" + "x" * 2000
+    [read] = decode({RECENT: orjson.dumps([reported]).decode()}).recent
 
     assert read.error is not None
     assert read.error.startswith("no�[31m �manifest�x")
@@ -158,7 +158,7 @@ JUNK = {
 @pytest.mark.parametrize("key", [KEY, RECENT, NODE])
 @pytest.mark.parametrize("text", JUNK.values(), ids=JUNK)
 def test_junk_is_reported(key: str, text: str) -> None:
-    """Whatever a value is, reading it does not raise, and says which key cannot be used."""
+    """Reading any value does not raise, and the problem names the key."""
     read = decode({key: text})
 
     assert (read.pulls, read.recent) == ((), ())
@@ -166,7 +166,7 @@ def test_junk_is_reported(key: str, text: str) -> None:
         assert read.problems[0].startswith(key)
 
 
-def test_256_kib_of_junk_is_not_looked_at() -> None:
+def test_256_kib_of_junk_are_not_parsed() -> None:
     """An API server lets 256 KiB through: so much is one problem, and no work."""
     read = decode({f"{PULL_PREFIX}{number:012x}": "{" * 1000 for number in range(256)})
 
@@ -220,8 +220,8 @@ def test_an_ended_pull_among_the_running_is_reported(phase: Phase) -> None:
         *({"refused": -1}, {"unread": 2**53}),
     ],
 )
-def test_a_bad_word_about_the_node_is_reported(node: dict[str, Any]) -> None:
-    """What was said of the node itself is checked like the rest."""
+def test_a_bad_field_of_the_node_is_reported(node: dict[str, Any]) -> None:
+    """Fields of the node itself are checked like the rest."""
     read = decode({**one(), NODE: orjson.dumps({"v": 1, **node}).decode()})
 
     assert len(read.pulls) == len(read.problems) == 1
@@ -243,9 +243,9 @@ FIELDS = (
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("depth", [900, 990, 1010, 1023])
 def test_no_depth_makes_a_reader_raise(field: str, depth: int) -> None:
-    """JSON that can be parsed just so may be too deep for Python to print: a problem says what it is, not all of it."""
+    """JSON that can be parsed just so may be too deep for Python to print: a problem has its type, not its text."""
     deep = f'"{field}":' + "[" * depth + "]" * depth
-    value = orjson.dumps({name: told for name, told in VALUE.items() if name != field}).decode()[:-1]
+    value = orjson.dumps({name: reported for name, reported in VALUE.items() if name != field}).decode()[:-1]
     read = decode({KEY: f"{value},{deep}}}", RECENT: f'[{{"v":1,{deep}}}]', NODE: f'{{"v":1,{deep}}}'})
 
     assert read.recent == ()

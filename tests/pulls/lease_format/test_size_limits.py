@@ -54,7 +54,7 @@ def test_a_typical_lease_takes_three_kib() -> None:
 @pytest.mark.parametrize("layer_count", [1, 10, 120])
 @pytest.mark.parametrize("pulls", [1, 10, 110, 1000])
 def test_a_lease_never_takes_more_than_16_kib(pulls: int, layer_count: int) -> None:
-    """Whatever a node pulls, and however long its history and its names are, its Lease stays small."""
+    """The Lease stays small for any number of pulls, any history and any names."""
     name = "registry.example.com/" + "n" * 234
     report = NodeReport(
         pulls=tuple(image(number, layer_count, repositories=(name,)) for number in range(pulls)),
@@ -90,7 +90,7 @@ histories = st.lists(
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(crowds, histories, st.none() | st.text(max_size=400))
 def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], trouble: str | None) -> None:
-    """110 pods, 100 layers, names of 255 characters, messages in any script: in bounds, readable, and every pull told or counted."""
+    """110 pods, 100 layers, names of 255 characters, messages in any script: in bounds, readable, and every pull reported or counted."""
     annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=trouble))
     read = decode(annotations)
 
@@ -100,7 +100,7 @@ def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: lis
 
 @pytest.mark.parametrize(("pulls", "layer_count"), [(0, 0), (1, 10), (5, 10), (5, 120), (12, 40)])
 def test_a_lease_usually_takes_8_kib(pulls: int, layer_count: int) -> None:
-    """Layers and old history give way long before a Lease becomes a burden."""
+    """Layers and old history are left out long before a Lease becomes a burden."""
     report = NodeReport(
         pulls=tuple(image(number, layer_count) for number in range(pulls)),
         recent=tuple(ended(number) for number in range(60)),
@@ -111,14 +111,14 @@ def test_a_lease_usually_takes_8_kib(pulls: int, layer_count: int) -> None:
 
 @pytest.mark.parametrize("layer_count", [3, 40, 120])
 def test_totals_stay_exact_when_layers_are_left_out(layer_count: int) -> None:
-    """What gives way are layers; bytes and counts of a pull do not."""
-    told = [image(number, layer_count) for number in range(10)]
-    read = decode(encode(NodeReport(pulls=tuple(told)))).pulls
+    """Layers are left out; bytes and counts of a pull stay."""
+    reported = [image(number, layer_count) for number in range(10)]
+    read = decode(encode(NodeReport(pulls=tuple(reported)))).pulls
 
-    assert [replace(each, layers=()) for each in read] == [replace(each, layers=()) for each in told]
+    assert [replace(each, layers=()) for each in read] == [replace(each, layers=()) for each in reported]
 
 
-def test_finished_and_waiting_layers_give_way_first() -> None:
+def test_finished_and_queued_layers_are_left_out_first() -> None:
     """In a large image the layers that move are still shown."""
     shown = decode(encode(NodeReport(pulls=tuple(image(number, 30) for number in range(8))))).pulls[0].layers
 
@@ -129,27 +129,27 @@ def test_finished_and_waiting_layers_give_way_first() -> None:
     }
 
 
-def test_layers_give_way_before_pulls() -> None:
-    """Many pulls are all told, without their layers."""
+def test_layers_are_left_out_before_pulls() -> None:
+    """Many pulls are all reported, without their layers."""
     read = decode(encode(NodeReport(pulls=tuple(image(number, 30) for number in range(30)))))
 
     assert [len(each.layers) for each in read.pulls] == [0] * 30
 
 
-def test_running_pulls_beyond_the_room_are_counted() -> None:
-    """A node with 110 pulls tells the oldest, and how many more there are."""
-    told = tuple(image(number, 30, started_at=START + number) for number in range(110))
-    read = decode(encode(NodeReport(pulls=told)))
+def test_running_pulls_beyond_the_limit_are_counted() -> None:
+    """A node with 110 pulls reports the oldest, and the number of the others."""
+    reported = tuple(image(number, 30, started_at=START + number) for number in range(110))
+    read = decode(encode(NodeReport(pulls=reported)))
 
-    assert [each.id for each in read.pulls] == [each.id for each in told[: len(read.pulls)]]
+    assert [each.id for each in read.pulls] == [each.id for each in reported[: len(read.pulls)]]
     assert read.omitted_pulls == 110 - len(read.pulls) > 0
 
 
-def test_the_oldest_history_gives_way() -> None:
+def test_the_oldest_history_is_left_out() -> None:
     """A long history loses its end, and nothing of the pulls that run."""
-    told = tuple(ended(number, ended_at=START + 1000 - number) for number in range(60))
-    read = decode(encode(NodeReport(pulls=(image(1, 10),), recent=told)))
+    reported = tuple(ended(number, ended_at=START + 1000 - number) for number in range(60))
+    read = decode(encode(NodeReport(pulls=(image(1, 10),), recent=reported)))
 
-    assert [each.id for each in read.recent] == [each.id for each in told[: len(read.recent)]]
+    assert [each.id for each in read.recent] == [each.id for each in reported[: len(read.recent)]]
     assert 0 < len(read.recent) < 60
     assert len(read.pulls[0].layers) == 10
