@@ -239,21 +239,14 @@ class PullSource(Protocol):
         """Whether the process is shutting down: streams end."""
 
 
-class NodeSource(Protocol):
-    """The nodes, as the server uses them."""
+class PodLookup(Protocol):
+    """Asks Kubernetes for pods that have no row: they wait for no image, or not yet.
 
-    def nodes(self) -> Sequence[NodeView]:
-        """Return all nodes with an agent, sorted by name."""
+    `admit` is called before each request to Kubernetes. Both methods raise what it raises.
+    """
 
-
-class PodFinding(Protocol):
-    """Reads pods without a row from Kubernetes: those that wait for no image, or not yet."""
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        """Return the same for one client: `admit` is called before each request to Kubernetes, and may raise."""
-
-    async def has_images(self, namespace: str, name: str) -> bool | None:
+    async def has_images(self, namespace: str, name: str, admit: Callable[[], None]) -> bool | None:
         """Return whether all containers of the pod have their images; None when the pod does not exist."""
 
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
-        """Return the number of pods of the workload, and of those that have all their images."""
+    async def pods_with_images(self, workload: Workload, admit: Callable[[], None]) -> tuple[int, int]:
+        """Return the number of the workload's pods, and of those that have all their images."""

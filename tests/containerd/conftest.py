@@ -8,7 +8,7 @@ import pytest
 
 from pulltrace.containerd.client import ContainerdClient, connect
 from pulltrace.containerd.observation import Observer
-from tests.containerd.polling import Clock
+from tests.builders.virtual_time import FakeTime
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd
 
@@ -28,9 +28,9 @@ async def client(node: FakeContainerd) -> AsyncIterator[ContainerdClient]:
 
 
 @pytest.fixture
-def clock(node: FakeContainerd) -> Clock:
+def clock(node: FakeContainerd) -> FakeTime:
     """The node has the times of a test, not of today."""
-    node.now = clock = Clock()
+    node.now = clock = FakeTime(1_000_000.0, step_seconds=1.0)
     return clock
 
 

@@ -10,7 +10,8 @@ from pulltrace.containerd.observation import (
     RECORDING_SECONDS,
     Observer,
 )
-from tests.containerd.polling import NGINX, Clock, layers, one
+from tests.builders.virtual_time import FakeTime
+from tests.containerd.polling import NGINX, layers, one
 from tests.fakes.containerd import FakeContainerd, image
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -85,10 +86,10 @@ async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, ob
 
 
 async def test_an_image_without_its_id_is_not_recorded_yet(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """While the CRI plugin writes its records the outcome is open; with the image's ID the pull succeeded."""
-    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    observer = Observer(client, lambda: 0.0, lambda: clock.now)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     pull.end()
@@ -103,17 +104,17 @@ async def test_an_image_without_its_id_is_not_recorded_yet(
 
 
 async def test_a_record_that_stays_without_an_id_is_none(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """An incomplete record that stays is no proof of success."""
-    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    observer = Observer(client, lambda: 0.0, lambda: clock.now)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     pull.end()
     pull.record("docker.io/library/nginx:1", managed=True)
     assert (await observer.observe()).images is None
 
-    clock.at += RECORDING_SECONDS
+    clock.now += RECORDING_SECONDS
 
     assert (await observer.observe()).images == ()
     assert (await observer.observe()).images is None
@@ -178,11 +179,11 @@ async def test_a_record_without_a_fetch_is_no_pull(
 
 
 async def test_the_first_poll_returns_pulls_since_a_time(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """Only pulls that began and ended after that time are returned."""
     node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
-    observer = Observer(client, lambda: 0.0, since=clock.at)
+    observer = Observer(client, lambda: 0.0, since=clock.now)
     node.pull(NGINX).complete()
 
     [unseen] = (await observer.observe()).unseen

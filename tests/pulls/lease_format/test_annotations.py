@@ -19,7 +19,9 @@ from pulltrace.pulls.lease_format.annotations import (
 )
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
-from tests.pulls.reports import START, ended, history, image, layer, pull, reports, running
+from tests.builders.pulls import START, ended, layer, pull, resolving
+from tests.builders.pulls import large_pull as image
+from tests.pulls.strategies import history, reports, running
 
 # -- encode and decode ----------------------------------------------------------------------------
 
@@ -33,8 +35,8 @@ def test_a_report_comes_back_equal(report: NodeReport) -> None:
 def test_precision_that_a_lease_does_not_have_is_rounded() -> None:
     """Digests are cut to 12 digits, times to tenths of a second, rates to bytes."""
     reported = pull(
-        0,
-        replace(layer(1), digest="sha256:0123456789abcdef" + "0" * 48),
+        layers=(layer("0123456789abcdef" + "0" * 48),),
+        layer_count=1,
         progressed_at=START + 1.2345,
         bytes_per_second=1000.6,
         time_left=TimeLeft.exactly(12.34),
@@ -115,14 +117,14 @@ def test_what_is_written_can_be_read(texts: list[str], error: str, run: Pull, en
             ),
             "2 pulling (pytorch/pytorch 61% 33 MiB/s ~42s, nginx unpacking), 1 failed in the last 30 min",
         ),
-        (NodeReport(pulls=(pull(1, phase=Phase.RESOLVING),)), "1 pulling (an image resolving)"),
+        (NodeReport(pulls=(resolving(),)), "1 pulling (an image resolving)"),
         (NodeReport(recent=(ended(1), ended(2))), "idle, 2 completed in the last 30 min"),
         (
             NodeReport(error="containerd does not answer"),
             "containerd does not answer; last seen: idle",
         ),
         (
-            NodeReport(pulls=tuple(pull(n, phase=Phase.RESOLVING) for n in range(5))),
+            NodeReport(pulls=tuple(resolving(n) for n in range(5))),
             "5 pulling (an image resolving, an image resolving, an image resolving, 2 more)",
         ),
     ],

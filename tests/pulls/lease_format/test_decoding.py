@@ -21,7 +21,9 @@ from pulltrace.pulls.lease_format.annotations import (
     encode,
 )
 from pulltrace.pulls.model import NodeReport, Phase
-from tests.pulls.reports import ENDED, ended, image
+from tests.builders.pulls import ended
+from tests.builders.pulls import large_pull as image
+from tests.pulls.strategies import ENDED
 
 KEY = PULL_PREFIX + "0123456789ab"
 VALUE: dict[str, Any] = {"v": 1, "phase": "downloading", "start": "2026-11-23T15:04:05.678Z"}

@@ -16,7 +16,8 @@ from pulltrace.pulls.lease_format.annotations import (
     encode,
 )
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
-from tests.pulls.reports import START, ended, image
+from tests.builders.pulls import START, ended
+from tests.builders.pulls import large_pull as image
 
 
 def size(annotations: Mapping[str, str]) -> int:
