@@ -1,6 +1,6 @@
-"""What Pulltrace relies on of containerd, asserted on the fake one and on real ones, 1.6 and 2.1.
+"""The behaviour of containerd that Pulltrace relies on, asserted on the fake one and on real ones, 1.6 and 2.1.
 
-What only a fake does on demand (errors, things that end between two calls) is in tests/containerd/.
+Behaviour that only a fake shows on demand (errors, things that end between two calls) is in tests/containerd/.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ async def records(node: Node) -> list[pb.Image]:
 
 
 async def test_an_idle_containerd_has_no_pulls(node: Node) -> None:
-    """Without a pull there is no lease that looks like one, no ingest and no image."""
+    """Without a pull no lease resembles one, and no ingest and no image exists."""
     assert (await node.leases(), list(await node.client.ingests()), list(await node.client.images())) == ([], [], [])
 
 
@@ -191,13 +191,13 @@ async def test_the_manifest_can_be_read_while_it_pulls(node: Node) -> None:
 
 
 async def test_a_blob_can_be_read_in_part(node: Node) -> None:
-    """Its first byte tells whether it is worth reading."""
+    """The first byte is enough to recognise JSON."""
     await node.pulling()
 
     assert await node.client.read_content(node.target_digest, 1) == b"{"
 
 
-async def test_blobs_say_where_they_come_from(node: Node) -> None:
+async def test_blobs_have_the_label_of_their_source(node: Node) -> None:
     """The label has the host of the reference, not that of the mirror, and the repository."""
     await node.pulling()
     labels = (await node.client.content_info(node.target_digest)).labels
@@ -206,7 +206,7 @@ async def test_blobs_say_where_they_come_from(node: Node) -> None:
 
 
 async def test_a_download_has_an_offset(node: Node) -> None:
-    """What has arrived, of how much, and since when."""
+    """The offset, the total and the start of a download."""
     lease = await node.pulling()
     ingests = {ingest.ref: ingest for ingest in await node.client.ingests()}
     ingest = ingests[f"layer-{node.layers[0][0]}"]

@@ -63,7 +63,7 @@ class Blob:
     created_at: float
     labels: dict[str, str] = field(default_factory=dict)
     size: int | None = None
-    """When it is not that of the data: nobody reads a layer, so a large one needs no bytes."""
+    """When it differs from that of the data: layers are not read, so a large one needs no bytes."""
 
 
 @dataclass
@@ -136,7 +136,7 @@ class FakeContainerd:
         self.hanging: set[str] = set()
         """Calls that are never answered; `*` is every call."""
         self.before: dict[str, Callable[[], None]] = {}
-        """What happens on the node right before a call is answered, once."""
+        """An action on the node right before the answer of a call, once."""
         self._server: grpc.aio.Server | None = None
 
     # -- the node ------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ class FakePull:
         return self
 
     def commit(self, number: int) -> FakePull:
-        """A layer is here. Of two pulls that wait for it, only the one that wrote it holds it at first."""
+        """Complete a layer. When two pulls wait for it, only the one that wrote it holds it at first."""
         digest, size = self.image.layers[number]
         self.node.ingests.pop(f"layer-{digest}", None)
         self.node.release(self.lease, "ingests", f"layer-{digest}")
@@ -374,9 +374,9 @@ async def running() -> AsyncIterator[FakeContainerd]:
             await fake.stop()
 
 
-async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 20.0) -> Any:
-    """What `look` finds, as soon as it finds something."""
+async def until(poll: Callable[[], Awaitable[Any]], deadline_seconds: float = 20.0) -> Any:
+    """Return the first true result of `poll`."""
     async with asyncio.timeout(deadline_seconds):
-        while not (found := await look()):
+        while not (found := await poll()):
             await asyncio.sleep(0.02)
         return found
