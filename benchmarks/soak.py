@@ -47,8 +47,8 @@ LEAST_SHARE = 0.75
 """A busy machine may keep an answer waiting for longer than 10 s; a line through fewer samples would be inexact."""
 HISTORY_SECONDS = 120
 WARM_UP_SECONDS = 900.0
-"""History, the log of changes and each busy node's Lease are full after two minutes, and all images are known after five. What the
-C library keeps of memory that was given back grows for a quarter of an hour, while the snapshots for viewers find their places.
+"""History, the log of changes and each busy node's Lease are full after two minutes, and all images are known after
+five. The memory that the C library keeps after it was freed grows for a quarter of an hour.
 """
 PULL_SECONDS = (8.0, 22.0)
 CONNECTIONS = 32
