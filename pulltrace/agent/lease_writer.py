@@ -67,7 +67,6 @@ class LeaseWriter:
 
     def offer(self, report: NodeReport) -> None:
         """Make `report` the one to write."""
-        report = replace(report, refused_writes=self._refused)
         if report != self._report:
             self._report = report
             self._wake.set()
@@ -91,10 +90,11 @@ class LeaseWriter:
         earliest = seconds_until_write(self._last, self._report, interval, now, changed=True)
         if earliest > 0 or self._last is None:
             return earliest  # encoding costs more than all other work between two writes
-        changed = bool(annotations_patch(self._last.annotations, self._encoded(self._report)))
+        changed = bool(annotations_patch(self._last.annotations, self._annotations(self._report)))
         return seconds_until_write(self._last, self._report, interval, now, changed=changed)
 
-    def _encoded(self, report: NodeReport) -> Mapping[str, str]:
+    def _annotations(self, report: NodeReport) -> Mapping[str, str]:
+        report = replace(report, refused_writes=self._refused)
         if self._last_encoded is None or self._last_encoded[0] != report:
             self._last_encoded = report, encode(report)
         return self._last_encoded[1]
@@ -127,7 +127,7 @@ class LeaseWriter:
             known = found.annotations if found is not None else {}
         starts = starts_pulling(last, report) and self._interval.is_old
         patch = LeasePatch(
-            annotations=annotations_patch(known, self._encoded(report)),
+            annotations=annotations_patch(known, self._annotations(report)),
             holder=self._holder,
             renewed_at=self._wall(),
             duration_seconds=lease_duration_seconds(report, interval, starts=starts),
@@ -141,7 +141,6 @@ class LeaseWriter:
     def _before_retry(self, attempt: tenacity.RetryCallState) -> None:
         self._last = None  # the failed write may have reached the API server: the next one reads the Lease first
         error = attempt.outcome.exception() if attempt.outcome else None
-        if isinstance(error, ApiError) and error.status == 429 and self._report is not None:
+        if isinstance(error, ApiError) and error.status == 429:
             self._refused += 1
-            self._report = replace(self._report, refused_writes=self._refused)
         logger.warning("cannot write the Lease of node %s: %s", self._node_name, describe(attempt))
