@@ -16,7 +16,7 @@ from statistics import median, quantiles
 
 import orjson
 
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
@@ -27,7 +27,7 @@ GOOD_NODES = 500
 AIM_MS = 5
 
 
-def milliseconds(cluster: Cluster, annotations: dict[str, str], version: int) -> float:
+def milliseconds(cluster: ClusterState, annotations: dict[str, str], version: int) -> float:
     line = orjson.dumps(hostile.lease("node-x", annotations, version))
     began = time.process_time()
     cluster.lease_event(Put(lease_record(orjson.loads(line))), 0.0)
@@ -43,7 +43,7 @@ def main() -> None:
     arguments.add_argument("--times", type=int, default=200)
     given = arguments.parse_args()
     logging.disable(logging.WARNING)
-    cluster, writer = Cluster(PullStore(), 600), Writer()
+    cluster, writer = ClusterState(PullStore(), 600), Writer()
     cluster.lease_event(Listed(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
     every: list[float] = []
     print("| Lease | KiB | median ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |")

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.leader.event_publisher import Announcing
-from pulltrace.aggregator.leader.interval_controller import Electing, Pacing
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.leader.event_publisher import EventPublisher
+from pulltrace.aggregator.leader.interval_controller import Electing, IntervalController
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.collectors import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
-from pulltrace.aggregator.metrics.registry_baseline import Usual
-from pulltrace.aggregator.state.change_feed import Account
-from pulltrace.aggregator.state.cluster_state import Cluster
-from pulltrace.aggregator.state.pod_poller import Lookups, PodLooking
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
+from pulltrace.aggregator.state.change_feed import ChangeFeed
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.aggregator.state.pod_poller import PodLooking, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
 from pulltrace.kube.resources.kubelet_events import EventWatching
@@ -100,7 +100,7 @@ async def run(
     if not settings.per_node_policy:
         logger.warning(NOT_ISOLATED)
     store = PullStore()
-    cluster = Cluster(store, settings.history_seconds, wall=time.time)
+    cluster = ClusterState(store, settings.history_seconds, wall=time.time)
     lists = _Lists(leases=False, pods=pods is None)
     app = create_app(
         store,
@@ -111,7 +111,7 @@ async def run(
         proxies=settings.trusted_proxies,
         hosts=settings.hosts,
     )
-    live, usual = Live(), Usual()
+    live, usual = ActivePulls(), RegistryBaseline()
     process = Process(
         leading=lambda: elector is None or elector.leading,
         sse_clients=lambda: app.stream.clients,
@@ -130,19 +130,19 @@ async def run(
         if pods is not None:
             followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.account)))
         if events is not None:
-            lookups = Lookups(lookup, cluster) if lookup is not None else None
+            lookups = PodPoller(lookup, cluster) if lookup is not None else None
             followers.append(tasks.create_task(_follow_events(events, cluster, lists, lookups)))
             if lookups is not None:
                 followers.append(tasks.create_task(lookups.run()))
         if elector is not None:
-            pacing = Pacing(
+            pacing = IntervalController(
                 elector, cluster, settings.writes_per_second,
                 streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lambda: lists.leases,
             )  # fmt: skip
             beside = []
             if event_writer is not None:
-                announcer = Announcer(live, usual, settings.events_per_second)
-                announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
+                announcer = EventPlanner(live, usual, settings.events_per_second)
+                announcing = EventPublisher(announcer, event_writer, process.leading, metrics.account.catch_up)
                 beside.append(announcing.run)
             followers.append(tasks.create_task(pacing.run(beside)))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
@@ -166,7 +166,7 @@ async def run(
 class NodesNow:
     """The nodes as the server asks for them: a `NodeSource`."""
 
-    cluster: Cluster
+    cluster: ClusterState
 
     def nodes(self) -> tuple[NodeView, ...]:
         return self.cluster.nodes_now(time.monotonic())
@@ -189,13 +189,13 @@ class _Lists:
         return None if self.pods else "the pods have not been listed yet"
 
 
-async def _follow_leases(leases: LeaseWatching, cluster: Cluster, lists: _Lists) -> None:
+async def _follow_leases(leases: LeaseWatching, cluster: ClusterState, lists: _Lists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
         lists.leases = True
 
 
-async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, account: Account) -> None:
+async def _follow_pods(pods: PodWatching, cluster: ClusterState, lists: _Lists, account: ChangeFeed) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
         if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
@@ -204,7 +204,9 @@ async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, accou
         lists.pods_listed.set()
 
 
-async def _follow_events(events: EventWatching, cluster: Cluster, lists: _Lists, lookups: Lookups | None) -> None:
+async def _follow_events(
+    events: EventWatching, cluster: ClusterState, lists: _Lists, lookups: PodPoller | None
+) -> None:
     await lists.pods_listed.wait()  # Events count for pods that are known
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
@@ -212,7 +214,7 @@ async def _follow_events(events: EventWatching, cluster: Cluster, lists: _Lists,
             lookups.heard(event.item)
 
 
-async def _tick(cluster: Cluster) -> None:
+async def _tick(cluster: ClusterState) -> None:
     while True:
         cluster.tick(time.monotonic())
         await asyncio.sleep(TICK_SECONDS)

@@ -17,7 +17,7 @@ from typing import Any
 from pulltrace.agent.interval_reader import ReportInterval
 from pulltrace.agent.write_schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
 from pulltrace.aggregator.leader.interval_controller import TICK_SECONDS
-from pulltrace.aggregator.leader.interval_policy import Load, Reporting
+from pulltrace.aggregator.leader.interval_policy import IntervalPolicy, Load
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
@@ -52,7 +52,7 @@ class Leader:
     """The election's Lease, and who writes it: `LeaseWriting` for the agents, who only read it."""
 
     def __init__(self, budget: float) -> None:
-        self._reporting = Reporting(budget)
+        self._reporting = IntervalPolicy(budget)
         self._annotations: dict[str, str] = {}
         self._version = 0
         self.told: list[tuple[float, float]] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pulltrace.aggregator.metrics.collectors import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.watch.reflector import WatchHealth
@@ -24,7 +24,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.store = PullStore()
-        self.cluster = Cluster(self.store, 600)
+        self.cluster = ClusterState(self.store, 600)
         self.now = 0.0
         self.leading = True
         self.watches = [WatchHealth("leases"), WatchHealth("pods of a"), WatchHealth("pods of b")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pulltrace.aggregator.pods.pending_images import Wait
-from pulltrace.aggregator.pods.pod_index import KnownPods
+from pulltrace.aggregator.pods.pending_images import PendingImage
+from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
@@ -71,9 +71,9 @@ def asked(
     return EventRecord("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
 
 
-def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> KnownPods:
+def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> PodIndex:
     """The pods of a node, as far as pods and Events tell."""
-    found = KnownPods()
+    found = PodIndex()
     for each in pods:
         found.put(each, now)
     for event in events:
@@ -81,7 +81,7 @@ def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0
     return found
 
 
-def waits(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[Wait]:
+def waits(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[PendingImage]:
     """All waits of these pods, on whichever node, in their stable order."""
     found = known(*pods, events=events)
     every = [wait for node in found.nodes for one in found.on(node).values() for wait in one.waits]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pulltrace.aggregator.state.change_feed import Account
+from pulltrace.aggregator.state.change_feed import ChangeFeed
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import AnyChange, Snapshot
 from tests.aggregator.waiting import running
@@ -32,7 +32,7 @@ def put(store: PullStore, number: int) -> None:
 def test_changes_come_once_and_in_order() -> None:
     """To each taker, and nothing comes as nothing: time passes."""
     store, takers = PullStore(), [Kept(), Kept()]
-    account = Account(store, takers, lambda: 0.0)
+    account = ChangeFeed(store, takers, lambda: 0.0)
     put(store, 1)
     for numbers in ((), (2, 3), (), (4,)):
         for number in numbers:
@@ -46,7 +46,7 @@ def test_changes_come_once_and_in_order() -> None:
 def test_the_first_list_is_a_beginning() -> None:
     """However late it comes."""
     store, kept = PullStore(), Kept()
-    account = Account(store, (kept,), lambda: 0.0)
+    account = ChangeFeed(store, (kept,), lambda: 0.0)
     account.catch_up()
     put(store, 1)
     store.mark_synced()
@@ -58,7 +58,7 @@ def test_the_first_list_is_a_beginning() -> None:
 def test_a_gap_is_a_beginning() -> None:
     """What fell out of the log is not guessed at."""
     store, kept = PullStore(log_changes=2), Kept()
-    account = Account(store, (kept,), lambda: 0.0)
+    account = ChangeFeed(store, (kept,), lambda: 0.0)
     account.catch_up()
     for number in range(5):
         put(store, number)
@@ -70,7 +70,7 @@ def test_a_gap_is_a_beginning() -> None:
 def test_another_first_list_is_another_beginning() -> None:
     """That of the pods comes after that of the Leases, and tells of failures that are as old."""
     store, kept = PullStore(), Kept()
-    account = Account(store, (kept,), lambda: 0.0)
+    account = ChangeFeed(store, (kept,), lambda: 0.0)
     account.catch_up()
     put(store, 1)
     account.begin_again()

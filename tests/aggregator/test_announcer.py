@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.metrics.active_pulls import Live
-from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
@@ -20,8 +20,8 @@ class Scene:
     """What runs and waits, in steps of time; the budget is ten Events a second."""
 
     def __init__(self, *pods: PodView, pulls: tuple[PullView, ...] = (), per_second: float = 10) -> None:
-        self.live, self.usual = Live(), Usual()
-        self.announcer = Announcer(self.live, self.usual, per_second)
+        self.live, self.usual = ActivePulls(), RegistryBaseline()
+        self.announcer = EventPlanner(self.live, self.usual, per_second)
         self.now = 0.0
         self.set(*pods, pulls=pulls)
         assert self.announcer.due(0) == []

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.leader.event_publisher import Announcing
-from pulltrace.aggregator.metrics.active_pulls import Live
-from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.leader.event_publisher import EventPublisher
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.resources.pod_events import PodEvent
@@ -44,11 +44,11 @@ class Leader:
     """An announcing replica whose pods wait for a pull that goes on."""
 
     def __init__(self, count: int = 1, *, per_second: float = 10) -> None:
-        self.live, self.writer, self.leading = Live(), Writer(), True
+        self.live, self.writer, self.leading = ActivePulls(), Writer(), True
         self.pods = [waiting(f"web-{number}", namespace=f"ns-{number % 2}") for number in range(count)]
         timing = Timing(monotonic=now, uniform=lambda low, high: low)
-        announcer = Announcer(self.live, Usual(), per_second)
-        announcing = Announcing(announcer, self.writer, lambda: self.leading, self.catch_up, timing)
+        announcer = EventPlanner(self.live, RegistryBaseline(), per_second)
+        announcing = EventPublisher(announcer, self.writer, lambda: self.leading, self.catch_up, timing)
         self.running = asyncio.create_task(announcing.run())
 
     def catch_up(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.aggregator.rows.node_state import DEFAULT_DURATION_SECONDS, HISTORY_PULLS
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.resources.leases import LeaseRecord
@@ -25,7 +25,7 @@ class World:
 
     def __init__(self) -> None:
         self.store = PullStore()
-        self.cluster = Cluster(self.store, TTL)
+        self.cluster = ClusterState(self.store, TTL)
         self.writer = Writer()
 
     def pod(self, event: WatchEvent[PodRecord], now: float) -> list[Change]:

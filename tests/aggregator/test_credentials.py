@@ -7,8 +7,8 @@ import json
 import orjson
 import pytest
 
-from pulltrace.aggregator.leader.event_messages import QUEUED, Matter, event
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.leader.event_messages import QUEUED, EventDraft, event
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import event_record
 from pulltrace.kube.resources.pending_pods import pod_record
@@ -47,7 +47,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     name = shape.format(SECRET)
     message = f"couldn't parse image name {json.dumps(name, ensure_ascii=False)}: invalid reference format"
     store, writer = PullStore(), Writer()
-    cluster = Cluster(store, 1800.0)
+    cluster = ClusterState(store, 1800.0)
     told = {key: json.dumps([name])[1:-1] for key in ("names", "repo")}
     entry = f'{{"v":1,"phase":"downloading","start":"2025-11-23T15:00:00Z","names":[{told["names"]}],"repo":[{told["repo"]}]}}'
     cluster.lease_event(Listed((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
@@ -60,7 +60,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
     (pod,) = snapshot.pods.values()
     need = pod.needs[0]
-    said = event(Matter(QUEUED, pod, _behind(need), None), {}, {}, 2.0).note
+    said = event(EventDraft(QUEUED, pod, _behind(need), None), {}, {}, 2.0).note
     report = NodeReport(pulls=tuple(row.pull for row in snapshot.pulls.values() if not row.pull.phase.ended))
     shown = [*(pod_serializers.encode(row, START) for row in rows), said, orjson.dumps(encode(report)), repr(snapshot)]
 

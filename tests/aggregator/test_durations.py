@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.metrics.phase_durations import Duration, Durations
+from pulltrace.aggregator.metrics.phase_durations import PhaseDuration, PhaseDurations
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodState, PullView
 from tests.aggregator.records import START
 from tests.aggregator.waiting import need, pods, pulls, running, store_of, waiting
 
 
-def take(steps: list[tuple[float, PullView]], durations: Durations | None = None) -> list[tuple[str, float]]:
+def take(steps: list[tuple[float, PullView]], durations: PhaseDurations | None = None) -> list[tuple[str, float]]:
     """The durations that a pull's states at these times give."""
-    durations, before, over = durations or Durations(), None, []
+    durations, before, over = durations or PhaseDurations(), None, []
     for at, view in steps:
         over += durations.take(pulls(before, view), at)
         before = view
@@ -48,21 +48,21 @@ def test_a_failure_has_no_duration(end: Phase) -> None:
 
 def test_what_was_under_way_at_the_start_is_told_from_the_next_phase_on() -> None:
     """Nobody knows when its present phase began; a later gap changes nothing."""
-    durations = Durations()
+    durations = PhaseDurations()
     for _ in range(2):
         durations.begin(store_of([running(), running(2, Phase.COMPLETED)]).snapshot())
     durations.take(pulls(running(), running(phase=Phase.UNPACKING)), 10)
     durations.begin(store_of([running(phase=Phase.UNPACKING)]).snapshot())
 
     assert durations.take(pulls(running(phase=Phase.UNPACKING), running(phase=Phase.COMPLETED)), 15) == [
-        Duration("unpack", "docker.io", 5.0)
+        PhaseDuration("unpack", "docker.io", 5.0)
     ]
     assert durations._phases == {}
 
 
 def test_a_row_that_is_gone_is_forgotten() -> None:
     """With its node, for example."""
-    durations = Durations()
+    durations = PhaseDurations()
     durations.take(pulls(None, running(), None), 0)
 
     assert durations._phases == {}
@@ -70,19 +70,19 @@ def test_a_row_that_is_gone_is_forgotten() -> None:
 
 def test_the_queue_is_told_when_the_turn_comes() -> None:
     """Once for the image on its node, however many pods wait for it."""
-    durations = Durations()
+    durations = PhaseDurations()
     queued, turn = need(NeedState.QUEUED, image="ghcr.io/a/b:1"), need(image="ghcr.io/a/b:1")
     for at, name in ((0, "a"), (5, "b")):
         assert durations.take(pods(None, waiting(name, queued)), at) == []
 
     told = [one for name in "ab" for one in durations.take(pods(waiting(name, queued), waiting(name, turn)), 20)]
 
-    assert told == [Duration("queue", "ghcr.io", 20)]
+    assert told == [PhaseDuration("queue", "ghcr.io", 20)]
 
 
 def test_a_pod_that_leaves_the_queue_otherwise_tells_nothing() -> None:
     """It was deleted, or the image came with another pod's pull."""
-    durations, queued = Durations(), waiting("a", need(NeedState.QUEUED))
+    durations, queued = PhaseDurations(), waiting("a", need(NeedState.QUEUED))
     durations.take(pods(None, queued), 0)
 
     assert durations.take(pods(queued, waiting("a", state=PodState.GONE)), 20) == []

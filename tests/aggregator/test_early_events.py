@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from pulltrace.aggregator.pods.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
 from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.pods.kubelet_event_index import Said
-from pulltrace.aggregator.pods.pod_index import KnownPods
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus
+from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 from tests.aggregator.records import START, asked, pod
@@ -91,12 +91,12 @@ def test_many_namespaces_keep_their_share() -> None:
 
 def test_invented_uids_do_not_drive_out_what_is_known() -> None:
     """Fifty thousand of them, and more, leave a real pod its failure, and its next Events are heard."""
-    known = KnownPods()
+    known = PodIndex()
     web = pod("web", "nginx:1")
     known.put(web, 0)
     failed = asked("web", "nginx:1", START, kind=EventKind.FAILED, message='Failed to pull image "nginx:1": no')
     known.take(failed, 0)
-    kept = known.said_bytes
+    kept = known.size_bytes
     for number in range(INVENTED):
         known.take(forged(number), 0)
         known.take(replace(forged(0), namespace="shop", pod="web", pod_uid=f"invented-{number}"), 0)
@@ -105,12 +105,12 @@ def test_invented_uids_do_not_drive_out_what_is_known() -> None:
     found = known.get("shop/web")
     assert found is not None
     assert found.said["c0"].words == failed.message
-    assert known.said_bytes <= kept + MAX_BYTES
+    assert known.size_bytes <= kept + MAX_BYTES
 
 
 def test_nothing_is_kept_of_images_that_a_pod_does_not_wait_for() -> None:
     """Authors of Events can invent containers, too."""
-    known = KnownPods()
+    known = PodIndex()
     known.put(pod("web", "i0", "i1", "i2"), 0)
     for number in range(1000):
         known.take(asked("web", "x", START, container=f"c{number}"), 0)
@@ -123,7 +123,7 @@ def test_nothing_is_kept_of_images_that_a_pod_does_not_wait_for() -> None:
 
 def test_what_is_kept_of_known_pods_is_bounded() -> None:
     """The namespace with the most gives way, and takes no more than is left to it."""
-    known = KnownPods(max_said_bytes=20_000)
+    known = PodIndex(max_status_bytes=20_000)
     pods = [replace(pod(f"p{number}", "nginx:1"), namespace="evil") for number in range(100)]
     for each in (pod("web", "nginx:1"), *pods):
         known.put(each, 0)
@@ -136,15 +136,15 @@ def test_what_is_kept_of_known_pods_is_bounded() -> None:
     assert last is not None
     assert (web.said["c0"].words, last.said["c0"].words[:1]) == ("real", "\u00e9")
     assert sum(bool(pod.said) for pod in known.on("node-1").values()) < 10
-    assert known.said_bytes <= 20_000
+    assert known.size_bytes <= 20_000
     for each in pods:
         known.remove(each.key)
-    assert known.said_bytes == Said(words="real").size_bytes
+    assert known.size_bytes == ImagePullStatus(words="real").size_bytes
 
 
 def test_events_that_came_first_count_when_the_pod_comes() -> None:
     """Only those that name it and that its node can have written."""
-    known = KnownPods()
+    known = PodIndex()
     known.take(replace(asked("web", "nginx:1", START + 2), node="node-2"), 0)
     known.take(asked("web", "nginx:1", START + 1), 0)
     known.take(replace(asked("web", "nginx:1", START + 3), pod_uid="other"), 0)
@@ -152,7 +152,7 @@ def test_events_that_came_first_count_when_the_pod_comes() -> None:
 
     found = known.get("shop/web")
     assert found is not None
-    assert found.waits[0].asked_at == START + 1
+    assert found.waits[0].requested_at == START + 1
 
 
 def of(record: PodRecord, message: str) -> EventRecord:
@@ -162,7 +162,7 @@ def of(record: PodRecord, message: str) -> EventRecord:
 
 def test_pod_with_more_images_than_are_kept_has_not_all_of_them() -> None:
     """Events can only speak of the images that are kept."""
-    known = KnownPods()
+    known = PodIndex()
     for name, more in (("web", 0), ("db", 1)):
         known.put(replace(pod(name, "nginx:1"), more_waiting=more), 0)
         known.take(asked(name, "nginx:1", START, kind=EventKind.PULLED), 0)

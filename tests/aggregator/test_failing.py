@@ -6,24 +6,24 @@ import math
 
 import pytest
 
-from pulltrace.aggregator.pods.image_failures import Trouble, trouble
-from pulltrace.aggregator.pods.kubelet_event_index import Said, heard, in_order, pull_seconds
+from pulltrace.aggregator.pods.image_failures import ImageFailure, trouble
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, heard, in_order, pull_seconds
 from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.resources.pending_pods import ImageWait, Role
 from pulltrace.pulls.failures import Reason
 from tests.aggregator.records import START, asked
 
 NOT_FOUND = 'failed to resolve reference "docker.io/library/nginx:1": docker.io/library/nginx:1: not found'
-NOTHING = Said()
+NOTHING = ImagePullStatus()
 
 
 def wait(reason: str | None, message: str | None = None) -> ImageWait:
     return ImageWait("c0", "nginx:1", Role.MAIN, reason, message)
 
 
-def after(*steps: tuple[ImageWait, Said, float]) -> Trouble | None:
+def after(*steps: tuple[ImageWait, ImagePullStatus, float]) -> ImageFailure | None:
     """What is known after these statuses, each with what Events had told by then and the time."""
-    known: Trouble | None = None
+    known: ImageFailure | None = None
     for seen, said, now in steps:
         known = trouble(known, seen, said, now, now)
     return known
@@ -77,7 +77,7 @@ def test_the_same_status_again_is_no_try() -> None:
 
 def test_an_event_counts_tries_that_nobody_saw() -> None:
     """An aggregator that comes up late knows from Events how often it was tried."""
-    found = after((wait("ImagePullBackOff"), Said(tries=4, words=NOT_FOUND), 100))
+    found = after((wait("ImagePullBackOff"), ImagePullStatus(tries=4, words=NOT_FOUND), 100))
 
     assert found is not None
     assert (found.failure.tries, found.failure.message, found.failure.retry_at) == (4, NOT_FOUND, 180)
@@ -85,7 +85,7 @@ def test_an_event_counts_tries_that_nobody_saw() -> None:
 
 def test_an_event_before_the_status_is_the_same_try() -> None:
     """What an Event has told is not counted again when the status says it."""
-    said = Said(asked_at=START, turn=1, failed_turn=2, tries=1, words=NOT_FOUND)
+    said = ImagePullStatus(requested_at=START, turn=1, failed_seq=2, tries=1, words=NOT_FOUND)
     found = after((wait("ContainerCreating"), said, 100), (wait("ErrImagePull", NOT_FOUND), said, 100.5))
 
     assert found is not None
@@ -129,13 +129,13 @@ def test_what_was_there_before_the_aggregator_has_no_begin() -> None:
 def test_the_order_of_the_api_server_decides() -> None:
     """What came last holds, whatever its time: a time can be forged, and a clock may have been set."""
     said = heard(NOTHING, asked("a", "x", START + 99, kind=EventKind.PULLED), 1)
-    assert said.there
+    assert said.present
 
     said = heard(said, asked("a", "x", START + 5), 2)
-    assert (said.there, said.asked, said.asked_at) == (False, True, START + 5)
+    assert (said.present, said.asked, said.requested_at) == (False, True, START + 5)
 
     said = heard(said, asked("a", "x", START + 3, kind=EventKind.BACK_OFF), 3)
-    assert (said.there, said.asked) == (False, False)
+    assert (said.present, said.asked) == (False, False)
 
 
 def test_listed_events_are_put_in_order() -> None:

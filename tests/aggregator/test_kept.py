@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pulltrace.aggregator.estimates.image_sizes import Sizes
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.estimates.image_sizes import ImageSizes
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.collectors import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
-from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.aggregator.pods.early_events import EarlyEvents
-from pulltrace.aggregator.rows.node_rows import Lore
-from pulltrace.aggregator.state.cluster_state import Cluster
-from pulltrace.aggregator.state.pod_poller import Lookups
+from pulltrace.aggregator.rows.node_rows import ClusterHistory
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.aggregator.state.pod_poller import PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventKind
@@ -52,16 +52,16 @@ class Churn:
         self.now = 0.0
         self.round = 0
         self.store, self.writer = PullStore(MOST_CHANGES), Writer()
-        self.cluster = Cluster(self.store, HISTORY_SECONDS)
-        self.cluster._lore = Lore(Sizes(MOST_NAMES))
+        self.cluster = ClusterState(self.store, HISTORY_SECONDS)
+        self.cluster._lore = ClusterHistory(ImageSizes(MOST_NAMES))
         self.cluster._pods.early = EarlyEvents(MOST_EARLY_BYTES)
-        self.live, usual = Live(), Usual()
+        self.live, usual = ActivePulls(), RegistryBaseline()
         process = Process(lambda: True, lambda: 0)
         self.metrics = Metrics(
             self.store, self.cluster, process, live=self.live, takers=(usual,), monotonic=lambda: self.now
         )
-        self.announcer = Announcer(self.live, usual, 1000)
-        self.lookups = Lookups(Silent(), self.cluster, lambda: self.now)
+        self.announcer = EventPlanner(self.live, usual, 1000)
+        self.lookups = PodPoller(Silent(), self.cluster, lambda: self.now)
         self.cluster.lease_event(Listed(()), 0)
         self.cluster.pod_event(Listed(()), 0)
         self.cluster.kubelet_event(Listed(()), 0)

@@ -6,7 +6,7 @@ import pytest
 
 from pulltrace.aggregator.metrics.metric_labels import (
     MOST_REGISTRIES,
-    Bounded,
+    BoundedLabel,
     registry_of,
     registry_of_image,
     size_class,
@@ -16,7 +16,7 @@ from tests.aggregator.waiting import MIB, running
 
 def test_the_first_values_have_a_label_of_their_own() -> None:
     """And keep it; what comes later shares one."""
-    label, hosts = Bounded(), [f"r{number}.example.com" for number in range(MOST_REGISTRIES)]
+    label, hosts = BoundedLabel(), [f"r{number}.example.com" for number in range(MOST_REGISTRIES)]
 
     assert [label(host) for host in hosts] == hosts
     assert label("one-more.example.com") == "other"
@@ -26,7 +26,7 @@ def test_the_first_values_have_a_label_of_their_own() -> None:
 @pytest.mark.parametrize("value", ["", "Docker.io", "a b", "x\n", "x" * 101, "-a", "a-", "ü", "a:123456"])
 def test_what_is_no_host_takes_no_place(value: str) -> None:
     """Names come from pods, so from anybody."""
-    label = Bounded(1)
+    label = BoundedLabel(1)
 
     assert label(value) == "other"
     assert label("localhost:5000") == "localhost:5000"

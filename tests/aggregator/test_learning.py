@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.estimates.image_sizes import Size, Sizes
+from pulltrace.aggregator.estimates.image_sizes import ImageSize, ImageSizes
 from pulltrace.aggregator.estimates.throughput import (
     ANSWER_SECONDS,
     LONGEST_START_SECONDS,
@@ -13,8 +13,8 @@ from pulltrace.aggregator.estimates.throughput import (
     OWN_SPREAD,
     START_SECONDS,
     USUAL_FOR_SECONDS,
-    Duration,
-    Paces,
+    LearnedDuration,
+    Throughput,
 )
 from pulltrace.aggregator.rows.pull_ids import PullIds
 from pulltrace.pulls.model import NodeReport
@@ -28,7 +28,9 @@ BROUGHT = [ended(1, started_at=START, ended_at=START + 20)]
 """A pull of 20 s, which brought the image."""
 
 
-def pace(paces: Paces, node: str = NODE, report: NodeReport = QUIET, now: float = 0.0) -> tuple[float, float] | None:
+def pace(
+    paces: Throughput, node: str = NODE, report: NodeReport = QUIET, now: float = 0.0
+) -> tuple[float, float] | None:
     """Seconds for a MiB, likely and slowest."""
     found = paces.of(node, report, START + 10, now)
     return (found.likely * MIB, found.slowest * MIB) if found is not None else None
@@ -36,12 +38,12 @@ def pace(paces: Paces, node: str = NODE, report: NodeReport = QUIET, now: float 
 
 def test_a_node_that_nobody_has_seen_pull_has_no_pace() -> None:
     """Nothing is invented."""
-    assert pace(Paces()) is None
+    assert pace(Throughput()) is None
 
 
 def test_a_node_has_the_pace_of_its_last_pulls() -> None:
     """Their time for their bytes, without what the registry takes to answer; the newer pull weighs four times as much."""
-    paces = Paces()
+    paces = Throughput()
     paces.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
     paces.learn_pull(NODE, ended(2, total_bytes=100 * MIB, started_at=START, ended_at=START + 30 + ANSWER_SECONDS))
 
@@ -50,7 +52,7 @@ def test_a_node_has_the_pace_of_its_last_pulls() -> None:
 
 def test_what_runs_now_says_more() -> None:
     """Ten seconds, of which some were the answer, and as many more as make twenty, for 100 MiB."""
-    paces = Paces()
+    paces = Throughput()
     paces.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
     running = pull(2, total_bytes=100 * MIB, seconds_left=10.0 + ANSWER_SECONDS)
 
@@ -62,12 +64,12 @@ def test_a_rate_is_better_than_nothing() -> None:
     running = pull(2, total_bytes=100 * MIB, bytes_per_second=10.0 * MIB)
     report = NodeReport(pulls=(running,), unpack_bytes_per_second=10.0 * MIB)
 
-    assert pace(Paces(), report=report) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
+    assert pace(Throughput(), report=report) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
 
 
 def test_a_new_node_has_the_usual_pace_of_the_others() -> None:
     """The median, with wider bounds; reckoned every few seconds."""
-    paces = Paces()
+    paces = Throughput()
     for number, seconds in enumerate((10, 20, 900)):
         paces.learn_pull(
             f"n{number}", ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + ANSWER_SECONDS + seconds)
@@ -83,7 +85,7 @@ def test_a_new_node_has_the_usual_pace_of_the_others() -> None:
 
 def test_small_and_failed_pulls_teach_nothing() -> None:
     """They say more of the registry than of the link."""
-    paces = Paces()
+    paces = Throughput()
     paces.learn_pull(NODE, ended(1, total_bytes=1000))
     paces.learn_pull(NODE, pull(2, total_bytes=100 * MIB))
 
@@ -92,7 +94,7 @@ def test_small_and_failed_pulls_teach_nothing() -> None:
 
 def test_a_node_learns_what_an_answer_takes() -> None:
     """The first answer replaces what is assumed; later ones move it, the newer ones more."""
-    paces = Paces()
+    paces = Throughput()
     assert paces.answer_seconds(NODE) == ANSWER_SECONDS
 
     paces.learn_answer(NODE, "shop", 0.03, BROUGHT)
@@ -106,7 +108,7 @@ def test_a_node_learns_what_an_answer_takes() -> None:
 @pytest.mark.parametrize(("seconds", "longest"), [(50.0, 200.0), (0.8, 0.9), (0.8, 1.8), (0.1, None)])
 def test_a_pull_that_may_have_brought_the_image_is_no_answer(seconds: float, longest: float | None) -> None:
     """A quick pull is an answer only where another one, which took much longer, brought the image before."""
-    paces = Paces()
+    paces = Throughput()
     pulled = [] if longest is None else [ended(1, started_at=START, ended_at=START + longest)]
 
     paces.learn_answer(NODE, "shop", seconds, pulled)
@@ -116,7 +118,7 @@ def test_a_pull_that_may_have_brought_the_image_is_no_answer(seconds: float, lon
 
 def test_one_namespace_is_one_voice() -> None:
     """Anybody who may create Events in one cannot make the node look slow for the pods of others."""
-    paces = Paces()
+    paces = Throughput()
     for namespace, seconds in (("shop", 0.1), ("evil", 3.0)):
         for _ in range(100):
             paces.learn_answer(NODE, namespace, seconds, BROUGHT)
@@ -126,7 +128,7 @@ def test_one_namespace_is_one_voice() -> None:
 
 def test_voices_are_bounded() -> None:
     """A node with thousands of namespaces keeps those that reported last."""
-    answer = Duration(ANSWER_SECONDS)
+    answer = LearnedDuration(ANSWER_SECONDS)
     for number in range(1000):
         answer.learn(f"n{number}", 0.1)
 
@@ -135,7 +137,7 @@ def test_voices_are_bounded() -> None:
 
 def test_a_node_learns_what_a_start_takes() -> None:
     """From the last image to the pod's status; what takes long waits for something else."""
-    paces = Paces()
+    paces = Throughput()
     assert paces.start_seconds(NODE) == START_SECONDS
 
     paces.learn_start(NODE, "shop", 0.6)
@@ -146,12 +148,12 @@ def test_a_node_learns_what_a_start_takes() -> None:
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:
     """Without what was cached where it was seen, and with it."""
-    sizes = Sizes()
+    sizes = ImageSizes()
     sizes.learn(PullView(NODE, pull(total_bytes=7 * MIB, cached_bytes=3 * MIB), f"{NGINX}:1"))
     sizes.learn(PullView(NODE, pull(2, total_bytes=1, target_digest=None, repositories=()), "registry.k8s.io/pause:3"))
 
-    assert sizes.of(parse_reference("nginx:1")) == Size(7 * MIB, 10 * MIB)
-    assert sizes.of(parse_reference(f"mirror.test/nginx@{DIGEST}")) == Size(7 * MIB, 10 * MIB)
+    assert sizes.of(parse_reference("nginx:1")) == ImageSize(7 * MIB, 10 * MIB)
+    assert sizes.of(parse_reference(f"mirror.test/nginx@{DIGEST}")) == ImageSize(7 * MIB, 10 * MIB)
     assert sizes.of(parse_reference("nginx:2")) is None
     assert sizes.usual(parse_reference("nginx:2")) == 7 * MIB
     assert sizes.usual(parse_reference("redis:2")) == 7 * MIB
@@ -159,7 +161,7 @@ def test_a_size_is_known_by_name_and_by_digest() -> None:
 
 def test_a_quick_pull_teaches_the_size_of_its_repository() -> None:
     """A pull that ended before a poll saw it has a name and no repository; the next tag is expected to be as large."""
-    sizes = Sizes()
+    sizes = ImageSizes()
     sizes.learn(PullView(NODE, pull(1, total_bytes=50 * MIB, target_digest=None), "quay.io/a/b:1"))
     quick = ended(2, names=("registry.test:5000/shop/web:1",), repositories=(), total_bytes=7 * MIB)
     sizes.learn(PullView(NODE, quick, "registry.test:5000/shop/web:1"))
@@ -169,7 +171,7 @@ def test_a_quick_pull_teaches_the_size_of_its_repository() -> None:
 
 def test_a_pull_without_a_size_teaches_nothing() -> None:
     """The manifest is not there yet."""
-    sizes = Sizes()
+    sizes = ImageSizes()
     sizes.learn(PullView(NODE, pull(total_bytes=None), f"{NGINX}:1"))
 
     assert sizes.usual(parse_reference("nginx:1")) is None
@@ -177,11 +179,14 @@ def test_a_pull_without_a_size_teaches_nothing() -> None:
 
 def test_sizes_are_bounded() -> None:
     """The oldest names are forgotten."""
-    sizes = Sizes(max_names=10)
+    sizes = ImageSizes(max_names=10)
     for number in range(50):
         sizes.learn(PullView(NODE, pull(repositories=(), target_digest=None), f"{NGINX}:{number}"))
 
-    assert (sizes.of(parse_reference("nginx:39")), sizes.of(parse_reference("nginx:40"))) == (None, Size(1000, 1000))
+    assert (sizes.of(parse_reference("nginx:39")), sizes.of(parse_reference("nginx:40"))) == (
+        None,
+        ImageSize(1000, 1000),
+    )
 
 
 def test_ids_that_are_not_used_any_more_are_free() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState
 from tests.aggregator.waiting import MIB, pods, pulls, running, store_of, waiting
@@ -12,7 +12,7 @@ from tests.aggregator.waiting import MIB, pods, pulls, running, store_of, waitin
 
 def test_running_pulls_are_those_that_have_not_ended() -> None:
     """They come, they go, and a row that ended long ago never was one."""
-    live = Live()
+    live = ActivePulls()
     live.begin(store_of([running(1), running(2, Phase.COMPLETED)]).snapshot(), 0)
     assert list(live.running) == [running(1).id]
 
@@ -24,7 +24,7 @@ def test_running_pulls_are_those_that_have_not_ended() -> None:
 
 def test_a_stall_counts_from_the_last_byte() -> None:
     """And only while no byte is expected either: silence between two reports is none."""
-    live, still = Live(), running(bytes_per_second=0.0)
+    live, still = ActivePulls(), running(bytes_per_second=0.0)
     live.take(pulls(None, running(downloaded_bytes=1)), 0)
     live.take(pulls(running(downloaded_bytes=1), running()), 5)
     assert live.stalled(100) == 0
@@ -39,7 +39,7 @@ def test_a_stall_counts_from_the_last_byte() -> None:
 @pytest.mark.parametrize("fields", [{"phase": Phase.UNPACKING}, {"stale": True, "bytes_per_second": 0.0}])
 def test_only_a_download_stalls(fields: dict[str, object]) -> None:
     """Unpacking moves no bytes, and of a silent agent nothing is known."""
-    live = Live()
+    live = ActivePulls()
     live.take(pulls(None, running(**fields)), 0)  # type: ignore[arg-type]
 
     assert live.stalled(1000) == 0
@@ -47,7 +47,7 @@ def test_only_a_download_stalls(fields: dict[str, object]) -> None:
 
 def test_a_second_beginning_keeps_the_times() -> None:
     """A gap in the log of changes makes no pull younger."""
-    live = Live()
+    live = ActivePulls()
     for now in (0, 50):
         live.begin(store_of([running(bytes_per_second=0.0)]).snapshot(), now)
     moved = running(bytes_per_second=0.0, downloaded_bytes=500 * MIB)
@@ -61,7 +61,7 @@ def test_a_second_beginning_keeps_the_times() -> None:
 
 def test_waiting_pods_are_counted_by_namespace() -> None:
     """Failing ones wait too; ready and gone ones do not."""
-    live = Live()
+    live = ActivePulls()
     live.begin(store_of((), [waiting("a"), waiting("b", namespace="team")]).snapshot(), 0)
     live.take(pods(None, waiting("c", state=PodState.FAILING)), 1)
     assert live.namespaces == {"shop": 2, "team": 1}
@@ -75,7 +75,7 @@ def test_waiting_pods_are_counted_by_namespace() -> None:
 
 def test_nodes_fail_on_which_an_image_cannot_be_pulled() -> None:
     """A node counts once, however many of its pods cannot start; one whose pods only wait does not."""
-    live = Live()
+    live = ActivePulls()
     failing = [
         waiting(name, node=node, state=PodState.FAILING) for name, node in (("a", "one"), ("b", "one"), ("c", "two"))
     ]

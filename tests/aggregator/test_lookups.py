@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.pod_poller import (
     AGAIN_SECONDS,
     FIRST_SECONDS,
@@ -14,7 +14,7 @@ from pulltrace.aggregator.state.pod_poller import (
     MAX_REQUESTS_A_TICK,
     MAX_REQUESTS_OF_A_NAMESPACE,
     STARTS_SECONDS,
-    Lookups,
+    PodPoller,
 )
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
@@ -48,10 +48,10 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.store, self.pods = PullStore(), Pods()
-        self.cluster = Cluster(self.store, 600)
+        self.cluster = ClusterState(self.store, 600)
         self.cluster.lease_event(Listed((Writer().lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
-        self.lookups = Lookups(self.pods, self.cluster, lambda: self.now)
+        self.lookups = PodPoller(self.pods, self.cluster, lambda: self.now)
 
     def hear(self, event: EventRecord = EVENT) -> None:
         self.cluster.kubelet_event(Put(event), self.now)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace.aggregator.leader.interval_controller import REMARK_SECONDS, Electing, Pacing
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.leader.interval_controller import REMARK_SECONDS, Electing, IntervalController
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.election.leader_elector import Elector
@@ -60,10 +60,10 @@ class Replica:
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
         self.elector = Chosen(leading=leading)
-        self.cluster = Cluster(PullStore(), 600)
+        self.cluster = ClusterState(PullStore(), 600)
         self.streams = self.requests = 0
         self.synced = True
-        self.pacing = Pacing(
+        self.pacing = IntervalController(
             election or self.elector,
             self.cluster,
             100,

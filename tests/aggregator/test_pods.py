@@ -9,7 +9,7 @@ import pytest
 
 from pulltrace.aggregator.estimates.throughput import START_SECONDS
 from pulltrace.aggregator.rows.node_rows import ENDED_PODS
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, *, events: bool = True) -> None:
         self.store = PullStore()
-        self.cluster = Cluster(self.store, TTL)
+        self.cluster = ClusterState(self.store, TTL)
         self.writer = Writer()
         self.cluster.lease_event(Listed((self.writer.lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
@@ -322,13 +322,13 @@ def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
 
 def test_a_pod_that_was_found_is_followed_until_it_waits_no_more(world: World) -> None:
     """A pod that runs and needs another image is not in the watch, and no list ends it."""
-    world.cluster.pod_found(WEB, 1)
+    world.cluster.put_unwatched_pod(WEB, 1)
     world.event(asked("web", "nginx:1.29", START))
     world.cluster.pod_event(Listed(()), 2)
     assert world.view.state is PodState.WAITING
     assert not world.cluster.watches("shop", "web")
 
-    world.cluster.pod_found(replace(WEB, waiting=()), 3)
+    world.cluster.put_unwatched_pod(replace(WEB, waiting=()), 3)
 
     assert (world.view.state, world.cluster.waiting_pods) == (PodState.READY, 0)
 

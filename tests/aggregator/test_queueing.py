@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.aggregator.estimates.pull_queue import Queue, line_up, pulls_at_once
-from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.estimates.pull_queue import PullQueue, build_queue, parallel_pulls
+from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
@@ -25,16 +25,16 @@ def redis(number: int = 2, **fields: object) -> Pull:
 
 def queue(
     pods: Sequence[PodRecord], pulls: Sequence[Pull], events: Iterable[EventRecord] | None = None, slots: int = 1
-) -> Queue:
+) -> PullQueue:
     """The queue, as pods, Leases and Events tell; None: no Events are heard."""
     found = known(*pods, events=events or ())
     waits = [one.waits for one in found.on(NODE).values()]
-    flat: list[Wait] = sorted((wait for each in waits for wait in each), key=lambda wait: wait.key)
+    flat: list[PendingImage] = sorted((wait for each in waits for wait in each), key=lambda wait: wait.key)
     rows = correlate(NODE, pulls, flat, {}, slots)
-    return line_up(waits, rows.values(), slots, events=events is not None)
+    return build_queue(waits, rows.values(), slots, events=events is not None)
 
 
-def behind(found: Queue, key: str) -> list[str]:
+def behind(found: PullQueue, key: str) -> list[str]:
     return [one.image for one in found.places[key].behind]
 
 
@@ -143,7 +143,7 @@ def test_image_volumes_are_told_by_their_image() -> None:
     events = [asked("a", "registry.test/models:latest", START, container=None)]
     [wait] = known(pod("a", waiting=[volume]), events=events).on(NODE)["shop/a"].waits
 
-    assert wait.asked_at == START
+    assert wait.requested_at == START
 
 
 def test_a_kubelet_that_pulls_for_two_pods_at_once_is_seen() -> None:
@@ -151,8 +151,8 @@ def test_a_kubelet_that_pulls_for_two_pods_at_once_is_seen() -> None:
     found = known(pod("a", "nginx:1"), pod("b", "redis:8"))
     flat = [wait for each in found.on(NODE).values() for wait in each.waits]
 
-    assert pulls_at_once(correlate(NODE, [pull(), redis()], flat, {}).values()) == 2
-    assert pulls_at_once(correlate(NODE, [pull(), redis()], flat[:1], {}).values()) == 1
+    assert parallel_pulls(correlate(NODE, [pull(), redis()], flat, {}).values()) == 2
+    assert parallel_pulls(correlate(NODE, [pull(), redis()], flat[:1], {}).values()) == 1
 
 
 def test_a_pull_by_hand_keeps_nobody_waiting() -> None:
@@ -199,7 +199,7 @@ def test_an_image_that_is_on_the_node_is_in_front_of_nobody() -> None:
     found = known(pod("a", "redis:8"), pod("b", "postgres:17"), events=[asked(n, "x", START) for n in "ab"])
     waits = [one.waits for one in found.on(NODE).values()]
 
-    assert line_up(waits, (), there=[f"{REDIS}:8"], events=True).places["shop/b/c0"].behind == ()
+    assert build_queue(waits, (), present=[f"{REDIS}:8"], events=True).places["shop/b/c0"].behind == ()
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["x:1", "y:1", "z:1"])), max_size=8))

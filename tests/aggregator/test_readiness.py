@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.aggregator.estimates.image_sizes import Sizes
-from pulltrace.aggregator.estimates.pull_durations import Conditions
-from pulltrace.aggregator.estimates.pull_queue import line_up
+from pulltrace.aggregator.estimates.image_sizes import ImageSizes
+from pulltrace.aggregator.estimates.pull_durations import PullDurations
+from pulltrace.aggregator.estimates.pull_queue import build_queue
 from pulltrace.aggregator.estimates.ready_time import times_left, together
-from pulltrace.aggregator.estimates.throughput import Pace
+from pulltrace.aggregator.estimates.throughput import SecondsPerByte
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase, Pull
@@ -20,13 +20,13 @@ from pulltrace.pulls.view import PullView, TimeLeft
 from tests.aggregator.records import NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving
 
 MB = 1_000_000
-PACE = Pace(1 / MB, 0.5 / MB, 2 / MB)
+PACE = SecondsPerByte(1 / MB, 0.5 / MB, 2 / MB)
 """A megabyte a second; half of it or twice as much at the bounds."""
 
 
-def sizes(**megabytes: int) -> Sizes:
+def sizes(**megabytes: int) -> ImageSizes:
     """What other nodes have pulled, by name of the repository; each with half as many bytes that were cached there."""
-    found = Sizes()
+    found = ImageSizes()
     for name, size in megabytes.items():
         full = f"docker.io/library/{name}:1"
         known_pull = pull(repositories=(), target_digest=None, total_bytes=size * MB, cached_bytes=size * MB // 2)
@@ -37,11 +37,11 @@ def sizes(**megabytes: int) -> Sizes:
 def left(
     pods: Sequence[PodRecord],
     *pulls: Pull,
-    known_sizes: Sizes | None = None,
-    pace: Pace | None = PACE,
+    known_sizes: ImageSizes | None = None,
+    pace: SecondsPerByte | None = PACE,
     slots: int = 1,
     age_seconds: float = 0.0,
-    there: Sequence[str] = (),
+    present: Sequence[str] = (),
     stale: bool = False,
     events: bool = True,
 ) -> dict[str, TimeLeft | None]:
@@ -56,8 +56,8 @@ def left(
     rows = list(correlate(NODE, pulls, [wait for each in waits for wait in each], {}, slots).values())
     if stale:
         rows = [PullView(row.node, row.pull, row.image, row.candidates, row.waiting, stale=True) for row in rows]
-    conditions = Conditions(known_sizes or Sizes(), pace, START + 10, age_seconds, 1.0, slots, there)
-    times = times_left(waits, line_up(waits, rows, slots, events=events), conditions)
+    conditions = PullDurations(known_sizes or ImageSizes(), pace, START + 10, age_seconds, 1.0, slots, present)
+    times = times_left(waits, build_queue(waits, rows, slots, events=events), conditions)
     return {key.removeprefix("shop/"): time for key, time in times.items()}
 
 
@@ -115,7 +115,7 @@ def test_the_second_pod_with_an_image_costs_an_answer() -> None:
 def test_an_image_that_is_on_the_node_waits_for_its_turn_all_the_same() -> None:
     """The kubelet was asked for it before it came; the pull in front has to end."""
     found = left(
-        [pod("a", "nginx:1"), pod("b", "redis:1")], pull(seconds_left=20.0), there=["docker.io/library/redis:1"]
+        [pod("a", "nginx:1"), pod("b", "redis:1")], pull(seconds_left=20.0), present=["docker.io/library/redis:1"]
     )
 
     assert likely(found)["b/c0"] == 21.0

@@ -33,7 +33,7 @@ def free_port() -> int:
     return port
 
 
-class Running:
+class ActivePull:
     """An aggregator that serves, and what its agents and pods say."""
 
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
@@ -88,12 +88,12 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10
 
 
 @asynccontextmanager
-async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[Running]:
+async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[ActivePull]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port = free_port()
     settings = AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", history_seconds=600)
     async with aiohttp.ClientSession() as session:
-        aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
+        aggregator = ActivePull(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
         serving = asyncio.create_task(
             run(
@@ -248,7 +248,7 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
         elector = Elector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
         async with aiohttp.ClientSession() as session:
-            follower = Running(leases, MemoryStore(), session)
+            follower = ActivePull(leases, MemoryStore(), session)
             follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
             await follower.report(pull())
             await follower.row_where(lambda row: True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.aggregator.metrics.estimate_accuracy import MOST_ESTIMATES, Score, Scoring
+from pulltrace.aggregator.metrics.estimate_accuracy import MOST_ESTIMATES, EstimateAccuracy, EstimateError
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
 from tests.aggregator.waiting import MIB, left, pods, pulls, running, store_of, waiting
 
 
-def scores(*steps: tuple[float, PullView | PodView], scoring: Scoring | None = None) -> list[Score]:
+def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy | None = None) -> list[EstimateError]:
     """What the states of one row at these times prove."""
-    scoring, before, found = scoring or Scoring(), None, []
+    scoring, before, found = scoring or EstimateAccuracy(), None, []
     for at, row in steps:
         changes = pulls(before, row) if isinstance(row, PullView) else pods(before, row)  # type: ignore[arg-type]
         found += scoring.take(changes, at)
@@ -27,7 +27,7 @@ def test_a_pulls_estimate_at_half_time_is_judged() -> None:
         (20, running(seconds_left=25.0)),
         (30, running(seconds_left=1.0)),
         (40, running(phase=Phase.COMPLETED)),
-    ) == [Score(0.25, pod=False, total_bytes=675 * MIB)]
+    ) == [EstimateError(0.25, pod=False, total_bytes=675 * MIB)]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_cannot_be_judged_is_not(steps: list[tuple[float, PullView]]) -> No
 
 def test_what_was_under_way_at_the_start_is_not_judged() -> None:
     """Half of its bytes may have come long before."""
-    scoring = Scoring()
+    scoring = EstimateAccuracy()
     scoring.begin(store_of([running()]).snapshot())
     [first, second] = pulls(running(), running(seconds_left=20.0), running(phase=Phase.COMPLETED))
 
@@ -56,7 +56,7 @@ def test_what_was_under_way_at_the_start_is_not_judged() -> None:
 
 def test_rows_that_are_gone_are_forgotten() -> None:
     """Of a node that went, and of pods that were deleted."""
-    scoring = Scoring()
+    scoring = EstimateAccuracy()
     scoring.take(pulls(None, running(), None), 0)
     scoring.take(pods(None, waiting(left=left(5)), None), 0)
     scoring.take(pods(None, waiting("web-2"), waiting("web-2", state=PodState.GONE)), 0)
@@ -96,10 +96,12 @@ def test_a_long_wait_keeps_few_estimates() -> None:
     steps: list[tuple[float, PullView | PodView]] = [
         (float(at), waiting(left=left(1000.0 - at), at=float(at))) for at in range(1000)
     ]
-    scoring = Scoring()
+    scoring = EstimateAccuracy()
     scores(*steps, scoring=scoring)
     estimates = scoring._waits["uid-web-1"].estimates
 
     assert len(estimates) <= MOST_ESTIMATES
     assert any(at <= 250 for at, _ in estimates[1:])
-    assert scoring.take(pods(waiting(), waiting(state=PodState.READY, ended_at=1000.0)), 1000) == [Score(0.0, pod=True)]
+    assert scoring.take(pods(waiting(), waiting(state=PodState.READY, ended_at=1000.0)), 1000) == [
+        EstimateError(0.0, pod=True)
+    ]

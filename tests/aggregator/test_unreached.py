@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pulltrace.aggregator.rows.pod_only_failures import GRACE_SECONDS, superseded
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self) -> None:
         self.store = PullStore()
-        self.cluster = Cluster(self.store, 600)
+        self.cluster = ClusterState(self.store, 600)
         self.writer = Writer()
         self.cluster.lease_event(Listed((self.writer.lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
@@ -183,7 +183,7 @@ def test_what_failed_before_the_aggregator_began_is_there_with_its_first_lists()
     """So that it is not counted as new."""
     world = World.__new__(World)
     world.store, world.writer = PullStore(), Writer()
-    world.cluster = Cluster(world.store, 600)
+    world.cluster = ClusterState(world.store, 600)
     world.cluster.pod_event(Listed((FAILED,)), 0)
     assert world.rows == []
     world.cluster.lease_event(Listed((world.writer.lease(),)), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulltrace.aggregator.metrics.registry_baseline import ENOUGH, KEPT, Usual
+from pulltrace.aggregator.metrics.registry_baseline import ENOUGH, KEPT, RegistryBaseline
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView
 from tests.aggregator.records import START
@@ -17,7 +17,7 @@ def done(number: int, mib_a_second: int, **fields: object) -> PullView:
 
 def test_it_is_what_half_of_the_pulls_got() -> None:
     """One that was very fast or very slow changes nothing; of few pulls nothing is said."""
-    usual = Usual()
+    usual = RegistryBaseline()
     for number, rate in enumerate((30, 40, 2, 35, 900)):
         assert usual.rate("docker.io") is None
         usual.take(pulls(None, done(number, rate)), 0)
@@ -28,7 +28,7 @@ def test_it_is_what_half_of_the_pulls_got() -> None:
 
 def test_small_and_failed_pulls_say_nothing() -> None:
     """Nor does one that is told again."""
-    usual = Usual()
+    usual = RegistryBaseline()
     for number in range(2 * ENOUGH):
         usual.take(pulls(None, done(number, 1)), 0)
         usual.take(pulls(None, running(number, Phase.FAILED)), 0)
@@ -39,7 +39,7 @@ def test_small_and_failed_pulls_say_nothing() -> None:
 
 def test_the_history_counts_once() -> None:
     """What ended before this process came up is known from the Leases; a gap in the log doubles nothing."""
-    usual, snapshot = Usual(), store_of([done(number, 30) for number in range(ENOUGH)]).snapshot()
+    usual, snapshot = RegistryBaseline(), store_of([done(number, 30) for number in range(ENOUGH)]).snapshot()
     for _ in range(2):
         usual.begin(snapshot, 0)
 
@@ -49,7 +49,7 @@ def test_the_history_counts_once() -> None:
 
 def test_it_follows_the_newest_pulls() -> None:
     """A network that became slower is the usual one after a while."""
-    usual = Usual()
+    usual = RegistryBaseline()
     for rate in (50, 5):
         for number in range(KEPT):
             usual.take(pulls(None, done(number, rate)), 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
@@ -59,7 +59,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown() -> Shown:
     simulated, store, shown = SimulatedCluster(1, ORIGIN), PullStore(), Shown()
-    cluster, trackers, now = Cluster(store, 45.0), warmup.Trackers(simulated), 0.0
+    cluster, trackers, now = ClusterState(store, 45.0), warmup.Trackers(simulated), 0.0
     cluster.lease_event(Listed(()), now)
     cluster.pod_event(Listed(()), now)
     cluster.kubelet_event(Listed(()), now)

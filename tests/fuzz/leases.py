@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.lease_store import _answered
@@ -106,7 +106,7 @@ def _can_be_written(report: NodeReport) -> None:
 
 def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
     store, writer = PullStore(), Writer()
-    cluster = Cluster(store, 1800.0)
+    cluster = ClusterState(store, 1800.0)
     cluster.lease_event(Listed((writer.lease(pull()),)), 0)
     cluster.pod_event(Listed((pod("web", "nginx:1.29"), replace(pod("far", "nginx:1.29"), node=record.name))), 0)
     before = [row for row in store.snapshot().pulls.values() if row.node == "node-1"]

@@ -17,7 +17,7 @@ ENOUGH_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ImageSize:
     """What the pull of an image was, where it was seen last."""
 
     download_bytes: int
@@ -26,12 +26,12 @@ class Size:
     """With the layers that it had already."""
 
 
-class Sizes:
+class ImageSizes:
     """Sizes by name, by digest and by repository."""
 
     def __init__(self, max_names: int = MAX_NAMES) -> None:
         self._max_names = max_names
-        self._sizes: dict[str, Size] = {}
+        self._sizes: dict[str, ImageSize] = {}
         self._recent: deque[int] = deque(maxlen=RECENT)
         self._median: float | None = None
 
@@ -40,7 +40,7 @@ class Sizes:
         pull = row.pull
         if pull.total_bytes is None:
             return
-        size = Size(pull.total_bytes, pull.total_bytes + pull.cached_bytes)
+        size = ImageSize(pull.total_bytes, pull.total_bytes + pull.cached_bytes)
         names = (*pull.names, *filter(None, (row.image, pull.target_digest)))
         if not names or all(self._sizes.get(name) == size for name in names):
             return
@@ -55,7 +55,7 @@ class Sizes:
         while len(self._sizes) > self._max_names:
             del self._sizes[next(iter(self._sizes))]
 
-    def of(self, reference: Reference) -> Size | None:
+    def of(self, reference: Reference) -> ImageSize | None:
         """The size of an image by its name or digest."""
         return self._sizes.get(str(reference)) or self._sizes.get(reference.digest or "")
 

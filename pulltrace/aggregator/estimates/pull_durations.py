@@ -12,8 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pulltrace.aggregator.estimates.image_sizes import Sizes
-from pulltrace.aggregator.estimates.throughput import ANSWER_SECONDS, Pace
+from pulltrace.aggregator.estimates.image_sizes import ImageSizes
+from pulltrace.aggregator.estimates.throughput import ANSWER_SECONDS, SecondsPerByte
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import PullView
@@ -30,11 +30,11 @@ UNKNOWN: Times = (math.inf, 0.0, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class PullDurations:
     """What a pull takes on one node."""
 
-    sizes: Sizes
-    pace: Pace | None
+    sizes: ImageSizes
+    pace: SecondsPerByte | None
     reported_at: float | None
     """When the node reported, on its own clock."""
     age_seconds: float
@@ -42,7 +42,7 @@ class Conditions:
     answer_seconds: float = ANSWER_SECONDS
     """From the question to a registry to its answer."""
     slots: int = 1
-    there: Collection[str] = ()
+    present: Collection[str] = ()
     """The images that are on the node, as far as is known, by name."""
 
     def pull_seconds(self, reference: Reference) -> Times:

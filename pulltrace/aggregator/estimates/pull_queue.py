@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.pods.pending_images import Wait, container_key
+from pulltrace.aggregator.pods.pending_images import PendingImage, container_key
 from pulltrace.kube.resources.pending_pods import Role
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, PullView
@@ -21,7 +21,7 @@ IN_ORDER = frozenset({Role.VOLUME, Role.INIT, Role.SIDECAR})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePlace:
     """Where one wait stands in the queue of its node."""
 
     row: PullView | None = None
@@ -38,12 +38,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class PullQueue:
     """The queue of one node."""
 
-    places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, QueuePlace] = field(default_factory=dict)
     """By key of the wait."""
-    order: tuple[Wait, ...] = ()
+    order: tuple[PendingImage, ...] = ()
     """What the kubelet has asked for, first come first; those that wait for what is being pulled included."""
     running: tuple[PullView, ...] = ()
     """What the kubelet pulls, oldest first."""
@@ -54,17 +54,17 @@ class Queue:
         return len({wait.name for wait in self.order if not self.places[wait.key].pulling})
 
 
-_NOWHERE = Place()
+_NOWHERE = QueuePlace()
 
 
-def line_up(
-    pods: Iterable[Sequence[Wait]],
+def build_queue(
+    pods: Iterable[Sequence[PendingImage]],
     rows: Iterable[PullView],
     slots: int = 1,
-    there: Collection[str] = (),
+    present: Collection[str] = (),
     *,
     events: bool = False,
-) -> Queue:
+) -> PullQueue:
     """The queue of a node. `pods`: the waits of each, in the order of its kubelet; `slots`: how many images the
     kubelet has been seen to pull at once; `there`: the images that are on the node; `events`: whether what the kubelets ask for is being told at all.
     """
@@ -87,7 +87,7 @@ def line_up(
         for row in running
     ]
     ahead: list[Ahead] = []
-    passed = set(there)
+    passed = set(present)
     full = len(running) >= slots
     for wait in asked:
         if places[wait.key].pulling:
@@ -95,24 +95,24 @@ def line_up(
         # A pull that may be its own is not in front of it.
         others = [one for candidates, one in pulled_now if wait.name not in candidates]
         behind = (*others, *(one for one in ahead if one.image != wait.name)) if full else ()
-        places[wait.key] = Place(asked=True, behind=behind)
+        places[wait.key] = QueuePlace(asked=True, behind=behind)
         if wait.name not in passed:
             passed.add(wait.name)
             ahead.append(Ahead(wait.name))
-    return Queue(places, tuple(asked), running)
+    return PullQueue(places, tuple(asked), running)
 
 
-def current(waits: Sequence[Wait]) -> Wait | None:
+def current(waits: Sequence[PendingImage]) -> PendingImage | None:
     """What the kubelet works on for a pod; None while it can only wait before it tries again."""
     for wait in waits:
-        if wait.asked_at is not None or (wait.trouble is None and wait.pulled):
+        if wait.requested_at is not None or (wait.trouble is None and wait.pulled):
             return wait
         if wait.role in IN_ORDER:
             return None
     return None
 
 
-def pulls_at_once(rows: Iterable[PullView]) -> int:
+def parallel_pulls(rows: Iterable[PullView]) -> int:
     """For how many pods images are pulled at this moment for certain; more than one shows a kubelet that does not
     wait for one pull to end before it begins the next. Pulls by hand, for which no pod waits, do not count.
     """
@@ -128,21 +128,21 @@ def pulls_at_once(rows: Iterable[PullView]) -> int:
     return len(taken)
 
 
-def _asks(waits: Sequence[Wait], *, events: bool, busy: bool) -> Wait | None:
+def _asks(waits: Sequence[PendingImage], *, events: bool, busy: bool) -> PendingImage | None:
     wait = current(waits)
-    if wait is None or wait.asked_at is not None:
+    if wait is None or wait.requested_at is not None:
         return wait
     return wait if busy and not events else None
 
 
-def _order(wait: Wait) -> tuple[float, int, float, str]:
+def _order(wait: PendingImage) -> tuple[float, int, float, str]:
     since = wait.since if wait.since is not None else 0.0
-    return wait.asked_at if wait.asked_at is not None else since, wait.turn, since, wait.key
+    return wait.requested_at if wait.requested_at is not None else since, wait.turn, since, wait.key
 
 
-def _pulled(wait: Wait, row_of: Mapping[str, PullView], unsure: Sequence[PullView]) -> Place:
+def _pulled(wait: PendingImage, row_of: Mapping[str, PullView], unsure: Sequence[PullView]) -> QueuePlace:
     if (row := row_of.get(wait.key)) is not None:
-        return Place(row=row)
+        return QueuePlace(row=row)
     among = tuple(row for row in unsure if wait.name in row.candidates)
     names = {name for row in among for name in row.candidates}
-    return Place(among=among) if among and len(names) <= len(among) else _NOWHERE
+    return QueuePlace(among=among) if among and len(names) <= len(among) else _NOWHERE

@@ -10,9 +10,9 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 
-from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONEST, Conditions
-from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, Queue, current
-from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONEST, PullDurations
+from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, PullQueue, current
+from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.kube.resources.pending_pods import Role
 from pulltrace.pulls.view import TimeLeft
 
@@ -20,7 +20,9 @@ INITIALIZING = "PodInitializing"
 """The kubelet's word while init containers come first."""
 
 
-def times_left(pods: Sequence[Sequence[Wait]], queue: Queue, conditions: Conditions) -> dict[str, TimeLeft | None]:
+def times_left(
+    pods: Sequence[Sequence[PendingImage]], queue: PullQueue, conditions: PullDurations
+) -> dict[str, TimeLeft | None]:
     """For each wait the time until its image is there and its container's turn has come. `pods`: all that wait on the
     node, each with its waits in the order of its kubelet. By key of the wait.
     """
@@ -65,9 +67,9 @@ class _Play:
 
     def __init__(
         self,
-        pods: Sequence[Sequence[Wait]],
-        queue: Queue,
-        conditions: Conditions,
+        pods: Sequence[Sequence[PendingImage]],
+        queue: PullQueue,
+        conditions: PullDurations,
         *,
         running: Mapping[str, float],
         costs: Mapping[str, float],
@@ -78,8 +80,8 @@ class _Play:
         self._costs = costs
         self._pessimist = pessimist
         self._turns = {wait.key: turn for turn, wait in enumerate(queue.order)}
-        self._there = dict.fromkeys(conditions.there, 0.0)
-        self._there.update((row.image, running[row.id]) for row in queue.running if row.image is not None)
+        self._present = dict.fromkeys(conditions.present, 0.0)
+        self._present.update((row.image, running[row.id]) for row in queue.running if row.image is not None)
         """When each image is on the node."""
         self._heads = self._begun(queue, running)
         self._ends: dict[str, float] = {}
@@ -97,7 +99,7 @@ class _Play:
             index = waits.index(now)
             if now.key in self._heads:
                 self._end(pod, index, self._heads[now.key])
-            elif self._pessimist and now.reason == INITIALIZING and now.role is Role.MAIN and now.asked_at is None:
+            elif self._pessimist and now.reason == INITIALIZING and now.role is Role.MAIN and now.requested_at is None:
                 self._ends[now.key] = math.inf  # an init container runs, nobody knows how long
             else:
                 heapq.heappush(self._comers, (0.0, self._turns.get(now.key, len(self._turns)), pod, index))
@@ -106,7 +108,7 @@ class _Play:
             self._pull(pod, index, at)
         return self._ends
 
-    def _begun(self, queue: Queue, running: Mapping[str, float]) -> dict[str, float]:
+    def _begun(self, queue: PullQueue, running: Mapping[str, float]) -> dict[str, float]:
         """For each image that is being pulled the wait that it was begun for, and its end."""
         heads: dict[str, float] = {}
         begun: set[str] = set()
@@ -116,16 +118,16 @@ class _Play:
             rows = (place.row,) if place.row is not None else place.among
             if rows and wait.name not in begun:
                 begun.add(wait.name)
-                heads[wait.key] = self._there[wait.name] = max(running.get(row.id, math.inf) for row in rows)
+                heads[wait.key] = self._present[wait.name] = max(running.get(row.id, math.inf) for row in rows)
         return heads
 
     def _pull(self, pod: int, index: int, at: float) -> None:
         """The turn of a wait has come as soon as a slot is free."""
         name = self._pods[pod][index].name
         begin = max(at, heapq.heappop(self._slots))
-        there = self._there.get(name, math.inf)
-        end = min(begin + self._costs[name], max(there, begin + self._answer_seconds))
-        self._there[name] = min(there, end)
+        present = self._present.get(name, math.inf)
+        end = min(begin + self._costs[name], max(present, begin + self._answer_seconds))
+        self._present[name] = min(present, end)
         heapq.heappush(self._slots, end)
         self._end(pod, index, end)
 
@@ -135,14 +137,14 @@ class _Play:
         self._ends[waits[index].key] = at
         for later in range(index + 1, len(waits)):
             wait = waits[later]
-            there = self._there.get(wait.name, math.inf)
+            present = self._present.get(wait.name, math.inf)
             if wait.failure is not None or not wait.pulled:
                 if wait.role in IN_ORDER:
                     return
-            elif there <= at:
+            elif present <= at:
                 self._ends[wait.key] = at
             elif self._pessimist and any(earlier.role is Role.INIT for earlier in waits[:later]):
-                self._ends[wait.key] = there
+                self._ends[wait.key] = present
             else:
                 heapq.heappush(self._comers, (at, len(self._turns), pod, later))
                 return

@@ -40,7 +40,7 @@ MAX_VOICES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SecondsPerByte:
     """Seconds for a byte."""
 
     likely: float
@@ -49,7 +49,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Duration:
+class LearnedDuration:
     """A duration that Events teach. Each namespace has one voice, since its authors of Events can invent any number."""
 
     assumed_seconds: float
@@ -67,29 +67,29 @@ class Duration:
 
 
 @dataclass(slots=True)
-class NodePace:
+class NodeThroughput:
     """What one node has taught."""
 
     recent: deque[tuple[float, int]]
     """Seconds and bytes of the last pulls."""
-    answer: Duration = field(default_factory=lambda: Duration(ANSWER_SECONDS))
+    answer: LearnedDuration = field(default_factory=lambda: LearnedDuration(ANSWER_SECONDS))
     """Of a pull whose image is present."""
-    start: Duration = field(default_factory=lambda: Duration(START_SECONDS))
+    start: LearnedDuration = field(default_factory=lambda: LearnedDuration(START_SECONDS))
     """From a pod's last image to its status."""
 
     @property
-    def seconds_a_byte(self) -> float:
+    def seconds_per_byte(self) -> float:
         """The mean of the last pulls, the newer ones weighing more. There must be one."""
         weights = [OLDER_WEIGHT**age for age in reversed(range(len(self.recent)))]
         seconds = sum(weight * one for weight, (one, _) in zip(weights, self.recent, strict=True))
         return seconds / sum(weight * size for weight, (_, size) in zip(weights, self.recent, strict=True))
 
 
-class Paces:
+class Throughput:
     """The paces of all nodes; one that is gone is to be forgotten."""
 
     def __init__(self) -> None:
-        self._nodes: dict[str, NodePace] = {}
+        self._nodes: dict[str, NodeThroughput] = {}
         self._usual: float | None = None
         self._usual_until = float("-inf")
 
@@ -128,28 +128,28 @@ class Paces:
         known = self._nodes.get(node)
         return known.start.seconds if known is not None else START_SECONDS
 
-    def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> Pace | None:
+    def of(self, node: str, report: NodeReport, reported_at: float | None, now: float) -> SecondsPerByte | None:
         """What the next byte takes on a node; None where nothing has been pulled anywhere.
         `reported_at`: the time of the report, on the node's clock.
         """
         own = _running(report.pulls, reported_at, self.answer_seconds(node))
         if own is None and (known := self._nodes.get(node)) is not None and known.recent:
-            own = known.seconds_a_byte
+            own = known.seconds_per_byte
         if own is None:
             rate = sum(pull.bytes_per_second for pull in report.pulls)
             unpack = report.unpack_bytes_per_second
             own = 1 / rate + (1 / unpack if unpack else 0.0) if rate > 0 else None
         if own is not None:
-            return Pace(own, own / OWN_SPREAD, own * OWN_SPREAD)
+            return SecondsPerByte(own, own / OWN_SPREAD, own * OWN_SPREAD)
         usual = self._cluster(now)
-        return Pace(usual, usual / OTHERS_SPREAD, usual * OTHERS_SPREAD) if usual is not None else None
+        return SecondsPerByte(usual, usual / OTHERS_SPREAD, usual * OTHERS_SPREAD) if usual is not None else None
 
-    def _node(self, node: str) -> NodePace:
-        return self._nodes.setdefault(node, NodePace(deque(maxlen=RECENT_PULLS)))
+    def _node(self, node: str) -> NodeThroughput:
+        return self._nodes.setdefault(node, NodeThroughput(deque(maxlen=RECENT_PULLS)))
 
     def _cluster(self, now: float) -> float | None:
         if now >= self._usual_until:
-            paces = [known.seconds_a_byte for known in self._nodes.values() if known.recent]
+            paces = [known.seconds_per_byte for known in self._nodes.values() if known.recent]
             self._usual = median(paces) if paces else None
             self._usual_until = now + USUAL_FOR_SECONDS
         return self._usual

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulltrace.aggregator.metrics.active_pulls import Live, Running
+from pulltrace.aggregator.metrics.active_pulls import ActivePull, ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import registry_of
 from pulltrace.kube.errors import one_line
 from pulltrace.kube.resources.pod_events import PodEvent
@@ -39,19 +39,24 @@ FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class EventDraft:
     """What is to be said of a pod, not yet in words."""
 
     reason: str
     pod: PodView
     need: ImageNeed
-    pull: Running | None
+    pull: ActivePull | None
     """None for an image that waits for its turn."""
 
 
 def matter(
-    pod: PodView, since: float, live: Live, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float
-) -> Matter | None:
+    pod: PodView,
+    since: float,
+    live: ActivePulls,
+    usual: Mapping[str, float | None],
+    rates: Mapping[str, float],
+    now: float,
+) -> EventDraft | None:
     """What there is to say of a pod that has waited since `since`; None for nothing (yet).
 
     `usual`: bytes a second of each registry; `rates`: what all pulls of a node get now.
@@ -63,18 +68,18 @@ def matter(
             if seconds < FIRST_SECONDS:
                 return None
             if (pull.stalled_seconds(now) or 0) >= WARN_STALLED_SECONDS:
-                return Matter(STALLED, pod, need, pull)
+                return EventDraft(STALLED, pod, need, pull)
             if pull.view.pull.bytes_per_second > 0 and now - pull.moved_at > SILENT_SECONDS:
                 return None
             slow = seconds >= WARN_SLOW_SECONDS and _slow(pull, usual, rates)
-            return Matter(SLOW if slow else PROGRESS, pod, need, pull)
+            return EventDraft(SLOW if slow else PROGRESS, pod, need, pull)
     for need in pod.needs:
         if need.state is NeedState.QUEUED and need.behind:
-            return Matter(QUEUED, pod, need, None) if now - since >= FIRST_SECONDS else None
+            return EventDraft(QUEUED, pod, need, None) if now - since >= FIRST_SECONDS else None
     return None
 
 
-def event(said: Matter, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float) -> PodEvent:
+def event(said: EventDraft, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float) -> PodEvent:
     """The same in words."""
     pod, need = said.pod, said.need
     field = FIELDS.get(need.role)
@@ -90,7 +95,7 @@ def event(said: Matter, usual: Mapping[str, float | None], rates: Mapping[str, f
 
 
 def _pulling(
-    said: Matter, running: Running, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float
+    said: EventDraft, running: ActivePull, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float
 ) -> str:
     pull, image = running.view.pull, _image(said.need.image)
     if said.reason == STALLED:
@@ -119,7 +124,7 @@ def _share(pull: Pull) -> str:
     return f"{percent} % pulled ({human_bytes(pull.downloaded_bytes)} of {human_bytes(total)})"
 
 
-def _left(said: Matter, now: float) -> str:
+def _left(said: EventDraft, now: float) -> str:
     left = said.need.left
     if left is not None:
         seconds: float | None = left.likely - (now - said.pod.estimated_at)
@@ -137,12 +142,12 @@ def _queued(pod: PodView, need: ImageNeed, now: float) -> str:
     return f"{text}; about {spoken_seconds(max(need.left.likely - (now - pod.estimated_at), 1.0))} until it is there"
 
 
-def _others(pod: PodView, running: Running) -> str:
+def _others(pod: PodView, running: ActivePull) -> str:
     pods = {(one.namespace, one.pod) for one in running.view.waiting} - {(pod.namespace, pod.name)}
     return f"; {_count(len(pods), 'other pod')} {'waits' if len(pods) == 1 else 'wait'} for it" if pods else ""
 
 
-def _slow(running: Running, usual: Mapping[str, float | None], rates: Mapping[str, float]) -> bool:
+def _slow(running: ActivePull, usual: Mapping[str, float | None], rates: Mapping[str, float]) -> bool:
     view = running.view
     rate = usual.get(registry_of(view))
     # All that the node gets: pulls that share a link are not slow, they are many.

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pulltrace.aggregator.leader import event_messages
-from pulltrace.aggregator.leader.event_messages import Matter
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.leader.event_messages import EventDraft
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import registry_of
-from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.view import PodView
 
@@ -34,10 +34,10 @@ class _Pod:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-class Announcer:
+class EventPlanner:
     """What has been said, and how much may be said."""
 
-    def __init__(self, live: Live, usual: Usual, events_per_second: float) -> None:
+    def __init__(self, live: ActivePulls, usual: RegistryBaseline, events_per_second: float) -> None:
         self._live = live
         self._usual = usual
         self._per_second = events_per_second
@@ -55,7 +55,7 @@ class Announcer:
         if self._allowed < 1:
             return []
         usual, rates = self._rates()
-        open_matters: list[tuple[float, float, Matter]] = []
+        open_matters: list[tuple[float, float, EventDraft]] = []
         for pod in self._turn():
             known = self._pods[pod.uid]
             matter = event_messages.matter(pod, known.seen_at, self._live, usual, rates, now)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from pulltrace.aggregator.leader.event_planner import Announcer
+from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.kube.client.retry import Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.pod_events import EventWriting, PodEvent
@@ -27,12 +27,12 @@ TERMINATING = "it is being terminated"
 _log = logging.getLogger(__name__)
 
 
-class Announcing:
+class EventPublisher:
     """Writes what the announcer finds due, as long as `leading` says so."""
 
     def __init__(
         self,
-        announcer: Announcer,
+        announcer: EventPlanner,
         writer: EventWriting,
         leading: Callable[[], bool],
         catch_up: Callable[[], None],

@@ -11,8 +11,14 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
-from pulltrace.aggregator.leader.interval_policy import WATCHED_FOR_SECONDS, Audience, Load, Pace, Reporting
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.leader.interval_policy import (
+    WATCHED_FOR_SECONDS,
+    ClientActivity,
+    IntervalPolicy,
+    Load,
+    ReportInterval,
+)
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.errors import KubeError
 from pulltrace.pulls.report_interval import WATCHED
 
@@ -42,13 +48,13 @@ class Electing(Protocol):
     async def run(self, work: Callable[[], Awaitable[None]]) -> None: ...
 
 
-class Pacing:
+class IntervalController:
     """The pace of all agents, as one replica sees it."""
 
     def __init__(
         self,
         elector: Electing,
-        cluster: Cluster,
+        cluster: ClusterState,
         writes_per_second: float,
         *,
         streams: Callable[[], int],
@@ -65,7 +71,7 @@ class Pacing:
         self._synced = synced
         self._monotonic = monotonic
         self._wall = wall
-        self._audience = Audience(monotonic())
+        self._audience = ClientActivity(monotonic())
 
     async def run(self, beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> None:
         """Takes part in the election until it is cancelled. `beside`: what else is the leader's work, without end."""
@@ -81,7 +87,7 @@ class Pacing:
             raise AssertionError("the leader's work has no end")
 
     async def _lead(self) -> None:
-        reporting, told = Reporting(self._writes_per_second), Pace(0.0, "")
+        reporting, told = IntervalPolicy(self._writes_per_second), ReportInterval(0.0, "")
         while True:
             if self._synced():  # a leader that knows no node yet would let them all report every second
                 pace = reporting.decide(self._load(), self._monotonic())

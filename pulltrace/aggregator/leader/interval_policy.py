@@ -62,7 +62,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReportInterval:
     """An interval, and why."""
 
     seconds: float
@@ -73,7 +73,7 @@ class Pace:
         return {INTERVAL: interval_text(self.seconds), REASON: self.reason}
 
 
-def pace_for(load: Load, writes_per_second: float, slower: float = 1.0) -> Pace:
+def interval_for(load: Load, writes_per_second: float, slower: float = 1.0) -> ReportInterval:
     """What `load` calls for by itself. The renewals of all nodes are set aside: what nodes that pull need less
     of them is for their changes of phase, which are written at once.
     """
@@ -83,23 +83,23 @@ def pace_for(load: Load, writes_per_second: float, slower: float = 1.0) -> Pace:
     slowed = max(seconds, min(seconds * slower, USUAL_LONGEST_SECONDS))
     pulling = f"{load.pulling} of {load.nodes} nodes pull" + (f" and {load.joining} may begin" if load.joining else "")
     if slowed > seconds:
-        return Pace(slowed, f"the API server refused writes (429); {pulling}")
+        return ReportInterval(slowed, f"the API server refused writes (429); {pulling}")
     if seconds > needed:
-        return Pace(seconds, f"nobody watches; {pulling}")
+        return ReportInterval(seconds, f"nobody watches; {pulling}")
     if seconds > USUAL_LONGEST_SECONDS:
         budget = f"{writes_per_second:g} writes a second allow no more than {USUAL_LONGEST_SECONDS:g} s would take"
-        return Pace(seconds, f"{pulling}, and {budget}")
+        return ReportInterval(seconds, f"{pulling}, and {budget}")
     if seconds > SHORTEST_SECONDS:
-        return Pace(seconds, f"{pulling}, with {writes_per_second:g} writes a second for all")
-    return Pace(seconds, pulling)
+        return ReportInterval(seconds, f"{pulling}, with {writes_per_second:g} writes a second for all")
+    return ReportInterval(seconds, pulling)
 
 
-class Reporting:
+class IntervalPolicy:
     """What is published, from one leadership's begin to its end."""
 
     def __init__(self, writes_per_second: float) -> None:
         self._writes_per_second = writes_per_second
-        self._published: Pace | None = None
+        self._published: ReportInterval | None = None
         self._published_watched = False
         self._shorter_since: float | None = None
         self._counts: deque[tuple[float, int]] = deque()
@@ -109,10 +109,10 @@ class Reporting:
         self._slower = 1.0
         self._slower_changed_at = -math.inf
 
-    def decide(self, load: Load, now: float) -> Pace:
+    def decide(self, load: Load, now: float) -> ReportInterval:
         """What is to be published now: what was, unless enough has changed for long enough."""
         load = replace(load, joining=self._joining(load, now))
-        wanted = pace_for(load, self._writes_per_second, self._slower_now(load.refusals, now))
+        wanted = interval_for(load, self._writes_per_second, self._slower_now(load.refusals, now))
         before = self._published
         shorter = before is not None and _much_shorter(wanted.seconds, before.seconds)
         if not shorter:
@@ -155,7 +155,7 @@ def _much_shorter(wanted_seconds: float, seconds: float) -> bool:
     return wanted_seconds * SHORTER_STEP <= seconds or wanted_seconds == SHORTEST_SECONDS < seconds
 
 
-class Audience:
+class ClientActivity:
     """Whether anybody watches, here or at another replica. Whoever has just come up does not know, and assumes it."""
 
     def __init__(self, now: float) -> None:

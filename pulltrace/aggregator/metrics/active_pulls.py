@@ -20,7 +20,7 @@ WAITING = frozenset({PodState.WAITING, PodState.FAILING})
 
 
 @dataclass(slots=True)
-class Running:
+class ActivePull:
     """A pull that has not ended."""
 
     view: PullView
@@ -37,11 +37,11 @@ class Running:
         return seconds if still and seconds >= STALLED_SECONDS else None
 
 
-class Live:
+class ActivePulls:
     """Running pulls and waiting pods; a `Taker` of changes."""
 
     def __init__(self) -> None:
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, ActivePull] = {}
         """By the id of the pull."""
         self.waiting: dict[str, PodView] = {}
         """By the id of the pod."""
@@ -80,7 +80,7 @@ class Live:
         if view is None or view.pull.phase.ended:
             self.running.pop(key, None)
         elif known is None:
-            self.running[key] = Running(view, now, now)
+            self.running[key] = ActivePull(view, now, now)
         else:
             before, known.view = known.view.pull, view
             if view.pull.downloaded_bytes != before.downloaded_bytes or view.pull.phase is not before.phase:

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from pulltrace.aggregator.metrics.active_pulls import Live
-from pulltrace.aggregator.metrics.estimate_accuracy import Scoring
-from pulltrace.aggregator.metrics.gauges import ClusterGauges, Gate, Process, ProcessGauges
-from pulltrace.aggregator.metrics.metric_labels import Bounded, registry_of, size_class
-from pulltrace.aggregator.metrics.phase_durations import Durations
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
+from pulltrace.aggregator.metrics.estimate_accuracy import EstimateAccuracy
+from pulltrace.aggregator.metrics.gauges import ClusterGauges, LeaderGate, Process, ProcessGauges
+from pulltrace.aggregator.metrics.metric_labels import BoundedLabel, registry_of, size_class
+from pulltrace.aggregator.metrics.phase_durations import PhaseDurations
 from pulltrace.aggregator.rows.pod_only_failures import superseded
-from pulltrace.aggregator.state.change_feed import Account, Taker
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.change_feed import ChangeConsumer, ChangeFeed
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.watch.reflector import WatchHealth
@@ -49,20 +49,20 @@ class Metrics:
     def __init__(
         self,
         store: PullStore,
-        cluster: Cluster,
+        cluster: ClusterState,
         process: Process,
         *,
-        takers: Iterable[Taker] = (),
-        live: Live | None = None,
+        takers: Iterable[ChangeConsumer] = (),
+        live: ActivePulls | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        live = live or Live()
-        self.account = Account(store, (live, self, *takers), monotonic)
+        live = live or ActivePulls()
+        self.account = ChangeFeed(store, (live, self, *takers), monotonic)
         self._cluster = cluster
         self._leading = process.leading
-        self._durations = Durations()
-        self._scoring = Scoring()
-        self._registry_label = Bounded()
+        self._durations = PhaseDurations()
+        self._scoring = EstimateAccuracy()
+        self._registry_label = BoundedLabel()
         self._unexplained: dict[str, tuple[PullView, float]] = {}
         """Failed pulls whose reason has not been told, and until when it is waited for."""
         self._seen = (0, 0, 0)
@@ -70,7 +70,7 @@ class Metrics:
         self._families(counted)
         counted.register(ClusterGauges(live, cluster, monotonic))
         self.registry.register(ProcessGauges(process, monotonic))
-        self.registry.register(Gate(counted, process.leading, self.account.catch_up))
+        self.registry.register(LeaderGate(counted, process.leading, self.account.catch_up))
 
     def _families(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -190,7 +190,7 @@ def sample_registry() -> CollectorRegistry:
     name exists.
     """
     store = PullStore()
-    cluster = Cluster(store, 60)
+    cluster = ClusterState(store, 60)
     watch = WatchHealth("leases")
     watch.restarts["expired"] += 1
     watch.heard_at = 0.0

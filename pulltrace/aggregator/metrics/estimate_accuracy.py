@@ -20,7 +20,7 @@ MOST_ESTIMATES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class EstimateError:
     """The error of one estimate."""
 
     ratio: float
@@ -47,7 +47,7 @@ class _Wait:
             self.spacing_seconds = 2 * (at - self.estimates[0][0]) / MOST_ESTIMATES
 
 
-class Scoring:
+class EstimateAccuracy:
     """Remembers estimates until they can be judged."""
 
     def __init__(self) -> None:
@@ -63,15 +63,15 @@ class Scoring:
         self._halves = {key: half for key, half in self._halves.items() if key in running}
         self._waits = {uid: wait for uid, wait in self._waits.items() if uid in waiting}
 
-    def take(self, changes: Iterable[AnyChange], now: float) -> list[Score]:
+    def take(self, changes: Iterable[AnyChange], now: float) -> list[EstimateError]:
         """The estimates that these changes prove right or wrong."""
-        scores: list[Score] = []
+        scores: list[EstimateError] = []
         for change in changes:
             score = self._pull(change, now) if isinstance(change, Change) else self._pod(change, now)
             scores += () if score is None else (score,)
         return scores
 
-    def _pull(self, change: Change, now: float) -> Score | None:
+    def _pull(self, change: Change, now: float) -> EstimateError | None:
         view = change.after
         if view is None:
             if change.before is not None:
@@ -91,7 +91,7 @@ class Scoring:
             self._halves[view.id] = self._halves[view.id] or (now, pull.seconds_left)
         return None
 
-    def _pod(self, change: PodChange, now: float) -> Score | None:
+    def _pod(self, change: PodChange, now: float) -> EstimateError | None:
         pod = change.after
         if pod is None or pod.state in {PodState.READY, PodState.GONE}:
             gone = pod or change.before
@@ -109,13 +109,15 @@ class Scoring:
         return None
 
 
-def _quarter(wait: _Wait, ended_at: float) -> Score | None:
+def _quarter(wait: _Wait, ended_at: float) -> EstimateError | None:
     quarter_at = wait.began_at + QUARTER * (ended_at - wait.began_at)
     held = [end for at, end in wait.estimates if at <= quarter_at]
     return _score(held[-1] - quarter_at, ended_at - quarter_at, pod=True) if held else None
 
 
-def _score(told_seconds: float, real_seconds: float, *, pod: bool, total_bytes: int | None = None) -> Score | None:
+def _score(
+    told_seconds: float, real_seconds: float, *, pod: bool, total_bytes: int | None = None
+) -> EstimateError | None:
     if real_seconds < LEAST_REST_SECONDS:
         return None
-    return Score(abs(max(told_seconds, 0.0) - real_seconds) / real_seconds, pod, total_bytes)
+    return EstimateError(abs(max(told_seconds, 0.0) - real_seconds) / real_seconds, pod, total_bytes)

@@ -12,9 +12,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pulltrace import __version__
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import MOST_NAMESPACES, OTHER
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.pulls.model import Phase
 
@@ -108,7 +108,7 @@ class ProcessGauges(Collector):
 class ClusterGauges(Collector):
     """Of the whole cluster; only the leader tells it."""
 
-    def __init__(self, live: Live, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+    def __init__(self, live: ActivePulls, cluster: ClusterState, monotonic: Callable[[], float]) -> None:
         self._live = live
         self._cluster = cluster
         self._monotonic = monotonic
@@ -153,7 +153,7 @@ class ClusterGauges(Collector):
         yield ages
 
 
-class Gate(Collector):
+class LeaderGate(Collector):
     """What another registry has, while `open` says so; brought up to date before it is read."""
 
     def __init__(self, registry: CollectorRegistry, is_open: Callable[[], bool], catch_up: Callable[[], None]) -> None:

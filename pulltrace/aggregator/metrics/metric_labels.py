@@ -16,7 +16,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?(:\d{1,5})?")
 _MIB = 1 << 20
 
 
-class Bounded:
+class BoundedLabel:
     """The first values that come have a label of their own; all others share one."""
 
     def __init__(self, most: int = MOST_REGISTRIES) -> None:

@@ -20,7 +20,7 @@ PHASES = (QUEUE, *NAMES.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
+class PhaseDuration:
     """A phase that is over."""
 
     phase: str
@@ -28,7 +28,7 @@ class Duration:
     seconds: float
 
 
-class Durations:
+class PhaseDurations:
     """Follows running pulls and queued images."""
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class Durations:
         }
         self._queued.clear()
 
-    def take(self, changes: Iterable[AnyChange], now: float) -> list[Duration]:
+    def take(self, changes: Iterable[AnyChange], now: float) -> list[PhaseDuration]:
         """The phases that are over with these changes."""
-        over: list[Duration] = []
+        over: list[PhaseDuration] = []
         for change in changes:
             over += self._pull(change, now) if isinstance(change, Change) else self._pod(change, now)
         return over
 
-    def _pull(self, change: Change, now: float) -> Iterable[Duration]:
+    def _pull(self, change: Change, now: float) -> Iterable[PhaseDuration]:
         view = change.after
         if view is None:
             self._phases.pop(change.before.id if change.before else "", None)
@@ -68,25 +68,25 @@ class Durations:
                 else:
                     self._phases[view.id] = pull.phase, now
                     if pull.phase is Phase.DOWNLOADING:
-                        yield Duration(NAMES[Phase.RESOLVING], registry_of(view), age)
+                        yield PhaseDuration(NAMES[Phase.RESOLVING], registry_of(view), age)
             return
         phase, since = known
         if pull.phase is phase:
             return
         if since is not None and pull.phase not in {Phase.FAILED, Phase.UNKNOWN}:
-            yield Duration(NAMES[phase], registry_of(view), now - since)
+            yield PhaseDuration(NAMES[phase], registry_of(view), now - since)
         if pull.phase.ended:
             del self._phases[view.id]
         else:
             self._phases[view.id] = pull.phase, now
 
-    def _pod(self, change: PodChange, now: float) -> Iterable[Duration]:
+    def _pod(self, change: PodChange, now: float) -> Iterable[PhaseDuration]:
         before, after = _needs(change.before), _needs(change.after)
         for key, state in before.items():
             if state is NeedState.QUEUED and after.get(key) is not NeedState.QUEUED:
                 since = self._queued.pop(key, None)
                 if since is not None and after.get(key) is NeedState.PULLING:
-                    yield Duration(QUEUE, registry_of_image(key[1]), now - since)
+                    yield PhaseDuration(QUEUE, registry_of_image(key[1]), now - since)
         for key, state in after.items():
             if state is NeedState.QUEUED:
                 self._queued.setdefault(key, now)

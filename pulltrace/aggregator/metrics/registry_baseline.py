@@ -6,7 +6,7 @@ import statistics
 from collections import deque
 from collections.abc import Iterable
 
-from pulltrace.aggregator.metrics.metric_labels import OTHER, Bounded, registry_of
+from pulltrace.aggregator.metrics.metric_labels import OTHER, BoundedLabel, registry_of
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, PullView, Snapshot
 
@@ -18,11 +18,11 @@ LEAST_BYTES = 16 << 20
 """A smaller pull is over before its rate means anything."""
 
 
-class Usual:
+class RegistryBaseline:
     """Rates of completed pulls, from the request to the image's record: rather too low than too high."""
 
     def __init__(self) -> None:
-        self._label = Bounded()
+        self._label = BoundedLabel()
         self._rates: dict[str, deque[float]] = {}
 
     def begin(self, snapshot: Snapshot, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pulltrace.aggregator.pods.kubelet_event_index import Said
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus
 from pulltrace.kube.resources.pending_pods import ImageWait
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Failure, Reason, classify, retry_seconds, root_cause
 
@@ -18,7 +18,7 @@ FAILED = PULL_FAILED | NEVER_PULLED | {"ImageInspectError"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ImageFailure:
     """The failure of one image of a pod, and what is needed to go on from it."""
 
     failure: Failure
@@ -32,7 +32,9 @@ class Trouble:
     """The message is from the pod's status, or only a word; else from an Event, which others may have written."""
 
 
-def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, now: float) -> Trouble | None:
+def trouble(
+    before: ImageFailure | None, wait: ImageWait, said: ImagePullStatus, since: float, now: float
+) -> ImageFailure | None:
     """What is wrong with an image now; None when nothing is. `since`: what a failure that is new has as its begin."""
     told = wait.reason if wait.reason in FAILED else None
     if told is None and not said.tries:
@@ -42,7 +44,7 @@ def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, n
     by_status = bool(status_words) or not words
     word = told or "ErrImagePull"
     if before is None:
-        return Trouble(_failure(word, words, max(1, said.tries), now), since, told, bool(words), by_status)
+        return ImageFailure(_failure(word, words, max(1, said.tries), now), since, told, bool(words), by_status)
     failure, source = before.failure, before.by_status
     # A try that an Event has told of before is not counted again when the status tells it, too.
     anew = told not in {None, BACK_OFF, before.reason} and before.reason is not None and said.tries <= failure.tries
@@ -53,7 +55,7 @@ def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, n
         failure = _failure(word, words, tries, now)
     elif words and (not before.explained or told != BACK_OFF):
         failure, source = replace(failure, reason=classify(word, words), message=words), by_status
-    return Trouble(failure, before.since, told, before.explained or bool(words), source)
+    return ImageFailure(failure, before.since, told, before.explained or bool(words), source)
 
 
 def _failure(word: str, words: str, tries: int, now: float) -> Failure:

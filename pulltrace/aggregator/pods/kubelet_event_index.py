@@ -25,17 +25,17 @@ _TOOK = re.compile(r'" in (?:(\d{1,4})m)?(\d{1,6}(?:\.\d{1,9})?)(ms|s)')
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ImagePullStatus:
     """The newest that was said of one image of a pod; times in Unix seconds on the node's clock."""
 
-    asked_at: float | None = None
+    requested_at: float | None = None
     turn: int = 0
     """When it was asked for among all Events: these come in the order of the API server."""
-    failed_turn: int = -1
-    pulled_turn: int = -1
+    failed_seq: int = -1
+    pulled_seq: int = -1
     tries: int = 0
     """Tries that have failed."""
-    tried_at: float | None = None
+    failed_at: float | None = None
     """When the last of them did."""
     words: str = ""
     """Why the last of them did: redacted, on one line of at most 1 KiB."""
@@ -43,12 +43,12 @@ class Said:
     @property
     def asked(self) -> bool:
         """The kubelet waits for an answer."""
-        return self.asked_at is not None and self.turn > max(self.failed_turn, self.pulled_turn)
+        return self.requested_at is not None and self.turn > max(self.failed_seq, self.pulled_seq)
 
     @property
-    def there(self) -> bool:
+    def present(self) -> bool:
         """The container has its image, by what Events say."""
-        return self.pulled_turn >= 0 and (self.asked_at is None or self.turn < self.pulled_turn)
+        return self.pulled_seq >= 0 and (self.requested_at is None or self.turn < self.pulled_seq)
 
     @property
     def size_bytes(self) -> int:
@@ -56,7 +56,7 @@ class Said:
         return _SAID_BYTES + text_bytes(self.words)
 
 
-def key_of(wait: ImageWait) -> str:
+def image_key(wait: ImageWait) -> str:
     """An image volume is no container, so the kubelet tells of it by the image's name."""
     return f"@{full_name(wait.image)}" if wait.role is Role.VOLUME else wait.name
 
@@ -77,22 +77,22 @@ def in_order(events: Iterable[EventRecord]) -> list[EventRecord]:
     return sorted(events, key=lambda event: (event.at, event.kind is not EventKind.PULLING))
 
 
-def key_of_event(event: EventRecord) -> str:
+def event_image_key(event: EventRecord) -> str:
     """The key of the image that an Event is about; see `key_of`."""
     return event.container or f"@{full_name(event.image or '')}"
 
 
-def heard(said: Said, event: EventRecord, turn: int) -> Said:
+def heard(said: ImagePullStatus, event: EventRecord, turn: int) -> ImagePullStatus:
     """The record after an Event; `turn` is the number of the Event among all."""
     if event.kind is EventKind.PULLING:
-        return said if said.asked_at == event.at else replace(said, asked_at=event.at, turn=turn)
+        return said if said.requested_at == event.at else replace(said, requested_at=event.at, turn=turn)
     if event.kind is EventKind.PULLED:
-        return replace(said, pulled_turn=turn)
-    said = replace(said, failed_turn=turn)
+        return replace(said, pulled_seq=turn)
+    said = replace(said, failed_seq=turn)
     if event.kind is EventKind.FAILED:
         # What is never pulled is told again and again: these are no tries.
         tried = event.message.startswith(_TRY)
         tries = event.count if tried else 1
-        tried_at = event.at if tried else said.tried_at
-        said = replace(said, tries=max(said.tries, tries), tried_at=tried_at, words=redact(event.message))
+        failed_at = event.at if tried else said.failed_at
+        said = replace(said, tries=max(said.tries, tries), failed_at=failed_at, words=redact(event.message))
     return said

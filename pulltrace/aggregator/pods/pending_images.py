@@ -7,19 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pulltrace.aggregator.pods.image_failures import FAILED, Trouble
-from pulltrace.aggregator.pods.kubelet_event_index import Said, key_of
+from pulltrace.aggregator.pods.image_failures import FAILED, ImageFailure
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, image_key
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
 
-_NOTHING = Said()
+_NOTHING = ImagePullStatus()
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class PendingImage:
     """A container that waits for an image on this node."""
 
     key: str
@@ -33,17 +33,17 @@ class Wait:
     role: Role = Role.MAIN
     reason: str | None = None
     """The kubelet's word for why it waits."""
-    trouble: Trouble | None = None
+    trouble: ImageFailure | None = None
     """Why the last try has failed."""
-    asked_at: float | None = None
+    requested_at: float | None = None
     """When the kubelet asked for the image, if it still waits for the answer; in Unix seconds on the node's clock."""
     turn: int = 0
     """Who asked first, where the time is the same."""
     since: float | None = None
     """When the kubelet took the pod on, on the same clock."""
-    tried_at: float | None = None
+    failed_at: float | None = None
     """When its last try failed, on the same clock, if an Event has said so."""
-    pulled_since: bool = False
+    reported_pulled: bool = False
     """Events report its image as pulled; the status still reports a failure."""
 
     @property
@@ -56,18 +56,20 @@ class Wait:
         return self.reason not in NEVER_PULLED
 
 
-def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Trouble]) -> tuple[Wait, ...]:
+def pending_images_of(
+    pod: PodRecord, said: Mapping[str, ImagePullStatus], troubles: Mapping[str, ImageFailure]
+) -> tuple[PendingImage, ...]:
     """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say, as
     long as the status does not say that they have failed.
     """
     found = []
     for wait in pod.waiting:
-        told = said.get(key_of(wait), _NOTHING)
-        if told.there and wait.reason not in FAILED:
+        told = said.get(image_key(wait), _NOTHING)
+        if told.present and wait.reason not in FAILED:
             continue
         reference, name, source = _read(wait.image)
         found.append(
-            Wait(
+            PendingImage(
                 f"{pod.key}/{wait.name}",
                 WaitingContainer(pod.namespace, pod.name, wait.name, wait.image, pod.workload),
                 reference,
@@ -76,17 +78,17 @@ def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Tr
                 wait.role,
                 wait.reason,
                 troubles.get(wait.name),
-                told.asked_at if told.asked else None,
+                told.requested_at if told.asked else None,
                 told.turn,
                 pod.started_at,
-                told.tried_at,
-                told.there,
+                told.failed_at,
+                told.present,
             )
         )
     return tuple(found)
 
 
-def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]:
+def without_completed(waits: Iterable[PendingImage], pulls: Iterable[Pull]) -> tuple[PendingImage, ...]:
     """The waits that have not ended by what the kubelet's Events and the node's agent say together.
 
     The kubelet writes the status of a pod when all its images are there; until then it shows the old failure of one that
@@ -96,15 +98,17 @@ def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]
     for pull in pulls:
         if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
             brought.update((name, max(pull.ended_at, brought.get(name, 0.0))) for name in pull.names)
-    return tuple(wait for wait in waits if not (wait.pulled_since and brought.get(wait.name, 0.0) > _failed_at(wait)))
+    return tuple(
+        wait for wait in waits if not (wait.reported_pulled and brought.get(wait.name, 0.0) > _failed_at(wait))
+    )
 
 
-def _failed_at(wait: Wait) -> float:
+def _failed_at(wait: PendingImage) -> float:
     """Earliest time of its failure, on the node's clock."""
-    return next((at for at in (wait.tried_at, wait.since) if at is not None), math.inf)
+    return next((at for at in (wait.failed_at, wait.since) if at is not None), math.inf)
 
 
-def shared_failure(waits: Sequence[Wait]) -> Failure | None:
+def shared_failure(waits: Sequence[PendingImage]) -> Failure | None:
     """The failure that one row shows for all of these. Across namespaces only statuses count: an author of Events in one
     could put words beside the pods of the others.
     """

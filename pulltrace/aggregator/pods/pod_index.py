@@ -12,27 +12,27 @@ from dataclasses import dataclass, field
 from pulltrace.aggregator.pods.early_events import EarlyEvents
 from pulltrace.aggregator.pods.event_attribution import counts, names
 from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.pods.image_failures import Trouble, trouble
-from pulltrace.aggregator.pods.kubelet_event_index import Said, heard, key_of, key_of_event
-from pulltrace.aggregator.pods.pending_images import Wait, waits_of
+from pulltrace.aggregator.pods.image_failures import ImageFailure, trouble
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, event_image_key, heard, image_key
+from pulltrace.aggregator.pods.pending_images import PendingImage, pending_images_of
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 
-MAX_SAID_BYTES = 16 * 1024 * 1024
+MAX_STATUS_BYTES = 16 * 1024 * 1024
 """Memory of what Events report: 10,000 failing images with the longest words, or 40,000 requested ones."""
 
-_NOTHING = Said()
+_NOTHING = ImagePullStatus()
 
 
 @dataclass(slots=True)
-class KnownPod:
+class IndexedPod:
     """A pod, and what keeps its containers waiting."""
 
     record: PodRecord
-    waits: tuple[Wait, ...] = ()
-    troubles: dict[str, Trouble] = field(default_factory=dict)
+    waits: tuple[PendingImage, ...] = ()
+    troubles: dict[str, ImageFailure] = field(default_factory=dict)
     """By name of the container (or volume)."""
-    said: dict[str, Said] = field(default_factory=dict)
+    said: dict[str, ImagePullStatus] = field(default_factory=dict)
     """The reports of Events on each image, by its key; see `heard.key_of`."""
 
     @property
@@ -41,28 +41,28 @@ class KnownPod:
         waiting = self.record.waiting
         if not waiting or self.record.more_waiting:
             return False
-        return all(self.said.get(key_of(wait), _NOTHING).there for wait in waiting)
+        return all(self.said.get(image_key(wait), _NOTHING).present for wait in waiting)
 
 
-class KnownPods:
+class PodIndex:
     """Pods by key and by node."""
 
-    def __init__(self, *, max_said_bytes: int = MAX_SAID_BYTES) -> None:
+    def __init__(self, *, max_status_bytes: int = MAX_STATUS_BYTES) -> None:
         self.events_listed = False
         """All Events that are known to the API server were listed once: what is not among them was, as a rule, not said."""
         self.early = EarlyEvents()
-        self._share = FairShare[str](max_said_bytes)
+        self._share = FairShare[str](max_status_bytes)
         self._turn = 0
-        self._pods: dict[str, KnownPod] = {}
+        self._pods: dict[str, IndexedPod] = {}
         self._keys_by_node: dict[str, dict[str, None]] = {}
         self._listed = False
         self._found: set[str] = set()
         """Those that are in no list of the watch."""
 
-    def get(self, key: str) -> KnownPod | None:
+    def get(self, key: str) -> IndexedPod | None:
         return self._pods.get(key)
 
-    def on(self, node: str) -> Mapping[str, KnownPod]:
+    def on(self, node: str) -> Mapping[str, IndexedPod]:
         """The pods of a node, by key."""
         return {key: self._pods[key] for key in self._keys_by_node.get(node, ())}
 
@@ -81,11 +81,11 @@ class KnownPods:
         return sum(bool(pod.waits) for pod in self._pods.values())
 
     @property
-    def said_bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Estimated memory of the kept Events."""
         return self._share.total + self.early.size_bytes
 
-    def all_listed(self) -> None:
+    def mark_listed(self) -> None:
         """What comes from now on is news; failures that were there before have been told before."""
         self._listed = True
 
@@ -102,17 +102,17 @@ class KnownPods:
             old.record = record
         else:
             self.remove(key)
-            self._pods[key] = KnownPod(record)
+            self._pods[key] = IndexedPod(record)
             self._keys_by_node.setdefault(record.node, {})[key] = None
         (self._found.add if found else self._found.discard)(key)
         pod = self._pods[key]
-        expected = {key_of(wait) for wait in record.waiting}
+        expected = {image_key(wait) for wait in record.waiting}
         pod.said = {image: said for image, said in pod.said.items() if image in expected}
         for event in self.early.take(key, now):
             if names(event, record):
                 self._take(pod, event)
-        self._weigh(pod)
-        self._look_again(pod, now)
+        self._keep_to_budget(pod)
+        self._update_pending(pod, now)
 
     def remove(self, key: str) -> None:
         if (old := self._pods.pop(key, None)) is None:
@@ -124,7 +124,7 @@ class KnownPods:
             del self._keys_by_node[old.record.node]
         self._share.remove(old.record.namespace, key)
 
-    def take(self, event: EventRecord, now: float) -> KnownPod | None:
+    def take(self, event: EventRecord, now: float) -> IndexedPod | None:
         """Take in an Event. Return the pod that it counts for, if it is known and the Event is news."""
         pod = self._pods.get(event.pod_key)
         if pod is None or not names(event, pod.record):
@@ -132,14 +132,14 @@ class KnownPods:
             return None
         if not self._take(pod, event):
             return None
-        self._weigh(pod)
-        self._look_again(pod, now)
+        self._keep_to_budget(pod)
+        self._update_pending(pod, now)
         return pod
 
-    def _take(self, pod: KnownPod, event: EventRecord) -> bool:
+    def _take(self, pod: IndexedPod, event: EventRecord) -> bool:
         """Whether an Event that names a pod is news of an image that it waits for."""
-        key = key_of_event(event)
-        if not counts(event, pod.record) or all(key != key_of(wait) for wait in pod.record.waiting):
+        key = event_image_key(event)
+        if not counts(event, pod.record) or all(key != image_key(wait) for wait in pod.record.waiting):
             return False
         before = pod.said.get(key, _NOTHING)
         self._turn += 1
@@ -149,7 +149,7 @@ class KnownPods:
         pod.said[key] = after
         return True
 
-    def _weigh(self, pod: KnownPod) -> None:
+    def _keep_to_budget(self, pod: IndexedPod) -> None:
         """Keep to the budget. What is dropped is shown until its pod changes the next time."""
         namespace, key = pod.record.namespace, pod.record.key
         if not pod.said:
@@ -158,13 +158,13 @@ class KnownPods:
         for dropped in self._share.put(namespace, key, sum(said.size_bytes for said in pod.said.values())):
             self._pods[dropped].said = {}
 
-    def _look_again(self, pod: KnownPod, now: float) -> None:
+    def _update_pending(self, pod: IndexedPod, now: float) -> None:
         """Work out what a pod waits for, from its record and what was said of it."""
         said = pod.said
         since = now if self._listed else -math.inf
         found = {
-            wait.name: trouble(pod.troubles.get(wait.name), wait, said.get(key_of(wait), _NOTHING), since, now)
+            wait.name: trouble(pod.troubles.get(wait.name), wait, said.get(image_key(wait), _NOTHING), since, now)
             for wait in pod.record.waiting
         }
         pod.troubles = {name: known for name, known in found.items() if known is not None}
-        pod.waits = waits_of(pod.record, said, pod.troubles)
+        pod.waits = pending_images_of(pod.record, said, pod.troubles)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.pods.pending_images import Wait, shared_failure
+from pulltrace.aggregator.pods.pending_images import PendingImage, shared_failure
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView
 
@@ -25,7 +25,7 @@ LATE_SECONDS = 2.0
 def correlate(
     node: str,
     pulls: Sequence[Pull],
-    waiting: Sequence[Wait],
+    waiting: Sequence[PendingImage],
     before: Mapping[str, PullView],
     slots: int = 1,
     *,
@@ -37,7 +37,7 @@ def correlate(
     views: dict[str, PullView] = {}
     running = [pull for pull in pulls if not pull.phase.ended]
     served = _served(waiting, pulls)
-    by_source: dict[str, list[Wait]] = {}
+    by_source: dict[str, list[PendingImage]] = {}
     for wait in waiting:
         by_source.setdefault(wait.source, []).append(wait)
     alone = len(running) == 1 and slots == 1
@@ -73,45 +73,45 @@ def correlate(
     return views
 
 
-def _served(waiting: Sequence[Wait], pulls: Sequence[Pull]) -> dict[str, str | None]:
+def _served(waiting: Sequence[PendingImage], pulls: Sequence[Pull]) -> dict[str, str | None]:
     """The waits whose image has come since they began, by key, with its digest: the kubelet has not said so yet."""
-    there: dict[str, Pull] = {}
+    present: dict[str, Pull] = {}
     for pull in pulls:
         if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
             for name in pull.names:
-                if name not in there or (there[name].ended_at or 0.0) < pull.ended_at:
-                    there[name] = pull
+                if name not in present or (present[name].ended_at or 0.0) < pull.ended_at:
+                    present[name] = pull
     served: dict[str, str | None] = {}
     for wait in waiting:
-        begun_at = wait.asked_at if wait.asked_at is not None else wait.since
-        brought = there.get(wait.name)
+        begun_at = wait.requested_at if wait.requested_at is not None else wait.since
+        brought = present.get(wait.name)
         if begun_at is not None and brought is not None and (brought.ended_at or 0.0) >= begun_at:
             served[wait.key] = brought.target_digest
     return served
 
 
-def _asked(pull: Pull, fitting: Sequence[Wait], served: Collection[str] | None) -> str | None:
+def _asked(pull: Pull, fitting: Sequence[PendingImage], served: Collection[str] | None) -> str | None:
     """The name that it must be by what the kubelet has asked for: the only one, or the one that was asked for first.
     `served`: who has been served already, on a node that pulls one image at a time; None on another.
     """
-    first: dict[str, Wait] = {}
+    first: dict[str, PendingImage] = {}
     for wait in fitting:
-        if wait.asked_at is not None and wait.asked_at <= pull.started_at + CLOCK_SECONDS:
+        if wait.requested_at is not None and wait.requested_at <= pull.started_at + CLOCK_SECONDS:
             known = first.get(wait.name)
-            if known is None or wait.asked_at < (known.asked_at or 0.0):
+            if known is None or wait.requested_at < (known.requested_at or 0.0):
                 first[wait.name] = wait
     if not first:
         return None
-    head, *others = sorted(first.values(), key=lambda wait: wait.asked_at or 0.0)
+    head, *others = sorted(first.values(), key=lambda wait: wait.requested_at or 0.0)
     if not others:
         return head.name
-    apart = (others[0].asked_at or 0.0) - (head.asked_at or 0.0) > CLOCK_SECONDS
+    apart = (others[0].requested_at or 0.0) - (head.requested_at or 0.0) > CLOCK_SECONDS
     return head.name if apart and served is not None and head.key not in served else None
 
 
 def _running(
-    node: str, pull: Pull, fitting: Sequence[Wait], running: Sequence[Pull], served: Collection[str] | None
-) -> tuple[PullView, Sequence[Wait]]:
+    node: str, pull: Pull, fitting: Sequence[PendingImage], running: Sequence[Pull], served: Collection[str] | None
+) -> tuple[PullView, Sequence[PendingImage]]:
     """The row, and the waits that it has."""
     names = sorted({wait.name for wait in fitting})
     name = pull.names[0] if pull.names else next((w.name for w in fitting if w.reference.digest is not None), None)
@@ -126,7 +126,7 @@ def _running(
     return PullView(node, pull, name, candidates=() if name is not None else tuple(names), waiting=containers), fitting
 
 
-def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | None, *, only: bool) -> PullView:
+def _resolving(view: PullView, free: Sequence[PendingImage], served: Collection[str] | None, *, only: bool) -> PullView:
     """Before the first blob only the pods can tell; they wait for this pull for certain when there is no other choice."""
     free = [wait for wait in free if wait.pulled and not _is_later(wait, view.pull.started_at)]
     if only and (name := _asked(view.pull, free, served)) is not None:
@@ -136,7 +136,7 @@ def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | N
     return replace(view, candidates=names, waiting=tuple(wait.container for wait in free) if certain else ())
 
 
-def _with_answered(view: PullView, before: PullView | None, waiting: Sequence[Wait]) -> PullView:
+def _with_answered(view: PullView, before: PullView | None, waiting: Sequence[PendingImage]) -> PullView:
     """A pull may be over before its node says so. When one of its candidates has had an answer since it began (it failed,
     or waits no more), the pods tell of the next pull already: then no candidate is dropped.
     """
@@ -149,10 +149,10 @@ def _with_answered(view: PullView, before: PullView | None, waiting: Sequence[Wa
     return replace(view, candidates=names, waiting=before.waiting if names == before.candidates else ())
 
 
-def _unanswered(pull: Pull, waiting: Sequence[Wait]) -> frozenset[str]:
+def _unanswered(pull: Pull, waiting: Sequence[PendingImage]) -> frozenset[str]:
     """The names that are waited for, and of which no try has failed since the pull began."""
     since = pull.started_at - CLOCK_SECONDS
-    return frozenset(wait.name for wait in waiting if wait.tried_at is None or wait.tried_at < since)
+    return frozenset(wait.name for wait in waiting if wait.failed_at is None or wait.failed_at < since)
 
 
 def _elsewhere(pull: Pull, pulls: Sequence[Pull]) -> frozenset[str]:
@@ -179,7 +179,7 @@ def _ended(
     node: str,
     pull: Pull,
     pulls: Sequence[Pull],
-    failing: Sequence[Wait],
+    failing: Sequence[PendingImage],
     unanswered: Collection[str],
     before: PullView | None,
     *,
@@ -216,7 +216,7 @@ def _ended(
     return PullView(node, replace(pull, error=error, layers=layers), image, candidates=candidates, failure=failure)
 
 
-def _fits(pull: Pull, wait: Wait) -> bool:
+def _fits(pull: Pull, wait: PendingImage) -> bool:
     """Whether a pod that asks for this reference waits for this pull."""
     if wait.reference.digest is not None:
         return wait.reference.digest == pull.target_digest and (
@@ -227,7 +227,7 @@ def _fits(pull: Pull, wait: Wait) -> bool:
     return wait.source in pull.repositories
 
 
-def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) -> bool:
+def _is_try(pull: Pull, wait: PendingImage, candidates: Sequence[str], *, events: bool) -> bool:
     """Whether a failed pull may be a try of a container, as far as times tell: a pod that came later did not wait for
     it, and where no repository tells them apart, a failure of another time is that of another pull.
     """
@@ -236,18 +236,18 @@ def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) 
         return False
     if pull.repositories:
         return True
-    if wait.tried_at is None:
+    if wait.failed_at is None:
         # Of a pull that nobody has followed only an Event can tell; without Events, at least the pod fails since we look.
         return bool(candidates) or not (events or (wait.trouble is not None and wait.trouble.since == -math.inf))
-    return pull.started_at - CLOCK_SECONDS <= wait.tried_at <= ended_at + LATE_SECONDS
+    return pull.started_at - CLOCK_SECONDS <= wait.failed_at <= ended_at + LATE_SECONDS
 
 
-def _is_later(wait: Wait, at: float) -> bool:
+def _is_later(wait: PendingImage, at: float) -> bool:
     """Whether its pod came to the node after a moment."""
     return wait.since is not None and wait.since > at + CLOCK_SECONDS
 
 
-def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str], *, events: bool) -> bool:
+def _failed(pull: Pull, wait: PendingImage, image: str | None, candidates: Sequence[str], *, events: bool) -> bool:
     """Whether a container that waits after a failure may have waited for this pull."""
     if not _is_try(pull, wait, (image,) if image is not None else candidates, events=events):
         return False

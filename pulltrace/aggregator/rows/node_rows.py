@@ -10,16 +10,16 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from pulltrace.aggregator.estimates.image_sizes import Sizes
-from pulltrace.aggregator.estimates.pull_durations import Conditions
-from pulltrace.aggregator.estimates.pull_queue import line_up, pulls_at_once
+from pulltrace.aggregator.estimates.image_sizes import ImageSizes
+from pulltrace.aggregator.estimates.pull_durations import PullDurations
+from pulltrace.aggregator.estimates.pull_queue import build_queue, parallel_pulls
 from pulltrace.aggregator.estimates.ready_time import times_left
-from pulltrace.aggregator.estimates.throughput import Paces
-from pulltrace.aggregator.pods.pending_images import Wait, still_open
-from pulltrace.aggregator.pods.pod_index import KnownPod
+from pulltrace.aggregator.estimates.throughput import Throughput
+from pulltrace.aggregator.pods.pending_images import PendingImage, without_completed
+from pulltrace.aggregator.pods.pod_index import IndexedPod
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.aggregator.rows.node_state import Node
-from pulltrace.aggregator.rows.pod_only_failures import unreached
+from pulltrace.aggregator.rows.node_state import NodeState
+from pulltrace.aggregator.rows.pod_only_failures import pod_only_failures
 from pulltrace.aggregator.rows.pod_rows import ended_view, newest_failures, settled, shown, waiting_view
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
@@ -31,15 +31,15 @@ FAR_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lore:
+class ClusterHistory:
     """What all nodes together have taught."""
 
-    sizes: Sizes = field(default_factory=Sizes)
-    paces: Paces = field(default_factory=Paces)
+    sizes: ImageSizes = field(default_factory=ImageSizes)
+    paces: Throughput = field(default_factory=Throughput)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class NodeRows:
     """One node at one moment."""
 
     rows: dict[str, PullView]
@@ -51,27 +51,27 @@ class Picture:
     """When time alone will change the picture, on the monotonic clock."""
 
 
-def draw(
-    node: Node,
-    pods: Mapping[str, KnownPod],
-    lore: Lore,
+def build_rows(
+    node: NodeState,
+    pods: Mapping[str, IndexedPod],
+    lore: ClusterHistory,
     now: float,
     *,
     events: bool,
     pulled: Collection[str] = (),
-) -> Picture:
+) -> NodeRows:
     """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard; `pulled`: the keys
     of those that wait no longer, and of which Events said before that their images were there.
     """
     pulls = node.pulls()
-    waits = {key: still_open(pod.waits, pulls) for key, pod in pods.items()}
+    waits = {key: without_completed(pod.waits, pulls) for key, pod in pods.items()}
     waiting = sorted((wait for each in waits.values() for wait in each), key=lambda wait: wait.key)
     rows = correlate(node.name, pulls, waiting, node.rows, node.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
-    found, look_at = unreached(node.name, waiting, rows, node.rows, now)
+    found, look_at = pod_only_failures(node.name, waiting, rows, node.rows, now)
     rows.update(found)
-    slots = max(node.slots, pulls_at_once(rows.values()))
+    slots = max(node.slots, parallel_pulls(rows.values()))
     expires_at = math.inf
     if not stale and any(not row.pull.phase.ended for row in rows.values()):
         expires_at = node.expires_at
@@ -87,15 +87,15 @@ def draw(
         + node.history_seconds,
     )
     failing = len({wait.name for wait in waiting if wait.failure is not None})
-    return Picture(rows, views, slots, queued, failing, due_at)
+    return NodeRows(rows, views, slots, queued, failing, due_at)
 
 
 def _pods(
-    node: Node,
-    pods: Mapping[str, KnownPod],
-    waits: Mapping[str, tuple[Wait, ...]],
+    node: NodeState,
+    pods: Mapping[str, IndexedPod],
+    waits: Mapping[str, tuple[PendingImage, ...]],
     rows: Mapping[str, PullView],
-    lore: Lore,
+    lore: ClusterHistory,
     now: float,
     *,
     slots: int,
@@ -104,17 +104,17 @@ def _pods(
 ) -> tuple[int, dict[str, PodView]]:
     """How many images are queued, and the pods that are shown."""
     every = [each for each in waits.values() if each]
-    there = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
-    queue = line_up(every, rows.values(), slots, there, events=events)
+    present = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
+    queue = build_queue(every, rows.values(), slots, present, events=events)
     reported_at = node.lease.renewed_at if node.lease is not None else None
-    conditions = Conditions(
+    conditions = PullDurations(
         lore.sizes,
         lore.paces.of(node.name, node.report, reported_at, now),
         reported_at,
         max(0.0, now - node.heard_at) if node.alive else 0.0,
         lore.paces.answer_seconds(node.name),
         slots,
-        there,
+        present,
     )
     times = times_left(every, queue, conditions)
     start_seconds = lore.paces.start_seconds(node.name)

@@ -17,7 +17,7 @@ HISTORY_PULLS = 500
 
 
 @dataclass(slots=True)
-class Node:
+class NodeState:
     """A node with an agent, or one on which pods wait."""
 
     name: str

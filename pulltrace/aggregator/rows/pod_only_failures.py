@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.pods.pending_images import Wait, shared_failure
+from pulltrace.aggregator.pods.pending_images import PendingImage, shared_failure
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import AnyChange, Change, PullView
 
@@ -22,11 +22,11 @@ look each second at what is due, the row is there within 2.5 s."""
 CLOCK_SECONDS = 2.0
 
 
-def unreached(
-    node: str, waiting: Sequence[Wait], rows: Mapping[str, PullView], before: Mapping[str, PullView], now: float
+def pod_only_failures(
+    node: str, waiting: Sequence[PendingImage], rows: Mapping[str, PullView], before: Mapping[str, PullView], now: float
 ) -> tuple[dict[str, PullView], float]:
     """The rows to add to `rows`, by id, and when to look again (monotonic seconds; inf: not before something changes)."""
-    by_name: dict[str, list[Wait]] = {}
+    by_name: dict[str, list[PendingImage]] = {}
     for wait in waiting:
         if wait.trouble is not None:
             by_name.setdefault(wait.name, []).append(wait)
@@ -60,7 +60,7 @@ def superseded(changes: Iterable[AnyChange]) -> frozenset[tuple[str, str | None]
     )
 
 
-def _explains(row: PullView, name: str, waits: Sequence[Wait]) -> bool:
+def _explains(row: PullView, name: str, waits: Sequence[PendingImage]) -> bool:
     """Whether this is the row of the failure: the image's, failed since a pod that waits for it was taken on."""
     if row.pull.phase is not Phase.FAILED or not (row.image == name or name in row.candidates):
         return False
@@ -72,13 +72,13 @@ def _may_be(row: PullView, name: str) -> bool:
     return not row.pull.phase.ended and (row.image == name or name in row.candidates)
 
 
-def _row(node: str, key: str, name: str, waits: Sequence[Wait], before: PullView | None) -> PullView:
+def _row(node: str, key: str, name: str, waits: Sequence[PendingImage], before: PullView | None) -> PullView:
     failure = shared_failure(waits)
     assert failure is not None
     if before is not None:
         pull = replace(before.pull, error=failure.message)
     else:
-        times = [at for wait in waits for at in (wait.since, wait.asked_at) if at is not None]
+        times = [at for wait in waits for at in (wait.since, wait.requested_at) if at is not None]
         at = min(times, default=0.0)  # 1970 where nobody has said when: a failure without a time is still one
         pull = Pull(
             id=key, phase=Phase.FAILED, started_at=at, progressed_at=at, ended_at=at, error=failure.message

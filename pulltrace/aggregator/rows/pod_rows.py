@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.estimates.pull_queue import Place, Queue
+from pulltrace.aggregator.estimates.pull_queue import PullQueue, QueuePlace
 from pulltrace.aggregator.estimates.ready_time import together
-from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView, TimeLeft
 
@@ -16,7 +16,7 @@ SAME_FRACTION = 0.05
 """An estimate that has moved by less than both, apart from the time that has passed, is no news to anybody."""
 
 
-def shown(waits: Sequence[Wait], queue: Queue) -> bool:
+def shown(waits: Sequence[PendingImage], queue: PullQueue) -> bool:
     """Whether a pod waits for an image for certain: one is asked for, is being pulled, or has failed. A pod that is
     being created for another reason (a volume, the network) is none that waits.
     """
@@ -26,8 +26,8 @@ def shown(waits: Sequence[Wait], queue: Queue) -> bool:
 
 def waiting_view(
     record: PodRecord,
-    waits: Sequence[Wait],
-    queue: Queue,
+    waits: Sequence[PendingImage],
+    queue: PullQueue,
     times: Mapping[str, TimeLeft | None],
     failed: Mapping[str, PullView],
     now: float,
@@ -133,7 +133,7 @@ def _same(before: TimeLeft | None, after: TimeLeft | None, passed: float) -> boo
     )
 
 
-def _need(wait: Wait, place: Place, left: TimeLeft | None, failed: Mapping[str, PullView]) -> ImageNeed:
+def _need(wait: PendingImage, place: QueuePlace, left: TimeLeft | None, failed: Mapping[str, PullView]) -> ImageNeed:
     row = place.row
     if place.pulling:
         state = NeedState.PULLING

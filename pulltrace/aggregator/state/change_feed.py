@@ -17,7 +17,7 @@ from pulltrace.pulls.view import AnyChange, Snapshot
 TICK_SECONDS = 0.25
 
 
-class Taker(Protocol):
+class ChangeConsumer(Protocol):
     """Keeps an account."""
 
     def begin(self, snapshot: Snapshot, now: float) -> None:
@@ -27,10 +27,10 @@ class Taker(Protocol):
         """What has changed since; called with nothing too, since time passes."""
 
 
-class Account:
+class ChangeFeed:
     """One place in the store's log, for all takers together."""
 
-    def __init__(self, store: PullStore, takers: Sequence[Taker], monotonic: Callable[[], float]) -> None:
+    def __init__(self, store: PullStore, takers: Sequence[ChangeConsumer], monotonic: Callable[[], float]) -> None:
         self._store = store
         self._takers = takers
         self._monotonic = monotonic

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pulltrace.aggregator.pods.event_attribution import is_possible
 from pulltrace.aggregator.pods.kubelet_event_index import in_order, pull_seconds
-from pulltrace.aggregator.pods.pod_index import KnownPods
-from pulltrace.aggregator.rows.node_rows import Lore, draw
-from pulltrace.aggregator.rows.node_state import Node
+from pulltrace.aggregator.pods.pod_index import PodIndex
+from pulltrace.aggregator.rows.node_rows import ClusterHistory, build_rows
+from pulltrace.aggregator.rows.node_state import NodeState
 from pulltrace.aggregator.rows.pod_rows import seconds_to_start
 from pulltrace.aggregator.rows.pull_ids import PullIds
 from pulltrace.aggregator.state.store import PullStore
@@ -30,7 +30,7 @@ from pulltrace.pulls.view import AnyChange, NodeView
 logger = logging.getLogger(__name__)
 
 
-class Cluster:
+class ClusterState:
     """Feeds the store."""
 
     def __init__(self, store: PullStore, history_seconds: float, *, wall: Callable[[], float] | None = None) -> None:
@@ -38,10 +38,10 @@ class Cluster:
         self._wall = wall
         self._store = store
         self._history_seconds = history_seconds
-        self._nodes: dict[str, Node] = {}
-        self._pods = KnownPods()
+        self._nodes: dict[str, NodeState] = {}
+        self._pods = PodIndex()
         self._ids = PullIds()
-        self._lore = Lore()
+        self._lore = ClusterHistory()
         self._limiter = LogLimiter()
         self._shown_on: dict[str, str] = {}
         """Of each pod that is shown, the node."""
@@ -56,7 +56,7 @@ class Cluster:
         """Looks of agents at containerd that gave nothing, since their Leases were first seen."""
 
     @property
-    def nodes(self) -> Mapping[str, Node]:
+    def nodes(self) -> Mapping[str, NodeState]:
         """Those with an agent, by name."""
         return {name: node for name, node in self._nodes.items() if node.lease is not None}
 
@@ -124,13 +124,13 @@ class Cluster:
         key = f"{namespace}/{name}"
         return self._pods.get(key) is not None and not self._pods.found(key)
 
-    def pod_found(self, pod: PodRecord, now: float) -> tuple[AnyChange, ...]:
+    def put_unwatched_pod(self, pod: PodRecord, now: float) -> tuple[AnyChange, ...]:
         """Takes in a pod that is not watched, because it runs already and needs another image all the same."""
         self._pods.put(pod, now, found=True)
         changes = self._refresh((pod.node,), now)
-        return changes if pod.waiting else changes + self.pod_lost(pod.key, now)
+        return changes if pod.waiting else changes + self.remove_unwatched_pod(pod.key, now)
 
-    def pod_lost(self, key: str, now: float) -> tuple[AnyChange, ...]:
+    def remove_unwatched_pod(self, key: str, now: float) -> tuple[AnyChange, ...]:
         """A pod that was found is not to be followed any longer."""
         pod = self._pods.get(key)
         if pod is None or not self._pods.found(key):
@@ -161,7 +161,7 @@ class Cluster:
 
     def _all_listed(self) -> None:
         if self._leases_listed and self._pods_listed:
-            self._pods.all_listed()
+            self._pods.mark_listed()
 
     def _lease(self, record: LeaseRecord, now: float) -> bool:
         """Whether the Lease says anything new."""
@@ -177,7 +177,7 @@ class Cluster:
             ):
                 logger.warning(line)
         if node is None:
-            node = self._nodes[record.name] = Node(record.name, self._history_seconds)
+            node = self._nodes[record.name] = NodeState(record.name, self._history_seconds)
         if node.lease is not None:
             self.refusals += max(0, report.refused_writes - node.report.refused_writes)
             before = node.report.failed_looks
@@ -221,9 +221,9 @@ class Cluster:
             if node is None:
                 if not pods or not self._leases_listed:
                     continue
-                node = self._nodes[name] = Node(name, self._history_seconds)
+                node = self._nodes[name] = NodeState(name, self._history_seconds)
             node.expire(now)
-            picture = draw(node, pods, self._lore, now, events=self._pods.events_listed, pulled=pulled)
+            picture = build_rows(node, pods, self._lore, now, events=self._pods.events_listed, pulled=pulled)
             self._ids.keep(name, picture.rows)
             changes += self._store.replace(node.rows, picture.rows)
             changes += self._store.replace_pods(self._own(node, picture.pods), picture.pods)
@@ -239,7 +239,7 @@ class Cluster:
                 self._lore.paces.forget(name)
         return tuple(changes)
 
-    def _own(self, node: Node, pods: Mapping[str, object]) -> list[str]:
+    def _own(self, node: NodeState, pods: Mapping[str, object]) -> list[str]:
         """The pods that were shown on this node; those shown now are taken from the nodes where they were before."""
         before = [key for key in node.pods if self._shown_on.get(key) == node.name]
         for key in node.pods.keys() - pods.keys():

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from pulltrace.aggregator.pods.event_attribution import counts, names
 from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
@@ -42,10 +42,12 @@ class PodLooking(Protocol):
         """None when there is no such pod. Raises `KubeError`."""
 
 
-class Lookups:
+class PodPoller:
     """The pods to look up."""
 
-    def __init__(self, pods: PodLooking, cluster: Cluster, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, pods: PodLooking, cluster: ClusterState, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pods = pods
         self._cluster = cluster
         self._monotonic = monotonic
@@ -83,9 +85,9 @@ class Lookups:
                 self._put(key, now + AGAIN_SECONDS, event)
                 continue
             if found is None or not found.node:
-                self._cluster.pod_lost("/".join(key), self._monotonic())
+                self._cluster.remove_unwatched_pod("/".join(key), self._monotonic())
             elif not self._cluster.watches(*key) and names(event, found) and counts(event, found):
-                self._cluster.pod_found(found, self._monotonic())
+                self._cluster.put_unwatched_pod(found, self._monotonic())
                 if found.waiting:
                     self._put(key, now + AGAIN_SECONDS, event)
 
@@ -93,7 +95,7 @@ class Lookups:
         self._due[key] = at, event
         for dropped in self._share.put(key[0], key, 1):
             del self._due[dropped]
-            self._cluster.pod_lost("/".join(dropped), self._monotonic())
+            self._cluster.remove_unwatched_pod("/".join(dropped), self._monotonic())
 
     def _next(self, now: float) -> list[tuple[str, str]]:
         """The pods to look up in this tick: a few of each namespace."""
