@@ -123,6 +123,11 @@ class PodState(StrEnum):
     GONE = "gone"
     """It was deleted before that."""
 
+    @property
+    def pending(self) -> bool:
+        """Whether the pod waits for at least one image."""
+        return self in (PodState.WAITING, PodState.FAILING)
+
 
 @dataclass(frozen=True, slots=True)
 class PodView:
