@@ -60,8 +60,8 @@ def measure(timed: Timed, told: Sequence[tuple[float, Pull]]) -> list[Sample]:
         said = next(((at, pull) for at, pull in reversed(told) if at <= moment), None)
         if said is not None:
             at, pull = said
-            if pull.seconds_left is not None:
-                ours = (max(0.0, pull.seconds_left - (moment - at)) - left) / left
+            if pull.time_left is not None:
+                ours = (max(0.0, pull.time_left.likely - (moment - at)) - left) / left
             if pull.total_bytes and pull.downloaded_bytes:
                 mean = pull.downloaded_bytes / (at - timed.began)
                 missing = pull.total_bytes - pull.downloaded_bytes

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 from pulltrace.agent import layers
 from pulltrace.containerd.observation import PullObservation
 from pulltrace.pulls import download_rate
-
-TimeLeft: TypeAlias = tuple[float | None, tuple[float, float] | None]
-"""Seconds, and their bounds while they are uncertain."""
+from pulltrace.pulls.time_left import TimeLeft
 
 
 def times_left(
@@ -19,10 +16,10 @@ def times_left(
     unpack_rate: float | None,
     now: float,
     end_seconds: float = download_rate.END_SECONDS,
-) -> dict[str, TimeLeft]:
+) -> dict[str, TimeLeft | None]:
     """For each pull; `end_seconds` come after its last layer.
 
-    `(None, None)` where there is nothing to base an estimate on, or it would be noise.
+    None where there is nothing to base an estimate on, or it would be noise.
     """
     remaining = [_remaining(seen, unpack_rate, now) for seen in observed.values()]
 
@@ -33,15 +30,13 @@ def times_left(
     left = seconds([rates[key].now for key in observed])
     soonest = seconds([rates[key].fastest for key in observed])
     latest = seconds([rates[key].slowest for key in observed])
-    told: dict[str, TimeLeft] = {}
+    times: dict[str, TimeLeft | None] = {}
     for index, (key, seen) in enumerate(observed.items()):
         only_unpacks = not any(layer.download_bytes for layer in remaining[index])
         noise = seen.layers is None or now - seen.started_at < download_rate.WARM_UP_SECONDS
-        if noise or left[index] is None or (only_unpacks and unpack_rate is None):
-            told[key] = None, None
-        else:
-            told[key] = left[index], download_rate.as_range(soonest[index], latest[index])
-    return told
+        unknown = noise or (only_unpacks and unpack_rate is None)
+        times[key] = None if unknown else download_rate.time_left(left[index], soonest[index], latest[index])
+    return times
 
 
 def _remaining(seen: PullObservation, unpack_rate: float | None, now: float) -> list[download_rate.Remaining]:

@@ -181,11 +181,9 @@ def _with_times_left(
     end_seconds: float,
 ) -> dict[str, TrackedPull]:
     rates = {key: tracked.rates for key, tracked in running.items()}
-    told = times_left(observed, rates, unpack_rate, now, end_seconds)
+    times = times_left(observed, rates, unpack_rate, now, end_seconds)
     return {
-        key: replace(tracked, pull=replace(tracked.pull, seconds_left=left, seconds_left_range=bounds))
-        for key, tracked in running.items()
-        for left, bounds in [told.get(key, (None, None))]
+        key: replace(tracked, pull=replace(tracked.pull, time_left=times.get(key))) for key, tracked in running.items()
     }
 
 
@@ -213,11 +211,11 @@ def _learn_ends(state: NodeState, ended: Sequence[Pull]) -> float:
     known = state.end_seconds
     for pull in ended:
         before = state.running.get(pull.id)
-        left = before.pull.seconds_left if before is not None else None
+        left = before.pull.time_left if before is not None else None
         if before is None or before.seen_at is None or left is None or pull.phase is not Phase.COMPLETED:
             continue
-        late = (pull.ended_at or 0.0) - before.seen_at - left
-        if left < NEARLY_DONE_SECONDS:
+        late = (pull.ended_at or 0.0) - before.seen_at - left.likely
+        if left.likely < NEARLY_DONE_SECONDS:
             known = min(max(0.0, download_rate.learned(known, state.end_seconds + late)), NEARLY_DONE_SECONDS)
     return known
 
@@ -239,9 +237,7 @@ def _ended(
         since = max(pull.started_at, tracked.seen_at or 0.0)
         records = [i for i in free if i.updated_at >= since]
     unwatched = tracked.seen_at is None and now - pull.progressed_at > IMAGE_LIFE_SECONDS
-    pull = replace(
-        pull, bytes_per_second=0.0, seconds_left=None, seconds_left_range=None, ended_at=now, progressed_at=now
-    )
+    pull = replace(pull, bytes_per_second=0.0, time_left=None, ended_at=now, progressed_at=now)
     if not records:
         return replace(pull, phase=Phase.UNKNOWN if unwatched else Phase.FAILED)
     if len({i.digest for i in records}) > 1 or (pull.target_digest is None and not alone):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pulltrace.pulls.thresholds import STALLED_SECONDS
+from pulltrace.pulls.time_left import TimeLeft
 
 MEMORY_SECONDS = 40.0
 """Older steps say nothing of the present."""
@@ -143,12 +144,14 @@ def seconds_left(works: Sequence[Work]) -> list[float | None]:
     ]
 
 
-def as_range(soonest: float | None, latest: float | None) -> tuple[float, float] | None:
-    """The bounds of a time left, when they are so far apart that one figure would say too much."""
-    if soonest is None or latest is None:
+def time_left(likely: float | None, soonest: float | None, latest: float | None) -> TimeLeft | None:
+    """Return the estimate, with bounds only where they are far apart; None without a likely time."""
+    if likely is None:
         return None
+    if soonest is None or latest is None:
+        return TimeLeft.exactly(likely)
     apart = latest > soonest * UNCERTAIN_FACTOR and latest - soonest > UNCERTAIN_SECONDS
-    return (soonest, latest) if apart else None
+    return TimeLeft(likely, soonest, latest) if apart else TimeLeft.exactly(likely)
 
 
 def _speeds(works: Sequence[Work]) -> list[list[tuple[float, float]]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pulltrace.pulls.time_left import TimeLeft
+
 
 class Phase(StrEnum):
     """Where a pull stands. The last three are ends: a pull leaves them no more."""
@@ -95,10 +97,8 @@ class Pull:
     unpacked_bytes: int = 0
     """Of `total_bytes`, what has been unpacked."""
     bytes_per_second: float = 0.0
-    seconds_left: float | None = None
-    """Estimated time to the end of the pull; None where there is nothing to base it on."""
-    seconds_left_range: tuple[float, float] | None = None
-    """Its bounds while it is uncertain, because the rate changes; None when `seconds_left` says enough."""
+    time_left: TimeLeft | None = None
+    """To the end of the pull; its bounds differ while the rate changes. None without an estimate."""
     error: str | None = None
     layer_count: int = 0
     """All layers of the image, also those that `layers` had no room for."""

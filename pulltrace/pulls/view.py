@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 
 from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,16 +23,6 @@ class Workload:
     kind: str
     """`Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, or whatever kind the owner has."""
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLeft:
-    """How long something will take from now on, in seconds."""
-
-    likely: float
-    soonest: float
-    latest: float | None
-    """None where nobody can say: an image of unknown size is in front of it, or an init container has to end first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

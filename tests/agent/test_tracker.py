@@ -14,7 +14,7 @@ from pulltrace.agent.tracker import RECENT_PULLS, NodeState
 from pulltrace.containerd.observation import LayerObservation, NodeObservation
 from pulltrace.pulls.download_rate import END_SECONDS
 from pulltrace.pulls.lease_format.annotations import decode, encode
-from pulltrace.pulls.model import LayerState, NodeReport, Phase
+from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.thresholds import RECENT_SECONDS
 from tests.agent.observations import (
     INDEX,
@@ -34,6 +34,11 @@ from tests.agent.observations import (
 OTHER = "sha256:" + "e" * 64
 
 # -- the start -------------------------------------------------------------------------------------
+
+
+def likely(pull: Pull) -> float:
+    assert pull.time_left is not None
+    return pull.time_left.likely
 
 
 def test_an_idle_node_has_no_pulls() -> None:
@@ -263,7 +268,7 @@ def test_the_rate_is_what_arrives_in_a_second() -> None:
     pull = pulling_at_10_mib().pull
 
     assert pull.bytes_per_second == 10 * MIB
-    assert pull.seconds_left == 5 + END_SECONDS
+    assert likely(pull) == 5 + END_SECONDS
 
 
 def test_lazy_layers_are_neither_downloaded_nor_to_be_downloaded() -> None:
@@ -285,10 +290,13 @@ def test_a_time_left_has_bounds_while_the_rate_changes() -> None:
     for second in range(6, 12):
         node.look(second, running(arriving("a", 50 * MIB + int(2.5 * (second - 5) * MIB))))
 
-    assert node.pull.seconds_left_range is not None
-    soonest, latest = node.pull.seconds_left_range
-    assert soonest <= (node.pull.seconds_left or 0) <= latest
-    assert pulling_at_10_mib().pull.seconds_left_range is None
+    left = node.pull.time_left
+    assert left is not None
+    assert left.bounds is not None
+    assert left.bounds[0] <= left.likely <= left.bounds[1]
+    steady = pulling_at_10_mib().pull.time_left
+    assert steady is not None
+    assert steady.bounds is None
 
 
 def test_the_time_left_is_not_said_too_early() -> None:
@@ -296,14 +304,14 @@ def test_the_time_left_is_not_said_too_early() -> None:
     node = Watched().look(0.5, running(arriving("a", 0))).look(1.5, running(arriving("a", MIB)))
 
     assert node.pull.bytes_per_second == MIB
-    assert node.pull.seconds_left is None
+    assert node.pull.time_left is None
 
 
 def test_a_pull_that_stands_still_has_no_time_left() -> None:
     """Without bytes there is no rate, and nothing to base an end on."""
     pull = pulling_at_10_mib().look(40, running(arriving("a", 50 * MIB))).pull
 
-    assert (pull.bytes_per_second, pull.seconds_left) == (0, None)
+    assert (pull.bytes_per_second, pull.time_left) == (0, None)
 
 
 def test_a_pull_that_unpacks_has_no_rate() -> None:
@@ -313,7 +321,7 @@ def test_a_pull_that_unpacks_has_no_rate() -> None:
 
 def test_unpacking_time_is_unknown_before_a_layer_was_unpacked_here() -> None:
     """With every byte here, what is left depends on a speed that this node has not shown yet."""
-    assert pulling_at_10_mib().look(6, running(stored("a"))).pull.seconds_left is None
+    assert pulling_at_10_mib().look(6, running(stored("a"))).pull.time_left is None
 
 
 def test_a_node_learns_how_fast_it_unpacks() -> None:
@@ -322,7 +330,7 @@ def test_a_node_learns_how_fast_it_unpacks() -> None:
     node.look(7, running(unpacked("a", at=START + 7), stored("b", at=START + 7)))
 
     assert node.state.unpack_bytes_per_second == 50 * MIB
-    assert node.pull.seconds_left == 2 + END_SECONDS
+    assert likely(node.pull) == 2 + END_SECONDS
 
 
 def test_a_layer_that_unpacks_longer_than_expected() -> None:
@@ -330,13 +338,13 @@ def test_a_layer_that_unpacks_longer_than_expected() -> None:
     node = Watched().look(4, running(arriving("a", 0), layer("b"), layer("c")))
     both = (stored("b", at=START + 7), stored("c", at=START + 7))
     node.look(7, running(unpacked("a", at=START + 7), *both))
-    assert node.pull.seconds_left == pytest.approx(4 + END_SECONDS)
+    assert likely(node.pull) == pytest.approx(4 + END_SECONDS)
 
     node.look(8, running(unpacked("a", at=START + 7), *both))
-    assert node.pull.seconds_left == pytest.approx(3 + END_SECONDS)
+    assert likely(node.pull) == pytest.approx(3 + END_SECONDS)
     node.look(27, running(unpacked("a", at=START + 7), *both))
 
-    assert node.pull.seconds_left == pytest.approx(18 + 11 + END_SECONDS, abs=1)
+    assert likely(node.pull) == pytest.approx(18 + 11 + END_SECONDS, abs=1)
 
 
 def test_a_node_learns_how_long_ends_take() -> None:
@@ -344,7 +352,7 @@ def test_a_node_learns_how_long_ends_take() -> None:
     node = pulling_at_10_mib()
     for second in range(6, 10):
         node.look(second, running(arriving("a", 10 * second * MIB)))
-    said = node.pull.seconds_left or 0.0
+    said = likely(node.pull)
     node.look(12.5, images=[record(updated_at=START + 9 + said + 1)])
 
     assert node.state.end_seconds == pytest.approx(END_SECONDS + 0.3)
@@ -374,7 +382,7 @@ def test_a_pull_with_an_image_record_has_completed() -> None:
     assert ended.downloaded_bytes == ended.unpacked_bytes == ended.total_bytes == 100 * MIB
     assert ended.layers_done == ended.layer_count == 2
     assert [one.state for one in ended.layers] == [LayerState.DONE, LayerState.CACHED]
-    assert (ended.bytes_per_second, ended.seconds_left) == (0, None)
+    assert (ended.bytes_per_second, ended.time_left) == (0, None)
 
 
 def after_a_quick_pull(node: Watched, now: float) -> Watched:

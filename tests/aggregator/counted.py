@@ -14,6 +14,7 @@ from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import NeedState, PullView
 from tests.aggregator.records import START, Writer
 from tests.aggregator.waiting import need, running, waiting
@@ -74,7 +75,7 @@ def crowded(counted: Counted) -> None:
     counted.metrics.account.catch_up()
     for phase in (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING, Phase.COMPLETED):
         rows = [
-            replace(row, pull=replace(row.pull, phase=phase, ended_at=START + 9, seconds_left=9.0))
+            replace(row, pull=replace(row.pull, phase=phase, ended_at=START + 9, time_left=TimeLeft.exactly(9.0)))
             for row in hostile(counted)
         ]
         counted.rows(*rows, after=10)

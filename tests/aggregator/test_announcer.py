@@ -11,6 +11,7 @@ from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
 from tests.aggregator.records import START
 from tests.aggregator.waiting import MIB, left, need, running, store_of, waiting, waits_for
@@ -46,7 +47,7 @@ class Scene:
 def test_progress_is_said_after_ten_seconds() -> None:
     """Not before, since most pulls are over by then; with all that a person asks."""
     waiting_pods = waits_for("web-1", "web-2", "web-3")
-    scene = Scene(waiting(), pulls=(running(waiting=waiting_pods, seconds_left=20.0),))
+    scene = Scene(waiting(), pulls=(running(waiting=waiting_pods, time_left=TimeLeft.exactly(20.0)),))
 
     assert scene.after(9) == []
     assert scene.after(1) == [
@@ -78,7 +79,7 @@ def test_it_is_said_again_when_it_has_changed() -> None:
             "docker.io/library/nginx:1.27 is being asked for; its size is not known yet",
         ),
         (
-            {"phase": Phase.UNPACKING, "downloaded_bytes": 675 * MIB, "seconds_left": 65.0},
+            {"phase": Phase.UNPACKING, "downloaded_bytes": 675 * MIB, "time_left": TimeLeft.exactly(65.0)},
             "docker.io/library/nginx:1.27 is downloaded (675 MiB) and being unpacked, about 1 min 05 s left",
         ),
         (

@@ -19,6 +19,7 @@ from pulltrace.aggregator.estimates.throughput import (
 from pulltrace.aggregator.rows.pull_ids import PullIds
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.references import parse_reference
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PullView
 from tests.aggregator.records import DIGEST, NGINX, NODE, START, ended, pull
 
@@ -54,7 +55,7 @@ def test_what_runs_now_says_more() -> None:
     """Ten seconds, of which some were the answer, and as many more as make twenty, for 100 MiB."""
     paces = Throughput()
     paces.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
-    running = pull(2, total_bytes=100 * MIB, seconds_left=10.0 + ANSWER_SECONDS)
+    running = pull(2, total_bytes=100 * MIB, time_left=TimeLeft.exactly(10.0 + ANSWER_SECONDS))
 
     assert pace(paces, report=NodeReport(pulls=(running,))) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
 

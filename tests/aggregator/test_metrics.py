@@ -15,6 +15,7 @@ from pulltrace.aggregator.metrics.metric_labels import MOST_NAMESPACES, MOST_REG
 from pulltrace.kube.watch.watch_events import Listed
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PodState
 from tests.aggregator.counted import NODES, PULLS, Counted, crowded
 from tests.aggregator.records import START, ended, pull
@@ -134,7 +135,7 @@ def test_a_failure_that_pods_told_of_first_is_counted_once(counted: Counted) -> 
 
 def test_phases_and_errors_of_estimates_are_observed(counted: Counted) -> None:
     """With the registry and the class of size."""
-    counted.rows(running(seconds_left=25.0))
+    counted.rows(running(time_left=TimeLeft.exactly(25.0)))
     counted.rows(running(phase=Phase.COMPLETED), after=20)
     pods = {"shop/web-1": waiting(left=left(30), at=20)}
     counted.store.replace_pods((), pods)

@@ -15,7 +15,8 @@ from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, TimeLeft, Workload
+from pulltrace.pulls.time_left import TimeLeft
+from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, Workload
 from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
 
 TTL = 600.0
@@ -41,7 +42,9 @@ class World:
         self.cluster.kubelet_event(Put(record), now)
 
     def pulling(self, now: float = 2, **fields: Any) -> list[PodChange]:
-        changes = self.cluster.lease_event(Put(self.writer.lease(pull(**{"seconds_left": 20.0, **fields}))), now)
+        changes = self.cluster.lease_event(
+            Put(self.writer.lease(pull(**{"time_left": TimeLeft.exactly(20.0), **fields}))), now
+        )
         return [change for change in changes if isinstance(change, PodChange)]
 
     @property
@@ -91,9 +94,9 @@ def test_time_that_passes_is_no_news(world: World) -> None:
     """An estimate that goes down as the clock goes on is not told again; one that moves is."""
     world.pod(WEB)
     world.pulling(2)
-    assert world.pulling(7, seconds_left=15.2, downloaded_bytes=500) == []
+    assert world.pulling(7, time_left=TimeLeft.exactly(15.2), downloaded_bytes=500) == []
 
-    [change] = world.pulling(8, seconds_left=60.0, downloaded_bytes=600)
+    [change] = world.pulling(8, time_left=TimeLeft.exactly(60.0), downloaded_bytes=600)
 
     assert change.after is not None
     assert (change.after.estimated_at, change.after.left) == (
@@ -127,7 +130,7 @@ def test_a_pod_is_ready_with_its_last_image(world: World) -> None:
 def test_a_pod_that_leaves_when_its_image_may_be_there_is_ready(world: World) -> None:
     """Estimates are a little late, and reports too."""
     world.pod(WEB)
-    world.pulling(2, seconds_left=3.0)
+    world.pulling(2, time_left=TimeLeft.exactly(3.0))
     world.cluster.pod_event(Gone("shop/web"), 4)
 
     assert world.view.state is PodState.READY

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from pulltrace.aggregator.estimates.image_sizes import ImageSizes
 from pulltrace.aggregator.estimates.pull_durations import PullDurations
 from pulltrace.aggregator.estimates.pull_queue import build_queue
-from pulltrace.aggregator.estimates.ready_time import times_left, together
+from pulltrace.aggregator.estimates.ready_time import times_left
 from pulltrace.aggregator.estimates.throughput import SecondsPerByte
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.model import Phase, Pull
-from pulltrace.pulls.view import PullView, TimeLeft
+from pulltrace.pulls.time_left import TimeLeft
+from pulltrace.pulls.view import PullView
 from tests.aggregator.records import NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving
 
 MB = 1_000_000
@@ -67,7 +68,7 @@ def likely(times: dict[str, TimeLeft | None]) -> dict[str, float | None]:
 
 def test_a_pull_that_runs_ends_when_its_agent_says() -> None:
     """The agent's time left and its bounds, less the age of its report."""
-    found = left([pod("a", "nginx:1")], pull(seconds_left=40.0, seconds_left_range=(30.0, 60.0)), age_seconds=5)
+    found = left([pod("a", "nginx:1")], pull(time_left=TimeLeft(40.0, 30.0, 60.0)), age_seconds=5)
 
     assert found == {"a/c0": TimeLeft(35.0, 25.0, 55.0)}
 
@@ -76,7 +77,9 @@ def test_an_image_in_the_queue_comes_after_what_is_in_front() -> None:
     """20 s for the pull that runs, then a second for the answer and 30 MB at a megabyte a second; at the latest
     with the layers that were cached elsewhere, and slowly.
     """
-    found = left([pod("a", "nginx:1"), pod("b", "redis:1")], pull(seconds_left=20.0), known_sizes=sizes(redis=30))
+    found = left(
+        [pod("a", "nginx:1"), pod("b", "redis:1")], pull(time_left=TimeLeft.exactly(20.0)), known_sizes=sizes(redis=30)
+    )
 
     assert found["b/c0"] == TimeLeft(51.0, 36.0, 111.0)
 
@@ -85,7 +88,7 @@ def test_an_image_of_unknown_size_is_taken_for_a_usual_one_and_has_no_latest_end
     """The median of what was pulled; nobody can say how much more it is."""
     found = left(
         [pod("a", "nginx:1"), pod("b", "redis:1")],
-        pull(seconds_left=20.0),
+        pull(time_left=TimeLeft.exactly(20.0)),
         known_sizes=sizes(one=10, two=30, three=1000),
     )
 
@@ -98,7 +101,7 @@ def test_another_image_of_the_repository_says_more_than_the_median() -> None:
     learned.learn(PullView("other", pull(total_bytes=5 * MB), "docker.io/library/nginx:0"))
     found = left(
         [pod("a", "redis:1"), pod("b", "nginx:1")],
-        pull(repositories=("docker.io/library/redis",), seconds_left=20.0),
+        pull(repositories=("docker.io/library/redis",), time_left=TimeLeft.exactly(20.0)),
         known_sizes=learned,
     )
 
@@ -107,7 +110,7 @@ def test_another_image_of_the_repository_says_more_than_the_median() -> None:
 
 def test_the_second_pod_with_an_image_costs_an_answer() -> None:
     """Ten pods of one image are one pull; each of the others asks the registry once more, one after another."""
-    found = left([pod(name, "nginx:1") for name in "abcd"], pull(seconds_left=20.0))
+    found = left([pod(name, "nginx:1") for name in "abcd"], pull(time_left=TimeLeft.exactly(20.0)))
 
     assert likely(found) == {"a/c0": 20.0, "b/c0": 21.0, "c/c0": 22.0, "d/c0": 23.0}
 
@@ -115,7 +118,9 @@ def test_the_second_pod_with_an_image_costs_an_answer() -> None:
 def test_an_image_that_is_on_the_node_waits_for_its_turn_all_the_same() -> None:
     """The kubelet was asked for it before it came; the pull in front has to end."""
     found = left(
-        [pod("a", "nginx:1"), pod("b", "redis:1")], pull(seconds_left=20.0), present=["docker.io/library/redis:1"]
+        [pod("a", "nginx:1"), pod("b", "redis:1")],
+        pull(time_left=TimeLeft.exactly(20.0)),
+        present=["docker.io/library/redis:1"],
     )
 
     assert likely(found)["b/c0"] == 21.0
@@ -125,7 +130,7 @@ def test_the_images_of_a_pod_come_one_after_another_from_the_end_of_the_queue() 
     """After its first image the pod goes behind the pods that have asked in the meantime."""
     found = left(
         [pod("a", "nginx:1", "postgres:1"), pod("b", "redis:1")],
-        pull(seconds_left=20.0),
+        pull(time_left=TimeLeft.exactly(20.0)),
         known_sizes=sizes(redis=30, postgres=10),
     )
 
@@ -135,7 +140,9 @@ def test_the_images_of_a_pod_come_one_after_another_from_the_end_of_the_queue() 
 def test_an_init_container_leaves_the_latest_end_open() -> None:
     """The images after it are pulled when it has ended, and nobody knows how long it runs."""
     init = ImageWait("init", "nginx:1", Role.INIT, "ContainerCreating")
-    found = left([pod("a", "redis:1", waiting=[init])], pull(seconds_left=20.0), known_sizes=sizes(redis=30))
+    found = left(
+        [pod("a", "redis:1", waiting=[init])], pull(time_left=TimeLeft.exactly(20.0)), known_sizes=sizes(redis=30)
+    )
 
     assert found["a/init"] == TimeLeft(20.0, 20.0, 20.0)
     assert found["a/c0"] == TimeLeft(51.0, 36.0, None)
@@ -144,7 +151,9 @@ def test_an_init_container_leaves_the_latest_end_open() -> None:
 def test_a_sidecar_leaves_it_closed() -> None:
     """A sidecar starts and the next image is pulled."""
     sidecar = ImageWait("proxy", "nginx:1", Role.SIDECAR, "ContainerCreating")
-    found = left([pod("a", "redis:1", waiting=[sidecar])], pull(seconds_left=20.0), known_sizes=sizes(redis=30))
+    found = left(
+        [pod("a", "redis:1", waiting=[sidecar])], pull(time_left=TimeLeft.exactly(20.0)), known_sizes=sizes(redis=30)
+    )
 
     assert found["a/c0"] == TimeLeft(51.0, 36.0, 111.0)
 
@@ -159,7 +168,7 @@ def test_an_init_container_that_runs_leaves_the_latest_end_open() -> None:
 
 def test_a_stalled_pull_says_nothing_and_neither_does_what_waits_behind_it() -> None:
     """Without a byte for ten seconds there is no end in sight."""
-    stalled = pull(seconds_left=None, progressed_at=START - 5)
+    stalled = pull(time_left=None, progressed_at=START - 5)
     found = left([pod("a", "nginx:1"), pod("b", "redis:1")], stalled, known_sizes=sizes(redis=30))
 
     assert found == {"a/c0": None, "b/c0": None}
@@ -167,12 +176,12 @@ def test_a_stalled_pull_says_nothing_and_neither_does_what_waits_behind_it() -> 
 
 def test_a_silent_agent_says_nothing() -> None:
     """What was true a while ago is no estimate."""
-    assert left([pod("a", "nginx:1")], pull(seconds_left=20.0), stale=True) == {"a/c0": None}
+    assert left([pod("a", "nginx:1")], pull(time_left=TimeLeft.exactly(20.0)), stale=True) == {"a/c0": None}
 
 
 def test_a_pull_that_has_just_begun_is_reckoned_by_its_size() -> None:
     """Before the agent can say anything: the answer and the bytes, less the ten seconds that it runs."""
-    found = left([pod("a", "nginx:1")], pull(total_bytes=50 * MB, seconds_left=None, progressed_at=START + 9))
+    found = left([pod("a", "nginx:1")], pull(total_bytes=50 * MB, time_left=None, progressed_at=START + 9))
 
     assert likely(found) == {"a/c0": 41.0}
 
@@ -186,7 +195,7 @@ def test_a_pull_that_is_resolved_is_reckoned_by_what_others_know_of_it() -> None
 
 def test_after_a_failure_nothing_is_said() -> None:
     """The next try may fail as well. Others are not kept waiting by it."""
-    found = left([failing("a", "redis:1", "no"), pod("b", "nginx:1")], pull(seconds_left=20.0))
+    found = left([failing("a", "redis:1", "no"), pod("b", "nginx:1")], pull(time_left=TimeLeft.exactly(20.0)))
 
     assert likely(found) == {"a/c0": None, "b/c0": 20.0}
 
@@ -200,7 +209,7 @@ def test_parallel_pulls_do_not_wait_for_each_other() -> None:
     """With two slots the second image comes at once, the third after the first that ends."""
     found = left(
         [pod("a", "nginx:1"), pod("b", "redis:1"), pod("c", "postgres:1")],
-        pull(seconds_left=20.0),
+        pull(time_left=TimeLeft.exactly(20.0)),
         known_sizes=sizes(redis=30, postgres=10),
         slots=2,
     )
@@ -212,20 +221,12 @@ def test_of_two_tags_whose_pulls_cannot_be_told_apart_the_later_end_is_said() ->
     """Either may be the one that is waited for."""
     found = left(
         [pod("a", "nginx:1"), pod("b", "nginx:2")],
-        pull(1, seconds_left=20.0),
-        pull(2, target_digest=OTHER_DIGEST, seconds_left=50.0),
+        pull(1, time_left=TimeLeft.exactly(20.0)),
+        pull(2, target_digest=OTHER_DIGEST, time_left=TimeLeft.exactly(50.0)),
         slots=2,
     )
 
     assert likely(found) == {"a/c0": 50.0, "b/c0": 50.0}
-
-
-def test_a_pod_is_ready_with_its_last_image() -> None:
-    """The latest of each bound; unknown as soon as one of them is."""
-    assert together([TimeLeft(5, 4, 9), TimeLeft(7, 1, 8)]) == TimeLeft(7, 4, 9)
-    assert together([TimeLeft(5, 4, 9), TimeLeft(7, 1, None)]) == TimeLeft(7, 4, None)
-    assert together([TimeLeft(5, 4, 9), None]) is None
-    assert together([]) is None
 
 
 @given(
@@ -238,8 +239,8 @@ def test_another_pod_in_front_makes_nobody_ready_earlier(pods: list[tuple[str, i
     records = [
         pod(f"p{number}", *[f"{name}:1", "one:1", "three:1"][:count]) for number, (name, count) in enumerate(pods)
     ]
-    first = left(records, pull(seconds_left=3.0), known_sizes=learned)
-    longer = left([pod("p", f"{more}:1"), *records], pull(seconds_left=3.0), known_sizes=learned)
+    first = left(records, pull(time_left=TimeLeft.exactly(3.0)), known_sizes=learned)
+    longer = left([pod("p", f"{more}:1"), *records], pull(time_left=TimeLeft.exactly(3.0)), known_sizes=learned)
 
     for number, _ in enumerate(pods):
         for part in ("c0", "c1", "c2"):
@@ -255,7 +256,9 @@ def test_another_pod_in_front_makes_nobody_ready_earlier(pods: list[tuple[str, i
 def test_bounds_enclose_what_is_likely(phase: Phase) -> None:
     """Soonest, likely and latest are in this order."""
     found = left(
-        [pod(name, f"{name}:1") for name in "abc"], pull(phase=phase, seconds_left=20.0), known_sizes=sizes(a=1, b=9)
+        [pod(name, f"{name}:1") for name in "abc"],
+        pull(phase=phase, time_left=TimeLeft.exactly(20.0)),
+        known_sizes=sizes(a=1, b=9),
     )
 
     assert all(time is None or time.soonest <= time.likely <= (time.latest or 1e9) for time in found.values())

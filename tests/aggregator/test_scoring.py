@@ -6,6 +6,7 @@ import pytest
 
 from pulltrace.aggregator.metrics.estimate_accuracy import MOST_ESTIMATES, EstimateAccuracy, EstimateError
 from pulltrace.pulls.model import Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PodState, PodView, PullView
 from tests.aggregator.waiting import MIB, left, pods, pulls, running, store_of, waiting
 
@@ -23,9 +24,9 @@ def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy |
 def test_a_pulls_estimate_at_half_time_is_judged() -> None:
     """25 s were told at 61 %, 20 s it took: a quarter too much. Later estimates do not count."""
     assert scores(
-        (0, running(downloaded_bytes=10, seconds_left=500.0)),
-        (20, running(seconds_left=25.0)),
-        (30, running(seconds_left=1.0)),
+        (0, running(downloaded_bytes=10, time_left=TimeLeft.exactly(500.0))),
+        (20, running(time_left=TimeLeft.exactly(25.0))),
+        (30, running(time_left=TimeLeft.exactly(1.0))),
         (40, running(phase=Phase.COMPLETED)),
     ) == [EstimateError(0.25, pod=False, total_bytes=675 * MIB)]
 
@@ -33,10 +34,10 @@ def test_a_pulls_estimate_at_half_time_is_judged() -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        [(0.0, running(seconds_left=20.0)), (20.0, running(phase=Phase.FAILED))],
+        [(0.0, running(time_left=TimeLeft.exactly(20.0))), (20.0, running(phase=Phase.FAILED))],
         [(0.0, running()), (20.0, running(phase=Phase.COMPLETED))],
-        [(0.0, running(seconds_left=5.0)), (1.0, running(phase=Phase.COMPLETED))],
-        [(0.0, running(downloaded_bytes=10, seconds_left=5.0)), (9.0, running(phase=Phase.COMPLETED))],
+        [(0.0, running(time_left=TimeLeft.exactly(5.0))), (1.0, running(phase=Phase.COMPLETED))],
+        [(0.0, running(downloaded_bytes=10, time_left=TimeLeft.exactly(5.0))), (9.0, running(phase=Phase.COMPLETED))],
     ],
     ids=["failed", "nothing was told", "too short", "half time was not seen"],
 )
@@ -49,7 +50,7 @@ def test_what_was_under_way_at_the_start_is_not_judged() -> None:
     """Half of its bytes may have come long before."""
     scoring = EstimateAccuracy()
     scoring.begin(store_of([running()]).snapshot())
-    [first, second] = pulls(running(), running(seconds_left=20.0), running(phase=Phase.COMPLETED))
+    [first, second] = pulls(running(), running(time_left=TimeLeft.exactly(20.0)), running(phase=Phase.COMPLETED))
 
     assert scoring.take([first], 0) == scoring.take([second], 50) == []
 

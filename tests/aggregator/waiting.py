@@ -7,6 +7,7 @@ from typing import Any
 
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.model import Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
@@ -17,7 +18,6 @@ from pulltrace.pulls.view import (
     PodState,
     PodView,
     PullView,
-    TimeLeft,
     WaitingContainer,
     Workload,
 )

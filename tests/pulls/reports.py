@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 START = 1_763_910_245.678
 RUNNING = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
@@ -46,7 +47,7 @@ def image(number: int, layer_count: int, **fields: Any) -> Pull:
         "cached_bytes": 54_321_987,
         "unpacked_bytes": 54_321_987,
         "bytes_per_second": 34_567_890.0,
-        "seconds_left": 42.1,
+        "time_left": TimeLeft.exactly(42.1),
         "layers_done": 2,
     }
     return pull(987_654_321_000 + number, *layers, **{**values, **fields})
@@ -82,6 +83,10 @@ def layers(draw: st.DrawFn) -> Layer:
     return Layer(f"sha256:{draw(ids)}", size, done, state)
 
 
+def _uncertain(seconds: tuple[float, float, float]) -> TimeLeft:
+    return TimeLeft(seconds[0], min(seconds[1:]), max(seconds[1:]))
+
+
 @st.composite
 def running(draw: st.DrawFn) -> Pull:
     """A running pull with only such values as a Lease can carry."""
@@ -101,8 +106,7 @@ def running(draw: st.DrawFn) -> Pull:
         cached_bytes=draw(sizes),
         unpacked_bytes=draw(sizes),
         bytes_per_second=float(draw(sizes)),
-        seconds_left=draw(st.none() | tenths),
-        seconds_left_range=draw(st.none() | st.tuples(tenths, tenths).filter(lambda bounds: bounds[0] <= bounds[1])),
+        time_left=draw(st.none() | tenths.map(TimeLeft.exactly) | st.tuples(tenths, tenths, tenths).map(_uncertain)),
         layer_count=len(shown) + draw(st.integers(0, 100)),
         layers_done=draw(st.integers(0, 100)),
         layers=tuple(shown),

@@ -25,6 +25,7 @@ from pulltrace.pulls.lease_format.annotations import (
     summary,
 )
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from tests.pulls.reports import ENDED, START, ended, history, image, layer, pull, reports, running
 
 KEY = PULL_PREFIX + "0123456789ab"
@@ -74,13 +75,13 @@ def test_what_a_lease_does_not_carry_is_rounded() -> None:
         replace(layer(1), digest="sha256:0123456789abcdef" + "0" * 48),
         progressed_at=START + 1.2345,
         bytes_per_second=1000.6,
-        seconds_left=12.34,
+        time_left=TimeLeft.exactly(12.34),
     )
     [read] = decode(encode(NodeReport(pulls=(told,)))).pulls
 
     assert read.layers[0].digest == "sha256:0123456789ab"
     assert read.progressed_at == pytest.approx(START + 1.2)
-    assert (read.bytes_per_second, read.seconds_left) == (1001, 12.3)
+    assert (read.bytes_per_second, read.time_left) == (1001, TimeLeft.exactly(12.3))
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from pulltrace.pulls.download_rate import (
     Unpacking,
     Work,
     add_step,
-    as_range,
     learned,
     learned_rate,
     rates,
     seconds_left,
+    time_left,
     usual_unpacking,
 )
 
@@ -231,4 +231,7 @@ def test_bounds_that_are_close_are_no_range(
     soonest: float | None, latest: float | None, expected: tuple[float, float] | None
 ) -> None:
     """A range is told only when it is wide, both in seconds and as a part."""
-    assert as_range(soonest, latest) == expected
+    left = time_left(30.0, soonest, latest)
+    assert left is not None
+    assert left.bounds == expected
+    assert time_left(None, soonest, latest) is None

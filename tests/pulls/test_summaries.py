@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, TimeLeft, Workload
-from pulltrace.pulls.workload_summary import WorkloadSummary, left_at, summarize
+from pulltrace.pulls.time_left import TimeLeft
+from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, Workload
+from pulltrace.pulls.workload_summary import WorkloadSummary, summarize
 
 NOW = 1000.0
 WEB = Workload("shop", "Deployment", "web")
@@ -60,9 +59,3 @@ def test_workloads_are_apart_and_in_order() -> None:
     other = Workload("cache", "StatefulSet", "redis")
 
     assert [each.workload for each in summarize([pod("a"), pod("b", workload=other)], NOW)] == [other, WEB]
-
-
-@pytest.mark.parametrize(("passed", "likely"), [(0, 20), (15, 5), (25, 0)])
-def test_estimate_grows_old(passed: float, likely: float) -> None:
-    """What is left shrinks with time, and is never less than nothing."""
-    assert left_at(TimeLeft(20, 0, None), NOW, NOW + passed) == TimeLeft(likely, 0, None)

@@ -193,7 +193,7 @@ def check_stalled(watch: Watch) -> None:
     later = tracker.advance(watch.state, last, now + STALLED_SECONDS + 5, NODE)
     [stalled] = tracker.report(later).pulls
     assert (stalled.phase, stalled.progressed_at) == (Phase.DOWNLOADING, before.progressed_at)
-    assert (stalled.bytes_per_second, stalled.seconds_left) == (0, None)
+    assert (stalled.bytes_per_second, stalled.time_left) == (0, None)
     assert stalled.downloaded_bytes == before.downloaded_bytes > 0
 
 

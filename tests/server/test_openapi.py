@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
@@ -29,7 +30,6 @@ from pulltrace.pulls.view import (
     PodChange,
     PodState,
     Row,
-    TimeLeft,
     WaitingContainer,
 )
 from pulltrace.pulls.workload_summary import summarize
@@ -55,8 +55,7 @@ FULL_PULL = view(
     failure=FAILURE,
     reached_containerd=False,
     layers=(LAYER,),
-    seconds_left=5.0,
-    seconds_left_range=(3.0, 9.0),
+    time_left=TimeLeft(5.0, 3.0, 9.0),
     ended_at=NOW,
     target_digest="sha256:d",
 )

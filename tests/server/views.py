@@ -10,6 +10,7 @@ from typing import Any
 
 from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Change,
     ImageNeed,
@@ -17,7 +18,6 @@ from pulltrace.pulls.view import (
     PodState,
     PodView,
     PullView,
-    TimeLeft,
     WaitingContainer,
     Workload,
 )

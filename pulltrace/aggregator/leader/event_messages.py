@@ -129,7 +129,8 @@ def _left(said: EventDraft, now: float) -> str:
     if left is not None:
         seconds: float | None = left.likely - (now - said.pod.estimated_at)
     else:
-        seconds = said.pull.view.pull.seconds_left if said.pull is not None else None
+        left = said.pull.view.pull.time_left if said.pull is not None else None
+        seconds = left.likely if left is not None else None
     return "" if seconds is None else f", about {spoken_seconds(max(seconds, 1.0))} left"
 
 

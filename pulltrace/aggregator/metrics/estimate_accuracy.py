@@ -87,8 +87,8 @@ class EstimateAccuracy:
         if change.before is None:
             self._halves[view.id] = None
         half_done = pull.total_bytes and pull.downloaded_bytes * 2 >= pull.total_bytes
-        if view.id in self._halves and half_done and pull.phase is Phase.DOWNLOADING and pull.seconds_left is not None:
-            self._halves[view.id] = self._halves[view.id] or (now, pull.seconds_left)
+        if view.id in self._halves and half_done and pull.phase is Phase.DOWNLOADING and pull.time_left is not None:
+            self._halves[view.id] = self._halves[view.id] or (now, pull.time_left.likely)
         return None
 
     def _pod(self, change: PodChange, now: float) -> EstimateError | None:

@@ -136,8 +136,8 @@ def _progress(pull: Pull) -> str:
     if pull.phase is not Phase.DOWNLOADING or not pull.total_bytes:
         return f"{name} {pull.phase.value}"
     words = [name, f"{100 * pull.downloaded_bytes // pull.total_bytes}%", f"{human_bytes(pull.bytes_per_second)}/s"]
-    if pull.seconds_left is not None:
-        bounds = pull.seconds_left_range or (pull.seconds_left,)
+    if pull.time_left is not None:
+        bounds = pull.time_left.bounds or (pull.time_left.likely,)
         words.append("~" + "-".join(human_seconds(bound) for bound in bounds))
     return " ".join(words)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pulltrace.pulls.formatting import from_rfc3339, rfc3339
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 SHORT_DIGEST = 12
 MAX_BYTES = 2**53
@@ -52,6 +53,7 @@ class Invalid(ValueError):
 
 def pull_to_json(pull: Pull) -> dict[str, Any]:
     """A running pull; its id is the annotation's key."""
+    left = pull.time_left
     value: dict[str, Any] = {
         "phase": pull.phase.value,
         "repo": _readable(pull.repositories),
@@ -65,8 +67,8 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "lazy": pull.lazy_bytes,
         "unpacked": pull.unpacked_bytes,
         "rate": round(pull.bytes_per_second),
-        "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
-        "range": [round(min(bound, MAX_SECONDS), 1) for bound in pull.seconds_left_range or ()],
+        "left": None if left is None else _rounded(left.likely),
+        "range": None if left is None or left.bounds is None else [_rounded(bound) for bound in left.bounds],
         "count": pull.layer_count if pull.layer_count != len(pull.layers) else 0,
         "ready": pull.layers_done,
         "layers": " ".join(map(_layer_to_text, pull.layers[:MAX_LAYERS])),
@@ -128,8 +130,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         lazy_bytes=_count(value, "lazy"),
         unpacked_bytes=(total or 0) if phase is Phase.COMPLETED else _count(value, "unpacked"),
         bytes_per_second=float(_count(value, "rate")),
-        seconds_left=_seconds(value, "left"),
-        seconds_left_range=_range(value),
+        time_left=_time_left(value),
         error=clean(value["error"][:MAX_TEXT]) if isinstance(value.get("error"), str) else None,
         layer_count=max(_count(value, "count"), len(layers)),
         layers_done=_count(value, "count") if phase is Phase.COMPLETED else _count(value, "ready"),
@@ -201,6 +202,17 @@ def _seconds(value: dict[str, Any], key: str) -> float | None:
     if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
         raise Invalid(f"{key} {shown(seconds)} is not a number of seconds up to a year")
     return float(seconds)
+
+
+def _rounded(seconds: float) -> float:
+    return round(min(seconds, MAX_SECONDS), 1)
+
+
+def _time_left(value: dict[str, Any]) -> TimeLeft | None:
+    likely, bounds = _seconds(value, "left"), _range(value)
+    if likely is None:
+        return None
+    return TimeLeft.exactly(likely) if bounds is None else TimeLeft(likely, *bounds)
 
 
 def _range(value: dict[str, Any]) -> tuple[float, float] | None:

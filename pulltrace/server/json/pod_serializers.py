@@ -12,7 +12,8 @@ from typing import TypeAlias
 import orjson
 
 from pulltrace.pulls.formatting import rfc3339
-from pulltrace.pulls.view import Ahead, ImageNeed, NodeView, PodView, PullView, TimeLeft
+from pulltrace.pulls.time_left import TimeLeft
+from pulltrace.pulls.view import Ahead, ImageNeed, NodeView, PodView, PullView
 from pulltrace.pulls.workload_summary import WorkloadSummary
 from pulltrace.server.json import serializers
 from pulltrace.server.json.serializers import Json

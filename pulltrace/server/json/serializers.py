@@ -78,10 +78,10 @@ def pull_without_layers(view: PullView, to_wall: float = 0.0) -> Json:
         "progressedAt": rfc3339(it.progressed_at),
         "pods": [_waiting(each) for each in view.waiting],
     }
-    if it.seconds_left is not None and math.isfinite(it.seconds_left):
-        written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
-        if it.seconds_left_range is not None:
-            written["etaRangeSeconds"] = [math.ceil(bound) for bound in it.seconds_left_range]
+    if it.time_left is not None and math.isfinite(it.time_left.likely):
+        written["etaSeconds"] = max(0, math.ceil(it.time_left.likely))
+        if it.time_left.bounds is not None:
+            written["etaRangeSeconds"] = [math.ceil(bound) for bound in it.time_left.bounds]
     if it.ended_at is not None:
         written["completedAt"] = rfc3339(it.ended_at)
     if view.failure is not None:
