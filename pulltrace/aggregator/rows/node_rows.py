@@ -18,7 +18,7 @@ from pulltrace.aggregator.estimates.throughput import Throughput
 from pulltrace.aggregator.pods.pending_images import PendingImage, without_completed
 from pulltrace.aggregator.pods.pod_index import IndexedPod
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.aggregator.rows.node_state import NodeState
+from pulltrace.aggregator.rows.node_state import NodeRows, NodeState
 from pulltrace.aggregator.rows.pod_only_failures import pod_only_rows
 from pulltrace.aggregator.rows.pod_rows import ended_row, is_waiting, newest_failures, unless_unchanged, waiting_row
 from pulltrace.pulls.model import Phase
@@ -38,19 +38,6 @@ class ClusterHistory:
     throughput: Throughput = field(default_factory=Throughput)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRows:
-    """The rows of one node at one moment."""
-
-    rows: dict[str, PullView]
-    pods: dict[str, PodView]
-    slots: int
-    queued: int
-    failing: int
-    due_at: float
-    """When time alone changes the rows, on the monotonic clock."""
-
-
 def build_rows(
     node: NodeState,
     pods: Mapping[str, IndexedPod],
@@ -68,18 +55,18 @@ def build_rows(
     pulls = node.pulls()
     pending = {key: without_completed(pod.pending, pulls) for key, pod in pods.items()}
     images = sorted((image for each in pending.values() for image in each), key=lambda image: image.key)
-    rows = correlate(node.name, pulls, images, node.rows, node.slots, events=events)
+    rows = correlate(node.name, pulls, images, node.rows.pulls, node.rows.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
-    found, pod_only_at = pod_only_rows(node.name, images, rows, node.rows, now)
+    found, pod_only_at = pod_only_rows(node.name, images, rows, node.rows.pulls, now)
     rows.update(found)
-    slots = max(node.slots, parallel_pulls(rows.values()))
+    slots = max(node.rows.slots, parallel_pulls(rows.values()))
     expires_at = math.inf
     if not stale and any(not row.pull.phase.ended for row in rows.values()):
         expires_at = node.expires_at
     queued = 0
     views: dict[str, PodView] = {}
-    if pods or node.pods:
+    if pods or node.rows.pods:
         queued, views = _pod_rows(node, pods, pending, rows, history, now, slots=slots, events=events, pulled=pulled)
     due_at = min(
         pod_only_at,
@@ -123,7 +110,7 @@ def _pod_rows(
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}
     for key, pod in pods.items():
-        before = node.pods.get(key)
+        before = node.rows.pods.get(key)
         if before is not None and before.uid != pod.record.uid:
             before = None
         waited = before is not None and before.state.pending
@@ -135,7 +122,7 @@ def _pod_rows(
             views[key] = ended_row(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:
             views[key] = before
-    for key, before in node.pods.items():
+    for key, before in node.rows.pods.items():
         if key not in pods:
             views[key] = (
                 ended_row(before, _end(before, now, pulled=key in pulled), now) if before.state.pending else before

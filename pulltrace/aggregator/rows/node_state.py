@@ -16,6 +16,20 @@ MAX_HISTORY_PULLS = 500
 """Ended pulls kept for each node."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRows:
+    """The rows of one node at one moment."""
+
+    pulls: dict[str, PullView] = field(default_factory=dict)
+    pods: dict[str, PodView] = field(default_factory=dict)
+    slots: int = 1
+    """The most pods for which the kubelet has been seen to pull at once."""
+    queued: int = 0
+    failing: int = 0
+    due_at: float = math.inf
+    """When time alone changes the rows, on the monotonic clock."""
+
+
 @dataclass(slots=True)
 class NodeState:
     """A node with an agent, or one on which pods wait."""
@@ -30,14 +44,7 @@ class NodeState:
     gone: bool = False
     history: dict[str, tuple[Pull, float]] = field(default_factory=dict)
     """Ended pulls, each with the monotonic time of its deletion."""
-    rows: dict[str, PullView] = field(default_factory=dict)
-    pods: dict[str, PodView] = field(default_factory=dict)
-    slots: int = 1
-    """The most pods for which the kubelet has been seen to pull at once."""
-    queued: int = 0
-    failing: int = 0
-    due_at: float = math.inf
-    """When time alone changes the rows."""
+    rows: NodeRows = field(default_factory=NodeRows)
 
     @property
     def expires_at(self) -> float:
@@ -97,9 +104,9 @@ class NodeState:
             stale=stale,
             bytes_per_second=0.0 if stale else sum(pull.bytes_per_second for pull in self.report.pulls),
             pulling=len(self.report.pulls) + self.report.omitted_pulls,
-            queued=self.queued,
-            failing=self.failing,
-            parallel=self.slots > 1,
+            queued=self.rows.queued,
+            failing=self.rows.failing,
+            parallel=self.rows.slots > 1,
             trouble=self.report.trouble,
         )
 
