@@ -111,7 +111,7 @@ async def follow(
 
 
 async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
-    failures = failed_looks = 0
+    failures = failed_polls = 0
     limiter = LogLimiter()
     while True:
         began, now = time.monotonic(), time.time()
@@ -119,21 +119,21 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
             observation = await observer.observe()
         except ContainerdError as error:
             failures += 1
-            failed_looks += 1
+            failed_polls += 1
             if failures < TROUBLE_AFTER:
                 line = f"containerd on {settings.containerd_socket}: {error}; looking again"
                 if limited := limiter.take("", line, began):
                     logger.info(limited)
             elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                report = replace(tracker.report(state), failed_looks=failed_looks)
-                writer.offer(replace(report, trouble="containerd does not answer"))
+                report = replace(tracker.report(state), failed_polls=failed_polls)
+                writer.offer(replace(report, error="containerd does not answer"))
         else:
             if failures >= TROUBLE_AFTER:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
-            writer.offer(replace(tracker.report(state), failed_looks=failed_looks))
+            writer.offer(replace(tracker.report(state), failed_polls=failed_polls))
         pause = OBSERVE_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_OBSERVE_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 

@@ -117,13 +117,13 @@ class NodeReport:
     """The ended pulls, newest first; without layers once they have been in a Lease."""
     unpack_bytes_per_second: float | None = None
     """How fast this node unpacks, in compressed bytes; learned by its agent, kept over restarts."""
-    trouble: str | None = None
+    error: str | None = None
     """Why the pulls are not up to date, such as a containerd that does not answer; None when all is well."""
     omitted_pulls: int = 0
     """Running pulls that the Lease had no room for."""
     refused_writes: int = 0
     """Requests that the API server refused for being too busy (429), since the agent started."""
-    failed_looks: int = 0
+    failed_polls: int = 0
     """Looks at containerd that gave nothing, since the agent started."""
     problems: tuple[str, ...] = ()
     """What a decoder could not use, one line each; empty on the agent's side."""

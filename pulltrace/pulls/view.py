@@ -154,7 +154,7 @@ class NodeView:
     """What is known of a node."""
 
     name: str
-    heard_at: float
+    reported_at: float
     """When its Lease last changed, on the aggregator's monotonic clock."""
     stale: bool
     bytes_per_second: float
@@ -167,15 +167,15 @@ class NodeView:
     """Images whose last try has failed and that a pod still waits for."""
     parallel: bool
     """Whether it has been seen to pull for several pods at once; by default a kubelet pulls one image after another."""
-    trouble: str | None = None
-    """Why its agent cannot say what is going on."""
+    error: str | None = None
+    """Why the agent has no current state, such as a containerd that does not answer."""
 
 
 Row: TypeAlias = PullView | PodView
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PullChange:
     """One pull that changed, in the order in which the store took it in."""
 
     sequence: int
@@ -194,7 +194,7 @@ class PodChange:
     after: PodView | None
 
 
-AnyChange: TypeAlias = Change | PodChange
+AnyChange: TypeAlias = PullChange | PodChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,11 +108,11 @@ class Writer:
         duration_seconds: int | None = 40,
         omitted: int = 0,
         refused: int = 0,
-        failed_looks: int = 0,
+        failed_polls: int = 0,
         junk: str | None = None,
     ) -> LeaseRecord:
         self.version += 1
-        told = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_looks=failed_looks))
+        told = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_polls=failed_polls))
         if omitted:
             told["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
         if junk is not None:

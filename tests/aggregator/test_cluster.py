@@ -12,7 +12,7 @@ from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import Change, PullView
+from pulltrace.pulls.view import PullChange, PullView
 from tests.aggregator import hostile
 from tests.aggregator.records import NGINX, NODE, START, Writer, ended, failing, pod, pull
 
@@ -28,15 +28,15 @@ class World:
         self.cluster = ClusterState(self.store, TTL)
         self.writer = Writer()
 
-    def pod(self, event: WatchEvent[PodRecord], now: float) -> list[Change]:
+    def pod(self, event: WatchEvent[PodRecord], now: float) -> list[PullChange]:
         """What an event of a pod changes in the rows of pulls."""
-        return [change for change in self.cluster.pod_event(event, now) if isinstance(change, Change)]
+        return [change for change in self.cluster.pod_event(event, now) if isinstance(change, PullChange)]
 
-    def lease(self, record: LeaseRecord, now: float) -> list[Change]:
-        return [change for change in self.cluster.lease_event(Put(record), now) if isinstance(change, Change)]
+    def lease(self, record: LeaseRecord, now: float) -> list[PullChange]:
+        return [change for change in self.cluster.lease_event(Put(record), now) if isinstance(change, PullChange)]
 
-    def tick(self, now: float) -> list[Change]:
-        return [change for change in self.cluster.tick(now) if isinstance(change, Change)]
+    def tick(self, now: float) -> list[PullChange]:
+        return [change for change in self.cluster.tick(now) if isinstance(change, PullChange)]
 
     @property
     def rows(self) -> dict[str, PullView]:

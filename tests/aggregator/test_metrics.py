@@ -149,9 +149,9 @@ def test_phases_and_errors_of_estimates_are_observed(counted: Counted) -> None:
 
 def test_looks_that_gave_nothing_are_counted_from_what_agents_say(counted: Counted) -> None:
     """What a Lease said when it was first seen was before; an agent that starts again begins with 0."""
-    for failed_looks in (5, 6, 9, 0, 2):
-        counted.lease(counted.writer.lease(failed_looks=failed_looks))
-    counted.lease(counted.writer.lease(node="node-2", failed_looks=7))
+    for failed_polls in (5, 6, 9, 0, 2):
+        counted.lease(counted.writer.lease(failed_polls=failed_polls))
+    counted.lease(counted.writer.lease(node="node-2", failed_polls=7))
     counted.metrics.account.catch_up()
 
     assert counted["pulltrace_containerd_failed_looks_total"] == (9 - 5) + 2

@@ -297,7 +297,7 @@ def test_nodes_tell_what_they_do(world: World) -> None:
     world.pulling(2, bytes_per_second=5.0)
     [node] = world.cluster.nodes_now(3)
 
-    assert (node.name, node.heard_at, node.stale, node.bytes_per_second) == (NODE, 2, False, 5.0)
+    assert (node.name, node.reported_at, node.stale, node.bytes_per_second) == (NODE, 2, False, 5.0)
     assert (node.pulling, node.queued, node.failing, node.parallel) == (1, 1, 1, False)
 
 

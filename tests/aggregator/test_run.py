@@ -103,7 +103,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
                 aggregator.stop,
                 port.set_result,
                 events=aggregator.events,
-                lookup=aggregator,
+                find_pod=aggregator.find,
             )
         )
         aggregator.url = f"http://127.0.0.1:{await port}"

@@ -14,7 +14,7 @@ from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, NeedState, PullView
+from pulltrace.pulls.view import AnyChange, NeedState, PullChange, PullView
 from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
 
 NAME = f"{NGINX}:1.29"
@@ -46,7 +46,7 @@ def failures(changes: Sequence[AnyChange]) -> int:
     """How many failures a reader of the changes counts."""
     told = superseded(changes)
     return sum(
-        isinstance(change, Change)
+        isinstance(change, PullChange)
         and change.after is not None
         and change.after.pull.phase is Phase.FAILED
         and (change.before is None or not change.before.pull.phase.ended)

@@ -11,12 +11,12 @@ from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
-    Change,
     ImageNeed,
     NeedState,
     PodChange,
     PodState,
     PodView,
+    PullChange,
     PullView,
     WaitingContainer,
     Workload,
@@ -83,7 +83,7 @@ def left(likely: float) -> TimeLeft:
 
 def pulls(*views: PullView | None) -> list[AnyChange]:
     """What became of one pull: each view the next `after`; None first for a new row, last for one that is gone."""
-    return [Change(index + 1, views[index], views[index + 1]) for index in range(len(views) - 1)]
+    return [PullChange(index + 1, views[index], views[index + 1]) for index in range(len(views) - 1)]
 
 
 def pods(*views: PodView | None) -> list[AnyChange]:

@@ -15,8 +15,8 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
     HARD_BYTES,
+    MAX_ERROR,
     MAX_PULLS,
-    MAX_TROUBLE,
     NODE,
     PULL_PREFIX,
     decode,
@@ -79,10 +79,10 @@ def is_report(report: NodeReport) -> None:
         assert each.ended_at is not None
     is_count(report.omitted_pulls)
     is_count(report.refused_writes)
-    is_count(report.failed_looks)
-    if report.trouble is not None:
-        assert honest(report.trouble)
-        assert len(report.trouble) <= MAX_TROUBLE
+    is_count(report.failed_polls)
+    if report.error is not None:
+        assert honest(report.error)
+        assert len(report.error) <= MAX_ERROR
     for problem in report.problems:
         is_line(problem, PROBLEM_CHARACTERS)
 

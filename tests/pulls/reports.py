@@ -153,7 +153,7 @@ reports = st.builds(
         lambda pulls: tuple(sorted(_unique(pulls), key=lambda pull: pull.ended_at or 0.0, reverse=True))
     ),
     unpack_bytes_per_second=st.none() | st.integers(1, 2**40).map(float),
-    trouble=st.none() | names,
+    error=st.none() | names,
     refused_writes=st.integers(0, 2**40),
-    failed_looks=st.integers(0, 2**40),
+    failed_polls=st.integers(0, 2**40),
 )

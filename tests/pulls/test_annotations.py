@@ -140,7 +140,7 @@ def test_an_idle_node_says_little() -> None:
         (NodeReport(pulls=(pull(1, phase=Phase.RESOLVING),)), "1 pulling (an image resolving)"),
         (NodeReport(recent=(ended(1), ended(2))), "idle, 2 completed in the last 30 min"),
         (
-            NodeReport(trouble="containerd does not answer"),
+            NodeReport(error="containerd does not answer"),
             "containerd does not answer; last seen: idle",
         ),
         (
@@ -175,7 +175,7 @@ def test_a_lease_never_takes_more_than_16_kib(pulls: int, layer_count: int) -> N
     report = NodeReport(
         pulls=tuple(image(number, layer_count, repositories=(name,)) for number in range(pulls)),
         recent=tuple(ended(number, names=(name, name + "2"), error="ü" * 400) for number in range(60)),
-        trouble="例" * 400,
+        error="例" * 400,
     )
     annotations = encode(report)
 
@@ -207,7 +207,7 @@ histories = st.lists(
 @given(crowds, histories, st.none() | st.text(max_size=400))
 def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], trouble: str | None) -> None:
     """110 pods, 100 layers, names of 255 characters, messages in any script: in bounds, readable, and every pull told or counted."""
-    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), trouble=trouble))
+    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=trouble))
     read = decode(annotations)
 
     assert size(annotations) <= HARD_BYTES
@@ -280,7 +280,7 @@ def test_what_is_written_can_be_read(texts: list[str], error: str, run: Pull, en
     report = NodeReport(
         pulls=(replace(run, repositories=tuple(texts), names=tuple(texts)),),
         recent=(replace(end, names=tuple(texts), error=error),),
-        trouble=error,
+        error=error,
     )
     read = decode(encode(report))
 
@@ -483,8 +483,8 @@ def test_a_bad_word_about_the_node_is_reported(node: dict[str, Any]) -> None:
     read = decode({**one(), NODE: orjson.dumps({"v": 1, **node}).decode()})
 
     assert len(read.pulls) == len(read.problems) == 1
-    assert (read.unpack_bytes_per_second, read.omitted_pulls, read.trouble) == (None, 0, None)
-    assert (read.refused_writes, read.failed_looks) == (0, 0)
+    assert (read.unpack_bytes_per_second, read.omitted_pulls, read.error) == (None, 0, None)
+    assert (read.refused_writes, read.failed_polls) == (0, 0)
 
 
 json_values: st.SearchStrategy[object] = st.recursive(

@@ -98,9 +98,9 @@ async def test_containerd_comes_later_and_goes(containerd: Containerd, proxy: Pr
     containerd.stop()
     proxy.set_rate(4 * MB)
     async with agent(containerd, store):
-        await lease_says(store, lambda report: report.trouble, "trouble")
+        await lease_says(store, lambda report: report.error, "trouble")
         containerd.start()
-        await lease_says(store, lambda report: report.trouble is None, "no trouble")
+        await lease_says(store, lambda report: report.error is None, "no trouble")
         containerd.restart()
         assert await pull_all(containerd, [image.ref]) == [None]
         report = await lease_says(store, lambda report: report.recent and not report.pulls, "the end")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.pulls.model import Layer, LayerState, Phase
-from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
+from pulltrace.pulls.view import PodChange, PodState, PodView, PullChange, PullView
 from pulltrace.server.json.stream_events import LayerEvent, PullEvent, coalesce
 from tests.server.views import MONOTONIC, changes, layer, pod, view
 
@@ -18,7 +18,7 @@ EXPLAINED = view(phase=Phase.FAILED, error="not found")
 UNKNOWN = view(phase=Phase.UNKNOWN)
 
 
-def told(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
+def told(found: list[PullChange], *, layers: bool = False) -> list[tuple[str, int]]:
     return [(event.kind.value, event.sequence) for event in coalesce(found, layers=layers)]
 
 
@@ -39,7 +39,7 @@ def told(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
 )
 def test_one_change(before: PullView | None, after: PullView | None, expected: str) -> None:
     """One change is one event, whose type says what happened; each end is told once."""
-    assert [(expected, 5)] == told([Change(5, before, after)])
+    assert [(expected, 5)] == told([PullChange(5, before, after)])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_rows_keep_their_order() -> None:
 def test_nothing_happened() -> None:
     """No changes, and a change of nothing, are no events."""
     assert coalesce([]) == []
-    assert coalesce([Change(1, None, None)]) == []
+    assert coalesce([PullChange(1, None, None)]) == []
 
 
 def layer_kinds(before: Layer | None, after: Layer) -> list[str]:

@@ -83,7 +83,7 @@ LEAST_AND_MOST: dict[str, tuple[Any, Any]] = {
         pod_serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
     ),
     "Pod": (pod_serializers.pod(pod(left=None, waiting_since=None), 0.0), pod_serializers.pod(FULL_POD, 0.0)),
-    "Node": (pod_serializers.node(replace(FULL_NODE, trouble=None), 0.0), pod_serializers.node(FULL_NODE, 0.0)),
+    "Node": (pod_serializers.node(replace(FULL_NODE, error=None), 0.0), pod_serializers.node(FULL_NODE, 0.0)),
     "WorkloadSummary": (pod_serializers.workload(LEAST_WORKLOAD, 0.0), pod_serializers.workload(FULL_WORKLOAD, 0.0)),
 }
 

@@ -12,11 +12,11 @@ from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
-    Change,
     ImageNeed,
     NeedState,
     PodState,
     PodView,
+    PullChange,
     PullView,
     WaitingContainer,
     Workload,
@@ -73,9 +73,9 @@ def layer(digit: str, state: LayerState, downloaded_bytes: int = 0, size_bytes: 
     return Layer(f"sha256:{digit * 64}", size_bytes, downloaded_bytes, state)
 
 
-def changes(*views: PullView | None, first: int = 1) -> list[Change]:
+def changes(*views: PullView | None, first: int = 1) -> list[PullChange]:
     """What became of one row: each view the next `after`; None first for a new row, last for one that is gone."""
-    return [Change(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
+    return [PullChange(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
 
 
 async def until(condition: Callable[[], object], deadline_seconds: float = 10.0) -> None:

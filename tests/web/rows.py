@@ -132,7 +132,7 @@ async def move(store: PullStore) -> None:
             )
             for view in moved
         }
-        store.replace(list(after), after)
+        store.replace_pulls(list(after), after)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Nodes:
 async def main(kind: str, port: int) -> None:
     store = PullStore()
     views = list(ROWS[kind](time.time()))
-    store.replace((), {view.id: view for view in views})
+    store.replace_pulls((), {view.id: view for view in views})
     store.replace_pods((), {pod.id: pod for pod in pods(iter(views))})
     store.mark_synced()
     app = create_app(store, nodes=Nodes(views))

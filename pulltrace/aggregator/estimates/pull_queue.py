@@ -82,9 +82,7 @@ def build_queue(
     }
     uncertain = [row for row in running if row.candidates and row.pull.repositories]
     places = {image.key: _pulling_place(image, row_of, uncertain) for images in pods for image in images}
-    requested = [
-        image for images in pods if (image := _request(images, events=events, busy=bool(running))) is not None
-    ]
+    requested = [image for images in pods if (image := _request(images, events=events, busy=bool(running))) is not None]
     requested.sort(key=_order)
     pulled_now = [
         (row.candidates, Ahead(row.image or " | ".join(row.candidates or row.pull.repositories), row.id))

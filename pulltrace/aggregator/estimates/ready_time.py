@@ -88,7 +88,9 @@ class _Simulation:
             index = images.index(now)
             if now.key in self._started:
                 self._end(pod, index, self._started[now.key])
-            elif self._pessimistic and now.reason == INITIALIZING and now.role is Role.MAIN and now.requested_at is None:
+            elif (
+                self._pessimistic and now.reason == INITIALIZING and now.role is Role.MAIN and now.requested_at is None
+            ):
                 self._ends[now.key] = math.inf  # an init container runs for an unknown time
             else:
                 heapq.heappush(self._requests, (0.0, self._positions.get(now.key, len(self._positions)), pod, index))

@@ -33,8 +33,10 @@ class RegistryBaseline:
 
     def apply(self, changes: Iterable[AnyChange], now: float) -> None:
         for change in changes:
-            if isinstance(change, PullChange) and change.after and not (
-                change.before and change.before.pull.phase.ended
+            if (
+                isinstance(change, PullChange)
+                and change.after
+                and not (change.before and change.before.pull.phase.ended)
             ):
                 self._add(change.after)
 

@@ -96,7 +96,5 @@ def apply_event(status: ImagePullStatus, event: EventRecord, seq: int) -> ImageP
         tried = event.message.startswith(_TRY)
         tries = event.count if tried else 1
         failed_at = event.at if tried else status.failed_at
-        status = replace(
-            status, tries=max(status.tries, tries), failed_at=failed_at, message=redact(event.message)
-        )
+        status = replace(status, tries=max(status.tries, tries), failed_at=failed_at, message=redact(event.message))
     return status

@@ -252,7 +252,9 @@ def _is_try(pull: Pull, image: PendingImage, candidates: Sequence[str], *, event
         return True
     if image.failed_at is None:
         # Without candidates only an Event assigns a pull; without Events, the pod must have started to fail under watch.
-        return bool(candidates) or not (events or (image.image_failure is not None and image.image_failure.since == -math.inf))
+        return bool(candidates) or not (
+            events or (image.image_failure is not None and image.image_failure.since == -math.inf)
+        )
     return pull.started_at - CLOCK_SECONDS <= image.failed_at <= ended_at + LATE_SECONDS
 
 

@@ -100,14 +100,14 @@ class NodeState:
         stale = self.stale(now)
         return NodeView(
             name=self.name,
-            heard_at=self.last_report_at,
+            reported_at=self.last_report_at,
             stale=stale,
             bytes_per_second=0.0 if stale else sum(pull.bytes_per_second for pull in self.report.pulls),
             pulling=len(self.report.pulls) + self.report.omitted_pulls,
             queued=self.rows.queued,
             failing=self.rows.failing,
             parallel=self.rows.slots > 1,
-            trouble=self.report.trouble,
+            error=self.report.error,
         )
 
     def _keep(self, pull: Pull, now: float) -> bool:

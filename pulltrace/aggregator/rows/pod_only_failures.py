@@ -14,7 +14,7 @@ from dataclasses import replace
 from pulltrace.aggregator.pods.pending_images import PendingImage, shared_failure
 from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.pulls.model import Phase, Pull
-from pulltrace.pulls.view import AnyChange, Change, PullView
+from pulltrace.pulls.view import AnyChange, PullChange, PullView
 
 GRACE_SECONDS = 1.5
 """The agent's report may come so much later than the kubelet's: a failure that both report must be one row. With a
@@ -53,7 +53,7 @@ def superseded(changes: Iterable[AnyChange]) -> frozenset[tuple[str, str | None]
     return frozenset(
         (change.before.node, change.before.image)
         for change in changes
-        if isinstance(change, Change)
+        if isinstance(change, PullChange)
         and change.before is not None
         and change.after is None
         and not change.before.reached_containerd

@@ -177,8 +177,8 @@ class ClusterState:
             node = self._nodes[record.name] = NodeState(record.name, self._history_seconds)
         if node.lease is not None:
             self.refusals += max(0, report.refused_writes - node.report.refused_writes)
-            before = node.report.failed_looks
-            self.failed_polls += report.failed_looks - (before if before <= report.failed_looks else 0)
+            before = node.report.failed_polls
+            self.failed_polls += report.failed_polls - (before if before <= report.failed_polls else 0)
         for pull in node.apply_report(record, report, now):
             self._history.throughput.learn_pull(record.name, pull)
         return True

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView, Snapshot
 
 RowT = TypeVar("RowT", PullView, PodView)
 
@@ -48,7 +48,7 @@ class PullStore:
 
     def replace_pulls(self, before: Iterable[str], after: Mapping[str, PullView]) -> None:
         """Replace the pulls with the ids `before` by `after`."""
-        self._publish([Change(self._next(), *pair) for pair in _replaced(self._pulls, before, after)])
+        self._publish([PullChange(self._next(), *pair) for pair in _replaced(self._pulls, before, after)])
 
     def replace_pods(self, before: Iterable[str], after: Mapping[str, PodView]) -> None:
         """Replace the pods with the ids `before` by `after`."""

@@ -51,7 +51,7 @@ READ_BYTES = 2 * HARD_BYTES
 MAX_PULLS = 256
 """How many running pulls a reader takes from one node."""
 SUMMARY_PULLS = 3
-MAX_TROUBLE = 200
+MAX_ERROR = 200
 
 Detail = Callable[[Pull], Pull]
 
@@ -102,15 +102,15 @@ def decode(annotations: Mapping[str, str]) -> NodeReport:
         elif pull is not None:
             problems.append(f"{RECENT}: pull {pull.id} has not ended")
     node = _attempt(problems, NODE, lambda: _object(annotations.get(NODE, '{"v":1}'))) or {}
-    trouble = _attempt(problems, NODE, lambda: _text(node, "trouble"))
+    error = _attempt(problems, NODE, lambda: _text(node, "trouble"))
     return NodeReport(
         pulls=tuple(sorted(pulls, key=lambda pull: (pull.started_at, pull.id))),
         recent=tuple(sorted(recent, key=lambda pull: pull.ended_at or 0.0, reverse=True)),
         unpack_bytes_per_second=_attempt(problems, NODE, lambda: _number(node, "unpack")) or None,
         omitted_pulls=_attempt(problems, NODE, lambda: _number(node, "omitted")) or 0,
-        trouble=clean(trouble)[:MAX_TROUBLE] if trouble else None,
+        error=clean(error)[:MAX_ERROR] if error else None,
         refused_writes=_attempt(problems, NODE, lambda: _number(node, "refused")) or 0,
-        failed_looks=_attempt(problems, NODE, lambda: _number(node, "unread")) or 0,
+        failed_polls=_attempt(problems, NODE, lambda: _number(node, "unread")) or 0,
         problems=tuple(problems),
     )
 
@@ -128,7 +128,7 @@ def summary(report: NodeReport) -> str:
         if count := sum(pull.phase is phase for pull in report.recent):
             parts.append(f"{count} {phase.value}")
     line = ", ".join(parts) + (f" in the last {RECENT_SECONDS / 60:.0f} min" if len(parts) > 1 else "")
-    return f"{clean(report.trouble)[:MAX_TROUBLE]}; last seen: {line}" if report.trouble else line
+    return f"{clean(report.error)[:MAX_ERROR]}; last seen: {line}" if report.error else line
 
 
 def _progress(pull: Pull) -> str:
@@ -162,12 +162,12 @@ def _node(report: NodeReport, omitted: int) -> str:
         node["unpack"] = round(report.unpack_bytes_per_second)
     if omitted:
         node["omitted"] = omitted
-    if report.trouble:
-        node["trouble"] = clean(report.trouble)[:MAX_TROUBLE]
+    if report.error:
+        node["trouble"] = clean(report.error)[:MAX_ERROR]
     if report.refused_writes:
         node["refused"] = report.refused_writes
-    if report.failed_looks:
-        node["unread"] = report.failed_looks
+    if report.failed_polls:
+        node["unread"] = report.failed_polls
     return _value(node)
 
 

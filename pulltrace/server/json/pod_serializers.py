@@ -62,7 +62,7 @@ def encode_workload(it: WorkloadSummary, now: float) -> bytes:
 def node(view: NodeView, monotonic_now: float) -> Json:
     written: Json = {
         "nodeName": view.name,
-        "lastReportSeconds": round(max(0.0, monotonic_now - view.heard_at), 1),
+        "lastReportSeconds": round(max(0.0, monotonic_now - view.reported_at), 1),
         "stale": view.stale,
         "bytesPerSec": round(view.bytes_per_second) if math.isfinite(view.bytes_per_second) else 0,
         "pulling": view.pulling,
@@ -70,8 +70,8 @@ def node(view: NodeView, monotonic_now: float) -> Json:
         "failing": view.failing,
         "parallel": view.parallel,
     }
-    if view.trouble is not None:
-        written["trouble"] = view.trouble
+    if view.error is not None:
+        written["trouble"] = view.error
     return written
 
 
