@@ -20,15 +20,15 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
-from tests.aggregator import hostile
-from tests.aggregator.records import Writer, pull
+from tests.aggregator import hostile_leases
+from tests.aggregator.builders import Writer, pull
 
 GOOD_NODES = 500
 AIM_MS = 5
 
 
 def milliseconds(cluster: ClusterState, annotations: dict[str, str], version: int) -> float:
-    line = orjson.dumps(hostile.lease("node-x", annotations, version))
+    line = orjson.dumps(hostile_leases.lease("node-x", annotations, version))
     began = time.process_time()
     cluster.lease_event(Put(lease_record(orjson.loads(line))), 0.0)
     return 1000 * (time.process_time() - began)
@@ -47,7 +47,7 @@ def main() -> None:
     cluster.lease_event(Listed(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
     every: list[float] = []
     print("| Lease | KiB | median ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |")
-    for name, bad in hostile.ANNOTATIONS.items():
+    for name, bad in hostile_leases.ANNOTATIONS.items():
         before = cluster.problems
         times = [milliseconds(cluster, bad, version) for version in range(given.times)]
         assert cluster.problems > before, f"{name} was not rejected"

@@ -23,7 +23,7 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.aggregator.records import NGINX, NODE, START, asked, ended, failing, pod, pull
+from tests.aggregator.builders import NGINX, NODE, START, ended, failing, kubelet_event, pod, pull
 from tests.fakes import api_server
 
 
@@ -145,10 +145,10 @@ async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
         await aggregator.report(pull())
         await aggregator.row_where(lambda row: len(row["imageCandidates"]) == 2)
-        aggregator.events.put("new", asked("new", "nginx:1.29", START - 1))
+        aggregator.events.put("new", kubelet_event("new", "nginx:1.29", START - 1))
         row = await aggregator.row_where(lambda row: bool(row["nameKnown"]))
 
-        aggregator.events.put("debug", asked("debug", "busybox:1", START))
+        aggregator.events.put("debug", kubelet_event("debug", "busybox:1", START))
 
         async def looked_up() -> bool:
             return aggregator.looked_up == ["shop/debug"]

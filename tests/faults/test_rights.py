@@ -24,7 +24,7 @@ from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.agent.reports import report
-from tests.aggregator.records import pull
+from tests.aggregator.builders import pull
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.pki import Authority
 from tests.cluster.processes import wait_until

@@ -25,15 +25,15 @@ from pulltrace.pulls.lease_format.annotations import (
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
 from pulltrace.server.json import pod_serializers
-from tests.aggregator import hostile
-from tests.aggregator.records import Writer, pod, pull
+from tests.aggregator import hostile_leases
+from tests.aggregator.builders import Writer, pod, pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
 
 PROBLEM_CHARACTERS = 400
 SAMPLES = [
-    orjson.dumps(hostile.lease("node-2", annotations))
-    for annotations in hostile.ANNOTATIONS.values()
-    if sum(map(len, annotations.values())) < hostile.CROWD_BYTES
+    orjson.dumps(hostile_leases.lease("node-2", annotations))
+    for annotations in hostile_leases.ANNOTATIONS.values()
+    if sum(map(len, annotations.values())) < hostile_leases.CROWD_BYTES
 ]
 
 

@@ -1,0 +1,58 @@
+"""Ids of rows."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pulltrace.aggregator.rows.row_ids import row_id, with_row_ids
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.watch.watch_events import Put
+from pulltrace.pulls.model import NodeReport
+from tests.aggregator.builders import NODE, Writer, ended, pull
+
+
+def test_an_id_depends_on_the_node_and_the_agents_id() -> None:
+    """The id is 12 hex digits, the same in every process."""
+    ids = {row_id(NODE, pull(1).id), row_id(NODE, pull(2).id), row_id("node-2", pull(1).id)}
+
+    assert row_id(NODE, pull(1).id) == "ae8e5a0a2ad1"
+    assert all(re.fullmatch(r"[0-9a-f]{12}", each) for each in ids)
+    assert len(ids) == 3
+
+
+def test_running_and_ended_pulls_get_ids_of_rows() -> None:
+    """Nothing else in the report changes."""
+    report = with_row_ids(NODE, NodeReport(pulls=(pull(1),), recent=(ended(2),)))
+
+    assert report == NodeReport(
+        pulls=(pull(1, id=row_id(NODE, pull(1).id)),), recent=(ended(2, id=row_id(NODE, pull(2).id)),)
+    )
+
+
+def test_a_node_cannot_use_the_id_of_another_nodes_row() -> None:
+    """An agent that reports the other agent's id, or the id of its row, gets a row of its own."""
+    store, writer = PullStore(), Writer()
+    cluster = ClusterState(store, 600)
+    cluster.lease_event(Put(writer.lease(pull(1))), 0)
+    [row] = store.snapshot().pulls.values()
+    cluster.lease_event(Put(writer.lease(pull(1), pull(2, id=row.id), node="evil")), 0)
+
+    rows = store.snapshot().pulls
+    assert rows[row.id] == row
+    assert sorted(each.node for each in rows.values()) == ["evil", "evil", NODE]
+
+
+def test_a_collision_of_hashes_leaves_the_other_nodes_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a node computes, the first row with an id keeps it until it is deleted."""
+    monkeypatch.setattr("pulltrace.aggregator.rows.row_ids.row_id", lambda node, key: key)
+    store, writer = PullStore(), Writer()
+    cluster = ClusterState(store, 600)
+    cluster.lease_event(Put(writer.lease(pull(1))), 0)
+    before = store.snapshot().pulls
+    cluster.lease_event(Put(writer.lease(pull(1, downloaded_bytes=999), node="evil")), 0)
+    cluster.lease_event(Put(writer.lease(node="evil")), 1)
+
+    assert store.snapshot().pulls == before
