@@ -7,6 +7,7 @@ from typing import Any
 
 from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.aggregator.pods.pod_index import PodIndex
+from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.leases import LeaseRecord
@@ -35,6 +36,11 @@ def pull(number: int = 1, **fields: Any) -> Pull:
         "downloaded_bytes": 100,
     }
     return Pull(**{**values, **fields})
+
+
+def pull_row_id(number: int = 1, node: str = NODE) -> str:
+    """Return the id of the row of `pull(number)`."""
+    return row_id(node, pull(number).id)
 
 
 def resolving(number: int = 1) -> Pull:

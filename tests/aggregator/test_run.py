@@ -23,7 +23,7 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.aggregator.builders import NGINX, NODE, START, ended, failing, kubelet_event, pod, pull
+from tests.aggregator.builders import NGINX, NODE, START, ended, failing, kubelet_event, pod, pull, pull_row_id
 from tests.fakes import api_server
 
 
@@ -207,11 +207,11 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
     leases = MemoryLeaseStore()
     await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
     async with running(leases=leases) as aggregator:
-        await aggregator.row_where(lambda row: row["id"] == ended(1).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(1))
         assert await aggregator.metric("pulltrace_pulls_total") == 0
 
         await aggregator.report(pull(2), recent=(ended(1),))
-        await aggregator.row_where(lambda row: row["id"] == pull(2).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(2))
 
         assert await aggregator.metric("pulltrace_pulls_total") == 1
 

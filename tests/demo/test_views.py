@@ -77,7 +77,9 @@ def shown() -> Shown:
             if now % 1 == 0 and not simulated.silent(name):
                 lease = LeaseRecord(name, encode(tracker.report(state)), "agent", simulated.now, 40, str(now))
                 cluster.lease_event(Put(lease), now)
-        shown.take(store.changes_after(seen) or ())
+        changes = store.changes_after(seen)
+        assert changes is not None
+        shown.take(changes)
         cluster.tick(now)
         seen = store.snapshot().sequence
         shown.look(simulated, store)

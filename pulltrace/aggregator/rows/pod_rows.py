@@ -64,7 +64,7 @@ def _time_to_start(needs: Sequence[ImageNeed], start_seconds: float) -> TimeLeft
     if images is None:
         return None
     latest = images.latest + start_seconds if images.latest is not None else None
-    return TimeLeft(images.likely + start_seconds, images.soonest + start_seconds, latest)
+    return TimeLeft(images.likely + start_seconds, images.soonest, latest)
 
 
 def seconds_to_start(before: PodView | None, after: PodView) -> float | None:

@@ -7,6 +7,8 @@ from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import PullView
 from tests.aggregator.builders import DIGEST, NGINX, NODE, ended, pull
 
+MIB = 1024 * 1024
+
 
 def test_a_size_is_known_by_name_and_by_digest() -> None:
     """Without what was cached where it was seen, and with it."""

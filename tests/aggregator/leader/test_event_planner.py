@@ -76,7 +76,7 @@ def test_it_is_said_again_when_it_has_changed() -> None:
     [
         (
             {"phase": Phase.RESOLVING, "total_bytes": None, "downloaded_bytes": 0},
-            "docker.io/library/nginx:1.27 is being asked for; its size is not known yet",
+            "docker.io/library/nginx:1.27 is being resolved; its size is unknown",
         ),
         (
             {"phase": Phase.UNPACKING, "downloaded_bytes": 675 * MIB, "time_left": TimeLeft.exactly(65.0)},
@@ -111,8 +111,8 @@ def test_an_image_in_the_queue_names_what_is_before_it() -> None:
     [event] = scene.after(1)
     assert (event.reason, event.warning) == ("ImagePullQueued", False)
     assert event.note == (
-        "docker.io/library/nginx:1.27 waits behind docker.io/library/redis:8 and 2 other images on node-1; "
-        "about 1 min 30 s until it is there"
+        "docker.io/library/nginx:1.27 waits behind docker.io/library/redis:8 and 2 other images on node-1, "
+        "about 1 min 30 s left"
     )
 
 
@@ -138,7 +138,7 @@ def test_a_stall_is_a_warning() -> None:
         ("ImagePullStalled", True),
     ]
     assert events[1].note == (
-        "docker.io/library/nginx:1.27: no byte has arrived for 30 s; 61 % pulled (412 MiB of 675 MiB)"
+        "docker.io/library/nginx:1.27 is stalled: no data for 30 s; 61 % pulled (412 MiB of 675 MiB)"
     )
     assert "45 s" in events[2].note
 
@@ -156,7 +156,7 @@ def test_much_slower_than_usual_is_a_warning() -> None:
 
     assert (events[-1].reason, events[-1].warning) == ("ImagePullSlow", True)
     assert events[-1].note == (
-        "docker.io/library/nginx:1.27 is slow: node-1 gets 1.5 MiB/s, and docker.io usually gives 34 MiB/s; "
+        "docker.io/library/nginx:1.27 is slow: 1.5 MiB/s on node-1, 34 MiB/s is usual for docker.io; "
         "9 % pulled (67 MiB of 675 MiB)"
     )
 

@@ -147,14 +147,14 @@ def test_phases_and_errors_of_estimates_are_observed(counted: MeteredAggregator)
     assert counted["pulltrace_ready_estimate_error_ratio_sum"] == pytest.approx(1 / 3)
 
 
-def test_looks_that_gave_nothing_are_counted_from_what_agents_say(counted: MeteredAggregator) -> None:
-    """What a Lease said when it was first seen was before; an agent that starts again begins with 0."""
+def test_failed_polls_are_counted_from_the_agents_reports(counted: MeteredAggregator) -> None:
+    """The first report of a Lease is the base; an agent that restarts counts from 0."""
     for failed_polls in (5, 6, 9, 0, 2):
         counted.lease(counted.writer.lease(failed_polls=failed_polls))
     counted.lease(counted.writer.lease(node="node-2", failed_polls=7))
     counted.metrics.feed.catch_up()
 
-    assert counted["pulltrace_containerd_failed_looks_total"] == (9 - 5) + 2
+    assert counted["pulltrace_agent_failed_polls_total"] == (9 - 5) + 2
 
 
 def test_what_is_true_now_is_read_when_it_is_asked_for(counted: MeteredAggregator) -> None:

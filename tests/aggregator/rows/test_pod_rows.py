@@ -17,7 +17,19 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, Workload
-from tests.aggregator.builders import NGINX, NODE, START, Changes, Writer, ended, failing, kubelet_event, pod, pull
+from tests.aggregator.builders import (
+    NGINX,
+    NODE,
+    START,
+    Changes,
+    Writer,
+    ended,
+    failing,
+    kubelet_event,
+    pod,
+    pull,
+    pull_row_id,
+)
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29", started_at=START)
@@ -85,7 +97,7 @@ def test_a_pod_whose_image_is_pulled_has_the_row_and_the_time() -> None:
 
     assert (need.state, need.pull_id, world.view.left) == (
         NeedState.PULLING,
-        pull().id,
+        pull_row_id(),
         TimeLeft(20.0 + START_SECONDS, 20.0, 20.0 + START_SECONDS),
     )
     assert world.view.estimated_at == 2
@@ -253,7 +265,7 @@ def test_a_queued_pod_names_what_it_waits_behind(world: World) -> None:
     [need] = world.views["shop/db"].needs
 
     assert need.state is NeedState.QUEUED
-    assert [(one.image, one.pull_id) for one in need.behind] == [(f"{NGINX}:1.29", pull().id)]
+    assert [(one.image, one.pull_id) for one in need.behind] == [(f"{NGINX}:1.29", pull_row_id())]
 
 
 def test_a_pod_of_the_same_name_on_another_node_takes_its_place(world: World) -> None:

@@ -152,7 +152,7 @@ async def test_nothing_grows_without_end() -> None:
 
     assert not {way: (full[way], count) for way, count in later.items() if count > 1.5 * full[way] + 2}
     for way, most in (
-        ("_lore.sizes._sizes", MOST_NAMES),
+        ("_history.sizes._sizes", MOST_NAMES),
         ("_pods.early._events", MOST_EARLY_BYTES // 650),
         ("_store._log", MOST_CHANGES),
     ):

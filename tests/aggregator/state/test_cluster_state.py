@@ -16,7 +16,7 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullChange, PullView
 from tests.aggregator import hostile_leases
-from tests.aggregator.builders import NGINX, NODE, START, Changes, Writer, ended, failing, pod, pull
+from tests.aggregator.builders import NGINX, NODE, START, Changes, Writer, ended, failing, pod, pull, pull_row_id
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29")
@@ -71,7 +71,10 @@ def test_the_first_list_makes_the_rows(world: World) -> None:
     assert not world.store.snapshot().synced
     world.cluster.lease_event(Listed((world.writer.lease(pull(1)), world.writer.lease(pull(2), node="node-2"))), 0)
 
-    assert {(row.node, row.id) for row in world.rows.values()} == {(NODE, pull(1).id), ("node-2", pull(2).id)}
+    assert {(row.node, row.id) for row in world.rows.values()} == {
+        (NODE, pull_row_id(1)),
+        ("node-2", pull_row_id(2, "node-2")),
+    }
     assert world.store.snapshot().synced
 
 
@@ -281,7 +284,7 @@ def test_history_is_bounded(world: World) -> None:
         world.cluster.lease_event(Put(world.writer.lease(recent=(done,))), number / 10)
 
     assert len(world.rows) == MAX_HISTORY_PULLS
-    assert ended(0).id not in world.rows
+    assert pull_row_id(0) not in world.rows
 
 
 # -- pods ------------------------------------------------------------------------------------------
@@ -437,12 +440,12 @@ def test_a_node_cannot_take_the_row_of_another(world: World) -> None:
     """A Lease that uses an id of another node takes nothing away, and hides nothing: it is another row."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.lease_event(Put(world.writer.lease(pull(downloaded_bytes=999), node="evil")), 1)
-    assert world.rows[pull().id].node == NODE
+    assert world.rows[pull_row_id()].node == NODE
     assert sorted((row.node, row.pull.downloaded_bytes) for row in world.rows.values()) == [("evil", 999), (NODE, 100)]
 
     world.cluster.lease_event(Gone("evil"), 2)
 
-    assert world.rows[pull().id].pull.phase is Phase.DOWNLOADING
+    assert world.rows[pull_row_id()].pull.phase is Phase.DOWNLOADING
 
 
 def test_a_node_that_is_listed_first_does_not_hide_the_pulls_of_another(world: World) -> None:
