@@ -28,7 +28,7 @@ UNKNOWN: Scenarios = (math.inf, 0.0, math.inf)
 
 @dataclass(frozen=True, slots=True)
 class PullDurations:
-    """What the durations of pulls on one node depend on."""
+    """The input of the durations of one node's pulls."""
 
     sizes: ImageSizes
     rate: SecondsPerByte | None

@@ -52,7 +52,7 @@ class Load:
     nodes: int
     """Nodes whose agent is not stale."""
     pulling: int
-    """Those of them that pull."""
+    """How many of these nodes pull."""
     watched: bool
     refusals: int
     """Requests that the API server has refused (429), in total."""

@@ -25,9 +25,9 @@ class EstimateError:
 
     ratio: float
     pod: bool
-    """Of a pod's ready time; else of a pull's end."""
+    """Whether the estimate is a pod's ready time; else it is a pull's end."""
     total_bytes: int | None = None
-    """Of the pull."""
+    """Size of the pull."""
 
 
 @dataclass(slots=True)

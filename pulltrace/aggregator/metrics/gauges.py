@@ -23,7 +23,7 @@ IN_PROGRESS = tuple(phase for phase in Phase if not phase.ended)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What every replica reports about itself."""
+    """Values that every replica reports about itself."""
 
     leading: Callable[[], bool]
     sse_clients: Callable[[], int]
@@ -56,7 +56,7 @@ class ProcessGauges(Collector):
             int(self._process.per_node_policy),
         )
         yield GaugeMetricFamily(
-            "pulltrace_sse_clients_active", "Clients of this replica's event stream.", self._process.sse_clients()
+            "pulltrace_sse_clients_active", "Subscribers of this replica's event stream.", self._process.sse_clients()
         )
         if (interval := self._process.report_interval_seconds()) is not None:
             yield GaugeMetricFamily(
