@@ -21,7 +21,8 @@ from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.aggregator import hostile_leases
-from tests.aggregator.builders import Writer, pull
+from tests.builders.leases import LeaseWriter
+from tests.builders.pulls import pull
 
 GOOD_NODES = 500
 AIM_MS = 5
@@ -43,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--times", type=int, default=200)
     given = arguments.parse_args()
     logging.disable(logging.WARNING)
-    cluster, writer = ClusterState(PullStore(), 600), Writer()
+    cluster, writer = ClusterState(PullStore(), 600), LeaseWriter()
     cluster.lease_event(Listed(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
     every: list[float] = []
     print("| Lease | KiB | median ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |")

@@ -1,41 +1,35 @@
-"""Pulls, pods and Leases for the tests of the aggregator."""
+"""The aggregator's index of pods, pending images, store and changes, for its tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.leases import LeaseRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
-from pulltrace.pulls.lease_format.annotations import encode
-from pulltrace.pulls.model import NodeReport, Phase, Pull
-from pulltrace.pulls.view import AnyChange, PodChange, PullChange, Workload
-
-START = 1_763_910_000.0
-NODE = "node-1"
-NGINX = "docker.io/library/nginx"
-DIGEST = "sha256:" + "a" * 64
-OTHER_DIGEST = "sha256:" + "b" * 64
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView
+from tests.builders.pods import NODE
+from tests.builders.pulls import pull
 
 
-def pull(number: int = 1, **fields: Any) -> Pull:
-    """A running pull of nginx, whose name is not known."""
-    values = {
-        "id": f"{number:012x}",
-        "phase": Phase.DOWNLOADING,
-        "started_at": START,
-        "progressed_at": START + 1,
-        "repositories": (NGINX,),
-        "target_digest": DIGEST,
-        "total_bytes": 1000,
-        "downloaded_bytes": 100,
-    }
-    return Pull(**{**values, **fields})
+def pod_index(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> PodIndex:
+    """Return the index of these pods after these Events."""
+    index = PodIndex()
+    for each in pods:
+        index.put(each, now)
+    for event in events:
+        index.apply_event(event, now)
+    return index
+
+
+def pending_images(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[PendingImage]:
+    """Return the pending images of these pods on all nodes, in their stable order."""
+    index = pod_index(*pods, events=events)
+    every = [image for node in index.nodes for one in index.on_node(node).values() for image in one.pending]
+    return sorted(every, key=lambda image: image.key)
 
 
 def pull_row_id(number: int = 1, node: str = NODE) -> str:
@@ -43,61 +37,12 @@ def pull_row_id(number: int = 1, node: str = NODE) -> str:
     return row_id(node, pull(number).id)
 
 
-def resolving(number: int = 1) -> Pull:
-    return pull(
-        number, phase=Phase.RESOLVING, repositories=(), target_digest=None, total_bytes=None, downloaded_bytes=0
-    )
-
-
-def ended(number: int = 1, phase: Phase = Phase.COMPLETED, **fields: Any) -> Pull:
-    values = {"phase": phase, "ended_at": START + 30, "progressed_at": START + 30, "downloaded_bytes": 1000}
-    names = {"names": (f"{NGINX}:1.29",)} if phase is Phase.COMPLETED else {}
-    return pull(number, **{**values, **names, **fields})
-
-
-def pod(
-    name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = (), started_at: float | None = None
-) -> PodRecord:
-    """A pod that waits for these images."""
-    waits = [ImageWait(f"c{number}", image, Role.MAIN, "ContainerCreating") for number, image in enumerate(images)]
-    return PodRecord(
-        "shop", name, f"uid-{name}", node, Workload("shop", "Pod", name), started_at, waiting=(*waiting, *waits)
-    )
-
-
-def kubelet_event(
-    pod_name: str,
-    image: str,
-    at: float,
-    container: str | None = "c0",
-    kind: EventKind = EventKind.PULLING,
-    message: str = "",
-    count: int = 1,
-) -> EventRecord:
-    """An Event of the kubelet on the image of a container."""
-    return EventRecord("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
-
-
-def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> PodIndex:
-    """The pods of a node, as far as pods and Events tell."""
-    found = PodIndex()
-    for each in pods:
-        found.put(each, now)
-    for event in events:
-        found.apply_event(event, now)
-    return found
-
-
-def pending_images(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[PendingImage]:
-    """All waits of these pods, on whichever node, in their stable order."""
-    found = known(*pods, events=events)
-    every = [wait for node in found.nodes for one in found.on_node(node).values() for wait in one.pending]
-    return sorted(every, key=lambda wait: wait.key)
-
-
-def failing(name: str, image: str, message: str | None, reason: str = "ImagePullBackOff") -> PodRecord:
-    """A pod whose image could not be pulled."""
-    return pod(name, waiting=[ImageWait("c0", image, Role.MAIN, reason, message)])
+def store_of(views: Sequence[PullView] = (), waiting: Sequence[PodView] = ()) -> PullStore:
+    """Return a store that holds these rows."""
+    store = PullStore()
+    store.replace_pulls((), {view.id: view for view in views})
+    store.replace_pods((), {pod.id: pod for pod in waiting})
+    return store
 
 
 class Changes:
@@ -118,30 +63,3 @@ class Changes:
 
     def of_pods(self) -> list[PodChange]:
         return [change for change in self.read() if isinstance(change, PodChange)]
-
-
-class Writer:
-    """Leases as agents write them: every one with a version of its own."""
-
-    def __init__(self) -> None:
-        self.version = 0
-
-    def lease(
-        self,
-        *pulls: Pull,
-        node: str = NODE,
-        recent: tuple[Pull, ...] = (),
-        renewed_at: float = START + 60,
-        duration_seconds: int | None = 40,
-        omitted: int = 0,
-        refused: int = 0,
-        failed_polls: int = 0,
-        junk: str | None = None,
-    ) -> LeaseRecord:
-        self.version += 1
-        told = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_polls=failed_polls))
-        if omitted:
-            told["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
-        if junk is not None:
-            told["pull.pulltrace.io/0123456789ab"] = junk
-        return LeaseRecord(node, told, "agent", renewed_at, duration_seconds, str(self.version))

@@ -16,8 +16,9 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import NeedState, PullView
-from tests.aggregator.builders import START, Writer
-from tests.aggregator.view_builders import need, running, waiting
+from tests.builders.leases import LeaseWriter
+from tests.builders.pulls import START
+from tests.builders.views import image_need, running_view, waiting_pod
 
 
 class MeteredAggregator:
@@ -33,7 +34,7 @@ class MeteredAggregator:
         process = Process(lambda: self.leading, lambda: 7, self.watches, lambda: self.interval)
         self.metrics = Metrics(self.store, self.cluster, process, monotonic=lambda: self.now)
         self.metrics.feed.catch_up()
-        self.writer = Writer()
+        self.writer = LeaseWriter()
 
     def lease(self, record: LeaseRecord) -> None:
         self.cluster.lease_event(Put(record), self.now)
@@ -64,7 +65,7 @@ NODES, PULLS = 500, 2500
 def hostile(aggregator: MeteredAggregator) -> Iterator[PullView]:
     """Pulls of 2,500 registries that go through all phases, and all fail for another reason in the end."""
     for number in range(PULLS):
-        yield running(number, node=f"node-{number % NODES}", repositories=(f"r{number}.example.com/app",))
+        yield running_view(number, node=f"node-{number % NODES}", repositories=(f"r{number}.example.com/app",))
 
 
 def fill_cluster(aggregator: MeteredAggregator) -> None:
@@ -86,7 +87,9 @@ def fill_cluster(aggregator: MeteredAggregator) -> None:
     aggregator.metrics.feed.catch_up()
     for state in (NeedState.QUEUED, NeedState.PULLING):
         pods = [
-            waiting(f"p{n}", need(state, image=f"r{n}.example.com/a:1"), namespace=f"ns-{n}", node=f"node-{n % NODES}")
+            waiting_pod(
+                f"p{n}", image_need(state, image=f"r{n}.example.com/a:1"), namespace=f"ns-{n}", node=f"node-{n % NODES}"
+            )
             for n in range(PULLS)
         ]
         aggregator.store.replace_pods((), {pod.id: pod for pod in pods})

@@ -23,7 +23,10 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.aggregator.builders import NGINX, NODE, START, ended, failing, kubelet_event, pod, pull, pull_row_id
+from tests.aggregator.builders import pull_row_id
+from tests.builders.events import kubelet_event
+from tests.builders.pods import NODE, failing, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 from tests.fakes import api_server
 
 

@@ -18,7 +18,8 @@ from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
 from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.builders import ended, pull, pull_row_id
+from tests.aggregator.builders import pull_row_id
+from tests.builders.pulls import ended, pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link, broken_off, http
 from tests.faults.stage import LEASES, NAMESPACE, Stage

@@ -26,7 +26,9 @@ from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
 from pulltrace.server.json import pod_serializers
 from tests.aggregator import hostile_leases
-from tests.aggregator.builders import Writer, pod, pull
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import pod
+from tests.builders.pulls import pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
 
 PROBLEM_CHARACTERS = 400
@@ -105,7 +107,7 @@ def _can_be_written(report: NodeReport) -> None:
 
 
 def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
-    store, writer = PullStore(), Writer()
+    store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 1800.0)
     cluster.lease_event(Listed((writer.lease(pull()),)), 0)
     cluster.pod_event(Listed((pod("web", "nginx:1.29"), replace(pod("far", "nginx:1.29"), node=record.name))), 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pulltrace.aggregator.estimates.image_sizes import ImageSize, ImageSizes
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import PullView
-from tests.aggregator.builders import DIGEST, NGINX, NODE, ended, pull
+from tests.builders.pods import NODE
+from tests.builders.pulls import DIGEST, NGINX, ended, pull
 
 MIB = 1024 * 1024
 

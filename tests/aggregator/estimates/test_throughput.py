@@ -17,7 +17,8 @@ from pulltrace.aggregator.estimates.throughput import (
 )
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.time_left import TimeLeft
-from tests.aggregator.builders import NODE, START, ended, pull
+from tests.builders.pods import NODE
+from tests.builders.pulls import START, ended, pull
 
 MIB = 1024 * 1024
 QUIET = NodeReport()

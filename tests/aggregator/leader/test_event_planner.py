@@ -13,8 +13,9 @@ from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
-from tests.aggregator.builders import START
-from tests.aggregator.view_builders import MIB, left, need, running, store_of, waiting, waits_for
+from tests.aggregator.builders import store_of
+from tests.builders.pulls import MIB, START
+from tests.builders.views import image_need, running_view, time_left, waiting_containers, waiting_pod
 
 
 class Scene:
@@ -46,8 +47,8 @@ class Scene:
 
 def test_progress_is_said_after_ten_seconds() -> None:
     """Not before, since most pulls are over by then; with all that a person asks."""
-    waiting_pods = waits_for("web-1", "web-2", "web-3")
-    scene = Scene(waiting(), pulls=(running(waiting=waiting_pods, time_left=TimeLeft.exactly(20.0)),))
+    waiting_pods = waiting_containers("web-1", "web-2", "web-3")
+    scene = Scene(waiting_pod(), pulls=(running_view(waiting=waiting_pods, time_left=TimeLeft.exactly(20.0)),))
 
     assert scene.after(9) == []
     assert scene.after(1) == [
@@ -62,10 +63,10 @@ def test_progress_is_said_after_ten_seconds() -> None:
 
 def test_it_is_said_again_when_it_has_changed() -> None:
     """After 15 s, and not at all while the text is the same."""
-    scene = Scene(waiting(), pulls=(running(),))
+    scene = Scene(waiting_pod(), pulls=(running_view(),))
     assert len(scene.after(10)) == 1
 
-    scene.set(waiting(), pulls=(running(downloaded_bytes=500 * MIB),))
+    scene.set(waiting_pod(), pulls=(running_view(downloaded_bytes=500 * MIB),))
     assert scene.after(14) == []
     assert len(scene.after(1)) == 1
     assert scene.after(60) == []
@@ -83,21 +84,21 @@ def test_it_is_said_again_when_it_has_changed() -> None:
             "docker.io/library/nginx:1.27 is downloaded (675 MiB) and being unpacked, about 1 min 05 s left",
         ),
         (
-            {"bytes_per_second": 0.0, "waiting": waits_for("web-1", "web-2")},
+            {"bytes_per_second": 0.0, "waiting": waiting_containers("web-1", "web-2")},
             "docker.io/library/nginx:1.27 is 61 % pulled (412 MiB of 675 MiB); 1 other pod waits for it",
         ),
     ],
 )
 def test_each_phase_has_its_words(fields: dict[str, Any], text: str) -> None:
     """What is not known is not said."""
-    [event] = Scene(waiting(), pulls=(running(**fields),)).after(10)
+    [event] = Scene(waiting_pod(), pulls=(running_view(**fields),)).after(10)
 
     assert event.note == text
 
 
 def test_the_pods_own_estimate_counts_down() -> None:
     """What is told is counted from now, not from when it was estimated."""
-    [event] = Scene(waiting("web-1", need(left=left(50))), pulls=(running(),)).after(10)
+    [event] = Scene(waiting_pod("web-1", image_need(left=time_left(50))), pulls=(running_view(),)).after(10)
 
     assert event.note.endswith(", about 40 s left")
 
@@ -105,7 +106,7 @@ def test_the_pods_own_estimate_counts_down() -> None:
 def test_an_image_in_the_queue_names_what_is_before_it() -> None:
     """With how many more, where, and how long it will take."""
     behind = (Ahead("redis:8", f"{2:012x}"), Ahead("postgres:17"), Ahead("golang:1.25"))
-    scene = Scene(waiting("web-1", need(NeedState.QUEUED, behind=behind, left=left(100))))
+    scene = Scene(waiting_pod("web-1", image_need(NeedState.QUEUED, behind=behind, left=time_left(100))))
 
     assert scene.after(9) == []
     [event] = scene.after(1)
@@ -118,10 +119,10 @@ def test_an_image_in_the_queue_names_what_is_before_it() -> None:
 
 def test_its_turn_is_said_without_the_wait_for_the_other_reason() -> None:
     """The 15 s are for each reason; those before the first progress count from the pull's own begin."""
-    queued = waiting("web-1", need(NeedState.QUEUED))
+    queued = waiting_pod("web-1", image_need(NeedState.QUEUED))
     scene = Scene(queued)
     scene.after(12)
-    scene.set(waiting(), pulls=(running(),))
+    scene.set(waiting_pod(), pulls=(running_view(),))
 
     assert scene.after(9) == []
     assert [event.reason for event in scene.after(1)] == ["ImagePullProgress"]
@@ -129,8 +130,8 @@ def test_its_turn_is_said_without_the_wait_for_the_other_reason() -> None:
 
 def test_a_stall_is_a_warning() -> None:
     """After half a minute without a byte, with how long, instead of the progress."""
-    still = running(bytes_per_second=0.0)
-    events = Scene(waiting(), pulls=(still,)).after(45)
+    still = running_view(bytes_per_second=0.0)
+    events = Scene(waiting_pod(), pulls=(still,)).after(45)
 
     assert [(event.reason, event.warning) for event in events] == [
         ("ImagePullProgress", False),
@@ -146,13 +147,13 @@ def test_a_stall_is_a_warning() -> None:
 def completed(count: int, seconds: float = 20.0) -> tuple[PullView, ...]:
     """Pulls of 675 MiB each."""
     done: dict[str, Any] = {"downloaded_bytes": 675 * MIB, "ended_at": START + seconds}
-    return tuple(running(100 + number, Phase.COMPLETED, **done) for number in range(count))
+    return tuple(running_view(100 + number, Phase.COMPLETED, **done) for number in range(count))
 
 
 def test_much_slower_than_usual_is_a_warning() -> None:
     """A fifth of what half of this registry's pulls got, after a minute."""
-    slow = running(bytes_per_second=1.5 * MIB, downloaded_bytes=67 * MIB)
-    events = Scene(waiting(), pulls=(slow, *completed(5))).after(60)
+    slow = running_view(bytes_per_second=1.5 * MIB, downloaded_bytes=67 * MIB)
+    events = Scene(waiting_pod(), pulls=(slow, *completed(5))).after(60)
 
     assert (events[-1].reason, events[-1].warning) == ("ImagePullSlow", True)
     assert events[-1].note == (
@@ -164,15 +165,15 @@ def test_much_slower_than_usual_is_a_warning() -> None:
 @pytest.mark.parametrize(
     "pulls",
     [
-        (running(bytes_per_second=1.5 * MIB), *completed(4)),
-        (running(bytes_per_second=1.5 * MIB), running(2, bytes_per_second=30.0 * MIB), *completed(5)),
-        (running(bytes_per_second=10.0 * MIB), *completed(5)),
+        (running_view(bytes_per_second=1.5 * MIB), *completed(4)),
+        (running_view(bytes_per_second=1.5 * MIB), running_view(2, bytes_per_second=30.0 * MIB), *completed(5)),
+        (running_view(bytes_per_second=10.0 * MIB), *completed(5)),
     ],
     ids=["too few to compare with", "shares its node's link", "not slow enough"],
 )
 def test_slow_is_not_said_lightly(pulls: tuple[PullView, ...]) -> None:
     """A warning that is wrong is worse than none."""
-    events = Scene(waiting(), pulls=pulls).after(120)
+    events = Scene(waiting_pod(), pulls=pulls).after(120)
 
     assert {event.reason for event in events} == {"ImagePullProgress"}
 
@@ -180,23 +181,23 @@ def test_slow_is_not_said_lightly(pulls: tuple[PullView, ...]) -> None:
 @pytest.mark.parametrize(
     "pod",
     [
-        waiting("web-1", need(NeedState.NEEDED)),
-        waiting("web-1", need(NeedState.FAILED), state=PodState.FAILING),
-        waiting("web-1", need(pull_id="ffffffffffff")),
-        waiting("web-1", need(NeedState.QUEUED, behind=())),
-        waiting(state=PodState.READY),
+        waiting_pod("web-1", image_need(NeedState.NEEDED)),
+        waiting_pod("web-1", image_need(NeedState.FAILED), state=PodState.FAILING),
+        waiting_pod("web-1", image_need(pull_id="ffffffffffff")),
+        waiting_pod("web-1", image_need(NeedState.QUEUED, behind=())),
+        waiting_pod(state=PodState.READY),
     ],
 )
 def test_nothing_is_guessed(pod: PodView) -> None:
     """Where no row says how far it is, and where nobody waits any more, nothing is said."""
-    assert Scene(pod, pulls=(running(),)).after(60) == []
+    assert Scene(pod, pulls=(running_view(),)).after(60) == []
 
 
 def test_a_silent_agent_is_not_quoted() -> None:
     """What its last report said is not what is, as soon as it should have said more."""
-    assert Scene(waiting(), pulls=(running(stale=True),)).after(60) == []
+    assert Scene(waiting_pod(), pulls=(running_view(stale=True),)).after(60) == []
 
-    scene = Scene(waiting("web-1", need(left=left(300))), pulls=(running(),))
+    scene = Scene(waiting_pod("web-1", image_need(left=time_left(300))), pulls=(running_view(),))
     assert len(scene.after(100, silent=True)) == 1
     assert len(scene.after(1)) == 1
 
@@ -204,10 +205,10 @@ def test_a_silent_agent_is_not_quoted() -> None:
 def test_the_budget_holds_and_is_fair() -> None:
     """Ten a second for 300 pods: everybody is told once before anybody is told twice."""
     names = [f"web-{number}" for number in range(300)]
-    scene = Scene(*map(waiting, names), pulls=(running(),))
+    scene = Scene(*map(waiting_pod, names), pulls=(running_view(),))
     told: list[str] = []
     for second in range(100):
-        scene.set(*map(waiting, names), pulls=(running(downloaded_bytes=second * MIB),))
+        scene.set(*map(waiting_pod, names), pulls=(running_view(downloaded_bytes=second * MIB),))
         events = scene.after(1)
         assert len(events) <= 10
         told += [event.pod for event in events]
@@ -219,7 +220,7 @@ def test_the_budget_holds_and_is_fair() -> None:
 
 def test_a_crowd_is_looked_at_in_parts() -> None:
     """Of 2,500 pods everybody's turn comes within four seconds."""
-    scene = Scene(*(waiting(f"web-{number}") for number in range(2500)), pulls=(running(),), per_second=1000)
+    scene = Scene(*(waiting_pod(f"web-{number}") for number in range(2500)), pulls=(running_view(),), per_second=1000)
     scene.now = 10
     told = [scene.after(1) for _ in range(4)]
 
@@ -229,7 +230,7 @@ def test_a_crowd_is_looked_at_in_parts() -> None:
 
 def test_a_budget_is_not_saved_up() -> None:
     """After an hour of silence there is still no more than one second's worth at once."""
-    scene = Scene(*(waiting(f"web-{number}") for number in range(100)), pulls=(running(),))
+    scene = Scene(*(waiting_pod(f"web-{number}") for number in range(100)), pulls=(running_view(),))
     scene.now = 3600
 
     assert len(scene.after(1)) == 10
@@ -237,7 +238,7 @@ def test_a_budget_is_not_saved_up() -> None:
 
 def test_quiet_namespaces_cost_nothing() -> None:
     """Where nothing may be written, no budget is spent, and nothing is lost."""
-    scene = Scene(waiting(), waiting("db-1", namespace="team"), pulls=(running(),))
+    scene = Scene(waiting_pod(), waiting_pod("db-1", namespace="team"), pulls=(running_view(),))
 
     assert [event.namespace for event in scene.after(60, forbidden={"team"})] == ["shop"]
     assert [event.namespace for event in scene.after(1)] == ["team"]
@@ -245,7 +246,7 @@ def test_quiet_namespaces_cost_nothing() -> None:
 
 def test_what_could_not_be_written_is_due_again() -> None:
     """A lost word is not taken for a said one."""
-    scene = Scene(waiting(), pulls=(running(),))
+    scene = Scene(waiting_pod(), pulls=(running_view(),))
     [event] = scene.after(10)
     scene.planner.mark_unwritten(event)
 
@@ -254,7 +255,7 @@ def test_what_could_not_be_written_is_due_again() -> None:
 
 def test_what_is_over_is_forgotten() -> None:
     """State is kept for pods that wait, and for no others."""
-    scene = Scene(waiting(), pulls=(running(),))
+    scene = Scene(waiting_pod(), pulls=(running_view(),))
     [event] = scene.after(10)
     scene.set()
     scene.after(1)
@@ -274,14 +275,16 @@ def test_what_is_over_is_forgotten() -> None:
 )
 def test_the_container_is_named_as_the_kubelet_names_it(role: str, path: str | None) -> None:
     """A volume has no such name."""
-    [event] = Scene(waiting("web-1", need(role=role)), pulls=(running(),)).after(10)
+    [event] = Scene(waiting_pod("web-1", image_need(role=role)), pulls=(running_view(),)).after(10)
 
     assert event.field_path == path
 
 
 def test_hostile_names_are_one_short_line() -> None:
     """Whoever may create Pods chooses the names of images."""
-    [event] = Scene(waiting("web-1", need(image="evil/\n\x1b[31m" + "x" * 5000)), pulls=(running(),)).after(10)
+    [event] = Scene(
+        waiting_pod("web-1", image_need(image="evil/\n\x1b[31m" + "x" * 5000)), pulls=(running_view(),)
+    ).after(10)
 
     assert event.note.isprintable()
     assert len(event.note) < 400

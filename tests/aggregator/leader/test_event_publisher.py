@@ -15,9 +15,11 @@ from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.resources.pod_events import PodEvent
-from tests.agent import virtual_time
-from tests.agent.virtual_time import now
-from tests.aggregator.view_builders import MIB, running, store_of, waiting
+from tests.aggregator.builders import store_of
+from tests.builders import virtual_time
+from tests.builders.pulls import MIB
+from tests.builders.views import running_view, waiting_pod
+from tests.builders.virtual_time import now
 
 
 class Writer:
@@ -45,14 +47,14 @@ class Leader:
 
     def __init__(self, count: int = 1, *, per_second: float = 10) -> None:
         self.active, self.writer, self.leading = ActivePulls(), Writer(), True
-        self.pods = [waiting(f"web-{number}", namespace=f"ns-{number % 2}") for number in range(count)]
+        self.pods = [waiting_pod(f"web-{number}", namespace=f"ns-{number % 2}") for number in range(count)]
         timing = Timing(monotonic=now, uniform=lambda low, high: low)
         planner = EventPlanner(self.active, RegistryBaseline(), per_second)
         publisher = EventPublisher(planner, self.writer, lambda: self.leading, self.catch_up, timing)
         self.running = asyncio.create_task(publisher.run())
 
     def catch_up(self) -> None:
-        pull = running(downloaded_bytes=int(now()) * MIB)
+        pull = running_view(downloaded_bytes=int(now()) * MIB)
         self.active.reset(store_of([pull], self.pods).snapshot(), now())
 
     async def end(self) -> None:

@@ -16,8 +16,9 @@ from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
-from tests.agent import virtual_time
-from tests.aggregator.builders import Writer, pull
+from tests.builders import virtual_time
+from tests.builders.leases import LeaseWriter
+from tests.builders.pulls import pull
 from tests.fakes.api_server import FakeApiServer
 from tests.kube.elections import NAME, Line, lease
 
@@ -83,7 +84,7 @@ class Replica:
         return [annotations[INTERVAL] for annotations in self.elector.published]
 
     def pull_on(self, nodes: int) -> None:
-        leases = tuple(Writer().lease(pull(number), node=f"node-{number}") for number in range(nodes))
+        leases = tuple(LeaseWriter().lease(pull(number), node=f"node-{number}") for number in range(nodes))
         self.cluster.lease_event(Listed(leases), virtual_time.now())
 
     async def end(self) -> None:
@@ -169,7 +170,7 @@ def test_refused_writes_slow_everybody_down(where: str) -> None:
     """429s that the agents tell of, and those that the aggregator gets itself."""
 
     async def scenario() -> None:
-        replica, writer = Replica(), Writer()
+        replica, writer = Replica(), LeaseWriter()
         replica.streams = 1
         replica.cluster.lease_event(Put(writer.lease(pull())), virtual_time.now())
         await asyncio.sleep(5)

@@ -17,9 +17,9 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PodState
-from tests.aggregator.builders import START, ended, pull
 from tests.aggregator.metered import NODES, PULLS, MeteredAggregator, fill_cluster
-from tests.aggregator.view_builders import left, running, waiting
+from tests.builders.pulls import START, ended, pull
+from tests.builders.views import running_view, time_left, waiting_pod
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_what_the_first_list_tells_is_not_counted(counted: MeteredAggregator) ->
 
 def test_a_failure_is_counted_with_its_reason_when_the_kubelet_has_said_it(counted: MeteredAggregator) -> None:
     """The reason comes a moment after the end; it is waited for, and counted once."""
-    failed = running(phase=Phase.FAILED)
+    failed = running_view(phase=Phase.FAILED)
     explained = replace(failed, failure=Failure(Reason.NOT_FOUND, "not found"))
-    counted.rows(running())
+    counted.rows(running_view())
     counted.rows(failed)
     assert counted.value("pulltrace_pull_failures_total", reason="not_found", registry="docker.io") is None
 
@@ -112,8 +112,8 @@ def test_a_failure_is_counted_with_its_reason_when_the_kubelet_has_said_it(count
 
 def test_a_failure_that_nobody_explains_is_unknown(counted: MeteredAggregator) -> None:
     """A pull of somebody without a pod has no kubelet to speak for it."""
-    counted.rows(running())
-    counted.rows(running(phase=Phase.FAILED))
+    counted.rows(running_view())
+    counted.rows(running_view(phase=Phase.FAILED))
     counted.rows(after=REASON_SECONDS)
 
     assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") == 1
@@ -122,8 +122,8 @@ def test_a_failure_that_nobody_explains_is_unknown(counted: MeteredAggregator) -
 def test_a_failure_that_pods_told_of_first_is_counted_once(counted: MeteredAggregator) -> None:
     """Its own row takes the place of theirs; a new try is a pull of its own."""
     failure = Failure(Reason.NOT_FOUND, "not found")
-    theirs = replace(running(7, Phase.FAILED), failure=failure, reached_containerd=False)
-    own, retry = replace(running(8, Phase.FAILED), failure=failure), running(9)
+    theirs = replace(running_view(7, Phase.FAILED), failure=failure, reached_containerd=False)
+    own, retry = replace(running_view(8, Phase.FAILED), failure=failure), running_view(9)
     for before, after in ((), theirs), ((theirs,), own), ((), retry):
         counted.store.replace_pulls([row.id for row in before], {after.id: after})
         counted.metrics.feed.catch_up()
@@ -135,12 +135,12 @@ def test_a_failure_that_pods_told_of_first_is_counted_once(counted: MeteredAggre
 
 def test_phases_and_errors_of_estimates_are_observed(counted: MeteredAggregator) -> None:
     """With the registry and the class of size."""
-    counted.rows(running(time_left=TimeLeft.exactly(25.0)))
-    counted.rows(running(phase=Phase.COMPLETED), after=20)
-    pods = {"shop/web-1": waiting(left=left(30), at=20)}
+    counted.rows(running_view(time_left=TimeLeft.exactly(25.0)))
+    counted.rows(running_view(phase=Phase.COMPLETED), after=20)
+    pods = {"shop/web-1": waiting_pod(left=time_left(30), at=20)}
     counted.store.replace_pods((), pods)
     counted.metrics.feed.catch_up()
-    counted.store.replace_pods(pods, {"shop/web-1": waiting(state=PodState.READY, ended_at=60.0)})
+    counted.store.replace_pods(pods, {"shop/web-1": waiting_pod(state=PodState.READY, ended_at=60.0)})
 
     assert counted.value("pulltrace_pull_phase_duration_seconds_sum", phase="download", registry="docker.io") == 20
     assert counted.value("pulltrace_estimate_error_ratio_sum", size="medium") == 0.25
@@ -161,7 +161,9 @@ def test_what_is_true_now_is_read_when_it_is_asked_for(counted: MeteredAggregato
     """Gauges and the counters of the cluster need no events."""
     counted.lease(counted.writer.lease(pull(1), pull(2, phase=Phase.UNPACKING), recent=(ended(3),)))
     counted.lease(counted.writer.lease(node="node-2", junk="junk"))
-    counted.store.replace_pods((), {"shop/web-1": waiting(), "shop/web-2": waiting("web-2", state=PodState.READY)})
+    counted.store.replace_pods(
+        (), {"shop/web-1": waiting_pod(), "shop/web-2": waiting_pod("web-2", state=PodState.READY)}
+    )
     counted.watches[1].restarts["ended"] += 2
     counted.watches[2].restarts["ended"] += 3
     counted.metrics.feed.catch_up()
@@ -286,6 +288,6 @@ def test_there_are_no_more_than_2000_series_at_500_nodes(counted: MeteredAggrega
 @pytest.mark.parametrize("host", ["", "EVIL", "a\n", "x" * 200, 'a"}\n', "ünï"])
 def test_a_hostile_registry_has_no_label(counted: MeteredAggregator, host: str) -> None:
     """Names come from pods, so from anybody."""
-    counted.rows(running(repositories=(f"{host}/app",)))
+    counted.rows(running_view(repositories=(f"{host}/app",)))
 
     assert counted.value("pulltrace_downloaded_bytes_total", registry="other")

@@ -8,14 +8,16 @@ from pulltrace.aggregator.metrics.estimate_accuracy import MAX_ESTIMATES, Estima
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PodState, PodView, PullView
-from tests.aggregator.view_builders import MIB, left, pods, pulls, running, store_of, waiting
+from tests.aggregator.builders import store_of
+from tests.builders.pulls import MIB
+from tests.builders.views import pod_changes, pull_changes, running_view, time_left, waiting_pod
 
 
 def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy | None = None) -> list[EstimateError]:
     """What the states of one row at these times prove."""
     scoring, before, found = scoring or EstimateAccuracy(), None, []
     for at, row in steps:
-        changes = pulls(before, row) if isinstance(row, PullView) else pods(before, row)  # type: ignore[arg-type]
+        changes = pull_changes(before, row) if isinstance(row, PullView) else pod_changes(before, row)  # type: ignore[arg-type]
         found += scoring.apply(changes, at)
         before = row
     return found
@@ -24,20 +26,23 @@ def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy |
 def test_a_pulls_estimate_at_half_time_is_judged() -> None:
     """25 s were told at 61 %, 20 s it took: a quarter too much. Later estimates do not count."""
     assert scores(
-        (0, running(downloaded_bytes=10, time_left=TimeLeft.exactly(500.0))),
-        (20, running(time_left=TimeLeft.exactly(25.0))),
-        (30, running(time_left=TimeLeft.exactly(1.0))),
-        (40, running(phase=Phase.COMPLETED)),
+        (0, running_view(downloaded_bytes=10, time_left=TimeLeft.exactly(500.0))),
+        (20, running_view(time_left=TimeLeft.exactly(25.0))),
+        (30, running_view(time_left=TimeLeft.exactly(1.0))),
+        (40, running_view(phase=Phase.COMPLETED)),
     ) == [EstimateError(0.25, pod=False, total_bytes=675 * MIB)]
 
 
 @pytest.mark.parametrize(
     "steps",
     [
-        [(0.0, running(time_left=TimeLeft.exactly(20.0))), (20.0, running(phase=Phase.FAILED))],
-        [(0.0, running()), (20.0, running(phase=Phase.COMPLETED))],
-        [(0.0, running(time_left=TimeLeft.exactly(5.0))), (1.0, running(phase=Phase.COMPLETED))],
-        [(0.0, running(downloaded_bytes=10, time_left=TimeLeft.exactly(5.0))), (9.0, running(phase=Phase.COMPLETED))],
+        [(0.0, running_view(time_left=TimeLeft.exactly(20.0))), (20.0, running_view(phase=Phase.FAILED))],
+        [(0.0, running_view()), (20.0, running_view(phase=Phase.COMPLETED))],
+        [(0.0, running_view(time_left=TimeLeft.exactly(5.0))), (1.0, running_view(phase=Phase.COMPLETED))],
+        [
+            (0.0, running_view(downloaded_bytes=10, time_left=TimeLeft.exactly(5.0))),
+            (9.0, running_view(phase=Phase.COMPLETED)),
+        ],
     ],
     ids=["failed", "nothing was told", "too short", "half time was not seen"],
 )
@@ -49,8 +54,10 @@ def test_what_cannot_be_judged_is_not(steps: list[tuple[float, PullView]]) -> No
 def test_what_was_under_way_at_the_start_is_not_judged() -> None:
     """Half of its bytes may have come long before."""
     scoring = EstimateAccuracy()
-    scoring.reset(store_of([running()]).snapshot())
-    [first, second] = pulls(running(), running(time_left=TimeLeft.exactly(20.0)), running(phase=Phase.COMPLETED))
+    scoring.reset(store_of([running_view()]).snapshot())
+    [first, second] = pull_changes(
+        running_view(), running_view(time_left=TimeLeft.exactly(20.0)), running_view(phase=Phase.COMPLETED)
+    )
 
     assert scoring.apply([first], 0) == scoring.apply([second], 50) == []
 
@@ -58,9 +65,9 @@ def test_what_was_under_way_at_the_start_is_not_judged() -> None:
 def test_rows_that_are_gone_are_forgotten() -> None:
     """Of a node that went, and of pods that were deleted."""
     scoring = EstimateAccuracy()
-    scoring.apply(pulls(None, running(), None), 0)
-    scoring.apply(pods(None, waiting(left=left(5)), None), 0)
-    scoring.apply(pods(None, waiting("web-2"), waiting("web-2", state=PodState.GONE)), 0)
+    scoring.apply(pull_changes(None, running_view(), None), 0)
+    scoring.apply(pod_changes(None, waiting_pod(left=time_left(5)), None), 0)
+    scoring.apply(pod_changes(None, waiting_pod("web-2"), waiting_pod("web-2", state=PodState.GONE)), 0)
 
     assert scoring._halves == {}
     assert scoring._pods == {}
@@ -69,10 +76,10 @@ def test_rows_that_are_gone_are_forgotten() -> None:
 def test_the_estimate_that_held_at_a_quarter_of_a_pods_wait_is_judged() -> None:
     """100 s in all: at 25 s the one of 20 s held, which told an end at 90 s; 75 s were left, 65 were told."""
     [score] = scores(
-        (0, waiting(left=left(300), at=0)),
-        (20, waiting(left=left(70), at=20)),
-        (26, waiting(left=left(74), at=26)),
-        (100, waiting(state=PodState.READY, ended_at=100.0)),
+        (0, waiting_pod(left=time_left(300), at=0)),
+        (20, waiting_pod(left=time_left(70), at=20)),
+        (26, waiting_pod(left=time_left(74), at=26)),
+        (100, waiting_pod(state=PodState.READY, ended_at=100.0)),
     )
 
     assert score.pod
@@ -83,10 +90,10 @@ def test_a_pod_that_failed_meanwhile_is_not_judged() -> None:
     """How long a person takes to mend a name is not to be estimated."""
     assert (
         scores(
-            (0, waiting(left=left(10), at=0)),
-            (20, waiting(state=PodState.FAILING)),
-            (30, waiting(left=left(10), at=30)),
-            (90, waiting(state=PodState.READY, ended_at=90.0)),
+            (0, waiting_pod(left=time_left(10), at=0)),
+            (20, waiting_pod(state=PodState.FAILING)),
+            (30, waiting_pod(left=time_left(10), at=30)),
+            (90, waiting_pod(state=PodState.READY, ended_at=90.0)),
         )
         == []
     )
@@ -95,7 +102,7 @@ def test_a_pod_that_failed_meanwhile_is_not_judged() -> None:
 def test_a_long_wait_keeps_few_estimates() -> None:
     """They stay spread over the wait: the one at its quarter is never far."""
     steps: list[tuple[float, PullView | PodView]] = [
-        (float(at), waiting(left=left(1000.0 - at), at=float(at))) for at in range(1000)
+        (float(at), waiting_pod(left=time_left(1000.0 - at), at=float(at))) for at in range(1000)
     ]
     scoring = EstimateAccuracy()
     scores(*steps, scoring=scoring)
@@ -103,6 +110,6 @@ def test_a_long_wait_keeps_few_estimates() -> None:
 
     assert len(estimates) <= MAX_ESTIMATES
     assert any(at <= 250 for at, _ in estimates[1:])
-    assert scoring.apply(pods(waiting(), waiting(state=PodState.READY, ended_at=1000.0)), 1000) == [
+    assert scoring.apply(pod_changes(waiting_pod(), waiting_pod(state=PodState.READY, ended_at=1000.0)), 1000) == [
         EstimateError(0.0, pod=True)
     ]

@@ -11,7 +11,8 @@ from pulltrace.aggregator.metrics.metric_labels import (
     registry_of_image,
     size_class,
 )
-from tests.aggregator.view_builders import MIB, running
+from tests.builders.pulls import MIB
+from tests.builders.views import running_view
 
 
 def test_the_first_values_have_a_label_of_their_own() -> None:
@@ -42,7 +43,7 @@ def test_what_is_no_host_takes_no_place(value: str) -> None:
 )
 def test_the_registry_of_a_pull(fields: dict[str, object], registry: str) -> None:
     """Where its bytes come from, else where its name points to."""
-    assert registry_of(running(**fields)) == registry  # type: ignore[arg-type]
+    assert registry_of(running_view(**fields)) == registry  # type: ignore[arg-type]
 
 
 def test_the_registry_of_a_name() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pulltrace.aggregator.metrics.registry_baseline import MIN_PULLS, RECENT_PULLS, RegistryBaseline
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView
-from tests.aggregator.builders import START
-from tests.aggregator.view_builders import MIB, pulls, running, store_of
+from tests.aggregator.builders import store_of
+from tests.builders.pulls import MIB, START
+from tests.builders.views import pull_changes, running_view
 
 
 def done(number: int, mib_a_second: int, **fields: object) -> PullView:
     """A pull of ten seconds."""
     values = {"downloaded_bytes": 10 * mib_a_second * MIB, "ended_at": START + 10}
-    return running(number, Phase.COMPLETED, **{**values, **fields})  # type: ignore[arg-type]
+    return running_view(number, Phase.COMPLETED, **{**values, **fields})  # type: ignore[arg-type]
 
 
 def test_it_is_what_half_of_the_pulls_got() -> None:
@@ -20,7 +21,7 @@ def test_it_is_what_half_of_the_pulls_got() -> None:
     usual = RegistryBaseline()
     for number, rate in enumerate((30, 40, 2, 35, 900)):
         assert usual.rate("docker.io") is None
-        usual.apply(pulls(None, done(number, rate)), 0)
+        usual.apply(pull_changes(None, done(number, rate)), 0)
 
     assert usual.rate("docker.io") == 35 * MIB
     assert usual.rate("ghcr.io") is None
@@ -30,9 +31,9 @@ def test_small_and_failed_pulls_say_nothing() -> None:
     """Nor does one that is told again."""
     usual = RegistryBaseline()
     for number in range(2 * MIN_PULLS):
-        usual.apply(pulls(None, done(number, 1)), 0)
-        usual.apply(pulls(None, running(number, Phase.FAILED)), 0)
-    usual.apply(pulls(None, *[done(1, 100, names=(f"x:{number}",)) for number in range(9)]), 0)
+        usual.apply(pull_changes(None, done(number, 1)), 0)
+        usual.apply(pull_changes(None, running_view(number, Phase.FAILED)), 0)
+    usual.apply(pull_changes(None, *[done(1, 100, names=(f"x:{number}",)) for number in range(9)]), 0)
 
     assert usual.rate("docker.io") is None
 
@@ -52,6 +53,6 @@ def test_it_follows_the_newest_pulls() -> None:
     usual = RegistryBaseline()
     for rate in (50, 5):
         for number in range(RECENT_PULLS):
-            usual.apply(pulls(None, done(number, rate)), 0)
+            usual.apply(pull_changes(None, done(number, rate)), 0)
 
     assert usual.rate("docker.io") == 5 * MIB

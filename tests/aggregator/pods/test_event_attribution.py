@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pulltrace.aggregator.pods.event_attribution import CLOCK_SKEW_SECONDS, is_credible, is_possible, names_pod
-from tests.aggregator.builders import START, kubelet_event, pod
+from tests.builders.events import kubelet_event
+from tests.builders.pods import pod
+from tests.builders.pulls import START
 
 WEB = replace(pod("web", "nginx:1", started_at=START), created_at=START)
 EVENT = kubelet_event("web", "nginx:1", START + 5)

@@ -15,7 +15,11 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, NeedState, PullChange, PullView
-from tests.aggregator.builders import NGINX, NODE, START, Changes, Writer, ended, failing, kubelet_event, pod, pull
+from tests.aggregator.builders import Changes
+from tests.builders.events import kubelet_event
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import NODE, failing, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 NAME = f"{NGINX}:1.29"
 FAILED = failing("web", "nginx:1.29", "manifest unknown", "ErrImagePull")
@@ -28,7 +32,7 @@ class World:
     def __init__(self) -> None:
         self.store = PullStore()
         self.cluster = ClusterState(self.store, 600)
-        self.writer = Writer()
+        self.writer = LeaseWriter()
         self.cluster.lease_event(Listed((self.writer.lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
 
@@ -186,7 +190,7 @@ def test_pods_of_a_node_without_an_agent_fail_visibly(world: World) -> None:
 def test_what_failed_before_the_aggregator_began_is_there_with_its_first_lists() -> None:
     """So that it is not counted as new."""
     world = World.__new__(World)
-    world.store, world.writer = PullStore(), Writer()
+    world.store, world.writer = PullStore(), LeaseWriter()
     world.cluster = ClusterState(world.store, 600)
     world.cluster.pod_event(Listed((FAILED,)), 0)
     assert world.rows == []

@@ -12,24 +12,16 @@ from pulltrace.aggregator.rows.node_rows import MAX_ENDED_PODS
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, Workload
-from tests.aggregator.builders import (
-    NGINX,
-    NODE,
-    START,
-    Changes,
-    Writer,
-    ended,
-    failing,
-    kubelet_event,
-    pod,
-    pull,
-    pull_row_id,
-)
+from tests.aggregator.builders import Changes, pull_row_id
+from tests.builders.events import kubelet_event
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29", started_at=START)
@@ -41,7 +33,7 @@ class World:
     def __init__(self, *, events: bool = True) -> None:
         self.store = PullStore()
         self.cluster = ClusterState(self.store, TTL)
-        self.writer = Writer()
+        self.writer = LeaseWriter()
         self.cluster.lease_event(Listed((self.writer.lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
         if events:
@@ -190,7 +182,7 @@ def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
 def test_a_failure_that_is_over_is_not_shown_until_the_whole_pod_starts(world: World) -> None:
     """The status shows it while the pod's other image is pulled; the kubelet's Event and the node's agent know better."""
     waits = failing("web", "nginx:1.29", "manifest unknown").waiting
-    world.pod(pod("web", waiting=(*waits, ImageWait("c1", "busybox:1", Role.MAIN)), started_at=START))
+    world.pod(pod("web", waiting=(*waits, pending_image("busybox:1", None, container="c1")), started_at=START))
     world.event(kubelet_event("web", "nginx:1.29", START + 20), 1)
     world.event(kubelet_event("web", "nginx:1.29", START + 31, kind=EventKind.PULLED), 2)
     failed = [world.view.state, len(world.view.needs)]

@@ -17,9 +17,10 @@ from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
 from pulltrace.server.json import pod_serializers
-from tests.aggregator.builders import START, Writer, ended, pull
+from tests.builders.events import event_object
+from tests.builders.leases import LeaseWriter
+from tests.builders.pulls import START, ended, pull
 from tests.fuzz import secret_names
-from tests.kube import event_objects
 
 SECRET = "Zq9hunter2"
 
@@ -46,14 +47,14 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     """Pods, kubelets' Events and Leases may say it; rows, texts of Events and summaries do not."""
     name = shape.format(SECRET)
     message = f"couldn't parse image name {json.dumps(name, ensure_ascii=False)}: invalid reference format"
-    store, writer = PullStore(), Writer()
+    store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 1800.0)
     told = {key: json.dumps([name])[1:-1] for key in ("names", "repo")}
     entry = f'{{"v":1,"phase":"downloading","start":"2025-11-23T15:00:00Z","names":[{told["names"]}],"repo":[{told["repo"]}]}}'
     cluster.lease_event(Listed((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
     cluster.pod_event(Listed((pod_record(raw_pod(name, message)),)), 0)
     for reason in ("Pulling", "Failed"):
-        raw = event_objects.event(reason, f"Failed to pull image {json.dumps(name, ensure_ascii=False)}: {message}")
+        raw = event_object(reason, f"Failed to pull image {json.dumps(name, ensure_ascii=False)}: {message}")
         if (record := event_record(raw)) is not None:
             cluster.kubelet_event(Put(record), 1)
     snapshot = store.snapshot()

@@ -11,7 +11,9 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.builders import NODE, Writer, ended, pull
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import NODE
+from tests.builders.pulls import ended, pull
 
 
 def test_an_id_depends_on_the_node_and_the_agents_id() -> None:
@@ -34,7 +36,7 @@ def test_running_and_ended_pulls_get_ids_of_rows() -> None:
 
 def test_a_node_cannot_use_the_id_of_another_nodes_row() -> None:
     """An agent that reports the other agent's id, or the id of its row, gets a row of its own."""
-    store, writer = PullStore(), Writer()
+    store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 600)
     cluster.lease_event(Put(writer.lease(pull(1))), 0)
     [row] = store.snapshot().pulls.values()
@@ -48,7 +50,7 @@ def test_a_node_cannot_use_the_id_of_another_nodes_row() -> None:
 def test_a_collision_of_hashes_leaves_the_other_nodes_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a node computes, the first row with an id keeps it until it is deleted."""
     monkeypatch.setattr("pulltrace.aggregator.rows.row_ids.row_id", lambda node, key: key)
-    store, writer = PullStore(), Writer()
+    store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 600)
     cluster.lease_event(Put(writer.lease(pull(1))), 0)
     before = store.snapshot().pulls

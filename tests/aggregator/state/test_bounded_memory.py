@@ -23,9 +23,12 @@ from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase, Pull
-from tests.aggregator.builders import START, Writer, failing, kubelet_event, pod, pull
-from tests.aggregator.builders import ended as ended_pull
 from tests.aggregator.container_sizes import container_sizes
+from tests.builders.events import kubelet_event
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import failing, pod
+from tests.builders.pulls import START, pull
+from tests.builders.pulls import ended as ended_pull
 
 MIB = 1024 * 1024
 HISTORY_SECONDS = 60.0
@@ -49,7 +52,7 @@ class Churn:
     def __init__(self) -> None:
         self.now = 0.0
         self.round = 0
-        self.store, self.writer = PullStore(MOST_CHANGES), Writer()
+        self.store, self.writer = PullStore(MOST_CHANGES), LeaseWriter()
         self.cluster = ClusterState(self.store, HISTORY_SECONDS)
         self.cluster._history = ClusterHistory(ImageSizes(MOST_NAMES))
         self.cluster._pods.early = EarlyEvents(MOST_EARLY_BYTES)

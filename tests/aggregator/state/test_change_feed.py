@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pulltrace.aggregator.state.change_feed import ChangeFeed
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import AnyChange, Snapshot
-from tests.aggregator.view_builders import running
+from tests.builders.views import running_view
 
 
 class Consumer:
@@ -25,7 +25,7 @@ class Consumer:
 
 
 def put(store: PullStore, number: int) -> None:
-    view = running(number)
+    view = running_view(number)
     store.replace_pulls((), {view.id: view})
 
 

@@ -11,12 +11,15 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.resources.leases import LeaseRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullChange, PullView
 from tests.aggregator import hostile_leases
-from tests.aggregator.builders import NGINX, NODE, START, Changes, Writer, ended, failing, pod, pull, pull_row_id
+from tests.aggregator.builders import Changes, pull_row_id
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29")
@@ -28,7 +31,7 @@ class World:
     def __init__(self) -> None:
         self.store = PullStore()
         self.cluster = ClusterState(self.store, TTL)
-        self.writer = Writer()
+        self.writer = LeaseWriter()
         self.changes = Changes(self.store)
 
     def pod(self, event: WatchEvent[PodRecord], now: float) -> list[PullChange]:
@@ -371,7 +374,7 @@ def test_an_unknown_pod_can_go(world: World) -> None:
 def test_pods_that_wait_for_an_image_are_counted(world: World) -> None:
     """A pod that waits for something else is none of them."""
     done = pod("done")
-    never = pod("never", waiting=[ImageWait("c", "x", Role.MAIN, None)])
+    never = pod("never", waiting=[pending_image("x", None, container="c")])
     world.cluster.pod_event(Listed((WEB, done, never)), 0)
 
     assert world.cluster.waiting_pods == 2

@@ -21,7 +21,10 @@ from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Listed, Put
-from tests.aggregator.builders import START, Writer, kubelet_event, pod
+from tests.builders.events import kubelet_event
+from tests.builders.leases import LeaseWriter
+from tests.builders.pods import pod
+from tests.builders.pulls import START
 
 DEBUG = pod("web", "busybox:1")
 EVENT = kubelet_event("web", "busybox:1", START)
@@ -49,7 +52,7 @@ class World:
         self.now = 100.0
         self.store, self.pods = PullStore(), Pods()
         self.cluster = ClusterState(self.store, 600)
-        self.cluster.lease_event(Listed((Writer().lease(),)), 0)
+        self.cluster.lease_event(Listed((LeaseWriter().lease(),)), 0)
         self.cluster.pod_event(Listed(()), 0)
         self.poller = PodPoller(self.pods.find, self.cluster, lambda: self.now)
 

@@ -6,7 +6,9 @@ import asyncio
 
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import PullSource, PullView
-from tests.aggregator.builders import NODE, Changes, pull
+from tests.aggregator.builders import Changes
+from tests.builders.pods import NODE
+from tests.builders.pulls import pull
 
 SILENCE = 0.01
 
