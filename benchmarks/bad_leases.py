@@ -1,9 +1,9 @@
-"""What Leases that something else has written cost the aggregator: CPU time from the line of the watch to the rejection.
+"""CPU time that malformed Leases cost the aggregator, from the line of the watch to the rejection.
 
     .venv/bin/python -m benchmarks.bad_leases [--times 200]
 
 Each is the line that the API server's watch sends, parsed and taken in beside 500 good nodes; the aim is under 5 ms each.
-What takes longer once in a thousand times is Python's garbage collection, which may come at any line.
+About one Lease in a thousand takes longer: Python's garbage collection may run at any line.
 """
 
 from __future__ import annotations

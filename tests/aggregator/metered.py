@@ -22,7 +22,7 @@ from tests.builders.views import image_need, running_view, waiting_pod
 
 
 class MeteredAggregator:
-    """An aggregator's parts, brought up to date before each reading; time stands still unless a test moves it."""
+    """An aggregator's parts, updated before each reading; only a test moves the time."""
 
     def __init__(self) -> None:
         self.store = PullStore()

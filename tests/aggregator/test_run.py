@@ -119,7 +119,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
 
 
 async def test_a_report_becomes_a_row() -> None:
-    """What an agent writes to its Lease is in the JSON, joined with the pod that waits."""
+    """An agent's report is in the JSON, joined with the pod that waits."""
     async with running() as aggregator:
         aggregator.pods.put("shop/web", pod("web", "nginx:1.29"))
         await aggregator.report(pull())
@@ -142,7 +142,7 @@ async def test_a_failure_is_told_with_its_reason() -> None:
 
 
 async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
-    """What the kubelet has asked for is the name; a pod that nobody watches is looked up."""
+    """The requested image is the name; an unwatched pod is polled."""
     async with running() as aggregator:
         aggregator.pods.put("shop/new", pod("new", "nginx:1.29"))
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
@@ -182,7 +182,7 @@ class Silent(MemoryStore[PodRecord]):
 
 @pytest.mark.parametrize("missing", ["leases", "pods"])
 async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
-    """An empty page that only has not heard yet must not take traffic."""
+    """A replica without its first lists must not get traffic."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
     leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()

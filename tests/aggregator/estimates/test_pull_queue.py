@@ -30,7 +30,7 @@ def redis(number: int = 2, **fields: Any) -> Pull:
 def queue(
     pods: Sequence[PodRecord], pulls: Sequence[Pull], events: Iterable[EventRecord] | None = None, slots: int = 1
 ) -> PullQueue:
-    """The queue, as pods, Leases and Events tell; None: no Events are heard."""
+    """Return the queue of these pods, pulls and Events; None: Events are not watched."""
     found = known(*pods, events=events or ())
     waits = [one.pending for one in found.on_node(NODE).values()]
     flat: list[PendingImage] = sorted((wait for each in waits for wait in each), key=lambda wait: wait.key)
@@ -77,7 +77,7 @@ def test_two_pods_that_wait_for_one_image_are_one_pull() -> None:
 
 
 def test_what_was_not_asked_for_is_not_in_the_queue() -> None:
-    """A pod of which no Event tells waits for a volume or the network, as far as anybody knows."""
+    """A pod without an Event waits for a volume or the network."""
     found = queue([pod("a", "nginx:1"), pod("b", "redis:8")], [pull()], [kubelet_event("a", "nginx:1", START)])
 
     assert not found.places["shop/b/c0"].requested
@@ -138,14 +138,14 @@ def test_a_failure_in_the_second_of_the_question_is_the_answer() -> None:
     assert not found.places["shop/b/c0"].requested
 
 
-def test_an_image_that_is_there_by_what_an_event_says_is_not_waited_for() -> None:
+def test_an_image_that_an_event_reports_as_present_is_not_pending() -> None:
     """The Event comes before the pod's status."""
     found = known(pod("a", "nginx:1", "redis:8"), events=[kubelet_event("a", "nginx:1", START, kind=EventKind.PULLED)])
 
     assert [wait.container.container for wait in found.on_node(NODE)["shop/a"].pending] == ["c1"]
 
 
-def test_image_volumes_are_told_by_their_image() -> None:
+def test_events_on_image_volumes_name_the_image() -> None:
     """An Event of an image volume names no container."""
     volume = pending_image("registry.test/models", None, container="models", role=Role.VOLUME)
     events = [kubelet_event("a", "registry.test/models:latest", START, container=None)]
@@ -163,15 +163,15 @@ def test_a_kubelet_that_pulls_for_two_pods_at_once_is_seen() -> None:
     assert parallel_pulls(correlate(NODE, [pull(), redis()], flat[:1], {}).values()) == 1
 
 
-def test_a_pull_by_hand_keeps_nobody_waiting() -> None:
-    """What no pod waits for is not what the kubelet pulls."""
+def test_a_manual_pull_delays_no_pod() -> None:
+    """The kubelet pulls only images that pods wait for."""
     found = queue([pod("a", "nginx:1"), pod("b", "postgres:17")], [pull(), redis(0, started_at=START - 9)])
 
     assert behind(found, "shop/b/c0") == [f"{NGINX}:1"]
 
 
 def test_on_a_node_with_a_free_slot_nothing_is_in_front() -> None:
-    """A node that pulls three images at once and has two to pull makes nobody wait."""
+    """A node with three slots and two pulls has no queue."""
     pods = [pod("a", "nginx:1"), pod("b", "postgres:17")]
     events = [kubelet_event("a", "x", START), kubelet_event("b", "x", START)]
 
@@ -187,7 +187,7 @@ def test_two_tags_that_are_both_pulled_are_pulled_whichever_is_which() -> None:
 
 
 def test_a_pull_that_is_resolved_may_be_any_of_those_that_wait() -> None:
-    """With two pods and a pull of unknown name, neither is told that it waits behind itself."""
+    """With two pods and a pull of unknown name, no pod waits behind itself."""
     found = queue([pod("a", "nginx:1"), pod("b", "redis:8")], [resolving()])
 
     assert behind(found, "shop/a/c0") == []
@@ -202,7 +202,7 @@ def test_within_a_second_events_come_in_the_order_of_the_kubelet() -> None:
     assert [wait.container.pod for wait in found.order] == ["a", "c", "b"]
 
 
-def test_an_image_that_is_on_the_node_is_in_front_of_nobody() -> None:
+def test_a_present_image_delays_no_other() -> None:
     """The kubelet only asks once more."""
     found = known(pod("a", "redis:8"), pod("b", "postgres:17"), events=[kubelet_event(n, "x", START) for n in "ab"])
     waits = [one.pending for one in found.on_node(NODE).values()]

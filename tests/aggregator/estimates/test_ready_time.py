@@ -29,7 +29,7 @@ PACE = SecondsPerByte(1 / MB, 0.5 / MB, 2 / MB)
 
 
 def sizes(**megabytes: int) -> ImageSizes:
-    """What other nodes have pulled, by name of the repository; each with half as many bytes that were cached there."""
+    """Return sizes learned from other nodes, by repository; each with half as many cached bytes."""
     found = ImageSizes()
     for name, size in megabytes.items():
         full = f"docker.io/library/{name}:1"
@@ -50,12 +50,12 @@ def left(
     events: bool = True,
 ) -> dict[str, TimeLeft | None]:
     """By pod and container. Pods ask in the order in which they are given, a second apart."""
-    told = [
+    requests = [
         kubelet_event(each.name, "", START + at, container=each.waiting[0].name)
         for at, each in enumerate(pods)
         if each.waiting[0].reason == "ContainerCreating"
     ]
-    found = known(*pods, events=told if events else ())
+    found = known(*pods, events=requests if events else ())
     waits = [one.pending for one in found.on_node(NODE).values()]
     rows = list(correlate(NODE, pulls, [wait for each in waits for wait in each], {}, slots).values())
     if stale:
@@ -88,7 +88,7 @@ def test_an_image_in_the_queue_comes_after_what_is_in_front() -> None:
 
 
 def test_an_image_of_unknown_size_is_taken_for_a_usual_one_and_has_no_latest_end() -> None:
-    """The median of what was pulled; nobody can say how much more it is."""
+    """The likely size is the median; there is no upper bound."""
     found = left(
         [pod("a", "nginx:1"), pod("b", "redis:1")],
         pull(time_left=TimeLeft.exactly(20.0)),
@@ -141,7 +141,7 @@ def test_the_images_of_a_pod_come_one_after_another_from_the_end_of_the_queue() 
 
 
 def test_an_init_container_leaves_the_latest_end_open() -> None:
-    """The images after it are pulled when it has ended, and nobody knows how long it runs."""
+    """Later images are pulled once it has ended, after an unknown time."""
     init = pending_image("nginx:1", "ContainerCreating", container="init", role=Role.INIT)
     found = left(
         [pod("a", "redis:1", waiting=[init])], pull(time_left=TimeLeft.exactly(20.0)), known_sizes=sizes(redis=30)
@@ -178,7 +178,7 @@ def test_a_stalled_pull_says_nothing_and_neither_does_what_waits_behind_it() -> 
 
 
 def test_a_silent_agent_says_nothing() -> None:
-    """What was true a while ago is no estimate."""
+    """An old report gives no estimate."""
     assert left([pod("a", "nginx:1")], pull(time_left=TimeLeft.exactly(20.0)), stale=True) == {"a/c0": None}
 
 
@@ -196,15 +196,15 @@ def test_a_pull_that_is_resolved_is_reckoned_by_what_others_know_of_it() -> None
     assert likely(found) == {"a/c0": 41.0}
 
 
-def test_after_a_failure_nothing_is_said() -> None:
+def test_a_failed_image_has_no_estimate() -> None:
     """The next try may fail as well. Others are not kept waiting by it."""
     found = left([failing("a", "redis:1", "no"), pod("b", "nginx:1")], pull(time_left=TimeLeft.exactly(20.0)))
 
     assert likely(found) == {"a/c0": None, "b/c0": 20.0}
 
 
-def test_without_any_pull_in_the_cluster_nothing_is_said() -> None:
-    """A pace that nobody has seen is not invented."""
+def test_without_any_pull_in_the_cluster_no_image_has_an_estimate() -> None:
+    """Without a pull there is no figure."""
     assert left([pod("a", "redis:1")], pace=None, known_sizes=sizes(redis=30)) == {"a/c0": None}
 
 
@@ -220,7 +220,7 @@ def test_parallel_pulls_do_not_wait_for_each_other() -> None:
     assert likely(found) == {"a/c0": 20.0, "b/c0": 31.0, "c/c0": 31.0}
 
 
-def test_of_two_tags_whose_pulls_cannot_be_told_apart_the_later_end_is_said() -> None:
+def test_two_tags_with_uncertain_pulls_get_the_later_end() -> None:
     """Either may be the one that is waited for."""
     found = left(
         [pod("a", "nginx:1"), pod("b", "nginx:2")],
@@ -236,7 +236,7 @@ def test_of_two_tags_whose_pulls_cannot_be_told_apart_the_later_end_is_said() ->
     st.lists(st.tuples(st.sampled_from(["one", "two", "three", "four"]), st.integers(1, 3)), min_size=1, max_size=8),
     st.sampled_from(["one", "two", "five"]),
 )
-def test_another_pod_in_front_makes_nobody_ready_earlier(pods: list[tuple[str, int]], more: str) -> None:
+def test_another_pod_in_front_makes_no_pod_ready_earlier(pods: list[tuple[str, int]], more: str) -> None:
     """On a node that pulls one image at a time, ready times grow with the length of the queue."""
     learned = sizes(one=5, two=50, three=500, four=1, five=20)
     records = [

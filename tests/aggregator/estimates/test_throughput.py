@@ -34,12 +34,12 @@ def pace(
     return (found.likely * MIB, found.slowest * MIB) if found is not None else None
 
 
-def test_a_node_that_nobody_has_seen_pull_has_no_pace() -> None:
+def test_a_node_without_pulls_has_no_figure() -> None:
     """Nothing is invented."""
     assert pace(Throughput()) is None
 
 
-def test_a_node_has_the_pace_of_its_last_pulls() -> None:
+def test_a_node_has_the_figure_of_its_last_pulls() -> None:
     """Their time for their bytes, without what the registry takes to answer; the newer pull weighs four times as much."""
     throughput = Throughput()
     throughput.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
@@ -48,7 +48,7 @@ def test_a_node_has_the_pace_of_its_last_pulls() -> None:
     assert pace(throughput) == pytest.approx((0.26, 0.26 * OWN_SPREAD))
 
 
-def test_what_runs_now_says_more() -> None:
+def test_a_running_pull_comes_first() -> None:
     """Ten seconds, of which some were the answer, and as many more as make twenty, for 100 MiB."""
     throughput = Throughput()
     throughput.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
@@ -65,7 +65,7 @@ def test_a_rate_is_better_than_nothing() -> None:
     assert pace(Throughput(), report=report) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
 
 
-def test_a_new_node_has_the_usual_pace_of_the_others() -> None:
+def test_a_new_node_has_the_median_of_the_others() -> None:
     """The median, with wider bounds; reckoned every few seconds."""
     throughput = Throughput()
     for number, seconds in enumerate((10, 20, 900)):
@@ -114,8 +114,8 @@ def test_a_pull_that_may_have_brought_the_image_is_no_answer(seconds: float, lon
     assert throughput.answer_seconds(NODE) == ANSWER_SECONDS
 
 
-def test_one_namespace_is_one_voice() -> None:
-    """Anybody who may create Events in one cannot make the node look slow for the pods of others."""
+def test_one_namespace_has_one_value() -> None:
+    """An author of Events in one namespace cannot make the node slow for the pods of others."""
     throughput = Throughput()
     for namespace, seconds in (("shop", 0.1), ("evil", 3.0)):
         for _ in range(100):
@@ -124,7 +124,7 @@ def test_one_namespace_is_one_voice() -> None:
     assert throughput.answer_seconds(NODE) == pytest.approx(0.1, abs=0.01)
 
 
-def test_by_namespace_are_bounded() -> None:
+def test_the_number_of_namespaces_is_bounded() -> None:
     """A node with thousands of namespaces keeps those that reported last."""
     answer = LearnedDuration(ANSWER_SECONDS)
     for number in range(1000):

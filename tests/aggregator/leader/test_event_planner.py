@@ -1,4 +1,4 @@
-"""Which Kubernetes Events are due, and what they say. Who writes them is in test_announcing.py."""
+"""Which Kubernetes Events are planned, and their messages. Writing them is in test_event_publisher.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.builders.views import image_need, running_view, time_left, waiting_co
 
 
 class Scene:
-    """What runs and waits, in steps of time; the budget is ten Events a second."""
+    """Pulls and pods, in steps of time; the budget is ten Events a second."""
 
     def __init__(self, *pods: PodView, pulls: tuple[PullView, ...] = (), per_second: float = 10) -> None:
         self.active, self.baseline = ActivePulls(), RegistryBaseline()
@@ -34,7 +34,7 @@ class Scene:
             consumer.reset(snapshot, self.now)
 
     def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[PodEvent]:
-        """What is due each second until then; a byte of each pull comes each second, where its rate says so."""
+        """Return the Events of each second until then; each pull with a rate gets a byte each second."""
         events = []
         for _ in range(round(seconds)):
             self.now += 1
@@ -45,7 +45,7 @@ class Scene:
         return events
 
 
-def test_progress_is_said_after_ten_seconds() -> None:
+def test_the_first_event_comes_after_ten_seconds() -> None:
     """Not before, since most pulls are over by then; with all that a person asks."""
     waiting_pods = waiting_containers("web-1", "web-2", "web-3")
     scene = Scene(waiting_pod(), pulls=(running_view(waiting=waiting_pods, time_left=TimeLeft.exactly(20.0)),))
@@ -61,7 +61,7 @@ def test_progress_is_said_after_ten_seconds() -> None:
     ]  # fmt: skip
 
 
-def test_it_is_said_again_when_it_has_changed() -> None:
+def test_a_changed_message_is_written_again() -> None:
     """After 15 s, and not at all while the text is the same."""
     scene = Scene(waiting_pod(), pulls=(running_view(),))
     assert len(scene.after(10)) == 1
@@ -89,21 +89,21 @@ def test_it_is_said_again_when_it_has_changed() -> None:
         ),
     ],
 )
-def test_each_phase_has_its_words(fields: dict[str, Any], text: str) -> None:
-    """What is not known is not said."""
+def test_each_phase_has_its_message(fields: dict[str, Any], text: str) -> None:
+    """Unknown values are left out."""
     [event] = Scene(waiting_pod(), pulls=(running_view(**fields),)).after(10)
 
     assert event.note == text
 
 
 def test_the_pods_own_estimate_counts_down() -> None:
-    """What is told is counted from now, not from when it was estimated."""
+    """The message counts from now, not from the time of the estimate."""
     [event] = Scene(waiting_pod("web-1", image_need(left=time_left(50))), pulls=(running_view(),)).after(10)
 
     assert event.note.endswith(", about 40 s left")
 
 
-def test_an_image_in_the_queue_names_what_is_before_it() -> None:
+def test_a_queued_image_names_the_image_before_it() -> None:
     """With how many more, where, and how long it will take."""
     behind = (Ahead("redis:8", f"{2:012x}"), Ahead("postgres:17"), Ahead("golang:1.25"))
     scene = Scene(waiting_pod("web-1", image_need(NeedState.QUEUED, behind=behind, left=time_left(100))))
@@ -117,7 +117,7 @@ def test_an_image_in_the_queue_names_what_is_before_it() -> None:
     )
 
 
-def test_its_turn_is_said_without_the_wait_for_the_other_reason() -> None:
+def test_each_reason_has_its_own_interval() -> None:
     """The 15 s are for each reason; those before the first progress count from the pull's own begin."""
     queued = waiting_pod("web-1", image_need(NeedState.QUEUED))
     scene = Scene(queued)
@@ -128,7 +128,7 @@ def test_its_turn_is_said_without_the_wait_for_the_other_reason() -> None:
     assert [event.reason for event in scene.after(1)] == ["ImagePullProgress"]
 
 
-def test_a_stall_is_a_warning() -> None:
+def test_a_stalled_pull_is_a_warning() -> None:
     """After half a minute without a byte, with how long, instead of the progress."""
     still = running_view(bytes_per_second=0.0)
     events = Scene(waiting_pod(), pulls=(still,)).after(45)
@@ -171,7 +171,7 @@ def test_much_slower_than_usual_is_a_warning() -> None:
     ],
     ids=["too few to compare with", "shares its node's link", "not slow enough"],
 )
-def test_slow_is_not_said_lightly(pulls: tuple[PullView, ...]) -> None:
+def test_slow_has_limits(pulls: tuple[PullView, ...]) -> None:
     """A warning that is wrong is worse than none."""
     events = Scene(waiting_pod(), pulls=pulls).after(120)
 
@@ -189,12 +189,12 @@ def test_slow_is_not_said_lightly(pulls: tuple[PullView, ...]) -> None:
     ],
 )
 def test_nothing_is_guessed(pod: PodView) -> None:
-    """Where no row says how far it is, and where nobody waits any more, nothing is said."""
+    """Without a row of its pull, or without a waiting pod, there is no Event."""
     assert Scene(pod, pulls=(running_view(),)).after(60) == []
 
 
 def test_a_silent_agent_is_not_quoted() -> None:
-    """What its last report said is not what is, as soon as it should have said more."""
+    """A report that is too old says nothing about the present."""
     assert Scene(waiting_pod(), pulls=(running_view(stale=True),)).after(60) == []
 
     scene = Scene(waiting_pod("web-1", image_need(left=time_left(300))), pulls=(running_view(),))
@@ -203,29 +203,29 @@ def test_a_silent_agent_is_not_quoted() -> None:
 
 
 def test_the_budget_holds_and_is_fair() -> None:
-    """Ten a second for 300 pods: everybody is told once before anybody is told twice."""
+    """Ten a second for 300 pods: each pod gets an Event before one gets a second."""
     names = [f"web-{number}" for number in range(300)]
     scene = Scene(*map(waiting_pod, names), pulls=(running_view(),))
-    told: list[str] = []
+    pods: list[str] = []
     for second in range(100):
         scene.set(*map(waiting_pod, names), pulls=(running_view(downloaded_bytes=second * MIB),))
         events = scene.after(1)
         assert len(events) <= 10
-        told += [event.pod for event in events]
+        pods += [event.pod for event in events]
 
-    assert set(told[:300]) == set(names)
-    assert told[:300] == told[300:600]
-    assert len(told) == 910
+    assert set(pods[:300]) == set(names)
+    assert pods[:300] == pods[300:600]
+    assert len(pods) == 910
 
 
 def test_a_crowd_is_looked_at_in_parts() -> None:
-    """Of 2,500 pods everybody's turn comes within four seconds."""
+    """Each of 2,500 pods is planned within four seconds."""
     scene = Scene(*(waiting_pod(f"web-{number}") for number in range(2500)), pulls=(running_view(),), per_second=1000)
     scene.now = 10
-    told = [scene.after(1) for _ in range(4)]
+    pods = [scene.after(1) for _ in range(4)]
 
-    assert max(len(events) for events in told) == 1000
-    assert sum(len(events) for events in told) == len({event.pod for events in told for event in events}) == 2500
+    assert max(len(events) for events in pods) == 1000
+    assert sum(len(events) for events in pods) == len({event.pod for events in pods for event in events}) == 2500
 
 
 def test_a_budget_is_not_saved_up() -> None:
@@ -245,7 +245,7 @@ def test_quiet_namespaces_cost_nothing() -> None:
 
 
 def test_what_could_not_be_written_is_due_again() -> None:
-    """A lost word is not taken for a said one."""
+    """A lost Event does not count as written."""
     scene = Scene(waiting_pod(), pulls=(running_view(),))
     [event] = scene.after(10)
     scene.planner.mark_unwritten(event)
@@ -281,7 +281,7 @@ def test_the_container_is_named_as_the_kubelet_names_it(role: str, path: str | N
 
 
 def test_hostile_names_are_one_short_line() -> None:
-    """Whoever may create Pods chooses the names of images."""
+    """A user who may create Pods chooses the names of images."""
     [event] = Scene(
         waiting_pod("web-1", image_need(image="evil/\n\x1b[31m" + "x" * 5000)), pulls=(running_view(),)
     ).after(10)

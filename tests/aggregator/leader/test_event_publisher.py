@@ -23,7 +23,7 @@ from tests.builders.virtual_time import now
 
 
 class Writer:
-    """Takes what is said, unless a fault comes first."""
+    """Records Events, unless a fault comes first."""
 
     def __init__(self) -> None:
         self.tries: list[tuple[float, str]] = []
@@ -90,8 +90,8 @@ def test_who_does_not_lead_any_more_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("error", [ApiUnreachable("connection refused"), ApiError(500, "etcd"), ApiError(429, "busy")])
-def test_an_api_server_in_trouble_is_left_alone(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Longer after each failure, half a minute at most; one line a minute; and afterwards everything is said."""
+def test_an_unavailable_api_server_gets_fewer_requests(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """Longer after each failure, half a minute at most; one line a minute; and afterwards each Event is written."""
 
     async def scenario() -> None:
         leader = Leader(8)
@@ -141,7 +141,7 @@ def test_a_missing_permission_is_named_once_a_minute(caplog: pytest.LogCaptureFi
 
 
 def test_a_namespace_that_goes_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
-    """The API server forbids to write there; nobody has to do anything about it."""
+    """The API server refuses writes in it, and no user has to act."""
 
     async def scenario() -> None:
         leader = Leader()
@@ -173,7 +173,7 @@ def test_an_event_that_is_refused_does_not_stop_the_others(caplog: pytest.LogCap
     ]
 
 
-def test_a_mistake_of_ours_does_not_end_the_leaders_work(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_does_not_end_the_leaders_work(caplog: pytest.LogCaptureFixture) -> None:
     """Events help; the rest goes on without them, and after a minute they do as well."""
 
     async def scenario() -> None:

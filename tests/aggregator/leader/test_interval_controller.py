@@ -1,4 +1,4 @@
-"""Who publishes the report interval, and how the leader learns of viewers elsewhere. Time is virtual."""
+"""The leader publishes the report interval, and learns of clients of other replicas. Time is virtual."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Replica:
 
 
 def test_the_leader_publishes_what_the_load_calls_for() -> None:
-    """Live at first, slower when nobody has watched for a minute, live again for whoever comes."""
+    """Live at first, slower after a minute without a client, live again for the next one."""
 
     async def scenario() -> None:
         replica = Replica()
@@ -114,7 +114,7 @@ def test_the_leader_publishes_what_the_load_calls_for() -> None:
 
 
 def test_a_leader_that_knows_no_node_yet_publishes_nothing() -> None:
-    """What the leader before has said holds until the Leases have been listed."""
+    """The last leader's interval holds until the Leases have been listed."""
 
     async def scenario() -> None:
         replica = Replica()
@@ -130,7 +130,7 @@ def test_a_leader_that_knows_no_node_yet_publishes_nothing() -> None:
 
 
 def test_a_follower_publishes_nothing_and_tells_of_its_viewers() -> None:
-    """As long as somebody watches there, and a lost word changes nothing."""
+    """As long as a client watches there; a lost remark changes nothing."""
 
     async def scenario() -> None:
         replica = Replica(leading=False)
@@ -228,7 +228,7 @@ def test_a_leader_whose_work_fails_ends_the_process() -> None:
 
 
 def test_what_else_the_leader_does_is_done_by_the_leader_only() -> None:
-    """Of two replicas it runs at the one that leads, ends when that is stopped, and goes on at the other."""
+    """It runs at the leading replica, ends when that is stopped, and goes on at the other."""
 
     async def scenario() -> None:
         server, timing = FakeApiServer(), Timing(monotonic=virtual_time.now)

@@ -60,7 +60,7 @@ def test_a_budget_that_is_used_up_by_renewals_leaves_a_tenth() -> None:
     assert interval_for(load(5000), 1).seconds == 300
 
 
-def test_nobody_watching_makes_it_slower() -> None:
+def test_without_a_client_the_interval_is_longer() -> None:
     """At least 5 s, and what the budget needs where that is more."""
     assert interval_for(load(watched=False), BUDGET) == ReportInterval(5.0, "no client; 1 of 5000 nodes pull")
     assert interval_for(load(800, watched=False), BUDGET).seconds == interval_for(load(800), BUDGET).seconds
@@ -90,7 +90,7 @@ def test_what_is_no_interval_is_none(text: str) -> None:
 
 
 def test_a_small_change_is_not_published() -> None:
-    """A node more or less is not told to thousands of agents."""
+    """A small change of load is not published to thousands of agents."""
     reporting = IntervalPolicy(BUDGET)
     first = reporting.decide(load(400), 0)
 
@@ -99,7 +99,7 @@ def test_a_small_change_is_not_published() -> None:
 
 
 def test_a_longer_interval_holds_at_once() -> None:
-    """What protects the API server does not wait."""
+    """An interval that protects the API server is published at once."""
     reporting = IntervalPolicy(BUDGET)
     reporting.decide(load(100), 0)
 
@@ -110,25 +110,25 @@ def test_what_is_published_is_never_much_too_short() -> None:
     """However slowly nodes join, the interval stays within a twentieth of what the budget needs."""
     reporting = IntervalPolicy(BUDGET)
     for pulling in range(1, 5000):
-        told = reporting.decide(load(pulling), pulling)
+        interval = reporting.decide(load(pulling), pulling)
 
-        assert told.seconds * LONGER_STEP >= interval_for(load(pulling), BUDGET).seconds
+        assert interval.seconds * LONGER_STEP >= interval_for(load(pulling), BUDGET).seconds
 
 
 def test_a_rollout_that_begins_is_taken_to_go_on() -> None:
     """Nodes that have just begun to pull count twice for some seconds; then the interval is what the budget needs."""
     reporting = IntervalPolicy(BUDGET)
     reporting.decide(load(0), 0)
-    told = reporting.decide(load(500), 1)
+    interval = reporting.decide(load(500), 1)
 
-    assert told.seconds == interval_for(load(1000), BUDGET).seconds
-    assert told.reason == "500 of 5000 nodes pull and 500 may begin, and " + told.reason.partition(", and ")[2]
+    assert interval.seconds == interval_for(load(1000), BUDGET).seconds
+    assert interval.reason == "500 of 5000 nodes pull and 500 may begin, and " + interval.reason.partition(", and ")[2]
     for now in range(2, int(ONSET_SECONDS + CALM_SECONDS) + 3):
-        told = reporting.decide(load(500), now)
-    assert told == interval_for(load(500), BUDGET)
+        interval = reporting.decide(load(500), now)
+    assert interval == interval_for(load(500), BUDGET)
 
 
-def test_no_more_nodes_are_expected_than_there_are() -> None:
+def test_expected_nodes_are_bounded_by_idle_ones() -> None:
     """Where most nodes pull already, few can join."""
     reporting = IntervalPolicy(BUDGET)
     reporting.decide(load(0), 0)
@@ -144,9 +144,9 @@ def test_a_leader_does_not_take_what_it_finds_for_a_begin() -> None:
 def test_a_shorter_interval_waits_for_calm() -> None:
     """A rollout that comes in waves does not make the interval swing."""
     reporting = IntervalPolicy(BUDGET)
-    told = [reporting.decide(load(800 if now % 20 == 0 else 100), now) for now in range(61)]
-    slow = told[-1]
-    assert [pace.seconds for pace in told] == sorted(pace.seconds for pace in told)
+    interval = [reporting.decide(load(800 if now % 20 == 0 else 100), now) for now in range(61)]
+    slow = interval[-1]
+    assert [pace.seconds for pace in interval] == sorted(pace.seconds for pace in interval)
     reporting.decide(load(100), 61)
     assert reporting.decide(load(100), 60 + CALM_SECONDS) is slow
 
@@ -163,17 +163,17 @@ def test_who_comes_to_watch_is_served_at_once() -> None:
 
 def test_refused_writes_double_the_interval_and_calm_takes_it_back_slowly() -> None:
     """429s double it every 15 s, up to 15 s; without them it comes down by a fifth a minute."""
-    reporting, told, refusals = IntervalPolicy(BUDGET), [], 0
+    reporting, interval, refusals = IntervalPolicy(BUDGET), [], 0
     for now in range(1800):
         refusals += now in range(100, 160)
-        told.append(reporting.decide(load(refusals=refusals), now).seconds)
+        interval.append(reporting.decide(load(refusals=refusals), now).seconds)
 
-    assert told[99] == 1
-    assert [told[now] for now in (100, 115, 130, 145)] == [2, 4, 8, 15]
-    falling = told[160:]
+    assert interval[99] == 1
+    assert [interval[now] for now in (100, 115, 130, 145)] == [2, 4, 8, 15]
+    falling = interval[160:]
     assert all(after >= before / 1.6 for before, after in pairwise(falling))
     assert falling[2 * int(FASTER_EVERY_SECONDS)] > 5
-    assert told[-1] == 1
+    assert interval[-1] == 1
 
 
 def test_refusals_from_before_do_not_count() -> None:
@@ -184,8 +184,8 @@ def test_refusals_from_before_do_not_count() -> None:
 def test_an_hour_of_pulls_is_few_changes() -> None:
     """A rollout over 5,000 nodes, up and down again, is published some dozen times, not 3,600."""
     reporting = IntervalPolicy(BUDGET)
-    told = [reporting.decide(load(min(now, 3600 - now) // 2), now).seconds for now in range(3600)]
-    changes = [(before, after) for before, after in pairwise(told) if before != after]
+    interval = [reporting.decide(load(min(now, 3600 - now) // 2), now).seconds for now in range(3600)]
+    changes = [(before, after) for before, after in pairwise(interval) if before != after]
 
     assert len(changes) <= 90
     assert all(after == 1 or not 1 / SHORTER_STEP < after / before < LONGER_STEP for before, after in changes)

@@ -1,4 +1,4 @@
-"""What is counted, by whom, and that Prometheus can read it. How it is served is in tests/server."""
+"""Counters of the leader, in a form that Prometheus reads. Serving them is in tests/server."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_failed_pull_is_an_error_without_a_duration(counted: MeteredAggregator
 
 
 def test_an_unknown_end_is_neither(counted: MeteredAggregator) -> None:
-    """A pull that nobody saw end is no error and has no duration."""
+    """A pull with an unknown end is no error and has no duration."""
     counted.lease(counted.writer.lease(pull()))
     counted.lease(counted.writer.lease())
 
@@ -83,7 +83,7 @@ def test_a_row_that_runs_out_is_not_counted(counted: MeteredAggregator) -> None:
 
 
 def test_what_the_first_list_tells_is_not_counted(counted: MeteredAggregator) -> None:
-    """It was counted before, by the leader before, or happened while nobody led."""
+    """It was counted by the last leader, or happened without a leader."""
     records = (counted.writer.lease(pull(1), recent=(ended(2),)),)
     counted.cluster.lease_event(Listed(records), 0)
     assert counted["pulltrace_pulls_total"] == counted["pulltrace_agent_reports_total"] == 0
@@ -94,7 +94,7 @@ def test_what_the_first_list_tells_is_not_counted(counted: MeteredAggregator) ->
     assert counted["pulltrace_pull_duration_seconds_count"] == counted["pulltrace_agent_reports_total"] == 1
 
 
-def test_a_failure_is_counted_with_its_reason_when_the_kubelet_has_said_it(counted: MeteredAggregator) -> None:
+def test_a_failure_is_counted_once_the_kubelet_reports_its_reason(counted: MeteredAggregator) -> None:
     """The reason comes a moment after the end; it is waited for, and counted once."""
     failed = running_view(phase=Phase.FAILED)
     explained = replace(failed, failure=Failure(Reason.NOT_FOUND, "not found"))
@@ -110,8 +110,8 @@ def test_a_failure_is_counted_with_its_reason_when_the_kubelet_has_said_it(count
     assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") is None
 
 
-def test_a_failure_that_nobody_explains_is_unknown(counted: MeteredAggregator) -> None:
-    """A pull of somebody without a pod has no kubelet to speak for it."""
+def test_a_failure_without_a_reason_is_unknown(counted: MeteredAggregator) -> None:
+    """A manual pull, without a pod, has no reason from a kubelet."""
     counted.rows(running_view())
     counted.rows(running_view(phase=Phase.FAILED))
     counted.rows(after=REASON_SECONDS)
@@ -119,7 +119,7 @@ def test_a_failure_that_nobody_explains_is_unknown(counted: MeteredAggregator) -
     assert counted.value("pulltrace_pull_failures_total", reason="unknown", registry="docker.io") == 1
 
 
-def test_a_failure_that_pods_told_of_first_is_counted_once(counted: MeteredAggregator) -> None:
+def test_a_failure_that_pods_report_first_is_counted_once(counted: MeteredAggregator) -> None:
     """Its own row takes the place of theirs; a new try is a pull of its own."""
     failure = Failure(Reason.NOT_FOUND, "not found")
     theirs = replace(running_view(7, Phase.FAILED), failure=failure, reached_containerd=False)
@@ -200,8 +200,8 @@ def test_a_follower_tells_of_itself_only(counted: MeteredAggregator) -> None:
     }
 
 
-def test_report_interval_is_told_where_there_is_one(counted: MeteredAggregator) -> None:
-    """Every replica tells what the election's Lease says."""
+def test_report_interval_is_served_with_an_election(counted: MeteredAggregator) -> None:
+    """Every replica serves the interval of the election's Lease."""
     assert counted.value("pulltrace_report_interval_seconds") is None
 
     counted.interval, counted.leading = 13.8, False
@@ -249,7 +249,7 @@ def test_names_are_those_of_version_0_1(counted: MeteredAggregator) -> None:
 
 
 def test_names_follow_the_rules_of_prometheus() -> None:
-    """What `promtool check metrics` asks: help for each, counters and only they end in _total, base units."""
+    """The rules of `promtool check metrics`: help for each, counters and only they end in _total, base units."""
     for family in sample_registry().collect():
         assert re.fullmatch(r"pulltrace_[a-z_]+", family.name)
         assert family.documentation
@@ -276,7 +276,7 @@ def test_no_label_is_named_by_image_pod_or_layer() -> None:
 # -- A big cluster, and users who want it to be bigger -------------------------------------------
 
 
-def test_there_are_no_more_than_2000_series_at_500_nodes(counted: MeteredAggregator) -> None:
+def test_500_nodes_have_at_most_2000_series(counted: MeteredAggregator) -> None:
     """However many registries and namespaces users come up with."""
     fill_cluster(counted)
     count = counted.series()
@@ -287,7 +287,7 @@ def test_there_are_no_more_than_2000_series_at_500_nodes(counted: MeteredAggrega
 
 @pytest.mark.parametrize("host", ["", "EVIL", "a\n", "x" * 200, 'a"}\n', "ünï"])
 def test_a_hostile_registry_has_no_label(counted: MeteredAggregator, host: str) -> None:
-    """Names come from pods, so from anybody."""
+    """Names come from pods, so from any user."""
     counted.rows(running_view(repositories=(f"{host}/app",)))
 
     assert counted.value("pulltrace_downloaded_bytes_total", registry="other")

@@ -14,7 +14,7 @@ from tests.builders.views import pod_changes, pull_changes, running_view, time_l
 
 
 def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy | None = None) -> list[EstimateError]:
-    """What the states of one row at these times prove."""
+    """Return the errors after these states of one row."""
     scoring, before, found = scoring or EstimateAccuracy(), None, []
     for at, row in steps:
         changes = pull_changes(before, row) if isinstance(row, PullView) else pod_changes(before, row)  # type: ignore[arg-type]
@@ -24,7 +24,7 @@ def scores(*steps: tuple[float, PullView | PodView], scoring: EstimateAccuracy |
 
 
 def test_a_pulls_estimate_at_half_time_is_judged() -> None:
-    """25 s were told at 61 %, 20 s it took: a quarter too much. Later estimates do not count."""
+    """The estimate was 25 s at 61 %, and it took 20 s: a quarter too much. Later estimates do not count."""
     assert scores(
         (0, running_view(downloaded_bytes=10, time_left=TimeLeft.exactly(500.0))),
         (20, running_view(time_left=TimeLeft.exactly(25.0))),
@@ -44,7 +44,7 @@ def test_a_pulls_estimate_at_half_time_is_judged() -> None:
             (9.0, running_view(phase=Phase.COMPLETED)),
         ],
     ],
-    ids=["failed", "nothing was told", "too short", "half time was not seen"],
+    ids=["failed", "no estimate", "too short", "half time was not seen"],
 )
 def test_what_cannot_be_judged_is_not(steps: list[tuple[float, PullView]]) -> None:
     """A failure, silence, and what is over within a report or two."""
@@ -63,7 +63,7 @@ def test_what_was_under_way_at_the_start_is_not_judged() -> None:
 
 
 def test_rows_that_are_gone_are_forgotten() -> None:
-    """Of a node that went, and of pods that were deleted."""
+    """Estimates of a deleted node and of deleted pods are dropped."""
     scoring = EstimateAccuracy()
     scoring.apply(pull_changes(None, running_view(), None), 0)
     scoring.apply(pod_changes(None, waiting_pod(left=time_left(5)), None), 0)
@@ -74,7 +74,7 @@ def test_rows_that_are_gone_are_forgotten() -> None:
 
 
 def test_the_estimate_that_held_at_a_quarter_of_a_pods_wait_is_judged() -> None:
-    """100 s in all: at 25 s the one of 20 s held, which told an end at 90 s; 75 s were left, 65 were told."""
+    """100 s in all: at 25 s the estimate of 20 s held, with an end at 90 s; 75 s were left, 65 were estimated."""
     [score] = scores(
         (0, waiting_pod(left=time_left(300), at=0)),
         (20, waiting_pod(left=time_left(70), at=20)),
@@ -87,7 +87,7 @@ def test_the_estimate_that_held_at_a_quarter_of_a_pods_wait_is_judged() -> None:
 
 
 def test_a_pod_that_failed_meanwhile_is_not_judged() -> None:
-    """How long a person takes to mend a name is not to be estimated."""
+    """The time until a user fixes a name has no estimate."""
     assert (
         scores(
             (0, waiting_pod(left=time_left(10), at=0)),

@@ -26,7 +26,7 @@ def test_the_first_values_have_a_label_of_their_own() -> None:
 
 @pytest.mark.parametrize("value", ["", "Docker.io", "a b", "x\n", "x" * 101, "-a", "a-", "ü", "a:123456"])
 def test_what_is_no_host_takes_no_place(value: str) -> None:
-    """Names come from pods, so from anybody."""
+    """Names come from pods, so from any user."""
     label = BoundedLabel(1)
 
     assert label(value) == "other"
@@ -56,5 +56,5 @@ def test_the_registry_of_a_name() -> None:
     [(None, "unknown"), (0, "small"), (100 * MIB, "medium"), (1024 * MIB, "large")],
 )
 def test_classes_of_size(total_bytes: int | None, size: str) -> None:
-    """What is estimated well for small images may be estimated badly for large ones."""
+    """Estimates may be good for small images and bad for large ones."""
     assert size_class(total_bytes) == size

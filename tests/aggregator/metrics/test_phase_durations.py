@@ -21,8 +21,8 @@ def take(steps: list[tuple[float, PullView]], durations: PhaseDurations | None =
     return [(one.phase, one.seconds) for one in over]
 
 
-def test_each_phase_is_told_when_it_is_over() -> None:
-    """From the age with which the pull was first told of to its end."""
+def test_each_phase_counts_when_it_ends() -> None:
+    """From the age of the pull at its first report to its end."""
     steps = [
         (100.0, running_view(phase=Phase.RESOLVING, progressed_at=START + 1)),
         (102.0, running_view()),
@@ -47,8 +47,8 @@ def test_a_failure_has_no_duration(end: Phase) -> None:
     assert take([(100.0, running_view(phase=Phase.RESOLVING)), (130.0, running_view(phase=end))]) == []
 
 
-def test_what_was_under_way_at_the_start_is_told_from_the_next_phase_on() -> None:
-    """Nobody knows when its present phase began; a later gap changes nothing."""
+def test_a_pull_from_before_the_start_counts_from_its_next_phase() -> None:
+    """The start of its current phase is unknown; a later gap changes nothing."""
     durations = PhaseDurations()
     for _ in range(2):
         durations.reset(store_of([running_view(), running_view(2, Phase.COMPLETED)]).snapshot())
@@ -69,20 +69,20 @@ def test_a_row_that_is_gone_is_forgotten() -> None:
     assert durations._phases == {}
 
 
-def test_the_queue_is_told_when_the_turn_comes() -> None:
+def test_the_queue_counts_when_the_pull_starts() -> None:
     """Once for the image on its node, however many pods wait for it."""
     durations = PhaseDurations()
     queued, turn = image_need(NeedState.QUEUED, image="ghcr.io/a/b:1"), image_need(image="ghcr.io/a/b:1")
     for at, name in ((0, "a"), (5, "b")):
         assert durations.apply(pod_changes(None, waiting_pod(name, queued)), at) == []
 
-    told = [
+    found = [
         one
         for name in "ab"
         for one in durations.apply(pod_changes(waiting_pod(name, queued), waiting_pod(name, turn)), 20)
     ]
 
-    assert told == [PhaseDuration("queue", "ghcr.io", 20)]
+    assert found == [PhaseDuration("queue", "ghcr.io", 20)]
 
 
 def test_a_pod_that_leaves_the_queue_otherwise_tells_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What a registry usually gives."""
+"""The usual rate of a registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def done(number: int, mib_a_second: int, **fields: object) -> PullView:
 
 
 def test_it_is_what_half_of_the_pulls_got() -> None:
-    """One that was very fast or very slow changes nothing; of few pulls nothing is said."""
+    """One very fast or very slow pull changes nothing; few pulls have no usual rate."""
     usual = RegistryBaseline()
     for number, rate in enumerate((30, 40, 2, 35, 900)):
         assert usual.rate("docker.io") is None
@@ -28,7 +28,7 @@ def test_it_is_what_half_of_the_pulls_got() -> None:
 
 
 def test_small_and_failed_pulls_say_nothing() -> None:
-    """Nor does one that is told again."""
+    """Neither does a pull that is reported again."""
     usual = RegistryBaseline()
     for number in range(2 * MIN_PULLS):
         usual.apply(pull_changes(None, done(number, 1)), 0)
@@ -39,7 +39,7 @@ def test_small_and_failed_pulls_say_nothing() -> None:
 
 
 def test_the_history_counts_once() -> None:
-    """What ended before this process came up is known from the Leases; a gap in the log doubles nothing."""
+    """Pulls that ended before this process started come from the Leases; a gap in the log doubles nothing."""
     usual, snapshot = RegistryBaseline(), store_of([done(number, 30) for number in range(MIN_PULLS)]).snapshot()
     for _ in range(2):
         usual.reset(snapshot, 0)

@@ -24,7 +24,7 @@ def forged(number: int, message: str = "x" * 1024) -> EventRecord:
 
 
 def test_events_are_given_back_in_their_order() -> None:
-    """Those of one pod, once."""
+    """The Events of one pod, once."""
     early = EarlyEvents()
     events = [kubelet_event("web", "a", START + at) for at in (1, 3, 2)]
     for event in (*events, kubelet_event("db", "b", START)):
@@ -71,7 +71,7 @@ def test_the_largest_namespace_gives_way() -> None:
 
 
 def test_many_namespaces_keep_their_share() -> None:
-    """Whatever comes and goes, the one with the most gives way, and what the sizes were before is forgotten."""
+    """The largest namespace always loses an entry, and outdated sizes are dropped."""
     share = FairShare[int](1000)
     kept: dict[int, tuple[str, int]] = {}
     for number in range(5000):
@@ -92,7 +92,7 @@ def test_many_namespaces_keep_their_share() -> None:
 
 
 def test_invented_uids_do_not_drive_out_what_is_known() -> None:
-    """Fifty thousand of them, and more, leave a real pod its failure, and its next Events are heard."""
+    """Fifty thousand of them, and more, leave a real pod its failure, and its next Events count."""
     known = PodIndex()
     web = pod("web", "nginx:1")
     known.put(web, 0)

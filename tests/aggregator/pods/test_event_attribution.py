@@ -41,7 +41,7 @@ def test_a_static_pod_is_named_by_its_hash() -> None:
 
 @pytest.mark.parametrize("node", ["node-2", None, ""])
 def test_an_event_comes_from_the_node_of_the_pod(node: str | None) -> None:
-    """Another kubelet, or nobody in particular, has nothing to say of it."""
+    """An Event of another kubelet, or without a node, does not count."""
     assert not is_credible(replace(EVENT, node=node), WEB)
     assert not is_credible(replace(EVENT, node=node), replace(WEB, node=""))
 
@@ -57,7 +57,7 @@ def test_an_event_comes_from_the_node_of_the_pod(node: str | None) -> None:
     ],
 )
 def test_an_event_is_not_older_than_its_pod(*, started_at: float | None, at: float, counted: bool) -> None:
-    """By the node's clock where it has said when it began, else by the API server's, with room."""
+    """By the node's clock if the pod has a start, else by the API server's, with a margin."""
     assert is_credible(replace(EVENT, at=at), replace(WEB, started_at=started_at)) is counted
 
 
@@ -71,7 +71,7 @@ def test_an_event_of_a_pod_without_times_counts() -> None:
     [
         ((START,), True),
         ((START - 600, None), True),
-        ((START - 3600, START), True),  # the node's clock is an hour ahead: its own time tells
+        ((START - 3600, START), True),  # the node's clock is an hour ahead: its own time decides
         ((START, START - 3600), True),
         ((START - 3600, START - 3600), False),
         ((START - 3600, None), False),

@@ -24,10 +24,10 @@ def wait(reason: str | None, message: str | None = None) -> ImageWait:
 
 
 def after(*steps: tuple[ImageWait, ImagePullStatus, float]) -> ImageFailure | None:
-    """What is known after these statuses, each with what Events had told by then and the time."""
+    """Return the failure after these statuses, each with the Events by then and the time."""
     known: ImageFailure | None = None
-    for seen, said, now in steps:
-        known = update_failure(known, seen, said, now, now)
+    for seen, events, now in steps:
+        known = update_failure(known, seen, events, now, now)
     return known
 
 
@@ -46,7 +46,7 @@ def test_a_failure_has_a_reason_the_words_and_the_next_try() -> None:
 
 
 def test_a_back_off_does_not_hide_the_words() -> None:
-    """The status of a back-off may say nothing; what the try before it said stays."""
+    """The status of a back-off may have no cause; the cause of the try before it stays."""
     found = after(
         (wait("ErrImagePull", NOT_FOUND), NOTHING, 100),
         (wait("ImagePullBackOff", 'Back-off pulling image "nginx:1"'), NOTHING, 103),
@@ -77,7 +77,7 @@ def test_the_same_status_again_is_no_try() -> None:
     assert (found.failure.tries, found.failure.retry_at) == (1, 110)
 
 
-def test_an_event_counts_tries_that_nobody_saw() -> None:
+def test_an_event_counts_tries_that_no_status_showed() -> None:
     """An aggregator that comes up late knows from Events how often it was tried."""
     found = after((wait("ImagePullBackOff"), ImagePullStatus(tries=4, message=NOT_FOUND), 100))
 
@@ -86,9 +86,9 @@ def test_an_event_counts_tries_that_nobody_saw() -> None:
 
 
 def test_an_event_before_the_status_is_the_same_try() -> None:
-    """What an Event has told is not counted again when the status says it."""
-    said = ImagePullStatus(requested_at=START, requested_seq=1, failed_seq=2, tries=1, message=NOT_FOUND)
-    found = after((wait("ContainerCreating"), said, 100), (wait("ErrImagePull", NOT_FOUND), said, 100.5))
+    """A try that an Event reported is not counted again with the status."""
+    events = ImagePullStatus(requested_at=START, requested_seq=1, failed_seq=2, tries=1, message=NOT_FOUND)
+    found = after((wait("ContainerCreating"), events, 100), (wait("ErrImagePull", NOT_FOUND), events, 100.5))
 
     assert found is not None
     assert (found.failure.tries, found.failure.retry_at) == (1, 110)
@@ -99,8 +99,8 @@ def test_an_event_before_the_status_is_the_same_try() -> None:
 )
 def test_what_is_never_pulled_is_not_tried_again(word: str, reason: Reason) -> None:
     """However often the kubelet says so."""
-    said = apply_event(NOTHING, kubelet_event("a", "x", START, kind=EventKind.FAILED, message="never", count=9), 1)
-    found = after((wait(word, "no"), said, 100))
+    events = apply_event(NOTHING, kubelet_event("a", "x", START, kind=EventKind.FAILED, message="never", count=9), 1)
+    found = after((wait(word, "no"), events, 100))
 
     assert found is not None
     assert (found.failure.reason, found.failure.tries, found.failure.retry_at) == (reason, 1, None)
@@ -117,7 +117,7 @@ def test_a_failure_without_words_has_the_kubelets_word() -> None:
     assert later.failure.message == NOT_FOUND
 
 
-def test_what_was_there_before_the_aggregator_has_no_begin() -> None:
+def test_a_failure_from_before_the_aggregator_has_no_start() -> None:
     """It is handed on as it is given."""
     found = update_failure(None, wait("ErrImagePull", NOT_FOUND), NOTHING, -math.inf, 100)
 
@@ -129,15 +129,15 @@ def test_what_was_there_before_the_aggregator_has_no_begin() -> None:
 
 
 def test_the_order_of_the_api_server_decides() -> None:
-    """What came last holds, whatever its time: a time can be forged, and a clock may have been set."""
-    said = apply_event(NOTHING, kubelet_event("a", "x", START + 99, kind=EventKind.PULLED), 1)
-    assert said.present
+    """The last Event holds at any time: a time can be forged, and a clock may have been set."""
+    events = apply_event(NOTHING, kubelet_event("a", "x", START + 99, kind=EventKind.PULLED), 1)
+    assert events.present
 
-    said = apply_event(said, kubelet_event("a", "x", START + 5), 2)
-    assert (said.present, said.requested, said.requested_at) == (False, True, START + 5)
+    events = apply_event(events, kubelet_event("a", "x", START + 5), 2)
+    assert (events.present, events.requested, events.requested_at) == (False, True, START + 5)
 
-    said = apply_event(said, kubelet_event("a", "x", START + 3, kind=EventKind.BACK_OFF), 3)
-    assert (said.present, said.requested) == (False, False)
+    events = apply_event(events, kubelet_event("a", "x", START + 3, kind=EventKind.BACK_OFF), 3)
+    assert (events.present, events.requested) == (False, False)
 
 
 def test_listed_events_are_put_in_order() -> None:
@@ -158,9 +158,9 @@ def test_listed_events_are_put_in_order() -> None:
 def test_tries_are_as_many_as_the_event_counts() -> None:
     """The kubelet joins what happens again in one Event."""
     event = kubelet_event("a", "x", START, kind=EventKind.FAILED, message="Failed to pull image: no", count=3)
-    said = apply_event(NOTHING, event, 1)
+    events = apply_event(NOTHING, event, 1)
 
-    assert (said.tries, said.message) == (3, "Failed to pull image: no")
+    assert (events.tries, events.message) == (3, "Failed to pull image: no")
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_the_kubelet_says_how_long_a_pull_took(message: str, seconds: float | No
 
 
 def test_no_credentials() -> None:
-    """What an Event says of a failure is redacted where it is kept."""
+    """The message of an Event is redacted before it is kept."""
     message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
-    told = kubelet_event("web-1", "nginx:1", START, kind=EventKind.FAILED, message=message)
+    event = kubelet_event("web-1", "nginx:1", START, kind=EventKind.FAILED, message=message)
 
-    assert apply_event(NOTHING, told, 1).message == 'Failed to pull image "nginx:1": https://***@host: refused'
+    assert apply_event(NOTHING, event, 1).message == 'Failed to pull image "nginx:1": https://***@host: refused'

@@ -94,8 +94,8 @@ def test_a_failure_that_the_agent_saw_has_its_own_row_only(world: World) -> None
     assert row.failure.reason is Reason.NOT_FOUND
 
 
-def test_the_row_gives_way_to_that_of_containerd_and_is_counted_once(world: World) -> None:
-    """A report that comes late explains the failure; whoever counts has counted it."""
+def test_the_agents_row_replaces_it_and_is_counted_once(world: World) -> None:
+    """A late report explains the failure, which is counted already."""
     world.cluster.pod_event(Put(FAILED), 1)
     changes = Changes(world.store)
     world.cluster.tick(3)
@@ -139,7 +139,7 @@ def test_two_pods_with_one_image_are_one_row(world: World) -> None:
 
 
 def test_a_row_of_several_namespaces_does_not_repeat_an_event(world: World) -> None:
-    """Anybody who may create Events in one namespace could write beside the pods of the others: statuses are told only."""
+    """An author of Events in one namespace could write beside pods of the others: only statuses are shown."""
     evil = replace(failing("trap", "nginx:1.29", None), namespace="evil")
     forged = kubelet_event(
         "trap", "", START, kind=EventKind.FAILED, message='Failed to pull image "x": call me', count=9
@@ -159,7 +159,7 @@ def test_a_row_of_several_namespaces_does_not_repeat_an_event(world: World) -> N
 
 
 def test_the_row_goes_with_the_last_pod(world: World) -> None:
-    """Nobody waits any more."""
+    """No pod waits any more."""
     world.cluster.pod_event(Put(INVALID), 1)
     world.cluster.pod_event(Gone("shop/web"), 2)
 
@@ -187,7 +187,7 @@ def test_pods_of_a_node_without_an_agent_fail_visibly(world: World) -> None:
     assert [node.name for node in world.cluster.node_views(3)] == [NODE]
 
 
-def test_what_failed_before_the_aggregator_began_is_there_with_its_first_lists() -> None:
+def test_failures_from_before_the_aggregator_have_a_row_with_its_first_lists() -> None:
     """So that it is not counted as new."""
     world = World.__new__(World)
     world.store, world.writer = PullStore(), LeaseWriter()

@@ -96,7 +96,7 @@ def test_a_pod_whose_image_is_pulled_has_the_row_and_the_time() -> None:
 
 
 def test_time_that_passes_is_no_news(world: World) -> None:
-    """An estimate that goes down as the clock goes on is not told again; one that moves is."""
+    """An estimate that only counts down is no change; one that moves is."""
     world.pod(WEB)
     world.pulling(2)
     assert world.pulling(7, time_left=TimeLeft.exactly(15.2), downloaded_bytes=500) == []
@@ -119,7 +119,7 @@ def test_a_pod_is_ready_when_it_leaves_the_watch(world: World) -> None:
 
 
 def test_a_pod_is_ready_with_its_last_image(world: World) -> None:
-    """Whatever else it waits for."""
+    """It may wait for something else."""
     world.pod(WEB)
     world.pulling()
     world.pod(replace(WEB, waiting=()), 9)
@@ -132,7 +132,7 @@ def test_a_pod_is_ready_with_its_last_image(world: World) -> None:
     assert world.views == {}
 
 
-def test_a_pod_that_leaves_when_its_image_may_be_there_is_ready(world: World) -> None:
+def test_a_pod_that_leaves_when_its_image_may_be_present_is_ready(world: World) -> None:
     """Estimates are a little late, and reports too."""
     world.pod(WEB)
     world.pulling(2, time_left=TimeLeft.exactly(3.0))
@@ -167,7 +167,7 @@ def test_the_time_of_a_start_is_learned(world: World) -> None:
 
 @pytest.mark.parametrize("at", [START + 9, START + 800])
 def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
-    """What the status says holds; where it says nothing more because the pod has left the watch, the Event does."""
+    """The status holds; without one, because the pod has left the watch, the Event does."""
     fails = failing("web", "nginx:1.29", "manifest unknown")
     world.pod(fails)
     world.event(kubelet_event("web", "nginx:1.29", at, kind=EventKind.PULLED), 10)
@@ -273,7 +273,7 @@ def test_a_pod_of_the_same_name_on_another_node_takes_its_place(world: World) ->
 
 
 def test_pods_that_ended_are_bounded(world: World) -> None:
-    """Of each node the newest are kept."""
+    """The newest of each node are kept."""
     for number in range(MAX_ENDED_PODS + 5):
         world.pod(failing(f"p{number}", "nginx:1.29", "no"), number)
         world.cluster.pod_event(Gone(f"shop/p{number}"), number)
@@ -283,7 +283,7 @@ def test_pods_that_ended_are_bounded(world: World) -> None:
 
 
 def test_a_change_of_one_node_concerns_no_other(world: World) -> None:
-    """Pods of other nodes are not looked at again."""
+    """Pods of other nodes are not built again."""
     world.pod(WEB)
     world.pod(replace(pod("web-2", "nginx:1.29"), node="node-2"))
     world.cluster.lease_event(Put(world.writer.lease(pull(2), node="node-2")), 1)
@@ -294,7 +294,7 @@ def test_a_change_of_one_node_concerns_no_other(world: World) -> None:
 
 
 def test_nodes_tell_what_they_do(world: World) -> None:
-    """What is pulled, queued and failing, and when the agent was heard."""
+    """The numbers of pulls, queued and failing images, and the time of the last report."""
     world.pod(WEB)
     world.pod(pod("db", "postgres:17"))
     world.pod(failing("old", "redis:1", "no"))
@@ -350,7 +350,7 @@ def test_the_second_try_of_a_pull_is_pulling_and_still_failing(world: World) -> 
 
 
 def test_a_stale_node_gives_no_times(world: World) -> None:
-    """The agent has not been heard for too long."""
+    """The agent has not reported for too long."""
     world.pod(WEB)
     world.pulling()
     world.cluster.tick(100)

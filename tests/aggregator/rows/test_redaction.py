@@ -49,8 +49,8 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     message = f"couldn't parse image name {json.dumps(name, ensure_ascii=False)}: invalid reference format"
     store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 1800.0)
-    told = {key: json.dumps([name])[1:-1] for key in ("names", "repo")}
-    entry = f'{{"v":1,"phase":"downloading","start":"2025-11-23T15:00:00Z","names":[{told["names"]}],"repo":[{told["repo"]}]}}'
+    escaped = {key: json.dumps([name])[1:-1] for key in ("names", "repo")}
+    entry = f'{{"v":1,"phase":"downloading","start":"2025-11-23T15:00:00Z","names":[{escaped["names"]}],"repo":[{escaped["repo"]}]}}'
     cluster.lease_event(Listed((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
     cluster.pod_event(Listed((pod_record(raw_pod(name, message)),)), 0)
     for reason in ("Pulling", "Failed"):

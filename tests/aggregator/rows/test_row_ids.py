@@ -48,7 +48,7 @@ def test_a_node_cannot_use_the_id_of_another_nodes_row() -> None:
 
 
 def test_a_collision_of_hashes_leaves_the_other_nodes_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a node computes, the first row with an id keeps it until it is deleted."""
+    """The first row with an id keeps it until it is deleted, even if another node finds a collision."""
     monkeypatch.setattr("pulltrace.aggregator.rows.row_ids.row_id", lambda node, key: key)
     store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 600)

@@ -1,4 +1,4 @@
-"""What the aggregator keeps has an end, whatever comes and goes: nodes, pulls, images, registries, pods, Events."""
+"""The aggregator's memory is bounded: nodes, pulls, images, registries, pods, Events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 HISTORY_SECONDS = 60.0
 ROUND_SECONDS = 10.0
 ENDED, RUNNING, STRANGERS = 36, 4, 30
-"""In each round; strangers are pods of which only an Event tells."""
+"""In each round; strangers are pods that only an Event names."""
 MOST_NAMES, MOST_EARLY_BYTES, MOST_CHANGES = 1000, 60_000, 1000
 """Lower limits than baseline, for the test not to take a minute."""
 ROUNDS_TO_FILL = 25
@@ -84,7 +84,7 @@ class Churn:
             if made is ended_pull:
                 fields |= {"names": (f"{repository}:1",), "ended_at": START + self.now + 5}
             found.append(made(number, **fields))
-        found[-1] = replace(found[-1], phase=Phase.FAILED, names=())  # and nobody says why
+        found[-1] = replace(found[-1], phase=Phase.FAILED, names=())  # without a reason
         return found
 
     def turn(self) -> None:
@@ -142,7 +142,7 @@ class Churn:
 
 
 async def test_nothing_grows_without_end() -> None:
-    """What is kept when all limits have been reached is what is kept after three times as much."""
+    """Once all limits are reached, three times as much input keeps no more."""
     churn = Churn()
     for _ in range(ROUNDS_TO_FILL):
         churn.turn()

@@ -11,7 +11,7 @@ from tests.builders.views import running_view
 
 
 class Consumer:
-    """What was handed over: how many rows at a beginning, the sequences of changes."""
+    """Records the number of rows of each snapshot, and the sequences of changes."""
 
     def __init__(self) -> None:
         self.resets: list[int] = []
@@ -56,7 +56,7 @@ def test_the_first_list_is_a_beginning() -> None:
 
 
 def test_a_gap_is_a_beginning() -> None:
-    """What fell out of the log is not guessed at."""
+    """Changes that fell out of the log are not guessed."""
     store, consumer = PullStore(log_changes=2), Consumer()
     feed = ChangeFeed(store, (consumer,), lambda: 0.0)
     feed.catch_up()
@@ -68,7 +68,7 @@ def test_a_gap_is_a_beginning() -> None:
 
 
 def test_another_first_list_is_another_beginning() -> None:
-    """That of the pods comes after that of the Leases, and tells of failures that are as old."""
+    """The list of pods comes after that of the Leases, with failures that are as old."""
     store, consumer = PullStore(), Consumer()
     feed = ChangeFeed(store, (consumer,), lambda: 0.0)
     feed.catch_up()

@@ -1,4 +1,4 @@
-"""What Leases, pods and time make of the rows; the clock is an argument, and Leases are as agents write them."""
+"""Rows after Leases, pods and time. The clock is an argument, and Leases are as agents write them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class World:
         self.changes = Changes(self.store)
 
     def pod(self, event: WatchEvent[PodRecord], now: float) -> list[PullChange]:
-        """What an event of a pod changes in the rows of pulls."""
+        """Return the changes of pulls after an event of a pod."""
         self.changes.read()
         self.cluster.pod_event(event, now)
         return self.changes.of_pulls()
@@ -82,7 +82,7 @@ def test_the_first_list_makes_the_rows(world: World) -> None:
 
 
 def test_a_lease_that_changes_changes_its_row(world: World) -> None:
-    """A report is told as one change, from what was to what is."""
+    """A report is one change, from the row before to the row after."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     [change] = world.lease(world.writer.lease(pull(downloaded_bytes=500)), 1)
 
@@ -128,8 +128,8 @@ def test_a_pull_that_had_no_room_has_not_ended(world: World) -> None:
     assert not any(row.pull.phase.ended for row in world.rows.values())
 
 
-def test_a_pull_that_was_given_up_and_is_told_again_runs(world: World) -> None:
-    """What the node itself says wins over what was concluded from its silence."""
+def test_a_closed_pull_that_is_reported_again_runs(world: World) -> None:
+    """The node's report overrides the conclusion from its silence."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.lease_event(Put(world.writer.lease()), 1)
     world.cluster.lease_event(Put(world.writer.lease(pull())), 2)
@@ -159,7 +159,7 @@ def test_a_silent_agent_makes_its_pulls_stale(world: World) -> None:
     assert (change.after.stale, change.after.pull.phase) == (True, Phase.DOWNLOADING)
 
 
-def test_a_stale_row_is_told_once(world: World) -> None:
+def test_a_stale_row_is_one_change(world: World) -> None:
     """Silence that goes on is no news."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.tick(41)
@@ -185,7 +185,7 @@ def test_a_lease_without_a_duration_has_the_usual_one(world: World) -> None:
 
 
 def test_an_ended_pull_is_never_stale(world: World) -> None:
-    """What has ended cannot change unseen."""
+    """An ended pull cannot change unseen."""
     world.cluster.lease_event(Put(world.writer.lease(recent=(ended(),))), 0)
     world.cluster.tick(100)
 
@@ -206,7 +206,7 @@ def test_a_stale_row_stays_so_when_a_pod_changes(world: World) -> None:
 
 @pytest.mark.parametrize("event", [Gone(NODE), Listed(())], ids=["deleted", "not listed"])
 def test_the_pulls_of_a_node_that_is_gone_have_an_unknown_end(world: World, event: Gone | Listed[LeaseRecord]) -> None:
-    """A node that was removed while it pulled is told so, and stays in the history."""
+    """The pull of a node that was removed is closed, and stays in the history."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0)
     world.cluster.lease_event(event, 1)
 
@@ -232,7 +232,7 @@ def test_an_unknown_node_can_go(world: World) -> None:
 
 
 def test_a_lease_that_was_deleted_and_comes_back_goes_on(world: World) -> None:
-    """An agent whose Lease somebody deleted makes it again, and its pulls run as before."""
+    """An agent creates a deleted Lease again, and its pulls run as before."""
     lease = world.writer.lease(pull())
     world.cluster.lease_event(Put(lease), 0)
     world.cluster.lease_event(Gone(NODE), 1)
@@ -265,7 +265,7 @@ def test_history_that_has_run_out_does_not_come_back(world: World) -> None:
 
 
 def test_a_restarted_aggregator_has_the_history(world: World) -> None:
-    """What ended before this aggregator came up is in the Leases."""
+    """Pulls that ended before this aggregator started are in the Leases."""
     world.cluster.lease_event(Listed((world.writer.lease(pull(1), recent=(ended(2),)),)), 0)
 
     assert {row.pull.phase for row in world.rows.values()} == {Phase.DOWNLOADING, Phase.COMPLETED}
@@ -281,7 +281,7 @@ def test_a_lease_without_a_time_has_fresh_history(world: World) -> None:
 
 
 def test_history_is_bounded(world: World) -> None:
-    """Of a node that ends pull after pull, the newest are kept."""
+    """The newest ended pulls of a node are kept."""
     for number in range(MAX_HISTORY_PULLS + 10):
         done = ended(number, ended_at=START + number / 10)
         world.cluster.lease_event(Put(world.writer.lease(recent=(done,))), number / 10)
@@ -303,7 +303,7 @@ def test_a_pod_names_the_pull_that_it_waits_for(world: World) -> None:
     assert [each.pod for each in change.after.waiting] == ["web"]
 
 
-def test_a_pod_that_was_there_before_the_report_counts(world: World) -> None:
+def test_a_pod_from_before_the_report_counts(world: World) -> None:
     """Pods are remembered until a pull needs them."""
     world.cluster.pod_event(Listed((WEB,)), 0)
     world.cluster.lease_event(Put(world.writer.lease(pull())), 1)
@@ -384,7 +384,7 @@ def test_pods_that_wait_for_an_image_are_counted(world: World) -> None:
 
 
 @pytest.mark.parametrize("annotations", hostile_leases.ANNOTATIONS.values(), ids=hostile_leases.ANNOTATIONS)
-def test_a_lease_of_somebody_else_does_not_disturb_the_others(
+def test_a_foreign_lease_does_not_disturb_the_others(
     world: World, caplog: pytest.LogCaptureFixture, annotations: dict[str, str]
 ) -> None:
     """Junk is rejected, counted and named with its node; what other nodes say goes on."""
@@ -422,16 +422,16 @@ def test_an_agent_that_varies_its_junk_is_logged_once_in_ten_seconds(
 
 
 def test_a_part_that_cannot_be_read_does_not_cost_the_rest(world: World) -> None:
-    """What else a node says is believed."""
+    """The rest of the report counts."""
     world.cluster.lease_event(Put(world.writer.lease(pull(), junk="{" * 5000)), 0)
 
     assert len(world.rows) == world.cluster.problems == 1
 
 
 def test_a_lease_from_the_future_is_stale_by_our_own_clock(world: World) -> None:
-    """What `renewTime` says is not compared with anything."""
-    told = world.writer.lease(pull()).annotations
-    raw = hostile_leases.lease(NODE, dict(told))
+    """`renewTime` is not compared with this process's clock."""
+    annotations = world.writer.lease(pull()).annotations
+    raw = hostile_leases.lease(NODE, dict(annotations))
     raw["spec"]["leaseDurationSeconds"] = 40
     world.cluster.lease_event(Put(lease_record(raw)), 0)
     world.cluster.tick(41)
@@ -452,7 +452,7 @@ def test_a_node_cannot_take_the_row_of_another(world: World) -> None:
 
 
 def test_a_node_that_is_listed_first_does_not_hide_the_pulls_of_another(world: World) -> None:
-    """After a restart nobody knows whose an id was: both nodes' pulls are shown, and go on as one row each."""
+    """After a restart both nodes' pulls have rows, and go on as one row each."""
     evil = world.writer.lease(pull(downloaded_bytes=999), node="evil")
     world.cluster.lease_event(Listed((evil, world.writer.lease(pull()))), 0)
     [first] = [row.id for row in world.rows.values() if row.node == NODE]

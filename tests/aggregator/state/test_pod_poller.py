@@ -1,4 +1,4 @@
-"""Pods that are not watched are looked up when an Event tells that something is pulled for them."""
+"""Unwatched pods are polled once an Event reports a pull for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVENT = kubelet_event("web", "busybox:1", START)
 
 
 class Pods:
-    """What a lookup finds."""
+    """Answers of the API server."""
 
     def __init__(self) -> None:
         self.found: PodRecord | None = DEBUG
@@ -98,7 +98,7 @@ async def test_a_watched_pod_is_not_looked_up(world: World) -> None:
 
 
 async def test_a_pod_that_is_gone_is_not_followed(world: World) -> None:
-    """Nobody asks for it again."""
+    """It is not polled again."""
     world.add_event()
     await world.after(FIRST_SECONDS)
     world.pods.found = None

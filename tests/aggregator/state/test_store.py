@@ -28,7 +28,7 @@ def test_a_new_store_is_empty_and_not_synced() -> None:
     assert (source.snapshot().pulls, source.snapshot().synced, source.closed) == ({}, False, False)
 
 
-def test_replacing_tells_what_changed() -> None:
+def test_replacing_publishes_the_changes() -> None:
     """New rows, changed rows and rows that are gone are changes; the same row again is none."""
     store = PullStore()
     put(store, row(1), row(2), row(3))
@@ -46,7 +46,7 @@ def test_replacing_tells_what_changed() -> None:
 
 
 def test_a_snapshot_stays_as_it_was() -> None:
-    """What a reader holds does not change under its hands."""
+    """A snapshot does not change."""
     store = PullStore()
     before = store.snapshot()
     put(store, row(1))
@@ -81,7 +81,7 @@ async def test_a_reader_is_woken_by_a_change() -> None:
     assert [change.after for change in await reading or ()] == [row(1)]
 
 
-async def test_silence_is_told() -> None:
+async def test_a_timeout_returns_no_changes() -> None:
     """When nothing changes, a reader gets nothing after its timeout."""
     assert await PullStore().subscribe()[1].next(SILENCE) == ()
 
@@ -96,7 +96,7 @@ async def test_every_reader_gets_everything() -> None:
 
 
 async def test_a_slow_reader_begins_again() -> None:
-    """Who falls out of the log is told to take a new snapshot, and goes on from there."""
+    """A reader that falls out of the log gets None, takes a new snapshot, and goes on from there."""
     store = PullStore(log_changes=3)
     _, slow = store.subscribe()
     for count in range(4):
@@ -146,7 +146,7 @@ async def test_a_reader_who_waits_while_the_store_closes_ends() -> None:
 
 
 async def test_a_closed_store_tells_nothing_more() -> None:
-    """What changed before the end is not sent after it."""
+    """Changes from before the end are not sent after it."""
     store = PullStore()
     _, subscription = store.subscribe()
     put(store, row(1))
