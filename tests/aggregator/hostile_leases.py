@@ -45,7 +45,7 @@ ANNOTATIONS: dict[str, dict[str, str]] = {
 
 
 def lease(name: str, annotations: dict[str, str], version: int = 1, *, renew_time: str = "9999-12-31T23:59:59.999999Z") -> Any:  # fmt: skip
-    """A Lease of the API, by default renewed in the future."""
+    """Return a Lease of the API, by default renewed in the future."""
     return lease_object(
         name, annotations, renew_time=renew_time, duration_seconds=2**31 - 1, resourceVersion=str(version)
     )

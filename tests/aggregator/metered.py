@@ -63,7 +63,7 @@ NODES, PULLS = 500, 2500
 
 
 def hostile(aggregator: MeteredAggregator) -> Iterator[PullView]:
-    """Pulls of 2,500 registries that go through all phases, and all fail for another reason in the end."""
+    """Yield pulls of 2,500 registries."""
     for number in range(PULLS):
         yield running_view(number, node=f"node-{number % NODES}", repositories=(f"r{number}.example.com/app",))
 

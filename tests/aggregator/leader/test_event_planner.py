@@ -145,7 +145,7 @@ def test_a_stalled_pull_is_a_warning() -> None:
 
 
 def completed(count: int, seconds: float = 20.0) -> tuple[PullView, ...]:
-    """Pulls of 675 MiB each."""
+    """Return completed pulls of 675 MiB each."""
     done: dict[str, Any] = {"downloaded_bytes": 675 * MIB, "ended_at": START + seconds}
     return tuple(running_view(100 + number, Phase.COMPLETED, **done) for number in range(count))
 

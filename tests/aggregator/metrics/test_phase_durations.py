@@ -13,7 +13,7 @@ from tests.builders.views import image_need, pod_changes, pull_changes, running_
 
 
 def take(steps: list[tuple[float, PullView]], durations: PhaseDurations | None = None) -> list[tuple[str, float]]:
-    """The durations that a pull's states at these times give."""
+    """Return the durations of a pull with these states at these times."""
     durations, before, over = durations or PhaseDurations(), None, []
     for at, view in steps:
         over += durations.apply(pull_changes(before, view), at)

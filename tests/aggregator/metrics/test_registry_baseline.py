@@ -11,7 +11,7 @@ from tests.builders.views import pull_changes, running_view
 
 
 def done(number: int, mib_a_second: int, **fields: object) -> PullView:
-    """A pull of ten seconds."""
+    """Return a pull of ten seconds."""
     values = {"downloaded_bytes": 10 * mib_a_second * MIB, "ended_at": START + 10}
     return running_view(number, Phase.COMPLETED, **{**values, **fields})  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ INVENTED = 50_000
 
 
 def forged(number: int, message: str = "x" * 1024) -> EventRecord:
-    """An Event of a pod that does not exist."""
+    """Return an Event of a pod that does not exist."""
     event = kubelet_event(f"p{number}", "nginx:1", START, kind=EventKind.FAILED, message=message)
     return replace(event, namespace="evil", pod_uid=f"invented-{number}")
 

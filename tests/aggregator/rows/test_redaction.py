@@ -26,7 +26,7 @@ SECRET = "Zq9hunter2"
 
 
 def raw_pod(image: str, message: str = "", reason: str = "InvalidImageName") -> dict[str, object]:
-    """A Pod with a container and an image volume of this name."""
+    """Return a Pod with a container and an image volume of this name."""
     waiting = {"reason": reason, "message": message}
     return {
         "metadata": {"name": "web-1", "namespace": "shop", "uid": "u-1"},

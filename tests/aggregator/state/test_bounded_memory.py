@@ -88,7 +88,7 @@ class Churn:
         return found
 
     def turn(self) -> None:
-        """A node comes, pulls for some pods, and is gone with them in the next round."""
+        """Add a node that pulls for some pods, and delete those of the last round."""
         node = f"node-{self.round}"
         running, ended = self.pulls()[:RUNNING], tuple(self.pulls()[RUNNING:])
         running.append(replace(running[0], id="0" * 12))  # the node before has a pull with this id

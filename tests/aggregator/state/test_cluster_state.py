@@ -62,7 +62,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """An aggregator that has seen nothing yet."""
+    """Return an aggregator without any input."""
     return World()
 
 

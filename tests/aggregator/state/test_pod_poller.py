@@ -61,7 +61,7 @@ class World:
         self.poller.add_event(event)
 
     async def after(self, seconds: float) -> list[str]:
-        """The pods that are shown after so long."""
+        """Return the pods with a row after so long."""
         self.now += seconds
         await self.poller.poll()
         return [view.id for view in self.store.snapshot().pods.values() if view.ended_at is None]
