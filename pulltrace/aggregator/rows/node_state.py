@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.pulls.view import NodeView, PodView, PullView
@@ -61,16 +62,20 @@ class NodeState:
         return now > self.expires_at
 
     def apply_report(self, lease: LeaseRecord, report: NodeReport, now: float) -> tuple[Pull, ...]:
-        """Apply a report. Return the pulls whose end is new."""
-        self._close_missing(report, now)
-        self.lease, self.report, self.last_report_at, self.gone = lease, report, now, False
-        for pull in report.pulls:  # the agent overrides what was closed here
+        """Apply a report, with the ids of rows instead of the agent's. Return the pulls whose end is new."""
+        running = tuple(replace(pull, id=row_id(self.name, pull.id)) for pull in report.pulls)
+        recent = [(row_id(self.name, pull.id), pull) for pull in report.recent]
+        if not report.omitted_pulls:  # an agent without memory does not report how its pulls ended
+            reported = {pull.id for pull in running} | {key for key, _ in recent}
+            self._close((pull for pull in self.report.pulls if pull.id not in reported), None, now)
+        self.lease, self.report, self.last_report_at, self.gone = lease, replace(report, pulls=running), now, False
+        for pull in running:  # the agent overrides what was closed here
             self.history.pop(pull.id, None)
         ended = []
-        for pull in report.recent:
-            seen, _ = self.history.get(pull.id, (None, 0.0))
+        for key, pull in recent:
+            seen, _ = self.history.get(key, (None, 0.0))
             if (seen is None or (seen.phase is Phase.UNKNOWN and pull.phase is not Phase.UNKNOWN)) and self._keep(
-                pull, now
+                key, pull, now
             ):
                 ended.append(pull)
         while len(self.history) > MAX_HISTORY_PULLS:
@@ -110,20 +115,14 @@ class NodeState:
             error=self.report.error,
         )
 
-    def _keep(self, pull: Pull, now: float) -> bool:
+    def _keep(self, key: str, pull: Pull, now: float) -> bool:
         """Keep an ended pull for the rest of the history time, by the clock of its node."""
         renewed_at = (self.lease and self.lease.renewed_at) or pull.ended_at or 0.0
         age = max(0.0, renewed_at - (pull.ended_at or renewed_at))
         if age >= self.history_seconds:
             return False
-        self.history[pull.id] = pull, now + self.history_seconds - age
+        self.history[key] = replace(pull, id=key), now + self.history_seconds - age
         return True
-
-    def _close_missing(self, report: NodeReport, now: float) -> None:
-        """Close running pulls that the report lacks: an agent without memory does not report how they ended."""
-        reported = {pull.id for pull in (*report.pulls, *report.recent)}
-        if not report.omitted_pulls:
-            self._close((pull for pull in self.report.pulls if pull.id not in reported), None, now)
 
     def _close(self, pulls: Iterable[Pull], error: str | None, now: float) -> None:
         for pull in pulls:

@@ -7,20 +7,8 @@ a node cannot give a row the id of another node's row.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-
-from pulltrace.pulls.model import NodeReport, Pull
 
 
 def row_id(node: str, key: str) -> str:
     """Return 12 hex digits. `key`: the agent's id of the pull; for a row from pods alone, the image's name."""
     return hashlib.blake2s(f"{node}/{key}".encode(), digest_size=6).hexdigest()
-
-
-def with_row_ids(node: str, report: NodeReport) -> NodeReport:
-    """Return a report with the ids of rows instead of the agent's ids."""
-
-    def renamed(pull: Pull) -> Pull:
-        return replace(pull, id=row_id(node, pull.id))
-
-    return replace(report, pulls=tuple(map(renamed, report.pulls)), recent=tuple(map(renamed, report.recent)))

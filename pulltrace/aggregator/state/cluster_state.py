@@ -15,7 +15,6 @@ from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.aggregator.rows.node_rows import ClusterHistory, build_rows
 from pulltrace.aggregator.rows.node_state import NodeState
 from pulltrace.aggregator.rows.pod_rows import seconds_to_start
-from pulltrace.aggregator.rows.row_ids import with_row_ids
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.leases import LeaseRecord
@@ -166,7 +165,7 @@ class ClusterState:
         if node is not None and node.lease is not None and node.lease.version == record.version and not node.gone:
             return False
         self.reports += 1
-        report = with_row_ids(record.name, redact_names(decode(record.annotations)))
+        report = redact_names(decode(record.annotations))
         if report.problems and (node is None or node.report.problems != report.problems):
             self.problems += len(report.problems)
             if line := self._limiter.take(
