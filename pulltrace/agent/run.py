@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -66,7 +66,7 @@ async def run(settings: AgentSettings, store: LeaseWriting) -> None:
         began = time.time()
 
         def observer(looked_at: float) -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=looked_at)
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), since=looked_at)
 
         await wait_for_turn(settings.start_spread_seconds, observer(began))
         await follow(settings, lambda lease: observer(untold_since(lease, began)), store)
@@ -81,7 +81,7 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
     while (left := turn - now()) > 0:
         try:
             observation = await observer.observe()
-            if observation.pulls or observation.missed:
+            if observation.pulls or observation.unseen:
                 return
         except ContainerdError as error:
             logger.debug("containerd cannot be asked yet: %s", error)
@@ -110,7 +110,9 @@ async def follow(
         tasks.create_task(_track(settings, observer_after(lease), state, writer))
 
 
-async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
+async def _track(
+    settings: AgentSettings, observer: Observing, state: tracker.TrackerState, writer: LeaseWriter
+) -> None:
     failures = failed_polls = 0
     limiter = LogLimiter()
     while True:
@@ -126,14 +128,14 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
                     logger.info(limited)
             elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                report = replace(tracker.report(state), failed_polls=failed_polls)
-                writer.offer(replace(report, error="containerd does not answer"))
+                error_text = "containerd does not answer"
+                writer.offer(tracker.report(state, failed_polls=failed_polls, error=error_text))
         else:
             if failures >= TROUBLE_AFTER:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
-            writer.offer(replace(tracker.report(state), failed_polls=failed_polls))
+            writer.offer(tracker.report(state, failed_polls=failed_polls))
         pause = OBSERVE_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_OBSERVE_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 

@@ -1,4 +1,4 @@
-"""Workloads summed up from their pods: how many have their images, and when the last one will. Pure."""
+"""Summaries of workloads from their pods: how many have their images, and when the last one will. Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pulltrace.pulls.view import PodState, PodView, Workload
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSummary:
-    """A workload, as far as its pods that wait for images, or have done so within the history time, tell."""
+    """A workload with its waiting pods, and those that waited within the history time."""
 
     workload: Workload
     pods: int
-    """Those that were deleted are not among them."""
+    """Without deleted ones."""
     ready: int
     failing: int
     left: TimeLeft | None
-    """From `now` until the last of them has its images; None when none waits, or of one nobody can say."""
+    """From `now` until the last of them has its images; None when none waits, or one has no estimate."""
     slowest_node: str | None
-    """Where that last one is; None when none waits."""
+    """The node of that last pod; None when none waits."""
     images: tuple[str, ...]
-    """What its pods still wait for, sorted."""
+    """The pending images of its pods, sorted."""
 
 
 def summarize(pods: Iterable[PodView], now: float) -> tuple[WorkloadSummary, ...]:
-    """One summary for each workload, in their order; `now` is the aggregator's monotonic clock."""
+    """Return one summary for each workload, in their order; `now` is the aggregator's monotonic clock."""
     by_workload: dict[Workload, list[PodView]] = {}
     for pod in pods:
         if pod.state is not PodState.GONE:
@@ -51,6 +51,6 @@ def _summary(workload: Workload, pods: list[PodView], now: float) -> WorkloadSum
 
 
 def _slowness(timed: tuple[TimeLeft | None, PodView]) -> tuple[bool, float, str]:
-    """A pod of which nobody can say anything counts as slower than any other."""
+    """Return a sort key. A pod without an estimate counts as slowest."""
     left, pod = timed
     return (left is None, 0.0 if left is None else left.likely, pod.name)

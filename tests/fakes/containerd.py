@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -215,7 +214,7 @@ class FakeContainerd:
         if happens := self.before.pop(name, None):
             happens()
         if code := self.errors.get(name) or self.errors.get("*"):
-            await context.abort(code, f"{name} was told to fail")
+            await context.abort(code, f"{name} is set to fail")
 
     # -- what is asked -------------------------------------------------------------------------
 
@@ -269,7 +268,6 @@ class FakeContainerd:
             yield pb.ReadContentResponse(offset=request.offset + start, data=data[start : start + 64])
 
     async def _images_list(self, request: pb.ListImagesRequest, context: object) -> pb.ListImagesResponse:
-        digests = {match[1] for one in request.filters if (match := re.fullmatch(r"target\.digest==(.+)", one))}
         return pb.ListImagesResponse(
             images=[
                 pb.Image(
@@ -279,7 +277,6 @@ class FakeContainerd:
                     updated_at=timestamp(record.updated_at),
                 )
                 for name, record in self.images.items()
-                if not request.filters or record.digest in digests
             ]
         )
 

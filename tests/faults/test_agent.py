@@ -125,7 +125,7 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
             tracemalloc.start()
             try:
                 began = time.monotonic()
-                await writer._write_until_it_works()
+                await writer._write_with_retries()
             finally:
                 tracemalloc.stop()
     told = decode(stage.leases()["node-1"]["metadata"]["annotations"])

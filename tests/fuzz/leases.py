@@ -14,7 +14,7 @@ from pulltrace.kube.resources.leases import LeaseRecord, is_ours
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
-    HARD_BYTES,
+    LIMIT_BYTES,
     MAX_ERROR,
     MAX_PULLS,
     NODE,
@@ -24,7 +24,7 @@ from pulltrace.pulls.lease_format.annotations import (
 )
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
-from pulltrace.server.json import pod_serializers
+from pulltrace.server.json import serializers
 from tests.aggregator import hostile_leases
 from tests.builders.leases import LeaseWriter
 from tests.builders.pods import pod
@@ -92,7 +92,7 @@ def is_report(report: NodeReport) -> None:
 def _can_be_written(report: NodeReport) -> None:
     """What was believed is in bounds when it is written again, read without a problem, and stays as it is from then on."""
     told = encode(report)
-    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= HARD_BYTES
+    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
     read = decode(told)
     assert read.problems == ()
     ids = {each.id for each in report.pulls}
@@ -119,7 +119,7 @@ def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
         snapshot = store.snapshot()
         rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
         for row in rows:
-            assert json_of(pod_serializers.encode(row, 0.0)) is not None
+            assert json_of(serializers.encode(row, 0.0)) is not None
         if now < 40:
             assert [row for row in snapshot.pulls.values() if row.node == "node-1"] == before
     cluster.lease_event(Gone(record.name), 101)

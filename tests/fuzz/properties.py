@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.lease_format.values import LAST_START, MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_TEXT
+from pulltrace.pulls.lease_format.values import MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_START, MAX_TEXT
 from pulltrace.pulls.model import Layer, Pull
 
 DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -41,7 +41,7 @@ def is_count(value: object) -> None:
 
 
 def is_time(value: float | None) -> None:
-    assert value is None or (math.isfinite(value) and 0 <= value <= LAST_START + MAX_SECONDS)
+    assert value is None or (math.isfinite(value) and 0 <= value <= MAX_START + MAX_SECONDS)
 
 
 def is_pull(pull: Pull) -> None:

@@ -17,12 +17,12 @@ from typing import Self
 
 from pulltrace.agent import tracker
 from pulltrace.agent.run import AgentSettings, run
-from pulltrace.agent.tracker import NodeState
+from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
-from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import PullFailed, pull_via_cri
@@ -57,7 +57,7 @@ class Watch:
         self.looks: list[tuple[float, NodeObservation]] = []
         self.reports: list[NodeReport] = []
         self.failures = 0
-        self.state = NodeState()
+        self.state = TrackerState()
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -165,7 +165,7 @@ def check_pull(pull: Pull) -> None:
         assert size == (pull.total_bytes or 0) + pull.cached_bytes + pull.lazy_bytes, pull
         assert here == pull.downloaded_bytes + pull.cached_bytes, pull
         assert len(pull.layers) == pull.layer_count, pull
-        done = [layer for layer in pull.layers if layer.state in NEED_NO_WORK]
+        done = [layer for layer in pull.layers if layer.state.finished]
         assert len(done) == pull.layers_done, pull
     if pull.phase is Phase.UNPACKING:
         assert pull.downloaded_bytes == pull.total_bytes, pull

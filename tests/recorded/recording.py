@@ -72,7 +72,7 @@ def _observation(look: dict[str, Any]) -> NodeObservation:
     return NodeObservation(
         tuple(_pull(pull) for pull in look["pulls"]),
         None if images is None else tuple(ImageRecord(**image) for image in images),
-        tuple(_pull(pull) for pull in look.get("missed", ())),
+        tuple(_pull(pull) for pull in look.get("unseen", ())),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.agent.tracker import NodeState
+from pulltrace.agent.tracker import TrackerState
 from tests.real.truth import NODE, check_image, check_pull, check_step
 from tests.recorded.recording import FOLDER, load
 
@@ -23,7 +23,7 @@ def test_a_recording_is_told_truly(path: Path, every: int) -> None:
     """
     recording = load(path)
     images = {image.target_digest: image for image in recording.images}
-    state = NodeState()
+    state = TrackerState()
     for number, (now, observation) in enumerate(recording.looks):
         # A look that lists the images is one after an end: leaving it out would leave out what it found.
         if number % every and observation.images is None and number + 1 < len(recording.looks):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median, median_low
 
-from pulltrace.pulls.download_rate import learned
+from pulltrace.pulls.download_rate import smoothed
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
 MIN_BYTES = 1024 * 1024
@@ -61,7 +61,7 @@ class LearnedDuration:
 
     def learn(self, namespace: str, seconds: float) -> None:
         known = self._by_namespace.pop(namespace, None)
-        self._by_namespace[namespace] = seconds if known is None else learned(known, seconds)
+        self._by_namespace[namespace] = seconds if known is None else smoothed(known, seconds)
         if len(self._by_namespace) > MAX_NAMESPACES:
             del self._by_namespace[next(iter(self._by_namespace))]
 

@@ -25,7 +25,7 @@ def test_workload_is_ready_when_its_last_pod_is() -> None:
 
 
 def test_one_pod_without_a_time_leaves_the_workload_without() -> None:
-    """Nothing is guessed: the pod of which nobody can say anything may be the last."""
+    """Nothing is guessed: a pod without an estimate may be the last."""
     [summary] = summarize([pod("a", left=TimeLeft(20, 10, 30)), pod("b", PodState.FAILING, node="node-9")], NOW)
 
     assert (summary.left, summary.slowest_node, summary.failing) == (None, "node-9", 1)

@@ -1,4 +1,4 @@
-"""How fast, and how long still: from what was seen of real links, with containerd's steps of 1 MiB."""
+"""Rate and time left, with the behaviour of real links and containerd's steps of 1 MiB."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from hypothesis import strategies as st
 
 from pulltrace.pulls.download_rate import (
     PRIOR_BYTES,
-    STANDING,
+    ZERO_RATES,
+    LayerWork,
+    PullWork,
     Rates,
-    Remaining,
     Step,
     Unpacking,
-    Work,
     add_step,
-    learned,
-    learned_rate,
+    prior_unpacking,
     rates,
     seconds_left,
+    smoothed,
     time_left,
-    usual_unpacking,
+    updated_unpack_rate,
 )
 
 MIB = 1024 * 1024
 
 
-def watched(link_bytes_per_second: float, seconds: float, look_seconds: float = 0.5) -> tuple[Step, ...]:
-    """A link that is looked at again and again, whose bytes show in steps of 1 MiB."""
+def watched(link_bytes_per_second: float, seconds: float, poll_seconds: float = 0.5) -> tuple[Step, ...]:
+    """A polled link whose bytes show in steps of 1 MiB."""
     steps: tuple[Step, ...] = ()
-    for look in range(round(seconds / look_seconds) + 1):
-        now = 1000 + look * look_seconds
+    for poll in range(round(seconds / poll_seconds) + 1):
+        now = 1000 + poll * poll_seconds
         steps = add_step(steps, now, int((now - 1000) * link_bytes_per_second) // MIB * MIB)
     return steps
 
@@ -51,7 +51,7 @@ def test_the_rate_is_that_of_the_link(link: int) -> None:
 
 
 @pytest.mark.parametrize("link", [70_000, 200_000, 1_000_000])
-def test_a_slow_link_does_not_stand_still_between_two_steps(link: int) -> None:
+def test_a_slow_link_is_not_stalled_between_two_steps(link: int) -> None:
     """While the next step is not overdue, a slow link has its rate, not zero."""
     steps = watched(link, seconds=120)
 
@@ -71,8 +71,8 @@ def test_the_rate_follows_a_change() -> None:
 def test_a_new_speed_is_seen_in_five_seconds(before: int, after: int) -> None:
     """However long the link had its old speed, five seconds after a change the rate is the new one."""
     steps: tuple[Step, ...] = ()
-    for look in range(91):
-        seconds = look / 2
+    for poll in range(91):
+        seconds = poll / 2
         moved = before * min(seconds, 40.0) + after * max(0.0, seconds - 40.0)
         steps = add_step(steps, seconds, int(moved) * MIB)
 
@@ -82,9 +82,9 @@ def test_a_new_speed_is_seen_in_five_seconds(before: int, after: int) -> None:
 def test_an_uneven_link_is_not_a_changing_one() -> None:
     """A fast link that stops for a moment now and then keeps the rate of all that is remembered."""
     steps: tuple[Step, ...] = ()
-    for look in range(81):
-        pauses = look // 10
-        steps = add_step(steps, look / 2, (50 * look - 20 * pauses) * MIB)
+    for poll in range(81):
+        pauses = poll // 10
+        steps = add_step(steps, poll / 2, (50 * poll - 20 * pauses) * MIB)
 
     assert bytes_per_second(steps, 40.0) == pytest.approx(96 * MIB, rel=0.03)
 
@@ -95,8 +95,8 @@ def test_nothing_seen_is_no_rate() -> None:
     assert bytes_per_second((Step(1000, 5),), 1001) == 0
 
 
-def test_silence_ends_the_rate() -> None:
-    """When nothing arrives for ten seconds on a link that moved each second, it stands still."""
+def test_a_stalled_pull_has_no_rate() -> None:
+    """A link that moved each second is stalled after ten seconds without a byte."""
     steps = watched(8 * MIB, seconds=20)
     last = steps[-1].at
 
@@ -105,7 +105,7 @@ def test_silence_ends_the_rate() -> None:
     assert bytes_per_second(steps, last + 10.5) == 0
 
 
-def test_a_look_without_bytes_is_no_step() -> None:
+def test_a_poll_without_bytes_is_no_step() -> None:
     """Only progress is remembered."""
     steps = add_step((), 1000, 5)
 
@@ -131,10 +131,10 @@ def test_a_clock_that_was_set_forward_does_not_spoil_the_rate() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 2**40)), max_size=30), st.floats(0, 1e6))
-def test_a_rate_is_never_negative(looks: list[tuple[float, int]], now: float) -> None:
-    """Whatever the clock does, a rate is zero or more, and what is remembered stays small."""
+def test_a_rate_is_never_negative(polls: list[tuple[float, int]], now: float) -> None:
+    """With any clock, a rate is zero or more, and few steps are kept."""
     steps: tuple[Step, ...] = ()
-    for at, moved_bytes in looks:
+    for at, moved_bytes in polls:
         steps = add_step(steps, at, moved_bytes)
 
     assert bytes_per_second(steps, now) >= 0
@@ -143,75 +143,75 @@ def test_a_rate_is_never_negative(looks: list[tuple[float, int]], now: float) ->
 # -- time left -------------------------------------------------------------------------------------
 
 
-def left(layers: list[Remaining], download: float) -> float | None:
+def left(layers: list[LayerWork], download: float) -> float | None:
     """The time left of a pull that is alone on its node."""
-    [seconds] = seconds_left([Work(layers, download)])
+    [seconds] = seconds_left([PullWork(layers, download)])
     return seconds
 
 
 def test_nothing_left_takes_no_time() -> None:
     """An image that is all here and unpacked is done now."""
     assert left([], 0) == 0
-    assert left([Remaining(0, 0)], 0) == 0
+    assert left([LayerWork(0, 0)], 0) == 0
 
 
 def test_missing_bytes_that_do_not_arrive_take_an_unknown_time() -> None:
     """Without a rate there is nothing to base an end on."""
-    assert left([Remaining(100, 10)], 0) is None
+    assert left([LayerWork(100, 10)], 0) is None
 
 
 def test_unpacking_runs_beside_the_download() -> None:
     """On a slow link only the last layer's unpacking comes after the last byte."""
-    assert left([Remaining(100, 2), Remaining(100, 2)], 10) == 22
+    assert left([LayerWork(100, 2), LayerWork(100, 2)], 10) == 22
 
 
 def test_unpacking_may_take_longer_than_the_download() -> None:
     """On a fast link the layers queue up to be unpacked, one after another."""
-    assert left([Remaining(100, 10), Remaining(100, 10)], 100) == 21
+    assert left([LayerWork(100, 10), LayerWork(100, 10)], 100) == 21
 
 
-def test_layers_that_are_here_are_unpacked_first() -> None:
-    """What needs no download does not wait for what does."""
-    assert left([Remaining(0, 5), Remaining(100, 5)], 10) == 15
+def test_present_layers_are_unpacked_first() -> None:
+    """Present layers do not wait for missing ones."""
+    assert left([LayerWork(0, 5), LayerWork(100, 5)], 10) == 15
 
 
 def test_two_pulls_share_the_link() -> None:
     """When the smaller one is done, the other has the link to itself."""
-    small, large = Work([Remaining(100, 0)], 10), Work([Remaining(300, 0)], 10)
+    small, large = PullWork([LayerWork(100, 0)], 10), PullWork([LayerWork(300, 0)], 10)
 
     assert seconds_left([small, large]) == [10, 20]
 
 
-def test_a_pull_that_stands_still_takes_nothing_from_the_others() -> None:
-    """One is stuck, the other goes on as before."""
-    assert seconds_left([Work([Remaining(100, 0)], 0), Work([Remaining(100, 0)], 10)]) == [None, 10]
+def test_a_stalled_pull_takes_nothing_from_the_others() -> None:
+    """One is stalled, the other continues as before."""
+    assert seconds_left([PullWork([LayerWork(100, 0)], 0), PullWork([LayerWork(100, 0)], 10)]) == [None, 10]
 
 
-def test_what_a_pull_shows_outweighs_what_its_node_is_used_to() -> None:
+def test_a_pulls_own_unpacking_outweighs_its_nodes_rate() -> None:
     """Unpacking is expected to go on as it went, first on the node and soon in this pull; without either it is unknown."""
-    usual = usual_unpacking(100 * MIB)
+    usual = prior_unpacking(100 * MIB)
     slow = usual.plus(3 * PRIOR_BYTES, 3 * PRIOR_BYTES / MIB)
 
     assert usual.seconds_for(50 * MIB) == 0.5
     assert slow.seconds_for(50 * MIB) == pytest.approx(0.75 * 50, rel=0.01)
-    assert usual_unpacking(None) == Unpacking()
+    assert prior_unpacking(None) == Unpacking()
     assert Unpacking().seconds_for(50 * MIB) == 0
 
 
 def test_a_learned_speed_follows_its_samples() -> None:
     """The first sample is taken as it is, later ones move it by their size: a slow one counts by the time that it took."""
-    assert learned_rate(None, 100 * MIB, 2) == 50 * MIB
-    assert learned_rate(50 * MIB, MIB, 1) == pytest.approx(50 * MIB, rel=0.3)
-    assert learned_rate(50 * MIB, 128 * MIB, 128) == pytest.approx(2 * MIB, rel=0.05)
+    assert updated_unpack_rate(None, 100 * MIB, 2) == 50 * MIB
+    assert updated_unpack_rate(50 * MIB, MIB, 1) == pytest.approx(50 * MIB, rel=0.3)
+    assert updated_unpack_rate(50 * MIB, 128 * MIB, 128) == pytest.approx(2 * MIB, rel=0.05)
 
 
 def test_a_learned_duration_follows_its_samples() -> None:
     """Each moves it by a part."""
-    assert learned(1.0, 2.0) == pytest.approx(1.3)
+    assert smoothed(1.0, 2.0) == pytest.approx(1.3)
 
 
 def test_a_rate_that_changed_lately_has_bounds() -> None:
-    """Of a link that became twice as fast 4 s ago, both speeds count; of a steady one there is only one."""
+    """A link that became twice as fast 4 s ago has both rates as bounds; a steady one has one."""
     changed = [Step(float(at), 20 * MIB * at + (20 * MIB * (at - 16) if at > 16 else 0)) for at in range(21)]
     steady = [Step(float(at), 20 * MIB * at) for at in range(21)]
 
@@ -220,7 +220,7 @@ def test_a_rate_that_changed_lately_has_bounds() -> None:
     assert found.slowest < 25 * MIB
     assert found.now == found.fastest == 40 * MIB
     assert rates(steady, 20.0) == Rates(20 * MIB, 20 * MIB, 20 * MIB)
-    assert rates([], 20.0) == STANDING
+    assert rates([], 20.0) == ZERO_RATES
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_rate_that_changed_lately_has_bounds() -> None:
 def test_bounds_that_are_close_are_no_range(
     soonest: float | None, latest: float | None, expected: tuple[float, float] | None
 ) -> None:
-    """A range is told only when it is wide, both in seconds and as a part."""
+    """Bounds differ only when they are far apart, both in seconds and as a share."""
     left = time_left(30.0, soonest, latest)
     assert left is not None
     assert left.bounds == expected
