@@ -1,8 +1,8 @@
 """Why an image of a pod is not present, from pod status and Events together. Pure.
 
-The kubelet gives the cause only once a try, as `ErrImagePull`. During the minutes of back-off after it, the status
-often has no more than `ImagePullBackOff`. So the cause is kept until another one comes, tries are counted as they are
-seen, and the next try is computed from the last failure by the kubelet's own rule.
+The kubelet gives the cause only once an attempt, as `ErrImagePull`. During the minutes of back-off after it, the status
+often has no more than `ImagePullBackOff`. So the cause is kept until another one comes, attempts are counted as they are
+seen, and the next one is computed from the last failure by the kubelet's own rule.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def update_failure(
             _failure(known_reason, cause, max(1, events.tries), now), since, reason, bool(cause), by_status
         )
     failure, source = before.failure, before.by_status
-    # The status repeats a try that an Event has reported before.
+    # The status repeats an attempt that an Event has reported before.
     new_try = reason not in {None, BACK_OFF, before.reason} and before.reason is not None
     tries = max(failure.tries + (new_try and events.tries <= failure.tries), events.tries)
     if tries > failure.tries:

@@ -34,11 +34,11 @@ class ImagePullStatus:
     failed_seq: int = -1
     pulled_seq: int = -1
     tries: int = 0
-    """Tries that have failed."""
+    """Failed attempts."""
     failed_at: float | None = None
-    """Time of the last failed try."""
+    """Time of the last failed attempt."""
     message: str = ""
-    """Cause of the last failed try: redacted, on one line of at most 1 KiB."""
+    """Cause of the last failed attempt: redacted, on one line of at most 1 KiB."""
 
     @property
     def requested(self) -> bool:
@@ -92,7 +92,7 @@ def apply_event(status: ImagePullStatus, event: EventRecord, seq: int) -> ImageP
         return replace(status, pulled_seq=seq)
     status = replace(status, failed_seq=seq)
     if event.kind is EventKind.FAILED:
-        # The kubelet repeats the Event of an image that it never pulls: these are no tries.
+        # The kubelet repeats the Event of an image that it never pulls: these are no attempts.
         tried = event.message.startswith(_TRY)
         tries = event.count if tried else 1
         failed_at = event.at if tried else status.failed_at

@@ -34,7 +34,7 @@ class PendingImage:
     reason: str | None = None
     """The kubelet's reason for the wait."""
     image_failure: ImageFailure | None = None
-    """The last failed try."""
+    """The last failed attempt."""
     requested_at: float | None = None
     """When the kubelet requested the image, until the pull ends; Unix seconds on the node's clock."""
     requested_seq: int = 0
@@ -42,7 +42,7 @@ class PendingImage:
     accepted_at: float | None = None
     """When the kubelet accepted the pod, on the same clock."""
     failed_at: float | None = None
-    """When the last try failed, on the same clock; None without an Event."""
+    """When the last attempt failed, on the same clock; None without an Event."""
     reported_pulled: bool = False
     """Events report the image as pulled; the status still reports a failure."""
 

@@ -161,7 +161,7 @@ def _resolving(
 
 
 def _unanswered(pull: Pull, pending: Sequence[PendingImage]) -> frozenset[str]:
-    """Return the pending names of which no try has failed since the pull started."""
+    """Return the pending names of which no attempt has failed since the pull started."""
     since = pull.started_at - CLOCK_SECONDS
     return frozenset(image.name for image in pending if image.failed_at is None or image.failed_at < since)
 
@@ -176,7 +176,7 @@ def _pulled_meanwhile(pull: Pull, pulls: Sequence[Pull]) -> frozenset[str]:
 def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
     """Return the newest failed pull of each repository, and all without one.
 
-    Pods report the newest try, which is not that of an older pull.
+    Pods report the newest attempt, which is not that of an older pull.
     """
     newest: dict[object, Pull] = {}
     for pull in pulls:
@@ -241,7 +241,7 @@ def _fits(pull: Pull, image: PendingImage) -> bool:
 
 
 def _is_try(pull: Pull, image: PendingImage, candidates: Sequence[str], *, events: bool) -> bool:
-    """Return whether a failed pull may be a try of a container, by their times.
+    """Return whether a failed pull may be an attempt for a container, by their times.
 
     A later pod did not wait for it. Without a repository, a failure at another time belongs to another pull.
     """
