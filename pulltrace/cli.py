@@ -151,7 +151,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
             writer = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
             await run.run(
                 aggregator, leases, pods, stop, _say_where(given.http_addr), elector,
-                events=events, lookup=lookup, finder=lookup, event_writer=writer,
+                events=events, find_pod=lookup.find, finder=lookup, event_writer=writer,
                 watches=(leases.health, *pods.healths, *events.healths),
             )  # fmt: skip
 

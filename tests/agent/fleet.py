@@ -25,7 +25,7 @@ from pulltrace.agent.write_schedule import (
     usable_interval,
 )
 from pulltrace.aggregator.leader.interval_controller import TICK_SECONDS
-from pulltrace.aggregator.leader.interval_policy import Load, Reporting
+from pulltrace.aggregator.leader.interval_policy import IntervalPolicy, Load
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
@@ -60,7 +60,7 @@ class Leader:
     """The election's Lease, and who writes it: `LeaseWriting` for the agents, who only read it."""
 
     def __init__(self, budget: float) -> None:
-        self._reporting = Reporting(budget)
+        self._reporting = IntervalPolicy(budget)
         self._annotations: dict[str, str] = {}
         self._version = 0
         self.published: list[tuple[float, float]] = []

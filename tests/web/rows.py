@@ -133,7 +133,7 @@ async def move(store: PullStore) -> None:
             )
             for view in moved
         }
-        store.replace(list(after), after)
+        store.replace_pulls(list(after), after)
 
 
 def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
@@ -152,7 +152,7 @@ def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
 async def main(kind: str, port: int) -> None:
     store = PullStore()
     views = list(ROWS[kind](time.time()))
-    store.replace((), {view.id: view for view in views})
+    store.replace_pulls((), {view.id: view for view in views})
     store.replace_pods((), {pod.id: pod for pod in pods(iter(views))})
     store.mark_synced()
     app = create_app(store, nodes=lambda: nodes_of(views))
