@@ -19,7 +19,7 @@ from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
 from tests.agent import virtual_time
 from tests.aggregator.records import Writer, pull
 from tests.fakes.api_server import FakeApiServer
-from tests.kube.elections import NAME, Line, lease
+from tests.kube.election.elections import NAME, Line, lease
 
 Elected = Callable[[], Awaitable[None]]
 

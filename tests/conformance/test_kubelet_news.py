@@ -12,7 +12,7 @@ from pulltrace.kube.resources.pod_lister import KubePodLookup
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.view import Workload
 from tests.conformance.servers import Server
-from tests.kube.event_objects import Raw, event
+from tests.kube.resources.event_objects import Raw, event
 
 
 async def tell(server: Server, name: str, raw: Raw) -> None:

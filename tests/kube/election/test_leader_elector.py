@@ -17,7 +17,7 @@ import pytest
 from tests.agent import virtual_time
 from tests.agent.virtual_time import now
 from tests.fakes.api_server import FakeApiServer
-from tests.kube.elections import Candidate, leads, lease
+from tests.kube.election.elections import Candidate, leads, lease
 
 LEASE_SECONDS = 15
 DEADLINE_SECONDS = 10

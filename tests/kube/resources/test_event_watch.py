@@ -11,7 +11,7 @@ from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
-from tests.kube.event_objects import CRASHING, Raw, event
+from tests.kube.resources.event_objects import CRASHING, Raw, event
 from tests.kube.fake_time import FakeTime
 
 

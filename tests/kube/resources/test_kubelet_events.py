@@ -9,7 +9,7 @@ import pytest
 
 from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
 from pulltrace.pulls.redaction import READ_CHARACTERS
-from tests.kube.event_objects import CRASHING, PULLING, Raw, event
+from tests.kube.resources.event_objects import CRASHING, PULLING, Raw, event
 
 AT = 1_795_500_010.0
 RECORD = EventRecord(
