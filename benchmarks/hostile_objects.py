@@ -24,11 +24,10 @@ from typing import Any
 
 import orjson
 
-from pulltrace.kube.decoding.json_fields import Shape
-from pulltrace.kube.decoding.object_fields import LEASE, POD
-from pulltrace.kube.decoding.object_reader import MAX_OBJECT_BYTES, Gate, ListReader
-from pulltrace.kube.resources.lease_store import lease_record
-from pulltrace.kube.resources.pending_pods import pod_record
+from pulltrace.kube.decoding.object_reader import LargeObjectLock, ListReader
+from pulltrace.kube.decoding.partial_json import MAX_OBJECT_BYTES, Shape
+from pulltrace.kube.resources.leases import LEASE_SHAPE, lease_record
+from pulltrace.kube.resources.pending_pods import POD_SHAPE, pod_record
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.records import pull
@@ -100,7 +99,10 @@ def _ticks(server: Server) -> int:
 def lists() -> None:
     """Both ways in turn, so that what else the machine does falls on both."""
     print("| list | MiB | parsed whole ms | read one by one ms |\n| --- | --- | --- | --- |")
-    for name, one, parse, shape in (("Leases", _lease, lease_record, LEASE), ("Pods", _pod, pod_record, POD)):
+    for name, one, parse, shape in (
+        ("Leases", _lease, lease_record, LEASE_SHAPE),
+        ("Pods", _pod, pod_record, POD_SHAPE),
+    ):
         page = orjson.dumps({"metadata": {"resourceVersion": "1"}, "items": [one(number) for number in range(OBJECTS)]})
         whole, parts = [], []
         for _ in range(TIMES):
@@ -120,8 +122,8 @@ async def _read(page: bytes, shape: Shape, parse: Callable[[Any], object]) -> li
         for at in range(0, len(page), CHUNK_BYTES):
             yield page[at : at + CHUNK_BYTES]
 
-    async with Gate().turn() as turn:
-        return [parse(raw) async for raw in ListReader(chunks(), turn, shape, MAX_OBJECT_BYTES).objects()]
+    async with LargeObjectLock().reservation() as reservation:
+        return [parse(raw) async for raw in ListReader(chunks(), reservation, shape, MAX_OBJECT_BYTES).items()]
 
 
 def _lease(number: int) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks.cluster_load import access_of
 from benchmarks.node_cost import cpu_seconds
 from pulltrace.kube.client.api import MERGE_PATCH
-from pulltrace.kube.client.credentials import FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import NO_MANAGED_FIELDS, leases_path, micro_time
+from pulltrace.kube.client.credentials import StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.leases import NO_MANAGED_FIELDS, leases_path, micro_time
 from tests.cluster.control_plane import ControlPlane
 
 NAMESPACE = "pulltrace"
@@ -44,8 +44,8 @@ def _pull() -> str:
 
 async def milliseconds_each(control_plane: ControlPlane, more: dict[str, Any]) -> tuple[float, int]:
     """Processor time of API server and etcd for one patch, and how many bytes a Lease has afterwards."""
-    path, access = leases_path(NAMESPACE), FixedAccess(access_of(control_plane.admin))
-    connections = [SmallConnection(access) for _ in range(WRITERS)]
+    path, access = leases_path(NAMESPACE), StaticConfig(access_of(control_plane.admin))
+    connections = [H11Client(access) for _ in range(WRITERS)]
     names = [f"node-{number}" for number in range(LEASES)]
     for name in names:
         metadata = {"name": name, "annotations": annotations()}
@@ -55,7 +55,7 @@ async def milliseconds_each(control_plane: ControlPlane, more: dict[str, Any]) -
     processes = (control_plane.apiserver.pid, control_plane.etcd.pid)
     used, count, end = -sum(map(cpu_seconds, processes)), 0, time.monotonic() + SECONDS
 
-    async def write(connection: SmallConnection) -> None:
+    async def write(connection: H11Client) -> None:
         nonlocal count
         while time.monotonic() < end:
             body = {

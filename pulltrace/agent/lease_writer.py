@@ -17,7 +17,6 @@ from dataclasses import replace
 import tenacity
 
 from pulltrace.agent.interval_reader import ReportInterval
-from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.agent.write_schedule import (
     Written,
     begins_to_pull,
@@ -28,8 +27,9 @@ from pulltrace.agent.write_schedule import (
     has_written,
     held,
 )
+from pulltrace.kube.client.retry import describe_retry, retry_wait
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.leases import LeasePatch, LeaseWriting
+from pulltrace.kube.resources.leases import WRITE_PERMISSION, LeasePatch, LeaseWriting
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 
@@ -147,4 +147,5 @@ class LeaseWriter:
         if isinstance(error, ApiError) and error.status == 429 and self._report is not None:
             self._refused += 1
             self._report = replace(self._report, refused_writes=self._refused)
-        logger.warning("the Lease of node %s could not be written: %s", self._node_name, describe(attempt))
+        description = describe_retry(attempt, WRITE_PERMISSION)
+        logger.warning("the Lease of node %s could not be written: %s", self._node_name, description)

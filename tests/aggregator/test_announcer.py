@@ -9,7 +9,7 @@ import pytest
 from pulltrace.aggregator.leader.event_planner import Announcer
 from pulltrace.aggregator.metrics.active_pulls import Live
 from pulltrace.aggregator.metrics.registry_baseline import Usual
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
 from tests.aggregator.records import START
@@ -31,7 +31,7 @@ class Scene:
         for taker in (self.live, self.usual):
             taker.begin(snapshot, self.now)
 
-    def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[PodEvent]:
+    def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[KubernetesEvent]:
         """What is due each second until then; a byte of each pull comes each second, where its rate says so."""
         events = []
         for _ in range(round(seconds)):
@@ -50,7 +50,7 @@ def test_progress_is_said_after_ten_seconds() -> None:
 
     assert scene.after(9) == []
     assert scene.after(1) == [
-        PodEvent(
+        KubernetesEvent(
             "shop", "web-1", "uid-web-1", "ImagePullProgress",
             "docker.io/library/nginx:1.27 is 61 % pulled (412 MiB of 675 MiB, 34 MiB/s), about 20 s left; "
             "2 other pods wait for it",

@@ -19,7 +19,7 @@ from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
 from pulltrace.server.json import pod_serializers
 from tests.aggregator.records import START, Writer, ended, pull
 from tests.fuzz import secret_names
-from tests.kube import event_objects
+from tests.kube.resources import event_objects
 
 SECRET = "Zq9hunter2"
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess, usual_source
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.client.load_config import load_config
 from tests.cluster.control_plane import ControlPlane
 from tests.fakes import api_server
 
@@ -26,10 +27,10 @@ REAL_SMALL = pytest.param("real" + SMALL, marks=pytest.mark.real("etcd"))
 class Server:
     """An API server with a namespace for this test alone, and an administrator's connections to it."""
 
-    connection: Connection
-    small: SmallConnection
+    connection: AiohttpClient
+    small: H11Client
     namespace: str
-    with_token: Callable[[str], Connection]
+    with_token: Callable[[str], AiohttpClient]
     """A connection of somebody else."""
 
 
@@ -40,18 +41,18 @@ async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     if request.param.startswith(FAKE):
         async with api_server.running() as fake:
             fake.token = "admin"
-            source = FixedAccess(Access(fake.url, "Bearer admin"))
-            async with Connection(source) as connection, SmallConnection(source) as small:
+            source = StaticConfig(RestConfig(fake.url, "Bearer admin"))
+            async with AiohttpClient(source) as connection, H11Client(source) as small:
                 yield Server(connection, small, namespace, lambda token: _connection(fake.url, token, None))
         return
     control_plane: ControlPlane = request.getfixturevalue("control_plane")
     # Pods need a ServiceAccount, and there is no controller that makes it.
     control_plane.create_service_account(namespace, "default")
     authority = str(control_plane.authority.certificate)
-    admin = await usual_source(str(control_plane.kubeconfig))
-    async with Connection(admin) as connection, SmallConnection(admin) as small:
+    admin = await load_config(str(control_plane.kubeconfig))
+    async with AiohttpClient(admin) as connection, H11Client(admin) as small:
         yield Server(connection, small, namespace, lambda token: _connection(control_plane.url, token, authority))
 
 
-def _connection(url: str, token: str, authority: str | None) -> Connection:
-    return Connection(FixedAccess(Access(url, f"Bearer {token}", ca_file=authority)))
+def _connection(url: str, token: str, authority: str | None) -> AiohttpClient:
+    return AiohttpClient(StaticConfig(RestConfig(url, f"Bearer {token}", ca_file=authority)))

@@ -14,7 +14,7 @@ import pytest
 
 from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.resources.pod_watch import SELECTOR
+from pulltrace.kube.resources.pending_pods import SELECTOR
 from tests.conformance.servers import Server
 
 Raw = dict[str, Any]

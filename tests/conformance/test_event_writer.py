@@ -9,8 +9,7 @@ import pytest
 
 from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.resources.event_recorder import KubeEventWriter
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 from tests.cluster.control_plane import ControlPlane
 from tests.conformance.servers import Server
 
@@ -18,13 +17,15 @@ NOW = 1_763_910_000.0
 
 
 @pytest.fixture
-def event(server: Server) -> PodEvent:
+def event(server: Server) -> KubernetesEvent:
     """What is said of a pod in the server's namespace."""
-    return PodEvent(server.namespace, "web-1", "uid-1", "ImagePullProgress", "31 % pulled", "spec.containers{web}")
+    return KubernetesEvent(
+        server.namespace, "web-1", "uid-1", "ImagePullProgress", "31 % pulled", "spec.containers{web}"
+    )
 
 
-def writer(server: Server, instance: str = "aggregator-1", now: float = NOW) -> KubeEventWriter:
-    return KubeEventWriter(server.connection, instance, wall=lambda: now)
+def writer(server: Server, instance: str = "aggregator-1", now: float = NOW) -> EventRecorder:
+    return EventRecorder(server.connection, instance, wall=lambda: now)
 
 
 async def events(server: Server) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ async def events(server: Server) -> list[dict[str, Any]]:
     return items
 
 
-async def test_what_is_said_again_is_the_same_object(server: Server, event: PodEvent) -> None:
+async def test_what_is_said_again_is_the_same_object(server: Server, event: KubernetesEvent) -> None:
     """With the newest text and how often it was said; another reason is another object."""
     mouth = writer(server)
     for text in ("31 % pulled", "61 % pulled", "90 % pulled"):
@@ -45,7 +46,7 @@ async def test_what_is_said_again_is_the_same_object(server: Server, event: PodE
     assert (second["type"], second.get("series")) == ("Warning", None)
 
 
-async def test_a_new_leader_goes_on_with_it(server: Server, event: PodEvent) -> None:
+async def test_a_new_leader_goes_on_with_it(server: Server, event: KubernetesEvent) -> None:
     """Also with one that was said once, and with the count."""
     await writer(server).write(event)
     await writer(server, "aggregator-2").write(replace(event, note="61 % pulled"))
@@ -58,7 +59,7 @@ async def test_a_new_leader_goes_on_with_it(server: Server, event: PodEvent) -> 
     assert found["series"]["lastObservedTime"] == "2025-11-23T15:01:00.000000Z"
 
 
-async def test_an_event_that_has_run_out_is_made_again(server: Server, event: PodEvent) -> None:
+async def test_an_event_that_has_run_out_is_made_again(server: Server, event: KubernetesEvent) -> None:
     """The API server keeps Events for an hour."""
     mouth = writer(server)
     await mouth.write(event)
@@ -71,7 +72,7 @@ async def test_an_event_that_has_run_out_is_made_again(server: Server, event: Po
     assert (found["message"], found["series"]["count"]) == ("90 % pulled", 2)
 
 
-async def test_the_longest_names_and_notes_are_taken(server: Server, event: PodEvent) -> None:
+async def test_the_longest_names_and_notes_are_taken(server: Server, event: KubernetesEvent) -> None:
     """The API server has limits, and refuses what is beyond them."""
     long = replace(event, pod="a." * 126 + "a", note="ü" * 2000)
     mouth = writer(server, "i" * 300)
@@ -87,9 +88,9 @@ async def test_the_other_api_does_not_let_a_text_change(control_plane: ControlPl
     from pulltrace.kube.client.aiohttp_client import connect
 
     control_plane.create_service_account("notes", "default")
-    event = PodEvent("notes", "web-1", "uid-1", "ImagePullProgress", "31 % pulled")
+    event = KubernetesEvent("notes", "web-1", "uid-1", "ImagePullProgress", "31 % pulled")
     async with await connect(str(control_plane.kubeconfig)) as connection:
-        await KubeEventWriter(connection, "a").write(event)
+        await EventRecorder(connection, "a").write(event)
         path = f"/apis/events.k8s.io/v1/namespaces/notes/events/{event.name}"
         _, found = await connection.request("GET", path)
         with pytest.raises(ApiError, match="immutable"):
@@ -106,11 +107,11 @@ async def test_kubectl_describe_shows_it(control_plane: ControlPlane) -> None:
     control_plane.create_service_account("describe", "default")
     spec = {"nodeName": "node-1", "containers": [{"name": "web", "image": "nginx:1.27"}]}
     pod = control_plane.admin.create("/api/v1/namespaces/describe/pods", {"metadata": {"name": "web-1"}, "spec": spec})
-    event = PodEvent(
+    event = KubernetesEvent(
         "describe", "web-1", pod["metadata"]["uid"], "ImagePullProgress", "31 % pulled", "spec.containers{web}"
     )
     async with await connect(str(control_plane.kubeconfig)) as connection:
-        mouth = KubeEventWriter(connection, "pulltrace-aggregator-0")
+        mouth = EventRecorder(connection, "pulltrace-aggregator-0")
         await mouth.write(replace(event, reason="ImagePullQueued", note="waits behind redis"))
         for text in ("31 % pulled", "61 % pulled"):
             await mouth.write(replace(event, note=text))

@@ -6,9 +6,9 @@ import asyncio
 from contextlib import aclosing
 
 from pulltrace.kube.client.api import MERGE_PATCH
-from pulltrace.kube.resources.event_watch import KubeEventWatch
-from pulltrace.kube.resources.kubelet_events import EventKind
-from pulltrace.kube.resources.pod_lister import KubePodLookup
+from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, EventKind
+from pulltrace.kube.resources.pod_lister import PodLister
+from pulltrace.kube.watch.multi_namespace import reflect_namespaces
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.view import Workload
 from tests.conformance.servers import Server
@@ -32,7 +32,7 @@ async def test_events_about_images(server: Server) -> None:
     await tell(server, "one", pulling("one"))
     await tell(server, "created", event("Created", "Created container: main"))
     await tell(server, "other", {**other, "source": {"component": "pulltrace"}, "reportingComponent": ""})
-    async with aclosing(KubeEventWatch(server.connection, [server.namespace]).watch()) as events:
+    async with aclosing(reflect_namespaces(server.connection, KUBELET_EVENTS, [server.namespace]).watch()) as events:
         listed = await anext(events)
         await tell(server, "crash", event("BackOff", "Back-off restarting failed container main"))
         await tell(server, "two", event("Failed", 'Failed to pull image "two": two: not found'))
@@ -88,7 +88,7 @@ async def test_pods_are_found(server: Server) -> None:
     status = {"name": "main", "image": "nginx", "imageID": "sha256:1", "ready": True, "restartCount": 0}
     running = {"phase": "Running", "containerStatuses": [{**status, "state": {"running": {}}}]}
     await server.connection.request("PATCH", f"{path}/web-1/status", body={"status": running}, content_type=MERGE_PATCH)
-    lookup = KubePodLookup(server.connection)
+    lookup = PodLister(server.connection)
     workload = Workload(server.namespace, "Deployment", "web")
     found = await lookup.find(server.namespace, "web-2")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection, connect
-from pulltrace.kube.election.leader_elector import Elector
-from pulltrace.kube.election.lease_lock import ElectionLease
+from pulltrace.kube.client.aiohttp_client import AiohttpClient, connect
+from pulltrace.kube.election.leader_elector import LeaderElector
+from pulltrace.kube.election.lease_lock import LeaseLock
 from pulltrace.kube.errors import ApiError
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import Process
@@ -28,13 +28,13 @@ real = pytest.mark.real("etcd")
 LEADER = """
 import asyncio, logging, sys
 from pulltrace.kube.client.aiohttp_client import connect
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 
 logging.basicConfig()
 
 async def main():
     async with await connect(sys.argv[1]) as connection:
-        elector = Elector(connection, "election", sys.argv[2], "a")
+        elector = LeaderElector(connection, "election", sys.argv[2], "a")
         async def work():
             elector.publish({"pulltrace.io/by": "a process"})
             print("leads", flush=True)
@@ -57,8 +57,8 @@ async def until(condition: Callable[[], bool]) -> None:
 class Replica:
     """An elector, and since when its work runs."""
 
-    def __init__(self, connection: Connection, identity: str) -> None:
-        self.elector = Elector(connection, "election", NAME, identity)
+    def __init__(self, connection: AiohttpClient, identity: str) -> None:
+        self.elector = LeaderElector(connection, "election", NAME, identity)
         self.working = asyncio.Event()
         self.ended = asyncio.Event()
         self.running = asyncio.create_task(self.elector.run(self._work))
@@ -188,18 +188,16 @@ async def test_a_frozen_api_server_ends_the_leaders_work(control_plane: ControlP
 async def test_of_two_writes_of_one_version_the_second_is_a_conflict(server: Server) -> None:
     """What the election rests on, on the fake and the real server."""
     first, second = (
-        ElectionLease(
-            server.connection, server.namespace, NAME, identity, 15.0, monotonic=time.monotonic, wall=time.time
-        )
+        LeaseLock(server.connection, server.namespace, NAME, identity, 15.0, monotonic=time.monotonic, wall=time.time)
         for identity in ("a", "b")
     )
-    await first.take({}, known=False)
+    await first.acquire({}, held=False)
     await first.release()
-    await second.look()
-    await first.look()
+    await second.get()
+    await first.get()
     await second._hold({})
     with pytest.raises(ApiError, match="409"):
         await first._hold({})
 
-    assert not await first.take({}, known=True)
+    assert not await first.acquire({}, held=True)
     assert first.holder == "b"

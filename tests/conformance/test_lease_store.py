@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, LeaseRecord, lease_list_watch
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.conformance.servers import FAKE, FAKE_SMALL, REAL, REAL_SMALL, SMALL, serving
 
@@ -25,7 +24,7 @@ Events = AsyncGenerator[WatchEvent[LeaseRecord], None]
 @dataclass
 class Bus:
     store: MemoryLeaseStore | KubeLeaseStore
-    watching: MemoryLeaseStore | KubeLeaseWatch
+    watching: MemoryLeaseStore | Reflector[LeaseRecord]
     delete: Callable[[str], Awaitable[object]]
     """What happens to the Lease of a node that is gone."""
 
@@ -35,13 +34,17 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     """An empty bus of each kind; the writer of `small` ones uses the agent's connection, as in a cluster."""
     if request.param == "memory":
         memory = MemoryLeaseStore()
-        yield Bus(memory, memory, memory.delete)
+
+        async def delete(name: str) -> None:
+            memory.remove(name)
+
+        yield Bus(memory, memory, delete)
         return
     async with serving(request) as server:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{server.namespace}/leases"
         yield Bus(
             KubeLeaseStore(server.small if request.param.endswith(SMALL) else server.connection, server.namespace),
-            KubeLeaseWatch(server.connection, server.namespace),
+            Reflector(server.connection, lease_list_watch(server.namespace)),
             lambda name: server.connection.request("DELETE", f"{path}/{name}"),
         )
 

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.resources.lease_store import LABELS
+from pulltrace.kube.resources.leases import LABELS
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.deploy.manifests import rendered

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from pulltrace.kube.client.h11_client import (
-    MAX_ANSWER_BYTES,
-    BadAnswer,
+    MAX_RESPONSE_BYTES,
+    BadResponse,
     can_be_reused,
     client_state,
-    read_answer,
+    read_response,
     request_bytes,
 )
 from tests.fuzz.properties import is_line
@@ -18,7 +18,7 @@ PROBLEM_CHARACTERS = 300
 
 
 def check(data: bytes) -> None:
-    """Any bytes are one answer within bounds, whose surplus reaches no other request, or `BadAnswer` on one line."""
+    """Any bytes are one answer within bounds, whose surplus reaches no other request, or `BadResponse` on one line."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(_read(data))
@@ -33,12 +33,12 @@ async def _read(data: bytes) -> None:
     http = client_state()
     request_bytes(http, "GET", "/", {"Host": "x"}, None)
     try:
-        answer = await read_answer(http, stream)
-    except BadAnswer as error:
+        answer = await read_response(http, stream)
+    except BadResponse as error:
         is_line(str(error), PROBLEM_CHARACTERS)
         return
     assert 200 <= answer.status <= 999
-    assert len(answer.body) <= min(MAX_ANSWER_BYTES, len(data))
+    assert len(answer.body) <= min(MAX_RESPONSE_BYTES, len(data))
     for name, value in answer.headers.items():
         assert name == name.lower()
         assert not set("\r\n\0") & {*name, *value}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pulltrace.aggregator.metrics.active_pulls import Live, Running
 from pulltrace.aggregator.metrics.metric_labels import registry_of
 from pulltrace.kube.errors import one_line
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.formatting import human_bytes, spoken_seconds
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import parse_reference
@@ -74,11 +74,11 @@ def matter(
     return None
 
 
-def event(said: Matter, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float) -> PodEvent:
+def event(said: Matter, usual: Mapping[str, float | None], rates: Mapping[str, float], now: float) -> KubernetesEvent:
     """The same in words."""
     pod, need = said.pod, said.need
     field = FIELDS.get(need.role)
-    return PodEvent(
+    return KubernetesEvent(
         namespace=pod.namespace,
         pod=pod.name,
         pod_uid=pod.uid,

@@ -15,7 +15,7 @@ from pulltrace.aggregator.leader.event_messages import Matter
 from pulltrace.aggregator.metrics.active_pulls import Live
 from pulltrace.aggregator.metrics.metric_labels import registry_of
 from pulltrace.aggregator.metrics.registry_baseline import Usual
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.view import PodView
 
 AGAIN_SECONDS = 15.0
@@ -48,7 +48,7 @@ class Announcer:
         self._turns: list[str] = []
         """Ids of the pods that are still to be looked at, before all are again."""
 
-    def due(self, now: float, quiet: Collection[str] = ()) -> list[PodEvent]:
+    def due(self, now: float, quiet: Collection[str] = ()) -> list[KubernetesEvent]:
         """What is to be said now; of pods in the namespaces `quiet` nothing."""
         self._refill(now)
         self._know(now)
@@ -65,7 +65,7 @@ class Announcer:
             if told_at is None or now - told_at >= AGAIN_SECONDS:
                 open_matters.append((max(known.told_at.values(), default=-1.0), known.seen_at, matter))
         open_matters.sort(key=lambda one: one[:2])
-        events: list[PodEvent] = []
+        events: list[KubernetesEvent] = []
         for _, _, matter in open_matters[: LOOKS_PER_EVENT * int(self._allowed)]:
             if self._allowed < 1:
                 break
@@ -77,7 +77,7 @@ class Announcer:
                 events.append(event)
         return events
 
-    def unsaid(self, event: PodEvent) -> None:
+    def unsaid(self, event: KubernetesEvent) -> None:
         """It could not be written: it is due again."""
         if (known := self._pods.get(event.pod_uid)) is not None:
             known.told_at.pop(event.reason, None)

@@ -10,14 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.kube.client.retry import Backoff, Timing
+from pulltrace.kube.client.retry import FORBIDDEN_SECONDS, Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.pod_events import EventWriting, PodEvent
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 
 TICK_SECONDS = 1.0
 AT_ONCE = 4
-FORBIDDEN_SECONDS = 60.0
-LONGEST_RETRY_AFTER_SECONDS = 120.0
 UNEXPECTED_SECONDS = 60.0
 MOST_QUIET = 1000
 """Namespaces in which nothing may be written; beyond it, their number has another reason than a Role."""
@@ -33,7 +31,7 @@ class Announcing:
     def __init__(
         self,
         announcer: Announcer,
-        writer: EventWriting,
+        writer: EventRecorder,
         leading: Callable[[], bool],
         catch_up: Callable[[], None],
         timing: Timing | None = None,
@@ -74,7 +72,7 @@ class Announcing:
                     self._announcer.unsaid(event)
         return pause
 
-    async def _write(self, batch: Sequence[PodEvent]) -> float:
+    async def _write(self, batch: Sequence[KubernetesEvent]) -> float:
         """Writes some at once; how long nothing more is to be written."""
         outcomes = await asyncio.gather(*map(self._writer.write, batch), return_exceptions=True)
         troubles: list[KubeError] = []
@@ -89,14 +87,11 @@ class Announcing:
         if not troubles:
             self._backoff.reset()
             return 0.0
-        after = max(
-            (error.retry_after_seconds or 0.0 for error in troubles if isinstance(error, ApiError)), default=0.0
-        )
-        pause = max(self._backoff.next(), min(after, LONGEST_RETRY_AFTER_SECONDS))
+        pause = self._backoff.next(max(troubles, key=lambda error: getattr(error, "retry_after_seconds", None) or 0.0))
         self._complain("failed", f"{troubles[0]}; trying again in {pause:.1f} s")
         return pause
 
-    def _refused(self, event: PodEvent, error: ApiError) -> None:
+    def _refused(self, event: KubernetesEvent, error: ApiError) -> None:
         """This one is not wanted; others may be."""
         if error.status != 403:  # its namespace is gone, or a rule of the cluster's is against it
             what = f"the Event {event.reason} of pod {event.namespace}/{event.pod}"

@@ -37,7 +37,7 @@ class Electing(Protocol):
 
     def publish(self, annotations: Mapping[str, str]) -> None: ...
 
-    async def remark(self, annotations: Mapping[str, str]) -> None: ...
+    async def annotate(self, annotations: Mapping[str, str]) -> None: ...
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None: ...
 
@@ -110,6 +110,6 @@ class Pacing:
     async def _remark(self) -> None:
         said = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
         try:
-            await self._elector.remark({WATCHED: f"{said} {self._elector.identity}"})
+            await self._elector.annotate({WATCHED: f"{said} {self._elector.identity}"})
         except KubeError as error:
             _log.debug("the leader could not be told that somebody watches here: %s", error)

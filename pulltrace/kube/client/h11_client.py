@@ -5,8 +5,7 @@ close idle connections, and an idle agent writes every two minutes. So a request
 closed is sent again on a new one, if a repetition changes nothing. HTTP_PROXY and .netrc are ignored, and a redirect is
 an error: the token goes to the API server only.
 
-h11 has no limit of an answer's size, and prefers a transfer encoding to a length where an answer has both: both bounds
-are here.
+h11 neither limits the size of a response nor refuses one with both a length and a transfer encoding: both are done here.
 """
 
 from __future__ import annotations
@@ -26,37 +25,36 @@ from pulltrace.kube.client.api import (
     JSON,
     REQUEST_SECONDS,
     Params,
-    current,
-    decoded,
-    encoded,
-    error_of,
+    decode_body,
+    encode_body,
+    response_error,
     time_limit,
     unreachable,
 )
-from pulltrace.kube.client.credentials import Access, AccessSource
-from pulltrace.kube.client.tls import TlsContexts, notice_dead_peer
+from pulltrace.kube.client.credentials import ConfigSource, RestConfig, current_config
+from pulltrace.kube.client.tls import TlsContexts, set_keepalive
 from pulltrace.kube.errors import ApiUnreachable, one_line
 
 REPEATABLE = ("GET", "PATCH")
 """Methods that may be sent twice: a repeated merge patch changes nothing."""
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""Most bytes of an answer on the wire. A Lease has up to 16 KiB, and etcd takes objects of up to 1.5 MiB."""
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
+"""Most bytes of a response on the wire. A Lease has up to 16 KiB, and etcd takes objects of up to 1.5 MiB."""
 MAX_HEAD_BYTES = 64 * 1024
 """Most bytes of headers or trailers."""
 READ_BYTES = 64 * 1024
 
 
-class BadAnswer(Exception):
-    """The bytes from the server are not one whole answer of HTTP/1.1."""
+class BadResponse(Exception):
+    """The bytes from the server are not one whole response of HTTP/1.1."""
 
 
-class NoAnswer(BadAnswer):
-    """The connection ended before an answer began, as a kept connection does that the server has closed."""
+class NoResponse(BadResponse):
+    """The connection ended before a response began, as a kept connection does that the server has closed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer, read to its end."""
+class Response:
+    """One response, read to its end."""
 
     status: int
     reason: str
@@ -104,8 +102,8 @@ def request_bytes(
     return b"".join(http.send(event) or b"" for event in [*events, h11.EndOfMessage()])
 
 
-async def read_answer(http: h11.Connection, stream: asyncio.StreamReader) -> Answer:
-    """Read the answer to the request that was sent. Raises `BadAnswer`."""
+async def read_response(http: h11.Connection, stream: asyncio.StreamReader) -> Response:
+    """Read the response to the request that was sent. Raises `BadResponse`."""
     response: h11.Response | None = None
     body = bytearray()
     received = 0
@@ -114,33 +112,33 @@ async def read_answer(http: h11.Connection, stream: asyncio.StreamReader) -> Ans
             if isinstance(event, h11.Response):
                 response = event
                 if {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
-                    raise BadAnswer("the server sent both a length and a transfer encoding")
+                    raise BadResponse("the server sent both a length and a transfer encoding")
             elif isinstance(event, h11.Data):
                 body += event.data
             elif event is h11.NEED_DATA:
                 data = await stream.read(READ_BYTES)
                 if not data and not received:
-                    raise NoAnswer("the connection was closed without an answer")
+                    raise NoResponse("the connection was closed without an answer")
                 received += len(data)
-                if received > MAX_ANSWER_BYTES:
-                    raise BadAnswer(f"the server sent more than {MAX_ANSWER_BYTES} bytes")
+                if received > MAX_RESPONSE_BYTES:
+                    raise BadResponse(f"the server sent more than {MAX_RESPONSE_BYTES} bytes")
                 http.receive_data(data)
     except h11.RemoteProtocolError as error:
-        raise BadAnswer(f"the server sent no HTTP/1.1: {one_line(str(error), 200)}") from error
+        raise BadResponse(f"the server sent no HTTP/1.1: {one_line(str(error), 200)}") from error
     assert response is not None
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-    return Answer(response.status_code, response.reason.decode("latin-1"), headers, bytes(body))
+    return Response(response.status_code, response.reason.decode("latin-1"), headers, bytes(body))
 
 
 def can_be_reused(http: h11.Connection) -> bool:
-    """Whether the connection can carry another request; a surplus after the answer would be taken for the next answer."""
+    """Whether the connection can carry another request; surplus bytes would be read as the next response."""
     return http.our_state is h11.DONE and http.their_state is h11.DONE and http.trailing_data == (b"", False)
 
 
-class SmallConnection:
-    """`Requesting` over asyncio's streams."""
+class H11Client:
+    """`ApiClient` over asyncio's streams."""
 
-    def __init__(self, source: AccessSource) -> None:
+    def __init__(self, source: ConfigSource) -> None:
         self._source = source
         self._tls = TlsContexts()
         self._lock = asyncio.Lock()
@@ -158,7 +156,7 @@ class SmallConnection:
                 await closing.wait_closed()
 
     async def namespace(self) -> str | None:
-        return (await self._source.access()).namespace
+        return (await self._source.config()).namespace
 
     async def request(
         self,
@@ -171,35 +169,35 @@ class SmallConnection:
         timeout_seconds: float = REQUEST_SECONDS,
     ) -> tuple[int, Any]:
         what = f"{method} {path}"
-        data, headers = encoded(body, content_type)
+        data, headers = encode_body(body, content_type)
         target = f"{path}?{urlencode(params, quote_via=quote)}" if params else path
         try:
             async with time_limit(what, timeout_seconds), self._lock:
-                answer = await self._answer(method, target, headers, data, refused=False)
-                if answer.status == 401:
-                    answer = await self._answer(method, target, headers, data, refused=True)
-        except (BadAnswer, ValueError, h11.LocalProtocolError) as error:
+                response = await self._send(method, target, headers, data, unauthorized=False)
+                if response.status == 401:
+                    response = await self._send(method, target, headers, data, unauthorized=True)
+        except (BadResponse, ValueError, h11.LocalProtocolError) as error:
             # ValueError and LocalProtocolError: an address or a token that no request can carry.
             raise unreachable(what, error) from error
-        if answer.status >= 300:
-            raise error_of(answer.status, answer.reason, answer.headers.get("retry-after"), answer.body)
-        return answer.status, decoded(what, answer.body, answer.headers.get("content-type"))
+        if response.status >= 300:
+            raise response_error(response.status, response.reason, response.headers.get("retry-after"), response.body)
+        return response.status, decode_body(what, response.body, response.headers.get("content-type"))
 
-    async def _answer(
-        self, method: str, target: str, headers: dict[str, str], data: bytes | None, *, refused: bool
-    ) -> Answer:
+    async def _send(
+        self, method: str, target: str, headers: dict[str, str], data: bytes | None, *, unauthorized: bool
+    ) -> Response:
         """Send a request with the current credentials."""
-        access = await current(self._source, refused=refused)
-        route = self._route(access)
-        url = urlsplit(access.base_url)
+        config = await current_config(self._source, unauthorized=unauthorized)
+        route = self._route(config)
+        url = urlsplit(config.base_url)
         sent = {"Host": url.netloc.rpartition("@")[2], **HEADERS, **headers}
-        if access.authorization:
-            sent["Authorization"] = access.authorization
+        if config.authorization:
+            sent["Authorization"] = config.authorization
         request = method, url.path + target, sent, data
         if (kept := self._open) and kept.route == route and not kept.ended:
             try:
                 return await self._exchange(kept, *request)
-            except (NoAnswer, ConnectionError):
+            except (NoResponse, ConnectionError):
                 if method not in REPEATABLE:
                     raise
         self._drop()
@@ -207,31 +205,31 @@ class SmallConnection:
 
     async def _exchange(
         self, connection: _Open, method: str, target: str, headers: Mapping[str, str], data: bytes | None
-    ) -> Answer:
-        """Send one request and read its answer; drop the connection unless it is ready for the next request."""
+    ) -> Response:
+        """Send one request and read its response; drop the connection unless it is ready for the next request."""
         http = connection.http
         reusable = False
         try:
             connection.writer.write(request_bytes(http, method, target, headers, data))
             await connection.writer.drain()
-            answer = await read_answer(http, connection.reader)
+            response = await read_response(http, connection.reader)
             if reusable := can_be_reused(http):
                 http.start_next_cycle()
         finally:
             if not reusable:
                 self._drop()
-        return answer
+        return response
 
-    def _route(self, access: Access) -> _Route:
-        if access.proxy:
+    def _route(self, config: RestConfig) -> _Route:
+        if config.proxy:
             raise ApiUnreachable("the kubeconfig names a proxy (proxy-url), which the agent cannot use")
-        url = urlsplit(access.base_url)
+        url = urlsplit(config.base_url)
         secure = url.scheme == "https"
         return _Route(
             url.hostname or "",
             url.port or (443 if secure else 80),
-            self._tls.context(access) if secure else None,
-            access.server_name if secure else None,
+            self._tls.context(config) if secure else None,
+            config.server_name if secure else None,
         )
 
     async def _connect(self, route: _Route) -> _Open:
@@ -239,11 +237,11 @@ class SmallConnection:
             route.host, route.port, ssl=route.tls, server_hostname=route.server_name
         )
         self._open = opened = _Open(route, reader, writer, client_state())
-        notice_dead_peer(writer.get_extra_info("socket"))
+        set_keepalive(writer.get_extra_info("socket"))
         return opened
 
     def _drop(self) -> asyncio.StreamWriter | None:
-        """Abort the connection without TLS's close_notify, whose answer could take seconds."""
+        """Abort the connection without TLS's close_notify, whose exchange could take seconds."""
         if (dropped := self._open) is None:
             return None
         self._open = None

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection, connect
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.decoding.object_reader import HEAD_BYTES, MAX_OBJECT_BYTES, TooLong
+from pulltrace.kube.client.aiohttp_client import AiohttpClient, connect
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.decoding.object_reader import HEAD_BYTES, TooLong
+from pulltrace.kube.decoding.partial_json import MAX_OBJECT_BYTES
 from pulltrace.kube.errors import ApiUnreachable, ConnectError
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import hang, lines, status
@@ -22,7 +23,7 @@ from tests.kube.connections import Rotating
 NODES = "/api/v1/nodes"
 
 
-async def read(connection: Connection, read_timeout_seconds: float = 5) -> list[bytes | TooLong]:
+async def read(connection: AiohttpClient, read_timeout_seconds: float = 5) -> list[bytes | TooLong]:
     async with aclosing(connection.stream(NODES, {"watch": "true"}, read_timeout_seconds)) as received:
         return [line async for line in received]
 
@@ -30,7 +31,7 @@ async def read(connection: Connection, read_timeout_seconds: float = 5) -> list[
 async def test_a_revoked_token_is_replaced_in_streams(server: FakeApiServer) -> None:
     """A stream that is answered with 401 is tried once more with what the source has then."""
     server.faults["watch"] = [status(401), lines(b"{}\n")]
-    async with Connection(Rotating(server.url)) as connection:
+    async with AiohttpClient(Rotating(server.url)) as connection:
         assert await read(connection) == [b"{}"]
 
     assert server.seen[-1].headers["Authorization"] == "Bearer new"
@@ -38,12 +39,12 @@ async def test_a_revoked_token_is_replaced_in_streams(server: FakeApiServer) -> 
 
 async def test_a_stream_from_a_closed_port_is_unreachable() -> None:
     """Nobody listens there."""
-    async with Connection(FixedAccess(Access("http://127.0.0.1:1"))) as connection:
+    async with AiohttpClient(StaticConfig(RestConfig("http://127.0.0.1:1"))) as connection:
         with pytest.raises(ApiUnreachable):
             await read(connection)
 
 
-async def test_lines_come_whole(server: FakeApiServer, connection: Connection) -> None:
+async def test_lines_come_whole(server: FakeApiServer, connection: AiohttpClient) -> None:
     """However the bytes are cut on the way, and however long a line is, lines come one by one."""
     large = b"x" * 3_000_000
     server.faults["watch"] = [lines(b"on", b"e\ntwo\n\nthr", b"ee\n", large + b"\n", b"rest")]
@@ -51,7 +52,7 @@ async def test_lines_come_whole(server: FakeApiServer, connection: Connection) -
     assert await read(connection) == [b"one", b"two", b"three", large, b"rest"]
 
 
-async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: Connection) -> None:
+async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Of the line its beginning is kept; what comes after it is read."""
     mebibyte = b"x" * (1024 * 1024)
     long = [mebibyte] * (MAX_OBJECT_BYTES // len(mebibyte) + 1)
@@ -60,7 +61,7 @@ async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connec
     assert await read(connection) == [b"one", TooLong(mebibyte[:HEAD_BYTES]), b"three"]
 
 
-async def test_a_silent_stream_is_unreachable(server: FakeApiServer, connection: Connection) -> None:
+async def test_a_silent_stream_is_unreachable(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Silence is noticed before the first byte and between two."""
     server.faults["watch"] = [hang(), lines(b"one\n", then="hang")]
     for _ in range(2):
@@ -68,14 +69,14 @@ async def test_a_silent_stream_is_unreachable(server: FakeApiServer, connection:
             await read(connection, 0.05)
 
 
-async def test_a_stream_that_breaks_off_is_unreachable(server: FakeApiServer, connection: Connection) -> None:
+async def test_a_stream_that_breaks_off_is_unreachable(server: FakeApiServer, connection: AiohttpClient) -> None:
     """A missing end is not an end."""
     server.faults["watch"] = [lines(b"one\ntw", then="cut")]
     with pytest.raises(ApiUnreachable):
         await read(connection)
 
 
-async def test_streams_do_not_hold_up_requests(server: FakeApiServer, connection: Connection) -> None:
+async def test_streams_do_not_hold_up_requests(server: FakeApiServer, connection: AiohttpClient) -> None:
     """However many watches there are, a write finds a connection."""
     streams = [asyncio.create_task(read(connection)) for _ in range(120)]
     await server.reached("watch", 120)
@@ -95,5 +96,5 @@ async def test_in_a_pod_the_service_account_is_used(server: FakeApiServer, tmp_p
 
 async def test_nowhere_to_connect_to_is_one_clear_line(tmp_path: Path) -> None:
     """Neither a pod nor a kubeconfig: the error says what was looked for."""
-    with pytest.raises(ConnectError, match=r"this is not a pod, and there is no kubeconfig at .*/\.kube/config$"):
+    with pytest.raises(ConnectError, match=r"this is not a pod, and found no kubeconfig at .*/\.kube/config$"):
         await connect(folder=tmp_path, environ={"HOME": str(tmp_path)})

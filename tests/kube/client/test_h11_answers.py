@@ -9,14 +9,14 @@ import h11
 import pytest
 
 from pulltrace.kube.client.h11_client import (
-    MAX_ANSWER_BYTES,
     MAX_HEAD_BYTES,
-    Answer,
-    BadAnswer,
-    NoAnswer,
+    MAX_RESPONSE_BYTES,
+    BadResponse,
+    NoResponse,
+    Response,
     can_be_reused,
     client_state,
-    read_answer,
+    read_response,
     request_bytes,
 )
 
@@ -25,17 +25,17 @@ def sent(method: str, target: str, headers: Mapping[str, str], body: bytes | Non
     return request_bytes(client_state(), method, target, {"Host": "x", **headers}, body)
 
 
-async def answer_and_reuse(*parts: bytes) -> tuple[Answer, bool]:
+async def answer_and_reuse(*parts: bytes) -> tuple[Response, bool]:
     """The answer that these bytes and the end of the connection are; and whether the connection can be used again."""
     stream = asyncio.StreamReader()
     stream.feed_data(b"".join(parts))
     stream.feed_eof()
     http = client_state()
     request_bytes(http, "GET", "/", {"Host": "x"}, None)
-    return await read_answer(http, stream), can_be_reused(http)
+    return await read_response(http, stream), can_be_reused(http)
 
 
-async def answer(*parts: bytes) -> Answer:
+async def answer(*parts: bytes) -> Response:
     return (await answer_and_reuse(*parts))[0]
 
 
@@ -56,7 +56,7 @@ async def test_a_body_of_a_length() -> None:
     """The length says where the answer ends, and the connection can carry the next request."""
     read, reusable = await answer_and_reuse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a:2\r\n\r\n{}")
 
-    assert read == Answer(200, "OK", {"content-length": "2", "x-a": "2"}, b"{}")
+    assert read == Response(200, "OK", {"content-length": "2", "x-a": "2"}, b"{}")
     assert reusable
 
 
@@ -109,7 +109,7 @@ async def test_a_folded_header_is_one_line() -> None:
 
 async def test_a_connection_that_ends_at_once_gave_no_answer() -> None:
     """An empty answer is a different error from one that breaks off."""
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         await answer()
 
 
@@ -127,7 +127,7 @@ async def test_a_connection_that_ends_at_once_gave_no_answer() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}", "Content-Length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "both a length and"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * MAX_HEAD_BYTES, "too long"),
-        (b"HTTP/1.1 103 Hints\r\n\r\n" * (MAX_ANSWER_BYTES // 20), "more than"),
+        (b"HTTP/1.1 103 Hints\r\n\r\n" * (MAX_RESPONSE_BYTES // 20), "more than"),
         (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "no HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\n\r\n", "illegal header"),
         (b"HTTP/2 200\r\n\r\n", "illegal status line"),
@@ -137,7 +137,7 @@ async def test_a_connection_that_ends_at_once_gave_no_answer() -> None:
 )
 async def test_bytes_that_are_not_http_are_refused(received: bytes, why: str) -> None:
     """An error is better than a wrong answer."""
-    with pytest.raises(BadAnswer, match=why) as raised:
+    with pytest.raises(BadResponse, match=why) as raised:
         await answer(received)
     assert len(str(raised.value)) < 300
 
@@ -145,13 +145,13 @@ async def test_bytes_that_are_not_http_are_refused(received: bytes, why: str) ->
 @pytest.mark.parametrize(
     "received",
     [
-        f"Content-Length: {MAX_ANSWER_BYTES + 1}\r\n\r\n".encode() + b"x" * MAX_ANSWER_BYTES,
-        f"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n{MAX_ANSWER_BYTES:x}\r\n".encode() + b"x" * MAX_ANSWER_BYTES,
-        b"\r\n" + b"x" * (MAX_ANSWER_BYTES + 1),
+        f"Content-Length: {MAX_RESPONSE_BYTES + 1}\r\n\r\n".encode() + b"x" * MAX_RESPONSE_BYTES,
+        f"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n{MAX_RESPONSE_BYTES:x}\r\n".encode() + b"x" * MAX_RESPONSE_BYTES,
+        b"\r\n" + b"x" * (MAX_RESPONSE_BYTES + 1),
     ],
     ids=["length", "chunks", "end"],
 )
 async def test_an_answer_has_a_limit(received: bytes) -> None:
     """No answer takes all memory, however its length is given."""
-    with pytest.raises(BadAnswer, match=f"more than {MAX_ANSWER_BYTES} bytes"):
+    with pytest.raises(BadResponse, match=f"more than {MAX_RESPONSE_BYTES} bytes"):
         await answer(b"HTTP/1.1 200 OK\r\n", received)

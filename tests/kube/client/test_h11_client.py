@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from tests.cluster.pki import Authority
 from tests.fakes import api_server
@@ -31,9 +31,9 @@ NODE = "/api/v1/nodes/node-1"
 
 
 @pytest.fixture
-async def connection(server: FakeApiServer) -> AsyncIterator[SmallConnection]:
+async def connection(server: FakeApiServer) -> AsyncIterator[H11Client]:
     server.put("nodes", {"metadata": {"name": "node-1"}})
-    async with SmallConnection(FixedAccess(Access(server.url))) as connection:
+    async with H11Client(StaticConfig(RestConfig(server.url))) as connection:
         yield connection
 
 
@@ -50,11 +50,11 @@ def recording(server: FakeApiServer, kind: str, then: Fault | None = None) -> li
     return seen
 
 
-async def get(connection: SmallConnection) -> int:
+async def get(connection: H11Client) -> int:
     return (await connection.request("GET", NODE))[0]
 
 
-async def test_requests_share_a_connection(server: FakeApiServer, connection: SmallConnection) -> None:
+async def test_requests_share_a_connection(server: FakeApiServer, connection: H11Client) -> None:
     """A request after another goes over the same socket, errors of the API included."""
     seen = recording(server, "GET")
     with pytest.raises(ApiError, match="404"):
@@ -67,7 +67,7 @@ async def test_requests_share_a_connection(server: FakeApiServer, connection: Sm
 
 async def test_a_401_is_tried_again_on_the_same_connection(server: FakeApiServer) -> None:
     """New credentials need no new connection."""
-    async with SmallConnection(Rotating(server.url)) as connection:
+    async with H11Client(Rotating(server.url)) as connection:
         seen = recording(server, "GET", status(401))
         assert await get(connection) == 200
 
@@ -76,7 +76,7 @@ async def test_a_401_is_tried_again_on_the_same_connection(server: FakeApiServer
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 async def test_a_kept_connection_that_is_cut_is_replaced(
-    server: FakeApiServer, connection: SmallConnection, method: str
+    server: FakeApiServer, connection: H11Client, method: str
 ) -> None:
     """What does no harm when done twice is sent again, once, when the server had closed the connection."""
     await get(connection)
@@ -86,7 +86,7 @@ async def test_a_kept_connection_that_is_cut_is_replaced(
     assert len(set(seen)) == 2
 
 
-async def test_a_post_is_not_sent_twice(server: FakeApiServer, connection: SmallConnection) -> None:
+async def test_a_post_is_not_sent_twice(server: FakeApiServer, connection: H11Client) -> None:
     """It may have been done, and would then fail."""
     await get(connection)
     server.faults["POST"] = [cut()]
@@ -96,9 +96,7 @@ async def test_a_post_is_not_sent_twice(server: FakeApiServer, connection: Small
     assert server.count("POST") == 1
 
 
-async def test_a_new_connection_that_is_cut_is_not_tried_again(
-    server: FakeApiServer, connection: SmallConnection
-) -> None:
+async def test_a_new_connection_that_is_cut_is_not_tried_again(server: FakeApiServer, connection: H11Client) -> None:
     """A server that cuts every connection is asked twice, not for ever."""
     await get(connection)
     server.faults["GET"] = [cut(), cut()]
@@ -112,8 +110,8 @@ async def test_a_closed_connection_is_noticed_before_the_next_request(authority:
     """A server that closes idle connections costs a new connection and nothing else, not even for a POST."""
     context = server_context(authority)
     async with api_server.running(context) as server:
-        access = Access(server.url, ca_file=str(authority.certificate))
-        async with SmallConnection(FixedAccess(access)) as connection:
+        access = RestConfig(server.url, ca_file=str(authority.certificate))
+        async with H11Client(StaticConfig(access)) as connection:
 
             async def last(request: web.Request) -> web.StreamResponse:
                 assert request.transport
@@ -128,9 +126,7 @@ async def test_a_closed_connection_is_noticed_before_the_next_request(authority:
 
 
 @pytest.mark.parametrize("fault", [hang(), lines(b"{", then="hang")], ids=["silent", "half"])
-async def test_a_late_answer_meets_no_other_request(
-    server: FakeApiServer, connection: SmallConnection, fault: Fault
-) -> None:
+async def test_a_late_answer_meets_no_other_request(server: FakeApiServer, connection: H11Client, fault: Fault) -> None:
     """A connection with an answer still to come is not used again."""
     seen = recording(server, "GET", fault)
     with pytest.raises(ApiUnreachable, match=r"no answer to GET /api/v1/nodes/node-1 within 0\.05 s"):
@@ -140,7 +136,7 @@ async def test_a_late_answer_meets_no_other_request(
     assert len(set(seen)) == 2
 
 
-async def test_a_cancelled_request_ends_at_once(server: FakeApiServer, connection: SmallConnection) -> None:
+async def test_a_cancelled_request_ends_at_once(server: FakeApiServer, connection: H11Client) -> None:
     """Nobody who stops the agent waits for an answer, and the connection can be used by the next."""
     seen = recording(server, "GET", hang())
     asking = asyncio.create_task(get(connection))
@@ -153,7 +149,7 @@ async def test_a_cancelled_request_ends_at_once(server: FakeApiServer, connectio
     assert len(set(seen)) == 2
 
 
-async def test_requests_take_turns(server: FakeApiServer, connection: SmallConnection) -> None:
+async def test_requests_take_turns(server: FakeApiServer, connection: H11Client) -> None:
     """Two at once share the socket one after the other, and each gets its own answer."""
     server.put("nodes", {"metadata": {"name": "node-2"}})
     answers = await asyncio.gather(*(connection.request("GET", f"{NODES}/{name}") for name in ("node-1", "node-2")))
@@ -161,7 +157,7 @@ async def test_requests_take_turns(server: FakeApiServer, connection: SmallConne
     assert [node["metadata"]["name"] for _, node in answers] == ["node-1", "node-2"]
 
 
-async def test_waiting_for_a_turn_counts(server: FakeApiServer, connection: SmallConnection) -> None:
+async def test_waiting_for_a_turn_counts(server: FakeApiServer, connection: H11Client) -> None:
     """The time limit holds for a request that has not even been sent."""
     server.faults["GET"] = [hang()]
     first = asyncio.create_task(get(connection))
@@ -177,7 +173,7 @@ async def test_waiting_for_a_turn_counts(server: FakeApiServer, connection: Smal
 async def test_an_address_may_have_a_path(server: FakeApiServer) -> None:
     """Rancher's API servers are below one."""
     server.put("nodes", {"metadata": {"name": "node-1"}})
-    async with SmallConnection(FixedAccess(Access(server.url + "/k8s/clusters/c-1"))) as connection:
+    async with H11Client(StaticConfig(RestConfig(server.url + "/k8s/clusters/c-1"))) as connection:
         with pytest.raises(ApiError, match="404"):
             await get(connection)
 
@@ -186,17 +182,17 @@ async def test_an_address_may_have_a_path(server: FakeApiServer) -> None:
 
 async def test_a_proxy_is_refused() -> None:
     """What a kubeconfig says of a proxy is not silently passed over."""
-    async with SmallConnection(FixedAccess(Access("https://x", proxy="http://proxy:3128"))) as connection:
+    async with H11Client(StaticConfig(RestConfig("https://x", proxy="http://proxy:3128"))) as connection:
         with pytest.raises(ApiUnreachable, match="proxy-url"):
             await get(connection)
 
 
 @pytest.mark.parametrize(
-    "access", [Access("http://x:port"), Access("http://127.0.0.1:1", "Bearer a\r\nb")], ids=["address", "token"]
+    "access", [RestConfig("http://x:port"), RestConfig("http://127.0.0.1:1", "Bearer a\r\nb")], ids=["address", "token"]
 )
-async def test_access_that_no_request_can_carry_is_unreachable(access: Access) -> None:
+async def test_access_that_no_request_can_carry_is_unreachable(access: RestConfig) -> None:
     """A bad port or a line break in a token raises our own error, and sends nothing."""
-    async with SmallConnection(FixedAccess(access)) as connection:
+    async with H11Client(StaticConfig(access)) as connection:
         with pytest.raises(ApiUnreachable, match="GET /api/v1/nodes/node-1: "):
             await get(connection)
 
@@ -222,8 +218,8 @@ async def test_a_changed_ca_opens_a_new_connection(authority: Authority, tmp_pat
     mounted = tmp_path / "ca.crt"
     mounted.write_bytes(authority.certificate.read_bytes())
     async with api_server.running(server_context(authority)) as server:
-        access = Access(server.url, ca_file=str(mounted))
-        async with SmallConnection(FixedAccess(access)) as connection:
+        access = RestConfig(server.url, ca_file=str(mounted))
+        async with H11Client(StaticConfig(access)) as connection:
             await connection.request("GET", NODES)
             mounted.write_bytes(other.certificate.read_bytes())
             os.utime(mounted, (1, 1))
@@ -231,7 +227,7 @@ async def test_a_changed_ca_opens_a_new_connection(authority: Authority, tmp_pat
                 await connection.request("GET", NODES)
 
 
-async def test_its_socket_notices_a_dead_peer(connection: SmallConnection) -> None:
+async def test_its_socket_notices_a_dead_peer(connection: H11Client) -> None:
     """Keepalive is on, as on every socket to the API server."""
     await get(connection)
     assert connection._open
@@ -243,7 +239,7 @@ async def test_its_socket_notices_a_dead_peer(connection: SmallConnection) -> No
 def test_the_agents_part_stays_small() -> None:
     """What an agent imports of this package brings neither aiohttp, the `kubernetes` package nor the watch in."""
     code = (
-        "import sys, pulltrace.agent.run, pulltrace.kube.resources.lease_store, pulltrace.kube.client.h11_client;"
+        "import sys, pulltrace.agent.run, pulltrace.kube.resources.leases, pulltrace.kube.client.h11_client;"
         "print(*({'aiohttp', 'kubernetes', 'pulltrace.kube.watch.reflector'} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pulltrace.kube.client.aiohttp_client import connect
-from pulltrace.kube.client.kubeconfig import Kubeconfig, usual_paths
+from pulltrace.kube.client.kubeconfig import Kubeconfig, default_paths
 from pulltrace.kube.errors import ConnectError
 from tests.fakes.api_server import FakeApiServer
 
@@ -58,7 +58,7 @@ def home(tmp_path: Path) -> Home:
 async def test_address_token_and_namespace(home: Home) -> None:
     """The plain case."""
     home.write({"token": "secret"}, namespace="tools")
-    access = await home.source().access()
+    access = await home.source().config()
 
     assert (access.base_url, access.authorization) == ("https://api.example:6443", "Bearer secret")
     assert (access.namespace, access.verify) == ("tools", True)
@@ -68,7 +68,7 @@ async def test_everything_a_cluster_may_say(home: Home) -> None:
     """TLS name, proxy and skipped verification come through."""
     cluster = {"insecure-skip-tls-verify": True, "tls-server-name": "api", "proxy-url": "http://proxy:3128"}
     home.write({"username": "a", "password": "b"}, cluster)
-    access = await home.source().access()
+    access = await home.source().config()
 
     assert (access.verify, access.server_name, access.proxy) == (False, "api", "http://proxy:3128")
     assert access.authorization == f"Basic {base64.b64encode(b'a:b').decode()}"
@@ -81,7 +81,7 @@ async def test_inline_certificates_become_files(home: Home) -> None:
         {"client-certificate-data": inline["cert"], "client-key-data": inline["key"]},
         {"certificate-authority-data": inline["ca"]},
     )
-    access = await home.source().access()
+    access = await home.source().config()
 
     files = (access.ca_file, access.certificate_file, access.key_file)
     assert [Path(file or "").read_text() for file in files] == ["ca", "cert", "key"]
@@ -93,12 +93,12 @@ async def test_a_token_file_is_read_again(home: Home) -> None:
     token.write_text("first\n")
     home.write({"tokenFile": str(token)})
     source = home.source()
-    assert (await source.access()).authorization == "Bearer first"
+    assert (await source.config()).authorization == "Bearer first"
     token.write_text("second\n")
     home.now += 59
-    assert (await source.access()).authorization == "Bearer first"
+    assert (await source.config()).authorization == "Bearer first"
     home.now += 1
-    assert (await source.access()).authorization == "Bearer second"
+    assert (await source.config()).authorization == "Bearer second"
 
 
 async def test_a_plugin_runs_once_while_its_token_is_good(home: Home) -> None:
@@ -106,7 +106,7 @@ async def test_a_plugin_runs_once_while_its_token_is_good(home: Home) -> None:
     home.write({"exec": home.plugin(token="t", expirationTimestamp="2999-01-01T00:00:00Z")})
     source = home.source()
     for _ in range(3):
-        assert (await source.access()).authorization == "Bearer t1"
+        assert (await source.config()).authorization == "Bearer t1"
         home.now += 61
 
 
@@ -114,43 +114,43 @@ async def test_a_plugin_runs_again_before_its_token_expires(home: Home) -> None:
     """A token whose time is up is replaced at the next look."""
     home.write({"exec": home.plugin(token="t", expirationTimestamp="2001-01-01T00:00:00Z")})
     source = home.source()
-    assert (await source.access()).authorization == "Bearer t1"
+    assert (await source.config()).authorization == "Bearer t1"
     home.now += 60
-    assert (await source.access()).authorization == "Bearer t2"
+    assert (await source.config()).authorization == "Bearer t2"
 
 
 async def test_a_plugin_without_a_time_runs_again_after_401(home: Home) -> None:
     """Only a refusal tells that such a token is no good any more; refusals in a row run it every 10 s."""
     home.write({"exec": home.plugin(token="t")})
     source = home.source()
-    await source.access()
+    await source.config()
     home.now += 600
-    assert (await source.access()).authorization == "Bearer t1"
+    assert (await source.config()).authorization == "Bearer t1"
     for seconds, expected in ((0, "t2"), (9, "t2"), (1, "t3")):
         home.now += seconds
-        assert (await source.access(refused=True)).authorization == f"Bearer {expected}"
+        assert (await source.config(unauthorized=True)).authorization == f"Bearer {expected}"
 
 
 async def test_a_plugin_that_fails_later_keeps_the_old_token(home: Home) -> None:
     """The old token may still be good, and if not, the next 401 tries again."""
     home.write({"exec": home.plugin(token="t")})
     source = home.source()
-    await source.access()
+    await source.config()
     (home.folder / "plugin.sh").write_text("exit 1\n")
     home.now += 60
 
-    assert (await source.access(refused=True)).authorization == "Bearer t1"
+    assert (await source.config(unauthorized=True)).authorization == "Bearer t1"
 
 
 async def test_a_changed_kubeconfig_counts_after_401(home: Home) -> None:
     """Who renews credentials in the file need not restart us."""
     home.write({"token": "old"})
     source = home.source()
-    await source.access()
+    await source.config()
     home.write({"token": "new"})
     home.now += 60
 
-    assert (await source.access(refused=True)).authorization == "Bearer new"
+    assert (await source.config(unauthorized=True)).authorization == "Bearer new"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_a_broken_kubeconfig_is_one_clear_line(home: Home, text: str, mess
     """Whatever is in the file, the error names it and is one line."""
     home.path.write_text(text)
     with pytest.raises(ConnectError, match=message) as caught:
-        await home.source().access()
+        await home.source().config()
 
     assert str(home.path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -176,7 +176,7 @@ async def test_a_plugin_that_fails_is_no_access(home: Home) -> None:
     """A plugin that gives nothing is an error, not an anonymous request."""
     home.write({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/false"}})
     with pytest.raises(ConnectError, match=r"the exec plugin .* gave no credentials"):
-        await home.source().access()
+        await home.source().config()
 
 
 async def test_a_missing_kubeconfig_is_named(home: Home) -> None:
@@ -196,5 +196,5 @@ async def test_several_files_are_merged(home: Home, server: FakeApiServer) -> No
 
 def test_the_usual_path_is_in_the_home_folder() -> None:
     """Without $KUBECONFIG it is ~/.kube/config."""
-    assert usual_paths({"HOME": "/home/x"}) == "/home/x/.kube/config"
-    assert usual_paths({"HOME": "/home/x", "KUBECONFIG": "/a:/b"}) == "/a:/b"
+    assert default_paths({"HOME": "/home/x"}) == "/home/x/.kube/config"
+    assert default_paths({"HOME": "/home/x", "KUBECONFIG": "/a:/b"}) == "/a:/b"

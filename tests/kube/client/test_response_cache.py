@@ -1,4 +1,4 @@
-"""Answers that are kept: for how long, for whom, and how many."""
+"""Responses that are kept: for how long, for which callers, and how many."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.client.response_cache import ERROR_SECONDS, MOST_PENDING, Answers
+from pulltrace.kube.client.response_cache import ERROR_SECONDS, MAX_PENDING, ResponseCache
 from pulltrace.kube.errors import ApiUnreachable
 from tests.kube.fake_time import FakeTime
 
 
 class Server:
-    """Answers with the number of questions so far, unless it is told what to say."""
+    """Responds with the number of requests so far, or with an error."""
 
     def __init__(self) -> None:
         self.time = FakeTime()
-        self.asked = 0
+        self.requests = 0
         self.error: Exception | None = None
         self.go: asyncio.Event | None = None
-        self.answers = Answers[int](lambda: self.time.now, lambda answer: 10.0, size=lambda answer: 3, most=9)
+        self.cache = ResponseCache[int](
+            lambda: self.time.now, lambda response: 10.0, size=lambda response: 3, max_size=9
+        )
 
-    async def answer(self) -> int:
-        self.asked += 1
+    async def respond(self) -> int:
+        self.requests += 1
         if self.go is not None:
             await self.go.wait()
         if self.error is not None:
             raise self.error
-        return self.asked
+        return self.requests
 
     async def get(self, key: str = "a") -> int:
-        return await self.answers.get(key, self.answer, lambda: None)
+        return await self.cache.get(key, self.respond, lambda: None)
 
 
 async def test_kept_for_a_while() -> None:
-    """Within its time an answer is given again without a question."""
+    """A response is returned again without a request until it expires."""
     server = Server()
     first = await server.get()
     server.time.now += 9.9
@@ -44,20 +46,20 @@ async def test_kept_for_a_while() -> None:
     assert (first, again, await server.get()) == (1, 1, 2)
 
 
-async def test_one_question_for_all() -> None:
-    """Those who ask while the answer is on its way share it, even if the first of them goes away."""
+async def test_one_request_for_all_callers() -> None:
+    """Callers share a pending request, even if the first of them is cancelled."""
     server = Server()
     server.go = asyncio.Event()
-    asking = [asyncio.create_task(server.get()) for _ in range(5)]
+    callers = [asyncio.create_task(server.get()) for _ in range(5)]
     await asyncio.sleep(0)
-    asking[0].cancel()
+    callers[0].cancel()
     server.go.set()
 
-    assert await asyncio.gather(*asking[1:]) == [1] * 4
+    assert await asyncio.gather(*callers[1:]) == [1] * 4
 
 
-async def test_errors_are_kept_shortly() -> None:
-    """An error is told to all who ask within a few seconds, then the question is asked again."""
+async def test_errors_are_kept_briefly() -> None:
+    """All callers within a few seconds get the same error; then a new request is sent."""
     server = Server()
     server.error = OSError("no route")
     for _ in range(2):
@@ -70,45 +72,45 @@ async def test_errors_are_kept_shortly() -> None:
 
 
 async def test_size_is_bounded() -> None:
-    """The oldest answers make way, and those whose time is over."""
+    """The oldest and the expired responses are evicted."""
     server = Server()
     for key in "abcd":
         await server.get(key)
         await asyncio.sleep(0)
-    assert len(server.answers) == 3
+    assert len(server.cache) == 3
     assert await server.get("d") == 4
     assert await server.get("a") == 5
     server.time.now += 10
     await server.get("e")
 
-    assert len(server.answers) == 1
+    assert len(server.cache) == 1
 
 
-async def test_only_questions_are_admitted() -> None:
-    """An answer that is kept costs nothing; who is not admitted does not ask."""
+async def test_only_requests_are_admitted() -> None:
+    """A kept response needs no admission; a caller that is not admitted sends no request."""
     server = Server()
     await server.get()
 
     def refuse() -> None:
         raise PermissionError("not now")
 
-    assert await server.answers.get("a", server.answer, refuse) == 1
+    assert await server.cache.get("a", server.respond, refuse) == 1
     with pytest.raises(PermissionError):
-        await server.answers.get("b", server.answer, refuse)
-    assert (server.asked, len(server.answers)) == (1, 1)
+        await server.cache.get("b", server.respond, refuse)
+    assert (server.requests, len(server.cache)) == (1, 1)
 
 
-async def test_pending_questions_are_bounded() -> None:
-    """Clients that leave an API server without an answer cannot pile up questions; a question that is pending is still shared."""
+async def test_pending_requests_are_bounded() -> None:
+    """Clients that disconnect cannot pile up requests while the API server hangs; a pending one is still shared."""
     server = Server()
     server.go = asyncio.Event()
-    asking = [asyncio.create_task(server.get(str(number))) for number in range(MOST_PENDING)]
+    callers = [asyncio.create_task(server.get(str(number))) for number in range(MAX_PENDING)]
     await asyncio.sleep(0)
 
-    with pytest.raises(ApiUnreachable, match="500 questions"):
+    with pytest.raises(ApiUnreachable, match="500 requests"):
         await server.get("one more")
-    asking.append(asyncio.create_task(server.get("0")))
+    callers.append(asyncio.create_task(server.get("0")))
     server.go.set()
-    await asyncio.gather(*asking)
+    await asyncio.gather(*callers)
     await server.get("one more")
-    assert server.asked == MOST_PENDING + 1
+    assert server.requests == MAX_PENDING + 1

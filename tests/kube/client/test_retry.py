@@ -17,7 +17,7 @@ def test_two_steps_at_once() -> None:
     """A failure that cost two requests waits as long as two that cost one."""
     backoff = Backoff(lambda low, high: low)
 
-    assert [round(backoff.next(2), 1) for _ in range(3)] == [2.4, 9.6, 24.0]
+    assert [round(backoff.next(requests=2), 1) for _ in range(3)] == [2.4, 9.6, 24.0]
 
 
 def test_a_success_starts_anew() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.credentials import Access, FixedAccess
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.tls import TlsContexts, open_socket
 from pulltrace.kube.errors import ApiUnreachable
 from tests.cluster.pki import Authority
@@ -39,15 +39,15 @@ async def serving(authority: Authority, address: str = "IP:127.0.0.1") -> AsyncI
         yield server.url
 
 
-async def ask(connecting: Connecting, access: Access) -> int:
-    async with connecting(FixedAccess(access)) as connection:
+async def ask(connecting: Connecting, access: RestConfig) -> int:
+    async with connecting(StaticConfig(access)) as connection:
         return (await connection.request("GET", NODES))[0]
 
 
 async def test_a_trusted_certificate_is_accepted(connecting: Connecting, authority: Authority) -> None:
     """The cluster's own CA is enough."""
     async with serving(authority) as url:
-        assert await ask(connecting, Access(url, ca_file=str(authority.certificate))) == 200
+        assert await ask(connecting, RestConfig(url, ca_file=str(authority.certificate))) == 200
 
 
 async def test_an_unknown_authority_is_refused(connecting: Connecting, authority: Authority, tmp_path: Path) -> None:
@@ -57,13 +57,13 @@ async def test_an_unknown_authority_is_refused(connecting: Connecting, authority
     async with serving(authority) as url:
         for ca_file in (str(other.certificate), None):
             with pytest.raises(ApiUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
-                await ask(connecting, Access(url, ca_file=ca_file))
+                await ask(connecting, RestConfig(url, ca_file=ca_file))
 
 
 async def test_a_wrong_name_is_refused(connecting: Connecting, authority: Authority) -> None:
     """A certificate for somebody else is not the API server's, unless we were told its name."""
     async with serving(authority, "DNS:elsewhere") as url:
-        access = Access(url, ca_file=str(authority.certificate))
+        access = RestConfig(url, ca_file=str(authority.certificate))
         with pytest.raises(ApiUnreachable, match="IP address mismatch"):
             await ask(connecting, access)
         assert await ask(connecting, replace(access, server_name="elsewhere")) == 200
@@ -72,7 +72,7 @@ async def test_a_wrong_name_is_refused(connecting: Connecting, authority: Author
 async def test_verification_is_off_only_on_request(connecting: Connecting, authority: Authority) -> None:
     """`insecure-skip-tls-verify` accepts anything."""
     async with serving(authority, "DNS:elsewhere") as url:
-        assert await ask(connecting, Access(url, verify=False)) == 200
+        assert await ask(connecting, RestConfig(url, verify=False)) == 200
 
 
 async def test_a_new_ca_file_is_noticed(connecting: Connecting, authority: Authority, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_a_new_ca_file_is_noticed(connecting: Connecting, authority: Autho
     other.create()
     mounted = tmp_path / "ca.crt"
     mounted.write_bytes(other.certificate.read_bytes())
-    async with serving(authority) as url, connecting(FixedAccess(Access(url, ca_file=str(mounted)))) as connection:
+    async with serving(authority) as url, connecting(StaticConfig(RestConfig(url, ca_file=str(mounted)))) as connection:
         with pytest.raises(ApiUnreachable):
             await connection.request("GET", NODES)
         mounted.write_bytes(authority.certificate.read_bytes())
@@ -92,7 +92,7 @@ async def test_a_new_ca_file_is_noticed(connecting: Connecting, authority: Autho
 async def test_a_missing_ca_file_is_unreachable(connecting: Connecting, tmp_path: Path) -> None:
     """A CA file that is not there at the start is an error of ours."""
     with pytest.raises(ApiUnreachable, match="No such file"):
-        await ask(connecting, Access("https://127.0.0.1:1", ca_file=str(tmp_path / "absent")))
+        await ask(connecting, RestConfig("https://127.0.0.1:1", ca_file=str(tmp_path / "absent")))
 
 
 def test_a_context_is_kept_while_its_files_are(authority: Authority, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_context_is_kept_while_its_files_are(authority: Authority, tmp_path: P
     contexts = TlsContexts()
     mounted = tmp_path / "ca.crt"
     mounted.write_bytes(authority.certificate.read_bytes())
-    access = Access("https://x", ca_file=str(mounted))
+    access = RestConfig("https://x", ca_file=str(mounted))
     first = contexts.context(access)
     assert contexts.context(access) is first
     os.utime(mounted, (1, 1))
@@ -114,7 +114,7 @@ def test_a_context_is_kept_while_its_files_are(authority: Authority, tmp_path: P
 def test_only_the_strict_flag_is_cleared(authority: Authority) -> None:
     """CAs without key identifiers pass; certificates and names are checked as ever."""
     issued = authority.issue("client", "somebody")
-    access = Access("https://x", ca_file=str(authority.certificate))
+    access = RestConfig("https://x", ca_file=str(authority.certificate))
     context = TlsContexts().context(replace(access, certificate_file=str(issued.certificate), key_file=str(issued.key)))
 
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT

@@ -14,18 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulltrace.kube.decoding import object_reader
-from pulltrace.kube.decoding.object_fields import LEASE, POD
 from pulltrace.kube.decoding.object_reader import (
     HEAD_BYTES,
-    Gate,
+    LargeObjectLock,
+    ListItem,
     ListReader,
-    NotRead,
-    Pauses,
-    Piece,
+    NotJson,
     TooLong,
-    lines_of,
+    Yielding,
+    read_lines,
 )
 from pulltrace.kube.errors import ApiUnreachable
+from pulltrace.kube.resources.leases import LEASE_SHAPE
+from pulltrace.kube.resources.pending_pods import POD_SHAPE
 
 MAX_BYTES = 200_000
 MEBIBYTE = 1024 * 1024
@@ -36,10 +37,10 @@ async def chunks_of(data: bytes, size: int) -> AsyncIterator[bytes]:
         yield data[at : at + size]
 
 
-async def read(data: bytes, size: int = 1000, max_bytes: int = MAX_BYTES) -> tuple[list[Piece], bytes]:
-    async with Gate().turn() as turn:
-        reader = ListReader(chunks_of(data, size), turn, POD, max_bytes)
-        return [piece async for piece in reader.objects()], reader.envelope
+async def read(data: bytes, size: int = 1000, max_bytes: int = MAX_BYTES) -> tuple[list[ListItem], bytes]:
+    async with LargeObjectLock().reservation() as reservation:
+        reader = ListReader(chunks_of(data, size), reservation, POD_SHAPE, max_bytes)
+        return [piece async for piece in reader.items()], reader.envelope
 
 
 def listed(items: Iterable[Any], *, spaced: bool = False, last: bool = False) -> bytes:
@@ -105,7 +106,7 @@ async def test_of_a_large_object_the_fields_are_read() -> None:
 async def test_an_object_that_is_not_json_is_told_apart() -> None:
     """Brackets that fit make an object, and what is in it may be wrong."""
     pieces, _ = await read(b'{"metadata":{},"items":[{"metadata":{nonsense}},{"a":1}]}')
-    assert isinstance(pieces[0], NotRead)
+    assert isinstance(pieces[0], NotJson)
     assert pieces[1:] == [{"a": 1}]
 
 
@@ -121,11 +122,11 @@ async def test_memory_has_a_bound() -> None:
             yield b"{}]}}"
         yield b"]}"
 
-    async with Gate().turn() as turn:
-        reader = ListReader(chunks(), turn, LEASE, 12 * MEBIBYTE)
+    async with LargeObjectLock().reservation() as reservation:
+        reader = ListReader(chunks(), reservation, LEASE_SHAPE, 12 * MEBIBYTE)
         tracemalloc.start()
         try:
-            assert [piece async for piece in reader.objects()] == [{"metadata": {"name": "a"}}] * 16
+            assert [piece async for piece in reader.items()] == [{"metadata": {"name": "a"}}] * 16
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -140,9 +141,9 @@ async def test_an_endless_line_is_an_error() -> None:
         while True:
             yield chunk
 
-    async with Gate().turn() as turn:
+    async with LargeObjectLock().reservation() as reservation:
         with pytest.raises(ApiUnreachable, match="longer than"):
-            await anext(lines_of(chunks(), turn))
+            await anext(read_lines(chunks(), reservation))
 
 
 async def test_an_endless_object_is_an_error() -> None:
@@ -154,14 +155,14 @@ async def test_an_endless_object_is_an_error() -> None:
         while True:
             yield chunk
 
-    async with Gate().turn() as turn:
+    async with LargeObjectLock().reservation() as reservation:
         with pytest.raises(ApiUnreachable, match="longer than"):
-            await anext(ListReader(chunks(), turn, POD, MAX_BYTES).objects())
+            await anext(ListReader(chunks(), reservation, POD_SHAPE, MAX_BYTES).items())
 
 
 async def test_one_reader_at_a_time_holds_much() -> None:
     """While one has a large line in part, others wait before they read as much, and go on once it is whole."""
-    gate, go_on = Gate(), asyncio.Event()
+    gate, go_on = LargeObjectLock(), asyncio.Event()
     read_by: list[str] = []
     half = b"x" * (object_reader.LARGE_BYTES + 1)
 
@@ -172,8 +173,8 @@ async def test_one_reader_at_a_time_holds_much() -> None:
         yield half + b"\n"
 
     async def lines(name: str) -> int:
-        async with gate.turn() as turn:
-            return sum([len(line) async for line in lines_of(chunks(name), turn) if isinstance(line, bytes)])
+        async with gate.reservation() as reservation:
+            return sum([len(line) async for line in read_lines(chunks(name), reservation) if isinstance(line, bytes)])
 
     tasks = [asyncio.create_task(lines(name)) for name in "ab"]
     while not read_by:
@@ -194,9 +195,9 @@ async def test_who_reads_for_long_lets_others_run() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    pauses, ends_at = Pauses(), time.monotonic() + 5 * object_reader.BUSY_SECONDS
+    yielding, ends_at = Yielding(), time.monotonic() + 5 * object_reader.BUSY_SECONDS
     while time.monotonic() < ends_at:
-        await pauses.pause()
+        await yielding.between_objects()
     task.cancel()
 
     assert 1 <= turns <= 5

@@ -8,7 +8,7 @@ from typing import Any
 
 from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
 from pulltrace.kube.client.retry import Timing
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from tests.agent import virtual_time
 from tests.fakes.api_server import FakeApiServer, Raw, Seen, StatusError
@@ -18,7 +18,7 @@ WALL = 1_700_000_000
 
 
 class Line:
-    """`Requesting` straight into the fake, with the faults of one replica's network."""
+    """`ApiClient` straight into the fake, with the faults of one replica's network."""
 
     def __init__(self, server: FakeApiServer) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Candidate:
         self.frozen_seconds = 0.0
         """How long its process has been stopped: time that went by without it."""
         timing = Timing(monotonic=lambda: virtual_time.now() + self.frozen_seconds)
-        self.elector = Elector(self.line, "ns", NAME, identity, timing=timing, wall=self._wall)
+        self.elector = LeaderElector(self.line, "ns", NAME, identity, timing=timing, wall=self._wall)
         self.terms: list[tuple[float, float | None]] = []
         """When each term's work began and ended."""
         self.error: Exception | None = None

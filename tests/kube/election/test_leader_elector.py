@@ -272,7 +272,7 @@ async def test_a_change_by_others_is_a_conflict_that_is_survived(api: FakeApiSer
     """409: a person's annotation, or a follower's remark, stays and costs the leader nothing."""
     leader, follower = await led(api)
     for number in range(10):
-        await follower.elector.remark({"pulltrace.io/watched": str(number)})
+        await follower.elector.annotate({"pulltrace.io/watched": str(number)})
         await asyncio.sleep(RETRY_SECONDS)
 
     assert len(leader.terms) == 1
@@ -306,7 +306,7 @@ async def test_missing_rights_are_named_and_asked_for_once_a_minute(
     assert 8 <= len(candidate.line.sent) <= 11
     [record] = caplog.records
     missing = "missing permission to get, create and update leases.coordination.k8s.io: 403 on demand"
-    assert record.message == f"the Lease election: {missing}; trying again"
+    assert record.message == f"the Lease election: {missing}; retrying"
 
 
 @in_virtual_time

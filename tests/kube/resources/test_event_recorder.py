@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.resources.pod_events import MOST_NOTE_BYTES, PodEvent, again, count_of, made
+from pulltrace.kube.resources.event_recorder import MAX_NOTE_BYTES, KubernetesEvent, count_of, first_event, repetition
 
-EVENT = PodEvent("shop", "web-1", "uid-1", "ImagePullProgress", "61 % pulled", "spec.containers{web}")
+EVENT = KubernetesEvent("shop", "web-1", "uid-1", "ImagePullProgress", "61 % pulled", "spec.containers{web}")
 NOW = 1_763_910_000.5
 
 
 def test_a_first_event() -> None:
     """It says what of whom, who says it, and when, in the newer and in the older fields."""
-    assert made(EVENT, "aggregator-1", NOW) == {
+    assert first_event(EVENT, "aggregator-1", NOW) == {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": EVENT.name, "namespace": "shop"},
@@ -42,7 +42,7 @@ def test_a_first_event() -> None:
 
 def test_the_next_is_a_series() -> None:
     """The patch has what is new, and nothing of what stays."""
-    assert again(replace(EVENT, warning=True), "aggregator-2", 7, NOW) == {
+    assert repetition(replace(EVENT, warning=True), "aggregator-2", 7, NOW) == {
         "type": "Warning",
         "message": "61 % pulled",
         "reportingInstance": "aggregator-2",
@@ -75,9 +75,9 @@ def test_the_longest_name_of_a_pod_fits() -> None:
 
 def test_a_long_note_is_cut_between_characters() -> None:
     """The limit is in bytes."""
-    note = made(replace(EVENT, note="ü" * 1000), "x" * 300, NOW)
+    note = first_event(replace(EVENT, note="ü" * 1000), "x" * 300, NOW)
 
-    assert note["message"] == "ü" * (MOST_NOTE_BYTES // 2)
+    assert note["message"] == "ü" * (MAX_NOTE_BYTES // 2)
     assert len(note["reportingInstance"]) == 128
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
+from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, is_about_images
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.kube.resources.event_objects import CRASHING, PULLING, Raw, event
 
@@ -140,18 +140,18 @@ def test_an_event_of_the_newer_interface() -> None:
 def test_lines_about_images_are_read(raw: Raw) -> None:
     """The filter on bytes lets through all that is wanted, in either way to write JSON, new or changed."""
     for kind in ("ADDED", "MODIFIED"):
-        assert worth_reading(line(kind, raw))
-    assert worth_reading(b'{"type": "ADDED", "object": {"reason": "Pulling"}}')
+        assert is_about_images(line(kind, raw))
+    assert is_about_images(b'{"type": "ADDED", "object": {"reason": "Pulling"}}')
 
 
 @pytest.mark.parametrize("raw", [PULLING, CRASHING])
 def test_frames_of_the_watch_are_read(raw: Raw) -> None:
     """Errors and bookmarks concern the watch itself."""
-    assert worth_reading(line("ERROR", {"code": 410}))
-    assert worth_reading(line("BOOKMARK", {"metadata": {"resourceVersion": "5"}}))
+    assert is_about_images(line("ERROR", {"code": 410}))
+    assert is_about_images(line("BOOKMARK", {"metadata": {"resourceVersion": "5"}}))
 
 
 def test_other_lines_are_not_read() -> None:
     """Crashes, and Events that have become too old."""
-    assert not worth_reading(line("MODIFIED", CRASHING))
-    assert not worth_reading(line("DELETED", PULLING))
+    assert not is_about_images(line("MODIFIED", CRASHING))
+    assert not is_about_images(line("DELETED", PULLING))

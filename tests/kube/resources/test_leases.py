@@ -5,15 +5,24 @@ What all stores have in common is in tests/conformance/test_lease_store.py.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.api import Requesting
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.api import ApiClient
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.resources.lease_store import LABELS, KubeLeaseStore, lease_record, micro_time
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.leases import (
+    LABELS,
+    KubeLeaseStore,
+    LeasePatch,
+    lease_list_watch,
+    lease_record,
+    micro_time,
+)
+from pulltrace.kube.watch.reflector import Reflector
+from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.lease_format.annotations import READ_BYTES, decode
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
@@ -25,7 +34,7 @@ NODE = {"metadata": {"name": "node-1", "uid": "1234"}}
 
 
 @pytest.fixture
-def store(connection: Connection) -> KubeLeaseStore:
+def store(connection: AiohttpClient) -> KubeLeaseStore:
     return KubeLeaseStore(connection, "ns")
 
 
@@ -118,7 +127,7 @@ async def test_lost_labels_come_back(server: FakeApiServer, store: KubeLeaseStor
 class KeepingLabels:
     """A connection to a server whose policy keeps agents from labelling."""
 
-    def __init__(self, connection: Requesting) -> None:
+    def __init__(self, connection: ApiClient) -> None:
         self._connection = connection
         self.namespace = connection.namespace
 
@@ -129,7 +138,7 @@ class KeepingLabels:
 
 
 async def test_labels_that_may_not_be_set_do_not_fail_the_write(
-    server: FakeApiServer, connection: Connection, caplog: pytest.LogCaptureFixture
+    server: FakeApiServer, connection: AiohttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where a policy keeps the agent from labelling, the write counts, and the agent says so once."""
     server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns"}})
@@ -162,3 +171,18 @@ def test_of_a_huge_lease_no_more_is_kept_than_is_read() -> None:
             READ_BYTES < sum(len(key) + len(value) for key, value in record.annotations.items()) < 2 * READ_BYTES + 100
         )
         assert "bytes of annotations" in decode(record.annotations).problems[0]
+
+
+async def test_the_election_is_not_a_node(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """A Lease without the agents' labels, in the same namespace, is not listed."""
+    store, reflector = KubeLeaseStore(connection, "ns"), Reflector(connection, lease_list_watch("ns"))
+    leader = {
+        "metadata": {"name": "leader", "namespace": "ns", "labels": {"app.kubernetes.io/component": "aggregator"}}
+    }
+    server.put("leases", leader)
+    async with aclosing(reflector.watch()) as events:
+        assert await anext(events) == Listed(())
+        server.put("leases", leader)
+        written = await store.patch("node-1", PATCH)
+        assert await anext(events) == Put(written)
+    assert reflector.health.synced

@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pulltrace.kube.decoding.json_fields import SMALL_BYTES, read_object
-from pulltrace.kube.decoding.object_fields import POD
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role, pod_key, pod_record
+from pulltrace.kube.decoding.partial_json import SMALL_BYTES, read_object
+from pulltrace.kube.resources.pending_pods import POD_SHAPE, ImageWait, PodRecord, Role, pod_key, pod_record
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
 
@@ -286,5 +285,5 @@ def test_the_fields_of_a_large_pod_are_all_that_is_read() -> None:
     raw = pod(spec, status, labels={"pod-template-hash": "5d", "a": "b"}, ownerReferences=owners)
     large = orjson.dumps({**raw, "padding": "x" * SMALL_BYTES})
 
-    assert pod_record(read_object(large, POD)) == pod_record(raw)
+    assert pod_record(read_object(large, POD_SHAPE)) == pod_record(raw)
     assert pod_record(raw).workload == Workload("shop", "Deployment", "web")

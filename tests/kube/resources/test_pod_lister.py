@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.resources.pod_lister import (
-    ABSENT_SECONDS,
-    HOLDS_SECONDS,
-    HOLDS_SECONDS_A_PAGE,
+    ABSENT_TTL_SECONDS,
+    MAX_REQUESTS,
     PAGE_PAUSE_SECONDS,
-    REQUESTS,
-    KubePodLookup,
+    TTL_SECONDS,
+    TTL_SECONDS_A_PAGE,
+    PodLister,
 )
 from pulltrace.pulls.view import PodFinding, Workload
 from tests.fakes.api_server import FakeApiServer, Raw
@@ -32,8 +32,8 @@ def time() -> FakeTime:
 
 
 @pytest.fixture
-def lookup(connection: Connection, time: FakeTime) -> KubePodLookup:
-    return KubePodLookup(connection, timing=time.timing)
+def lookup(connection: AiohttpClient, time: FakeTime) -> PodLister:
+    return PodLister(connection, timing=time.timing)
 
 
 def put(
@@ -46,14 +46,14 @@ def put(
     server.put("pods", {"metadata": metadata, "spec": spec, "status": {"phase": phase, "containerStatuses": [state]}})
 
 
-async def test_it_is_what_the_server_asks(lookup: KubePodLookup) -> None:
+async def test_it_is_what_the_server_asks(lookup: PodLister) -> None:
     """It keeps the contract that the web server knows."""
     finding: PodFinding = lookup
 
     assert await finding.has_images("shop", "web-1") is None
 
 
-async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: PodLister) -> None:
     """One that runs has its images, one that is being created has not, one that is not there is None."""
     put(server, "web-1", THERE)
     put(server, "web-2", WAITING, phase="Pending")
@@ -66,7 +66,7 @@ async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: KubePodLookup) 
     assert {(seen.kind, seen.params["fieldSelector"][:17]) for seen in server.seen} == {("list", "metadata.name=web")}
 
 
-async def test_a_pod_that_ends_before_it_had_its_images(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_a_pod_that_ends_before_it_had_its_images(server: FakeApiServer, lookup: PodLister) -> None:
     """Nothing is pulled for it any more, and that does not mean that it has them."""
     put(server, "web-1", WAITING, phase="Pending", deletionTimestamp="2026-11-24T06:00:00Z")
     found = await lookup.find("shop", "web-1")
@@ -75,9 +75,9 @@ async def test_a_pod_that_ends_before_it_had_its_images(server: FakeApiServer, l
     assert (found.ending, found.waiting, await lookup.has_images("shop", "web-1")) == (True, (), False)
 
 
-async def test_a_workload_in_pages(server: FakeApiServer, connection: Connection) -> None:
+async def test_a_workload_in_pages(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Its pods are counted over all pages; those of others, those that end and those given up are not."""
-    lookup = KubePodLookup(connection, page_pods=2)
+    lookup = PodLister(connection, page_pods=2)
     for number in range(5):
         put(server, f"web-{number}", THERE if number < 3 else WAITING)
     put(server, "ending", THERE, deletionTimestamp="2026-11-24T06:00:00Z")
@@ -91,9 +91,9 @@ async def test_a_workload_in_pages(server: FakeApiServer, connection: Connection
     assert [seen.kind for seen in server.seen] == ["list"] * 4
 
 
-async def test_pages_have_a_bound(server: FakeApiServer, connection: Connection) -> None:
+async def test_pages_have_a_bound(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Of a namespace with too many pods no workload is told: some of its pods may not have been counted."""
-    lookup = KubePodLookup(connection, page_pods=2, pages=2)
+    lookup = PodLister(connection, page_pods=2, max_pages=2)
     for number in range(5):
         put(server, f"web-{number}", THERE)
 
@@ -103,7 +103,7 @@ async def test_pages_have_a_bound(server: FakeApiServer, connection: Connection)
     assert server.count("list") == 2
 
 
-async def test_that_a_pod_has_its_images_is_asked_each_time(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_that_a_pod_has_its_images_is_asked_each_time(server: FakeApiServer, lookup: PodLister) -> None:
     """Another pod of the same name may have come since."""
     put(server, "web-0", THERE, uid="1")
     assert await lookup.has_images("shop", "web-0") is True
@@ -112,12 +112,12 @@ async def test_that_a_pod_has_its_images_is_asked_each_time(server: FakeApiServe
     assert await lookup.has_images("shop", "web-0") is False
 
 
-async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: KubePodLookup, time: FakeTime) -> None:
+async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
     """Who asks again soon is told the same without a request; later it is asked anew."""
     put(server, "web-1", WAITING)
     assert await lookup.has_images("shop", "web-1") is False
     put(server, "web-1", THERE)
-    time.now += HOLDS_SECONDS - 0.1
+    time.now += TTL_SECONDS - 0.1
     assert await lookup.has_images("shop", "web-1") is False
     time.now += 0.1
 
@@ -125,9 +125,9 @@ async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: K
     assert server.count("list") == 2
 
 
-async def test_what_is_absent_stays_so_for_longer(server: FakeApiServer, lookup: KubePodLookup, time: FakeTime) -> None:
+async def test_what_is_absent_stays_so_for_longer(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
     """That there is no such pod, or no pod in a namespace, is not asked again for a while."""
-    for seconds in (0, ABSENT_SECONDS - 0.1, 0.1):
+    for seconds in (0, ABSENT_TTL_SECONDS - 0.1, 0.1):
         time.now += seconds
         assert await lookup.has_images("shop", "web-9") is None
         assert await lookup.pods_with_images(WEB) == (0, 0)
@@ -136,10 +136,10 @@ async def test_what_is_absent_stays_so_for_longer(server: FakeApiServer, lookup:
 
 
 async def test_a_namespace_is_counted_once_for_all(
-    server: FakeApiServer, connection: Connection, time: FakeTime
+    server: FakeApiServer, connection: AiohttpClient, time: FakeTime
 ) -> None:
     """Ever-new workloads cost no further request, pages come one by one with pauses, and a long count is kept for longer."""
-    lookup = KubePodLookup(connection, page_pods=1, timing=time.timing)
+    lookup = PodLister(connection, page_pods=1, timing=time.timing)
     for number in range(20):
         put(server, f"web-{number}", THERE)
     asked = await asyncio.gather(
@@ -147,12 +147,12 @@ async def test_a_namespace_is_counted_once_for_all(
     )
     assert asked == [(0, 0)] * 50
     assert (server.count("list"), time.slept) == (20, [PAGE_PAUSE_SECONDS] * 19)
-    time.now += 20 * HOLDS_SECONDS_A_PAGE - 0.1
+    time.now += 20 * TTL_SECONDS_A_PAGE - 0.1
     assert await lookup.pods_with_images(WEB) == (20, 20)
     assert server.count("list") == 20
 
 
-async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: PodLister) -> None:
     """It gets what is known, and asks nothing new."""
     put(server, "web-1", WAITING)
 
@@ -168,11 +168,11 @@ async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: Kube
     assert server.count("list") == 1
 
 
-async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, lookup: PodLister) -> None:
     """While all turns of clients hang, the aggregator's own question is asked."""
-    server.faults["list"] = [hang() for _ in range(REQUESTS)]
+    server.faults["list"] = [hang() for _ in range(MAX_REQUESTS)]
     asking = [asyncio.create_task(lookup.has_images("shop", f"web-{number}")) for number in range(20)]
-    await server.reached("list", REQUESTS)
+    await server.reached("list", MAX_REQUESTS)
     put(server, "own", WAITING)
     found = await lookup.find("shop", "own")
     assert found
@@ -180,7 +180,7 @@ async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, look
         task.cancel()
 
 
-async def test_many_who_ask_at_once(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_many_who_ask_at_once(server: FakeApiServer, lookup: PodLister) -> None:
     """They share one request, and one who goes away does not take it from the others."""
     put(server, "web-1", THERE)
     asking = [asyncio.create_task(lookup.has_images("shop", "web-1")) for _ in range(5)]
@@ -191,20 +191,20 @@ async def test_many_who_ask_at_once(server: FakeApiServer, lookup: KubePodLookup
     assert server.count("list") == 1
 
 
-async def test_few_requests_at_a_time(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_few_requests_at_a_time(server: FakeApiServer, lookup: PodLister) -> None:
     """Questions about other pods wait for their turn."""
     server.faults["list"] = [hang() for _ in range(10)]
     asking = [asyncio.create_task(lookup.has_images("shop", f"web-{number}")) for number in range(10)]
-    await server.reached("list", REQUESTS)
+    await server.reached("list", MAX_REQUESTS)
     for _ in range(20):
         await asyncio.sleep(0)
 
-    assert server.count("list") == REQUESTS
+    assert server.count("list") == MAX_REQUESTS
     for task in asking:
         task.cancel()
 
 
-async def test_an_error_is_told_to_all(server: FakeApiServer, lookup: KubePodLookup) -> None:
+async def test_an_error_is_told_to_all(server: FakeApiServer, lookup: PodLister) -> None:
     """An API server that says no is not asked again at once."""
     server.faults["list"] = [status(403, "pods is forbidden")]
     for _ in range(2):
@@ -221,7 +221,7 @@ HOSTILE = ("", "a,b", "a=b", "../pods", "a b", "A", "a\n", "-a", "a" * 300, "ä"
     ("namespace", "name"), [*(("shop", name) for name in HOSTILE), *((name, "web-1") for name in HOSTILE)]
 )
 async def test_what_is_no_name_is_not_asked_for(
-    server: FakeApiServer, lookup: KubePodLookup, namespace: str, name: str
+    server: FakeApiServer, lookup: PodLister, namespace: str, name: str
 ) -> None:
     """Names come from anybody, and must not become another selector or another path."""
     assert await lookup.has_images(namespace, name) is None
@@ -230,10 +230,10 @@ async def test_what_is_no_name_is_not_asked_for(
     assert not any("fieldSelector" in seen.params for seen in server.seen)
 
 
-async def test_namespaces_that_are_not_shown(server: FakeApiServer, connection: Connection) -> None:
+async def test_namespaces_that_are_not_shown(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Where only some namespaces are shown, in the others nothing is found."""
     put(server, "web-1", THERE)
-    lookup = KubePodLookup(connection, ["other"])
+    lookup = PodLister(connection, ["other"])
 
     assert await lookup.find("shop", "web-1") is None
     assert await lookup.pods_with_images(WEB) == (0, 0)

@@ -1,4 +1,4 @@
-"""The watch that never ends: what it asks, what it makes of faults, and how long it waits."""
+"""List and watch without end: requests, faults and delays."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.api import Params
-from pulltrace.kube.decoding.fields import Raw
-from pulltrace.kube.decoding.object_reader import Piece
+from pulltrace.kube.decoding.api_objects import Raw
+from pulltrace.kube.decoding.object_reader import ListItem
 from pulltrace.kube.errors import ApiTooSlow
-from pulltrace.kube.watch.reflector import Resource, Watch, name_of
+from pulltrace.kube.watch.list_watch import ListWatch, name_key
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
 from tests.kube.fake_time import FakeTime
 
-LEASES: Resource[str] = Resource(
-    name="leases",
+LEASES: ListWatch[str] = ListWatch(
+    resource="leases",
     path="/apis/coordination.k8s.io/v1/namespaces/ns/leases",
-    parse=name_of,
+    decode=name_key,
     permission="list and watch leases in namespace ns",
 )
 
@@ -32,7 +33,7 @@ LEASES: Resource[str] = Resource(
 @dataclass
 class Scene:
     server: FakeApiServer
-    watch: Watch[str]
+    reflector: Reflector[str]
     events: AsyncGenerator[WatchEvent[str], None]
     time: FakeTime
 
@@ -46,18 +47,18 @@ class Scene:
         return await anext(self.events)
 
     async def end_watch(self, number: int, *, after_seconds: float) -> None:
-        """The server ends its watch with this number, so long after it began by our clock."""
+        """The server ends its watch with this number, `after_seconds` of the reflector's clock after it began."""
         await self.server.reached("watch", number)
         self.time.now += after_seconds
         self.server.end_watches()
 
 
 @pytest.fixture
-async def scene(server: FakeApiServer, connection: Connection) -> AsyncIterator[Scene]:
+async def scene(server: FakeApiServer, connection: AiohttpClient) -> AsyncIterator[Scene]:
     time = FakeTime()
-    watch = Watch(connection, LEASES, timing=time.timing, read_seconds=0.2)
-    async with aclosing(watch.events()) as events:
-        yield Scene(server, watch, events, time)
+    reflector = Reflector(connection, LEASES, timing=time.timing, read_seconds=0.2)
+    async with aclosing(reflector.watch()) as events:
+        yield Scene(server, reflector, events, time)
 
 
 def versions(server: FakeApiServer, kind: str) -> list[str | None]:
@@ -65,7 +66,7 @@ def versions(server: FakeApiServer, kind: str) -> list[str | None]:
 
 
 async def test_it_lists_and_watches_from_there(scene: Scene) -> None:
-    """First comes everything, then each change."""
+    """The list comes first, then each change."""
     scene.put("a")
     assert await scene.next() == Listed(("a",))
     scene.put("b")
@@ -77,8 +78,8 @@ async def test_it_lists_and_watches_from_there(scene: Scene) -> None:
     assert versions(scene.server, "watch") == ["1001"]
 
 
-async def test_it_asks_for_bookmarks_and_an_end(scene: Scene) -> None:
-    """The server is to end a watch before we would take it for dead."""
+async def test_it_requests_bookmarks_and_a_timeout(scene: Scene) -> None:
+    """The server ends a watch before the reflector would take it for dead."""
     await scene.next()
     waiting = asyncio.create_task(scene.next())
     await scene.server.reached("watch", 1)
@@ -90,7 +91,7 @@ async def test_it_asks_for_bookmarks_and_an_end(scene: Scene) -> None:
     assert watch.params["timeoutSeconds"] == "40"
 
 
-async def test_a_watch_that_ends_is_gone_on_with(scene: Scene) -> None:
+async def test_a_watch_that_ends_is_continued(scene: Scene) -> None:
     """After the server's time limit the next watch begins where the last one was, at once, without a list."""
     await scene.next()
     scene.put("a")
@@ -104,7 +105,7 @@ async def test_a_watch_that_ends_is_gone_on_with(scene: Scene) -> None:
     assert versions(scene.server, "watch") == ["1000", "1001"]
     assert scene.server.count("list") == 1
     assert scene.time.slept == []
-    assert scene.watch.health.restarts == {"ended": 1}
+    assert scene.reflector.health.restarts == {"ended": 1}
 
 
 async def test_a_bookmark_moves_the_version_on(scene: Scene) -> None:
@@ -121,7 +122,7 @@ async def test_a_bookmark_moves_the_version_on(scene: Scene) -> None:
 
 @pytest.mark.parametrize("fault", [status(410), lines(error_event(410))], ids=["status", "event"])
 async def test_an_expired_version_is_listed_once(scene: Scene, fault: Fault) -> None:
-    """410, as a status and inside the watch, brings one list of what is there now, read from the source."""
+    """410, as a status and inside the watch, costs one list, which is not read from the cache."""
     scene.put("a")
     scene.server.faults["watch"] = [fault]
     assert await scene.next() == Listed(("a",))
@@ -131,11 +132,11 @@ async def test_an_expired_version_is_listed_once(scene: Scene, fault: Fault) -> 
     assert await scene.next() == Listed(("b",))
     assert versions(scene.server, "list") == ["0", None]
     assert scene.time.slept == [0.8]
-    assert scene.watch.health.restarts == {"expired": 1}
+    assert scene.reflector.health.restarts == {"expired": 1}
 
 
 async def test_watches_that_end_at_once_are_errors(scene: Scene) -> None:
-    """200 and an empty body, again and again, makes six requests in half a minute and not a thousand a second."""
+    """Repeated empty responses cost six requests in half a minute."""
     scene.server.faults["watch"] = [lines()] * 10
     requests_before = 0
     while scene.time.now < 30:
@@ -144,11 +145,11 @@ async def test_watches_that_end_at_once_are_errors(scene: Scene) -> None:
 
     # The last list was after the half minute; the watch before it was not.
     assert requests_before + 1 == 6
-    assert scene.watch.health.restarts["empty"] == 3
+    assert scene.reflector.health.restarts["empty"] == 3
 
 
 async def test_a_short_watch_with_events_waits_a_little(scene: Scene) -> None:
-    """A server that ends its watches after each event is not asked in a busy loop."""
+    """A server that ends its watches after each event causes no busy loop."""
     await scene.next()
     for number, name in enumerate("abc", 1):
         scene.put(name)
@@ -160,11 +161,11 @@ async def test_a_short_watch_with_events_waits_a_little(scene: Scene) -> None:
         await waiting
 
     assert scene.time.slept == [0.8] * 3
-    assert scene.watch.health.restarts == {"ended": 3}
+    assert scene.reflector.health.restarts == {"ended": 3}
 
 
 async def test_silence_is_a_dead_connection(scene: Scene) -> None:
-    """A watch that says nothing, not even goodbye, is left, and the next begins at the same version."""
+    """A silent watch is aborted, and the next begins at the same version."""
     scene.server.faults["watch"] = [hang(), lines(then="hang")]
     await scene.next()
     waiting = asyncio.create_task(scene.next())
@@ -173,7 +174,7 @@ async def test_silence_is_a_dead_connection(scene: Scene) -> None:
 
     assert await waiting == Put("a")
     assert versions(scene.server, "watch") == ["1000"] * 3
-    assert scene.watch.health.restarts == {"error": 2}
+    assert scene.reflector.health.restarts == {"error": 2}
 
 
 @pytest.mark.parametrize(
@@ -192,8 +193,8 @@ async def test_silence_is_a_dead_connection(scene: Scene) -> None:
     ],
     ids=["500", "html-502", "html-200", "half", "half-cut", "utf-8", "null", "list", "deep", "error-event"],
 )
-async def test_a_broken_watch_is_tried_again(scene: Scene, fault: Fault) -> None:
-    """Whatever comes instead of events, the watch goes on from its version after a wait, and nothing is raised."""
+async def test_a_broken_watch_is_retried(scene: Scene, fault: Fault) -> None:
+    """After any other response the watch continues from its version after a delay, and nothing is raised."""
     await scene.next()
     scene.server.faults["watch"] = [fault]
     scene.put("a")
@@ -201,12 +202,12 @@ async def test_a_broken_watch_is_tried_again(scene: Scene, fault: Fault) -> None
     assert await scene.next() == Put("a")
     assert scene.server.count("list") == 1
     assert scene.time.slept == [0.8]
-    assert scene.watch.health.restarts == {"error": 1}
-    assert scene.watch.health.problem is None
+    assert scene.reflector.health.restarts == {"error": 1}
+    assert scene.reflector.health.problem is None
 
 
-async def test_a_cut_connection_is_made_again(scene: Scene) -> None:
-    """A connection that breaks before the answer is one more failure (the first, aiohttp makes up for)."""
+async def test_a_cut_connection_is_reopened(scene: Scene) -> None:
+    """A connection that breaks before the response is a failure (aiohttp retries the first)."""
     await scene.next()
     scene.server.faults["watch"] = [cut(), cut()]
     scene.put("a")
@@ -220,18 +221,18 @@ async def test_a_cut_connection_is_made_again(scene: Scene) -> None:
     [status(500), html(502), html(200), cut(), status(401), status(410)],
     ids=["500", "html-502", "html-200", "cut", "401", "410"],
 )
-async def test_a_broken_list_is_tried_again(scene: Scene, fault: Fault) -> None:
-    """A list that fails is asked for again until it comes."""
+async def test_a_broken_list_is_retried(scene: Scene, fault: Fault) -> None:
+    """A list that fails is retried until it succeeds."""
     scene.server.faults["list"] = [fault, fault]
-    scene.server.faults["list"] *= 2  # a 401 is tried twice each time
+    scene.server.faults["list"] *= 2  # a 401 is sent twice each time
     scene.put("a")
 
     assert await scene.next() == Listed(("a",))
     assert len(scene.time.slept) in {2, 4}
 
 
-async def test_waits_grow_and_start_anew(scene: Scene) -> None:
-    """Waits double up to half a minute; an event makes the next failure a first one."""
+async def test_delays_grow_and_are_reset(scene: Scene) -> None:
+    """Delays double up to half a minute; an event resets them."""
     scene.server.faults["list"] = [status(500)] * 7
     await scene.next()
     assert scene.time.slept == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 24.0, 24.0])
@@ -248,8 +249,8 @@ async def test_waits_grow_and_start_anew(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("retry_after", ["7", "9999"])
-async def test_the_servers_wish_is_honoured(scene: Scene, retry_after: str) -> None:
-    """Retry-After is waited for, up to two minutes."""
+async def test_retry_after_is_honoured(scene: Scene, retry_after: str) -> None:
+    """The delay is at least Retry-After, up to two minutes."""
     scene.server.faults["list"] = [status(429, retry_after=retry_after)]
     await scene.next()
 
@@ -257,17 +258,17 @@ async def test_the_servers_wish_is_honoured(scene: Scene, retry_after: str) -> N
 
 
 async def test_a_missing_permission_is_named(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """403 says what to grant, and is asked again once a minute."""
+    """The log line of a 403 has what to grant, and the retry comes after a minute."""
     scene.server.faults["list"] = [status(403, "leases is forbidden")] * 2
     await scene.next()
 
     assert "missing permission to list and watch leases in namespace ns: 403 leases is forbidden" in caplog.text
     assert scene.time.slept == [60.0, 60.0]
-    assert scene.watch.health.restarts == {"forbidden": 2}
+    assert scene.reflector.health.restarts == {"forbidden": 2}
 
 
-async def test_everything_is_listed_again_after_a_while(scene: Scene) -> None:
-    """Ten minutes after a list comes the next, whatever the watch has told."""
+async def test_it_relists(scene: Scene) -> None:
+    """The next list comes ten minutes after the last, whatever the watch has sent."""
     await scene.next()
     waiting = asyncio.create_task(scene.next())
     await scene.end_watch(1, after_seconds=539)
@@ -275,11 +276,11 @@ async def test_everything_is_listed_again_after_a_while(scene: Scene) -> None:
 
     assert await waiting == Listed(())
     assert scene.server.count("list") == 2
-    assert scene.watch.health.restarts == {"ended": 2, "relist": 1}
+    assert scene.reflector.health.restarts == {"ended": 2, "relist": 1}
 
 
 async def test_long_lists_come_in_pages(scene: Scene) -> None:
-    """A list from the source is read page by page, and is one event."""
+    """A list is read page by page, and is one event."""
     await scene.next()
     names = [f"node-{number:04}" for number in range(1100)]
     for name in names:
@@ -290,8 +291,8 @@ async def test_long_lists_come_in_pages(scene: Scene) -> None:
     assert scene.server.count("list") == 4
 
 
-async def test_a_page_that_expired_begins_the_list_again(scene: Scene) -> None:
-    """410 between two pages throws the list away."""
+async def test_an_expired_page_restarts_the_list(scene: Scene) -> None:
+    """410 between two pages discards the list."""
     await scene.next()
     for number in range(600):
         scene.put(f"node-{number:04}")
@@ -317,68 +318,68 @@ async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.Log
     assert "left out one of leases: it cannot be read (KeyError('name'))" in caplog.text
 
 
-async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: Connection) -> None:
-    """It does not end the watch, which goes on after its version; the line that says that it was deleted is understood."""
+async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """It does not end the watch, which continues after its version; its deletion is still reported."""
     time = FakeTime()
-    watch = Watch(connection, replace(LEASES, max_bytes=200_000), timing=time.timing, read_seconds=0.2)
+    reflector = Reflector(connection, replace(LEASES, max_bytes=200_000), timing=time.timing, read_seconds=0.2)
     long = {"metadata": {"name": "long", "namespace": "pulltrace", "resourceVersion": "1042"}, "x": "y" * 300_000}
     server.faults["watch"] = [
         lines(event("ADDED", long), event("ADDED", {"metadata": {"name": "a"}})),
         lines(event("DELETED", long)),
     ]
-    async with aclosing(watch.events()) as events:
+    async with aclosing(reflector.watch()) as events:
         assert await anext(events) == Listed(())
         assert await anext(events) == Put("a")
         assert await anext(events) == Gone("long")
     assert versions(server, "watch") == ["1000", "1042"]
-    assert watch.health.left_out is not None
-    assert watch.health.left_out.count == 2
+    assert reflector.health.left_out is not None
+    assert reflector.health.left_out.count == 2
 
 
 async def test_objects_of_a_list_that_are_too_long_are_left_out(
-    server: FakeApiServer, connection: Connection, caplog: pytest.LogCaptureFixture
+    server: FakeApiServer, connection: AiohttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others are there, and the log has one line for all."""
+    """The others are listed, and the log has one line for all."""
     for name in ("a", "b", "c"):
         size = 1 if name == "b" else 300_000
         server.put("leases", {"metadata": {"name": name, "namespace": "ns"}, "x": "y" * size})
-    watch = Watch(connection, replace(LEASES, max_bytes=200_000), timing=FakeTime().timing)
-    async with aclosing(watch.events()) as events:
+    reflector = Reflector(connection, replace(LEASES, max_bytes=200_000), timing=FakeTime().timing)
+    async with aclosing(reflector.watch()) as events:
         assert await anext(events) == Listed(("b",))
-    assert watch.health.left_out is not None
-    assert watch.health.left_out.count == 2
+    assert reflector.health.left_out is not None
+    assert reflector.health.left_out.count == 2
     assert caplog.text.count("left out") == 1
 
 
-class Slow(Connection):
+class Slow(AiohttpClient):
     """An API server whose lists of more than 10 objects take too long."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
 
-    async def list_page(self, path: str, params: Params, take: Callable[[Piece], None], **_: Any) -> Raw:
-        self.asked.append((params["limit"], params.get("resourceVersion")))
+    async def list_page(self, path: str, params: Params, handle: Callable[[ListItem], None], **_: Any) -> Raw:
+        self.requests.append((params["limit"], params.get("resourceVersion")))
         if int(params["limit"]) > 10:
             raise ApiTooSlow("no answer")
-        return {"resourceVersion": "7", "continue": "" if len(self.asked) > 4 else "more"}
+        return {"resourceVersion": "7", "continue": "" if len(self.requests) > 4 else "more"}
 
 
-async def test_a_page_that_is_not_read_in_time_is_asked_for_in_parts() -> None:
-    """A quarter each time, and not from the cache, which knows no pages; then the pages grow again."""
+async def test_a_page_that_is_too_slow_is_read_in_parts() -> None:
+    """A quarter each time, and not from the cache, which has no pages; then the pages grow again."""
     slow = Slow()
-    watch = Watch(slow, LEASES, timing=FakeTime().timing)
-    async with aclosing(watch.events()) as events:
+    reflector = Reflector(slow, LEASES, timing=FakeTime().timing)
+    async with aclosing(reflector.watch()) as events:
         assert await anext(events) == Listed(())
 
-    assert slow.asked == [("500", "0"), ("125", None), ("31", None), ("7", None), ("14", None), ("3", None)]
+    assert slow.requests == [("500", "0"), ("125", None), ("31", None), ("7", None), ("14", None), ("3", None)]
 
 
-async def test_news_are_told_page_by_page(server: FakeApiServer, connection: Connection) -> None:
-    """Only the last part of a list of news is whole: nobody needs them all at once."""
+async def test_ephemeral_objects_come_page_by_page(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """Only the last page of a list of ephemeral objects is whole."""
     for number in range(1001):
         server.put("leases", {"metadata": {"name": f"n{number:04}", "namespace": "ns"}})
-    watch = Watch(connection, replace(LEASES, news=True), timing=FakeTime().timing)
-    async with aclosing(watch.events()) as events:
+    reflector = Reflector(connection, replace(LEASES, ephemeral=True), timing=FakeTime().timing)
+    async with aclosing(reflector.watch()) as events:
         parts = [await anext(events) for _ in range(3)]
     assert [(len(part.items), part.whole) for part in parts if isinstance(part, Listed)] == [
         (500, False),
@@ -388,7 +389,7 @@ async def test_news_are_told_page_by_page(server: FakeApiServer, connection: Con
 
 
 async def test_many_unreadable_objects_cost_one_line(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    """Who may write objects does not write the log."""
+    """Authors of objects cannot fill the log."""
     scene.server.faults["watch"] = [
         lines(*[event("ADDED", {"metadata": {}})] * 50, event("ADDED", {"metadata": {"name": "a"}}))
     ]
@@ -398,15 +399,15 @@ async def test_many_unreadable_objects_cost_one_line(scene: Scene, caplog: pytes
     assert caplog.text.count("left out one of leases") == 1
 
 
-async def test_its_health_can_be_read(scene: Scene) -> None:
-    """Readiness sees whether it has listed, when the server last spoke, and what is wrong."""
-    health = scene.watch.health
-    assert (health.synced, health.heard_at, health.problem) == (False, None, None)
+async def test_its_health(scene: Scene) -> None:
+    """Readiness sees whether it has listed, the time of the last response, and the problem."""
+    health = scene.reflector.health
+    assert (health.synced, health.last_response_at, health.problem) == (False, None, None)
     scene.time.now = 5.0
     await scene.next()
-    assert (health.synced, health.heard_at, health.problem) == (True, 5.0, None)
+    assert (health.synced, health.last_response_at, health.problem) == (True, 5.0, None)
     scene.server.faults["watch"] = [status(500, "on fire"), hang()]
     waiting = asyncio.create_task(scene.next())
     await scene.server.reached("watch", 2)
     waiting.cancel()
-    assert (health.synced, health.heard_at, health.problem) == (True, 5.0, "500 on fire")
+    assert (health.synced, health.last_response_at, health.problem) == (True, 5.0, "500 on fire")

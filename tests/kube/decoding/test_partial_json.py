@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulltrace.kube.decoding.json_fields import SMALL_BYTES, Shape, read_object
+from pulltrace.kube.decoding.partial_json import SMALL_BYTES, Shape, read_object
 
 NAMES = st.sampled_from(("metadata", "name", "spec", "list", "other", 'a"b', "\\", ""))
 SCALARS = (

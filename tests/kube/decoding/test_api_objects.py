@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from pulltrace.kube.decoding.fields import frame, list_metadata, status_error, version_of
+from pulltrace.kube.decoding.api_objects import decode_watch_line, list_metadata, resource_version, status_error
 from pulltrace.kube.errors import ApiUnreachable
 
 
 def test_a_line_has_a_type_and_an_object() -> None:
     """What a watch sends."""
-    assert frame(b'{"type": "ADDED", "object": {"a": 1}}') == ("ADDED", {"a": 1})
+    assert decode_watch_line(b'{"type": "ADDED", "object": {"a": 1}}') == ("ADDED", {"a": 1})
 
 
 @pytest.mark.parametrize("line", [b"", b"<html>", b'{"type": "ADDED"', b'{"type": "ADDED"}', b'"\xff"', b"[" * 5000])
 def test_any_other_line_is_a_broken_connection(line: bytes) -> None:
     """What stands between us and the server may say anything."""
     with pytest.raises(ApiUnreachable, match="a line of the watch is not"):
-        frame(line)
+        decode_watch_line(line)
 
 
 @pytest.mark.parametrize("page", [None, [], {}, {"metadata": {}}, {"metadata": {"resourceVersion": "1"}, "items": 1}])
@@ -37,7 +37,7 @@ def test_a_list_without_items_is_empty() -> None:
 @pytest.mark.parametrize(("raw", "version"), [({"metadata": {"resourceVersion": "7"}}, "7"), ({}, "")])
 def test_a_version_may_be_missing(raw: dict[str, object], version: str) -> None:
     """An object without a version does not move the watch on."""
-    assert version_of(raw) == version
+    assert resource_version(raw) == version
 
 
 def test_a_status_may_ask_to_wait() -> None:

@@ -1,18 +1,27 @@
-"""The watch of Events: news, of which nothing is made up for."""
+"""The watch of kubelets' Events, which are ephemeral: missed ones are not caught up."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.resources.event_watch import SELECTOR, KubeEventWatch
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.retry import Timing
+from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, SELECTOR, EventRecord
+from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
-from tests.kube.resources.event_objects import CRASHING, Raw, event
 from tests.kube.fake_time import FakeTime
+from tests.kube.resources.event_objects import CRASHING, Raw, event
+
+
+def reflect(
+    connection: AiohttpClient, namespaces: Sequence[str] = (), timing: Timing | None = None
+) -> Reflector[EventRecord] | MultiNamespaceReflector[EventRecord]:
+    return reflect_namespaces(connection, KUBELET_EVENTS, namespaces, timing=timing)
 
 
 def pulling(image: str, namespace: str = "shop") -> Raw:
@@ -21,16 +30,16 @@ def pulling(image: str, namespace: str = "shop") -> Raw:
     return {**raw, "involvedObject": involved, "metadata": {"name": f"e-{image}", "namespace": namespace}}
 
 
-def images(told: WatchEvent[EventRecord]) -> list[str | None]:
-    assert isinstance(told, Listed | Put)
-    return [one.image for one in (told.items if isinstance(told, Listed) else [told.item])]
+def images(event: WatchEvent[EventRecord]) -> list[str | None]:
+    assert isinstance(event, Listed | Put)
+    return [one.image for one in (event.items if isinstance(event, Listed) else [event.item])]
 
 
-async def test_only_events_of_kubelets_about_images(server: FakeApiServer, connection: Connection) -> None:
-    """What the server is not asked for, and what it could not leave out, does not come."""
+async def test_only_events_of_kubelets_about_images(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """Other Events are excluded by the selector or filtered here."""
     server.put("events", pulling("one"))
-    watch = KubeEventWatch(connection)
-    async with aclosing(watch.watch()) as events:
+    reflector = reflect(connection)
+    async with aclosing(reflector.watch()) as events:
         assert images(await anext(events)) == ["one"]
         server.put("events", CRASHING)
         server.put("events", event("Created", "Created container: pull"))
@@ -40,14 +49,14 @@ async def test_only_events_of_kubelets_about_images(server: FakeApiServer, conne
         assert images(await anext(events)) == ["three"]
 
     assert {seen.params["fieldSelector"] for seen in server.seen} == {SELECTOR}
-    assert [health.resource for health in watch.healths] == ["events"]
+    assert [health.resource for health in reflector.healths] == ["events"]
 
 
-async def test_some_namespaces(server: FakeApiServer, connection: Connection) -> None:
-    """Each list is that of one namespace: nobody keeps the news of the others."""
+async def test_some_namespaces(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """Each list is the one of a single namespace."""
     for namespace in "abc":
         server.put("events", pulling(f"of-{namespace}", namespace))
-    async with aclosing(KubeEventWatch(connection, ["a", "b"]).watch()) as events:
+    async with aclosing(reflect(connection, ["a", "b"]).watch()) as events:
         listed = [images(await anext(events)), images(await anext(events))]
         server.put("events", pulling("more", "c"))
         server.put("events", pulling("new", "b"))
@@ -56,10 +65,10 @@ async def test_some_namespaces(server: FakeApiServer, connection: Connection) ->
         assert images(await anext(events)) == ["new"]
 
 
-async def test_a_line_that_is_not_read_moves_the_watch_on(server: FakeApiServer, connection: Connection) -> None:
-    """The next connection does not ask for it again."""
+async def test_a_filtered_line_advances_the_version(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """The next connection begins after it."""
     time = FakeTime()
-    async with aclosing(KubeEventWatch(connection, timing=time.timing).watch()) as events:
+    async with aclosing(reflect(connection, timing=time.timing).watch()) as events:
         await anext(events)
         waiting = asyncio.create_task(anext(events))
         await server.reached("watch", 1)
@@ -73,12 +82,12 @@ async def test_a_line_that_is_not_read_moves_the_watch_on(server: FakeApiServer,
     assert [seen.params["resourceVersion"] for seen in server.seen if seen.kind == "watch"][1] == version
 
 
-async def test_an_expired_version_needs_no_list(server: FakeApiServer, connection: Connection) -> None:
-    """After the first list one Event is asked for, for the version that comes with it."""
+async def test_an_expired_version_needs_no_list(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """A relist requests one Event, for the resource version."""
     for number in range(3):
         server.put("events", pulling(f"old-{number}"))
     server.faults["watch"] = [status(410)]
-    async with aclosing(KubeEventWatch(connection, timing=FakeTime().timing).watch()) as events:
+    async with aclosing(reflect(connection, timing=FakeTime().timing).watch()) as events:
         assert len(images(await anext(events))) == 3
         assert await anext(events) == Listed(())
         waiting = asyncio.create_task(anext(events))
@@ -89,13 +98,13 @@ async def test_an_expired_version_needs_no_list(server: FakeApiServer, connectio
     assert [seen.params for seen in server.seen if seen.kind == "list"][1] == {"limit": "1"}
 
 
-async def test_empty_answers_are_errors(server: FakeApiServer, connection: Connection) -> None:
-    """A version that the server has lost, answered with nothing: six requests in the first half minute at most."""
+async def test_empty_responses_are_errors(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """A version that the server has lost has empty responses: at most six requests in the first half minute."""
     time = FakeTime()
     server.faults["watch"] = [lines() for _ in range(20)]
     requests: list[float] = []
 
-    async with aclosing(KubeEventWatch(connection, timing=time.timing).watch()) as events:
+    async with aclosing(reflect(connection, timing=time.timing).watch()) as events:
         while time.now <= 30:
             await anext(events)
             requests += [time.now] * (len(server.seen) - len(requests))

@@ -1,15 +1,18 @@
-"""The watch of waiting pods, over all namespaces and over some."""
+"""The watch of pending pods, over all namespaces and over some."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.resources.pod_watch import KubePodWatch
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.retry import Timing
+from pulltrace.kube.resources.pending_pods import PENDING_PODS, PodRecord
+from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import status
@@ -22,18 +25,24 @@ def put(server: FakeApiServer, namespace: str, name: str, *, phase: str = "Pendi
     server.put("pods", {**raw, "spec": spec, "status": {"phase": phase}})
 
 
+def reflect(
+    connection: AiohttpClient, namespaces: Sequence[str] = (), timing: Timing | None = None
+) -> Reflector[PodRecord] | MultiNamespaceReflector[PodRecord]:
+    return reflect_namespaces(connection, PENDING_PODS, namespaces, timing=timing)
+
+
 def keys(event: WatchEvent[PodRecord]) -> list[str]:
     assert isinstance(event, Listed)
     return sorted(pod.key for pod in event.items)
 
 
-async def test_only_scheduled_pods_that_wait(server: FakeApiServer, connection: Connection) -> None:
-    """Running pods, and those without a node, never come; one that starts to run is gone."""
+async def test_only_scheduled_pods_that_wait(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """Running and unscheduled pods are not transferred; one that starts to run is `Gone`."""
     put(server, "a", "waiting")
     put(server, "a", "running", phase="Running")
     put(server, "b", "unscheduled", node="")
-    watch = KubePodWatch(connection)
-    async with aclosing(watch.watch()) as events:
+    reflector = reflect(connection)
+    async with aclosing(reflector.watch()) as events:
         assert keys(await anext(events)) == ["a/waiting"]
         put(server, "b", "unscheduled")
         event = await anext(events)
@@ -41,29 +50,29 @@ async def test_only_scheduled_pods_that_wait(server: FakeApiServer, connection: 
         assert event.item.key == "b/unscheduled"
         put(server, "a", "waiting", phase="Running")
         assert await anext(events) == Gone("a/waiting")
-    assert [health.resource for health in watch.healths] == ["pods"]
+    assert [health.resource for health in reflector.healths] == ["pods"]
 
 
-async def test_one_namespace_is_watched_alone(server: FakeApiServer, connection: Connection) -> None:
-    """No rights beyond the namespace are needed."""
+async def test_one_namespace_is_watched_alone(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """No permissions beyond the namespace are needed."""
     put(server, "a", "one")
     put(server, "b", "two")
-    async with aclosing(KubePodWatch(connection, ["a"]).watch()) as events:
+    async with aclosing(reflect(connection, ["a"]).watch()) as events:
         assert keys(await anext(events)) == ["a/one"]
 
     assert {seen.path for seen in server.seen} == {"/api/v1/namespaces/a/pods"}
 
 
-async def test_several_namespaces_are_one_watch(server: FakeApiServer, connection: Connection) -> None:
-    """Each list comes with what is known of the other namespaces; a third namespace stays out."""
+async def test_several_namespaces_are_one_watch(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """Each list has the known pods of the other namespaces; a third namespace is excluded."""
     for namespace in "abc":
         put(server, namespace, "one")
-    watch = KubePodWatch(connection, ["a", "b", "a"])
-    async with aclosing(watch.watch()) as events:
+    reflector = reflect(connection, ["a", "b", "a"])
+    async with aclosing(reflector.watch()) as events:
         first, second = keys(await anext(events)), keys(await anext(events))
         assert len(first) == 1
         assert second == ["a/one", "b/one"]
-        assert all(health.synced for health in watch.healths)
+        assert all(health.synced for health in reflector.healths)
 
         put(server, "c", "two")
         put(server, "b", "two")
@@ -72,17 +81,17 @@ async def test_several_namespaces_are_one_watch(server: FakeApiServer, connectio
         assert event.item.key == "b/two"
 
 
-async def test_a_new_list_replaces_one_namespace(server: FakeApiServer, connection: Connection) -> None:
-    """When the watch of one namespace starts anew, the pods of the other stay."""
+async def test_a_new_list_replaces_one_namespace(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """A relist of one namespace keeps the pods of the other."""
     time = FakeTime()
     put(server, "a", "one")
     put(server, "b", "one")
-    async with aclosing(KubePodWatch(connection, ["a", "b"], timing=time.timing).watch()) as events:
+    async with aclosing(reflect(connection, ["a", "b"], timing=time.timing).watch()) as events:
         await anext(events)
         await anext(events)
         waiting = asyncio.create_task(anext(events))
         await server.reached("watch", 2)
-        server.faults["watch"] = [status(410)]  # for the first of the two that comes back
+        server.faults["watch"] = [status(410)]  # for the first of the two that reconnects
         put(server, "a", "two")
         assert isinstance(await waiting, Put)
         server.end_watches()
@@ -91,8 +100,8 @@ async def test_a_new_list_replaces_one_namespace(server: FakeApiServer, connecti
         assert keys(event) == ["a/one", "a/two", "b/one"]
 
 
-async def test_a_forbidden_namespace_does_not_hold_up_others(server: FakeApiServer, connection: Connection) -> None:
-    """What may be read is shown; what may not is named in its health."""
+async def test_a_forbidden_namespace_does_not_delay_others(server: FakeApiServer, connection: AiohttpClient) -> None:
+    """The permitted namespace is shown; the problem of the other is in its health."""
     put(server, "b", "one")
 
     async def wait_for_ever(seconds: float) -> None:
@@ -100,13 +109,13 @@ async def test_a_forbidden_namespace_does_not_hold_up_others(server: FakeApiServ
 
     timing = replace(FakeTime().timing, sleep=wait_for_ever)
     server.faults["list"] = [status(403, "pods is forbidden")]
-    watch = KubePodWatch(connection, ["a", "b"], timing=timing)
-    async with aclosing(watch.watch()) as events:
+    reflector = reflect(connection, ["a", "b"], timing=timing)
+    async with aclosing(reflector.watch()) as events:
         listed = keys(await anext(events))
 
-    synced = {health.resource: health.synced for health in watch.healths}
+    synced = {health.resource: health.synced for health in reflector.healths}
     assert sorted(synced.values()) == [False, True]
     assert listed == (["b/one"] if synced["pods of b"] else [])
-    [problem] = [health.problem for health in watch.healths if not health.synced]
+    [problem] = [health.problem for health in reflector.healths if not health.synced]
     assert problem
     assert "missing permission to list and watch pods in namespace" in problem

@@ -1,10 +1,10 @@
-"""The few fields that are read of a large object, without building the rest.
+"""Some fields of a large JSON object, without building the rest.
 
-A parsed object takes up to forty times its bytes: `{}` is a dictionary of 64 bytes. Authors of Pods choose
-their content, so a large object is never parsed whole: this walks over its text and builds only the fields that a
-shape names. Skipping is done by regular expressions, at some 100 MB/s.
+A parsed object takes up to forty times its bytes: `{}` is a dictionary of 64 bytes. Authors of Pods choose their
+content, so a large object is never parsed whole: this module walks over its text and builds only the fields that a
+shape names. Regular expressions skip the rest, at some 100 MB/s.
 
-The text is JSON that an API server wrote. Text that is not JSON ends as a `ValueError`, or as a field that is missing.
+The text is JSON of an API server. Other text is a `ValueError`, or lacks fields.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import Any, TypeAlias
 
 import orjson
 
+MAX_OBJECT_BYTES = 12 * 1024 * 1024
+"""Longest object. etcd takes 1.5 MiB, which is up to 9 MiB as JSON, where `<` is six characters."""
 SMALL_BYTES = 64 * 1024
-"""Objects up to here are parsed whole: that is faster, and takes 3 MiB at most."""
+"""Objects up to this size are parsed whole, which is faster and takes 3 MiB at most."""
 
 Shape: TypeAlias = Mapping[str, "Shape | None"]
-"""The fields to read; None reads the whole value. The shape of a list is that of its objects."""
+"""The fields to read; None reads the whole value. A list has the shape of its objects."""
 
 _DEPTH = 12
-"""How deep a value may be nested to be skipped at once; a deeper one is skipped in steps."""
+"""Deepest nesting that one match skips; deeper values are skipped in steps."""
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _PLAIN = rb'[^"{}\[\]]++|' + _STRING
@@ -33,9 +35,9 @@ def _nested(depth: int) -> bytes:
 
 
 BALANCED = re.compile(rb"(?:" + _nested(_DEPTH) + rb")*+", re.DOTALL)
-"""Text up to a bracket that is not closed yet, or up to a string that has not ended."""
+"""Text up to an unclosed bracket or an unterminated string."""
 STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-"""Text up to the end of the string that it begins in."""
+"""Text up to the end of the string in which it begins."""
 _SCALAR = re.compile(_STRING + rb"|[-+.0-9A-Za-z]++", re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
@@ -43,7 +45,7 @@ _NEXT = re.compile(rb"[ \t\r\n]*+([,}\]])[ \t\r\n]*+")
 
 
 def read_object(raw: bytes, shape: Shape | None) -> Any:
-    """The value of a JSON text: whole when it is small or has no shape, else the fields of the shape. Raises `ValueError`."""
+    """Return the value of a JSON text, of a large one only the fields of `shape`. Raises `ValueError` for other text."""
     if shape is None or len(raw) <= SMALL_BYTES:
         return orjson.loads(raw)
     value, end = _value(raw, _after_space(raw, 0), shape)
@@ -53,7 +55,7 @@ def read_object(raw: bytes, shape: Shape | None) -> Any:
 
 
 def _value(raw: bytes, at: int, shape: Shape | None) -> tuple[Any, int]:
-    """The value that begins here, and where it ends."""
+    """Return the value that begins here, and its end."""
     first = raw[at : at + 1]
     if first == b"{" and shape is not None:
         return _object(raw, at + 1, shape)
@@ -96,14 +98,14 @@ def _list(raw: bytes, at: int, shape: Shape) -> tuple[list[Any], int]:
 
 
 def _next(raw: bytes, at: int) -> tuple[bytes, int]:
-    """The comma or bracket after a value, and where it goes on."""
+    """Return the comma or bracket after a value, and the position behind it."""
     if mark := _NEXT.match(raw, at):
         return mark[1], mark.end()
     raise ValueError("a value without an end")
 
 
 def _end(raw: bytes, at: int) -> int:
-    """The end of the value that begins here."""
+    """Return the end of the value that begins here."""
     if raw[at : at + 1] in {b"{", b"["}:
         return _end_of_brackets(raw, at + 1)
     if scalar := _SCALAR.match(raw, at):
@@ -114,7 +116,7 @@ def _end(raw: bytes, at: int) -> int:
 def _end_of_brackets(raw: bytes, at: int) -> int:
     depth = 1
     while depth:
-        at = BALANCED.match(raw, at).end()  # type: ignore[union-attr]  # it matches the empty text, too
+        at = BALANCED.match(raw, at).end()  # type: ignore[union-attr]  # it also matches the empty text
         bracket = raw[at : at + 1]
         if not bracket or bracket == b'"':
             raise ValueError("brackets that are not closed")
