@@ -23,6 +23,7 @@ from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
+from tests.builders.leases import lease_object as lease
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -90,19 +91,6 @@ def helm(cluster: ControlPlane, *arguments: Any) -> str:
 
 def pod(name: str, spec: Object, *, node: str = "") -> Object:
     return {"metadata": {"name": name}, "spec": spec | ({"nodeName": node} if node else {})}
-
-
-def lease(name: str, **metadata: Any) -> Object:
-    """A Lease as an agent makes it."""
-    annotations = {"pulltrace.io/summary": "idle", "pull.pulltrace.io/abc": "{}"}
-    return {
-        "metadata": {"name": name, "labels": LABELS, "annotations": annotations} | metadata,
-        "spec": {
-            "holderIdentity": "agent-on-node-1",
-            "renewTime": "2026-01-01T00:00:00.000000Z",
-            "leaseDurationSeconds": 300,
-        },
-    }
 
 
 def denied(call: Callable[[], object]) -> bool:

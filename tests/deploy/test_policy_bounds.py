@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.leases import LABELS, KubeLeaseStore, LeasePatch
+from tests.builders.leases import lease_object as lease
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until
@@ -65,14 +66,6 @@ def own(cluster: ControlPlane, agent: Identity, leases: str) -> Iterator[str]:
     cluster.admin.delete(f"{leases}/node-1")
 
 
-def lease(name: str, **metadata: Any) -> Object:
-    """A Lease as an agent creates it."""
-    annotations = {"pulltrace.io/summary": "idle"}
-    spec = {"holderIdentity": "agent", "renewTime": "2026-01-01T00:00:00.000000Z", "leaseDurationSeconds": 300}
-    kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-    return {**kind, "metadata": {"name": name, "labels": LABELS, "annotations": annotations} | metadata, "spec": spec}
-
-
 def entry(fields: Object, **more: Any) -> Object:
     """An entry of managedFields that a client sends."""
     return {
@@ -106,7 +99,7 @@ def status(call: Callable[[], object]) -> int:
 @pytest.mark.parametrize("fields", INVENTED.values(), ids=INVENTED)
 def test_invented_managed_fields_are_refused(agent: Identity, leases: str, own: str, fields: Object) -> None:
     """The API server keeps managedFields that a client invents; the policy refuses large ones, in patches and creations."""
-    metadata = {"managedFields": [entry(fields)]}
+    metadata: Object = {"managedFields": [entry(fields)]}
 
     assert status(lambda: agent.patch(own, {"metadata": metadata})) == 403
     assert status(lambda: agent.create(leases + "?dryRun=All", lease("node-1", **metadata))) == 403

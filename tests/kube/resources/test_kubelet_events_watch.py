@@ -12,10 +12,11 @@ from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, SELECTOR, Ev
 from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
 from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
+from tests.builders.events import CRASHING, Raw
+from tests.builders.events import event_object as event
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
-from tests.kube.fake_time import FakeTime
-from tests.kube.resources.event_objects import CRASHING, Raw, event
 
 
 def reflect(

@@ -14,9 +14,9 @@ from pulltrace.kube.resources.pending_pods import PENDING_PODS, PodRecord
 from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
 from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import status
-from tests.kube.fake_time import FakeTime
 
 
 def put(server: FakeApiServer, namespace: str, name: str, *, phase: str = "Pending", node: str = "node-1") -> None:

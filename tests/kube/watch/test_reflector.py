@@ -18,9 +18,9 @@ from pulltrace.kube.errors import ApiTooSlow
 from pulltrace.kube.watch.list_watch import ListWatch, name_key
 from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
-from tests.kube.fake_time import FakeTime
 
 LEASES: ListWatch[str] = ListWatch(
     resource="leases",
