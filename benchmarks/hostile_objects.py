@@ -1,4 +1,4 @@
-"""What hostile objects cost the aggregator: peak memory and time until it is ready; and what reading a list costs.
+"""The cost of hostile objects for the aggregator (peak memory, time until it is ready), and of reading a list.
 
     .venv/bin/python -m benchmarks.hostile_objects [--pods 30] [--events 150] [--invented 50000]
     .venv/bin/python -m benchmarks.hostile_objects --lists
@@ -42,7 +42,7 @@ OBJECTS = 5_000
 TIMES = 5
 CHUNK_BYTES = 64 * 1024
 QUIET_TICKS = 20
-"""Of 10 ms, in two seconds: what an idle aggregator uses at most."""
+"""Most ticks of 10 ms that an idle aggregator uses in two seconds."""
 
 
 def hostile(pods: int, events: int, invented: int) -> None:
@@ -97,7 +97,7 @@ def _ticks(server: Server) -> int:
 
 
 def lists() -> None:
-    """Both ways in turn, so that what else the machine does falls on both."""
+    """Measure both ways in turn, so that other load affects both."""
     print("| list | MiB | parsed whole ms | read one by one ms |\n| --- | --- | --- | --- |")
     for name, one, parse, shape in (
         ("Leases", _lease, lease_record, LEASE_SHAPE),

@@ -1,4 +1,4 @@
-"""What a patch of a busy node's Lease costs the API server, with its book-keeping of fields (`managedFields`) and without.
+"""The cost of a patch of a busy node's Lease for the API server, with and without `managedFields`.
 
     .venv/bin/python -m benchmarks.patch_cost
 

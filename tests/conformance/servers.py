@@ -31,12 +31,12 @@ class Server:
     small: H11Client
     namespace: str
     with_token: Callable[[str], AiohttpClient]
-    """A connection of somebody else."""
+    """A client with another token."""
 
 
 @asynccontextmanager
 async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    """The kind of server that the fixture's parameter asks for."""
+    """Yield the kind of server of the fixture's parameter."""
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     if request.param.startswith(FAKE):
         async with api_server.running() as fake:
@@ -46,7 +46,7 @@ async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
                 yield Server(connection, small, namespace, lambda token: _connection(fake.url, token, None))
         return
     control_plane: ControlPlane = request.getfixturevalue("control_plane")
-    # Pods need a ServiceAccount, and there is no controller that makes it.
+    # Pods need a ServiceAccount, and no controller creates it.
     control_plane.create_service_account(namespace, "default")
     authority = str(control_plane.authority.certificate)
     admin = await load_config(str(control_plane.kubeconfig))

@@ -1,4 +1,4 @@
-"""Events of pods, on the fake and the real API server: one object for each pod and reason, whoever writes it."""
+"""Events of pods, on the fake and the real API server: one object for each pod and reason, for all writers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = 1_763_910_000.0
 
 @pytest.fixture
 def event(server: Server) -> KubernetesEvent:
-    """What is said of a pod in the server's namespace."""
+    """An Event about a pod in the server's namespace."""
     return KubernetesEvent(
         server.namespace, "web-1", "uid-1", "ImagePullProgress", "31 % pulled", "spec.containers{web}"
     )
@@ -34,8 +34,8 @@ async def events(server: Server) -> list[dict[str, Any]]:
     return items
 
 
-async def test_what_is_said_again_is_the_same_object(server: Server, event: KubernetesEvent) -> None:
-    """With the newest text and how often it was said; another reason is another object."""
+async def test_a_repetition_is_the_same_object(server: Server, event: KubernetesEvent) -> None:
+    """It has the newest message and the count; another reason is another object."""
     mouth = writer(server)
     for text in ("31 % pulled", "61 % pulled", "90 % pulled"):
         await mouth.write(replace(event, note=text))
@@ -47,7 +47,7 @@ async def test_what_is_said_again_is_the_same_object(server: Server, event: Kube
 
 
 async def test_a_new_leader_goes_on_with_it(server: Server, event: KubernetesEvent) -> None:
-    """Also with one that was said once, and with the count."""
+    """The count continues, also after a single occurrence."""
     await writer(server).write(event)
     await writer(server, "aggregator-2").write(replace(event, note="61 % pulled"))
     await writer(server, "aggregator-3", NOW + 60).write(replace(event, note="90 % pulled"))
@@ -73,7 +73,7 @@ async def test_an_event_that_has_run_out_is_made_again(server: Server, event: Ku
 
 
 async def test_the_longest_names_and_notes_are_taken(server: Server, event: KubernetesEvent) -> None:
-    """The API server has limits, and refuses what is beyond them."""
+    """The API server accepts objects at its limits."""
     long = replace(event, pod="a." * 126 + "a", note="ü" * 2000)
     mouth = writer(server, "i" * 300)
     for _ in range(2):
@@ -84,7 +84,7 @@ async def test_the_longest_names_and_notes_are_taken(server: Server, event: Kube
 
 @pytest.mark.real("etcd")
 async def test_the_other_api_does_not_let_a_text_change(control_plane: ControlPlane) -> None:
-    """Why Events are written through the core API: in events.k8s.io a note stays what it was."""
+    """Events are written through the core API, because events.k8s.io does not allow a change of the note."""
     from pulltrace.kube.client.aiohttp_client import connect
 
     control_plane.create_service_account("notes", "default")
@@ -115,8 +115,8 @@ async def test_kubectl_describe_shows_it(control_plane: ControlPlane) -> None:
         await mouth.write(replace(event, reason="ImagePullQueued", note="waits behind redis"))
         for text in ("31 % pulled", "61 % pulled"):
             await mouth.write(replace(event, note=text))
-    told = control_plane.kubectl("describe", "pod", "-n", "describe", "web-1")
-    lines = [line.split() for line in told.partition("Events:")[2].splitlines()[3:]]
+    described = control_plane.kubectl("describe", "pod", "-n", "describe", "web-1")
+    lines = [line.split() for line in described.partition("Events:")[2].splitlines()[3:]]
     by_reason = {line[1]: line for line in lines}
 
     assert by_reason["ImagePullQueued"][0] == "Normal"

@@ -16,7 +16,7 @@ from tests.builders.events import event_object as event
 from tests.conformance.servers import Server
 
 
-async def tell(server: Server, name: str, raw: Raw) -> None:
+async def write(server: Server, name: str, raw: Raw) -> None:
     """Write an Event as the kubelet does."""
     involved = {**raw["involvedObject"], "namespace": server.namespace}
     body = {**raw, "metadata": {"name": name, "namespace": server.namespace}, "involvedObject": involved}
@@ -28,34 +28,34 @@ def pulling(image: str) -> Raw:
 
 
 async def test_events_about_images(server: Server) -> None:
-    """Of all Events those of kubelets about images come: first the list, then news."""
+    """Only kubelets' Events about images come: first the list, then new ones."""
     other = pulling("other")
-    await tell(server, "one", pulling("one"))
-    await tell(server, "created", event("Created", "Created container: main"))
-    await tell(server, "other", {**other, "source": {"component": "pulltrace"}, "reportingComponent": ""})
+    await write(server, "one", pulling("one"))
+    await write(server, "created", event("Created", "Created container: main"))
+    await write(server, "other", {**other, "source": {"component": "pulltrace"}, "reportingComponent": ""})
     async with aclosing(reflect_namespaces(server.connection, KUBELET_EVENTS, [server.namespace]).watch()) as events:
         listed = await anext(events)
-        await tell(server, "crash", event("BackOff", "Back-off restarting failed container main"))
-        await tell(server, "two", event("Failed", 'Failed to pull image "two": two: not found'))
+        await write(server, "crash", event("BackOff", "Back-off restarting failed container main"))
+        await write(server, "two", event("Failed", 'Failed to pull image "two": two: not found'))
         put = await anext(events)
 
     assert isinstance(listed, Listed)
     assert isinstance(put, Put)
-    told = [*listed.items, put.item]
-    assert [(one.kind, one.image) for one in told] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
-    assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in told} == {
+    events = [*listed.items, put.item]
+    assert [(one.kind, one.image) for one in events] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
+    assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in events} == {
         (server.namespace, "web-1", "main", "node-1", 1_795_500_010.0)
     }
 
 
-async def test_one_event_says_the_version_of_now(server: Server) -> None:
-    """From the version of a list that is cut after one Event, a watch shows only what comes later."""
+async def test_one_event_has_the_current_version(server: Server) -> None:
+    """A watch from the version of a list of one Event has only later Events."""
     path = f"/api/v1/namespaces/{server.namespace}/events"
     for number in range(3):
-        await tell(server, f"old-{number}", pulling("old"))
+        await write(server, f"old-{number}", pulling("old"))
     _, page = await server.connection.request("GET", path, params={"limit": "1"})
     params = {"watch": "true", "resourceVersion": page["metadata"]["resourceVersion"], "timeoutSeconds": "300"}
-    await tell(server, "new", pulling("new"))
+    await write(server, "new", pulling("new"))
     async with aclosing(server.connection.stream(path, params)) as lines:
         line = await anext(lines)
 
@@ -65,7 +65,7 @@ async def test_one_event_says_the_version_of_now(server: Server) -> None:
 
 
 async def test_events_have_no_bookmarks(server: Server) -> None:
-    """A watch that shows nothing ends without having said a version, although others have been written."""
+    """A watch without a matching Event ends without a version, although others have been written."""
     path = f"/api/v1/namespaces/{server.namespace}/events"
     _, page = await server.connection.request("GET", path, params={"limit": "1"})
     version = page["metadata"]["resourceVersion"]
@@ -73,7 +73,7 @@ async def test_events_have_no_bookmarks(server: Server) -> None:
     stream = server.connection.stream(path, {**params, "fieldSelector": "reason=Other"})
     async with aclosing(stream) as lines:
         reading = asyncio.create_task(anext(lines, None))
-        await tell(server, "new", pulling("new"))
+        await write(server, "new", pulling("new"))
 
         assert await reading is None
 

@@ -97,7 +97,7 @@ async def replicas(control_plane: ControlPlane) -> AsyncIterator[tuple[Replica, 
 
 @real
 async def test_a_leader_that_is_gone_is_replaced(control_plane: ControlPlane, tmp_path: Path) -> None:
-    """Of a process that was killed nothing is released: another leads within 17 s."""
+    """A killed process releases nothing: another leads within 17 s."""
     control_plane.create_service_account("election", "default")
     process = Process([sys.executable, "-c", LEADER, str(control_plane.kubeconfig), NAME], tmp_path / "leader.log")
     async with await connect(str(control_plane.kubeconfig)) as connection:
@@ -120,7 +120,7 @@ async def test_a_leader_that_is_gone_is_replaced(control_plane: ControlPlane, tm
 async def test_a_leader_that_was_frozen_is_replaced_and_does_not_go_on(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
-    """A process that is stopped and goes on later finds that it does not lead, before its next step."""
+    """A suspended process finds after its resumption that it does not lead, before its next step."""
     control_plane.create_service_account("election", "default")
     log = tmp_path / "leader.log"
     process = Process([sys.executable, "-c", LEADER, str(control_plane.kubeconfig), NAME], log)
@@ -146,7 +146,7 @@ async def test_a_leader_that_was_frozen_is_replaced_and_does_not_go_on(
 
 
 @real
-async def test_a_released_lease_is_taken(control_plane: ControlPlane) -> None:
+async def test_a_released_lease_is_acquired(control_plane: ControlPlane) -> None:
     """A leader that is stopped is replaced within 3 s; its empty holder is accepted."""
     async with replicas(control_plane) as (leader, follower):
         stopped = time.monotonic()
@@ -162,7 +162,7 @@ async def test_a_released_lease_is_taken(control_plane: ControlPlane) -> None:
 
 @real
 async def test_a_frozen_api_server_ends_the_leaders_work(control_plane: ControlPlane) -> None:
-    """The work ends within the renew deadline, nobody else begins meanwhile, and afterwards one leads again."""
+    """The work ends within the renew deadline, no other replica begins meanwhile, and then one leads again."""
     async with replicas(control_plane) as (leader, follower):
         control_plane.apiserver.signal(signal.SIGSTOP)
         try:
@@ -185,8 +185,8 @@ async def test_a_frozen_api_server_ends_the_leaders_work(control_plane: ControlP
     assert took <= 10.5
 
 
-async def test_of_two_writes_of_one_version_the_second_is_a_conflict(server: Server) -> None:
-    """What the election rests on, on the fake and the real server."""
+async def test_the_second_write_of_one_version_is_a_conflict(server: Server) -> None:
+    """Conflicts decide the election, on the fake and the real server."""
     first, second = (
         LeaseLock(server.connection, server.namespace, NAME, identity, 15.0, monotonic=time.monotonic, wall=time.time)
         for identity in ("a", "b")

@@ -26,7 +26,7 @@ class Bus:
     store: MemoryLeaseStore | KubeLeaseStore
     watching: MemoryLeaseStore | Reflector[LeaseRecord]
     delete: Callable[[str], Awaitable[object]]
-    """What happens to the Lease of a node that is gone."""
+    """Delete a Lease, as the garbage collector does after its Node."""
 
 
 @pytest.fixture(params=["memory", FAKE, FAKE_SMALL, REAL, REAL_SMALL])
@@ -59,7 +59,7 @@ async def test_an_absent_lease_is_none(bus: Bus) -> None:
 
 
 async def test_the_first_patch_makes_the_lease(bus: Bus) -> None:
-    """Nobody has to create a Lease before it is written."""
+    """The first write creates the Lease."""
     written = await bus.store.patch("node-1", PATCH)
 
     assert replace(written, version="") == LeaseRecord(
@@ -88,7 +88,7 @@ async def test_a_removed_key_is_not_made(bus: Bus) -> None:
 
 
 async def test_every_patch_replaces_holder_and_times(bus: Bus) -> None:
-    """Who holds the Lease, since when and for how long is what the last patch says."""
+    """Holder, renew time and duration are those of the last patch."""
     await bus.store.patch("node-1", PATCH)
     written = await bus.store.patch("node-1", LeasePatch({}, holder="agent-y", renewed_at=1.0, duration_seconds=300))
 
@@ -105,7 +105,7 @@ async def test_times_are_exact_to_the_microsecond(bus: Bus, renewed_at: float) -
 
 
 async def test_every_write_has_a_version_of_its_own(bus: Bus) -> None:
-    """Two writes are told apart by their version."""
+    """Each write has another version."""
     first = await bus.store.patch("node-1", annotated(a="1"))
     second = await bus.store.patch("node-1", annotated(a="2"))
 
@@ -115,7 +115,7 @@ async def test_every_write_has_a_version_of_its_own(bus: Bus) -> None:
 
 
 async def test_annotations_of_others_are_not_read(bus: Bus) -> None:
-    """Whatever else is written to a Lease stays out of the record."""
+    """Other fields of a Lease are not part of the record."""
     written = await bus.store.patch("node-1", replace(PATCH, annotations={"example.com/x": "1", "pulltrace.io/a": "2"}))
 
     assert written.annotations == {"pulltrace.io/a": "2"}
@@ -132,7 +132,7 @@ async def test_values_may_be_large_and_in_any_language(bus: Bus) -> None:
 
 
 async def test_a_watch_begins_with_a_list(bus: Bus) -> None:
-    """The first event is all there is, even when there is nothing."""
+    """The first event is the list, even an empty one."""
     async with aclosing(bus.watching.watch()) as events:
         assert await anext(events) == Listed(())
     written = await bus.store.patch("node-1", PATCH)
@@ -140,7 +140,7 @@ async def test_a_watch_begins_with_a_list(bus: Bus) -> None:
         assert await anext(events) == Listed((written,))
 
 
-async def test_a_watch_tells_every_change(bus: Bus) -> None:
+async def test_a_watch_has_every_change(bus: Bus) -> None:
     """After the list come new Leases, changed ones and deleted ones, in order."""
     async with aclosing(bus.watching.watch()) as events:
         await anext(events)
@@ -153,7 +153,7 @@ async def test_a_watch_tells_every_change(bus: Bus) -> None:
 
 
 async def test_changes_wait_for_a_reader(bus: Bus) -> None:
-    """What happens between the list and the next read is not lost."""
+    """Changes between the list and the next read are not lost."""
     async with aclosing(bus.watching.watch()) as events:
         await anext(events)
         written = [await bus.store.patch(name, PATCH) for name in ("node-1", "node-2", "node-3")]

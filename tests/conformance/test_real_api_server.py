@@ -1,4 +1,4 @@
-"""What only a real API server can show: a restart of its own, and its own judgement of a service account."""
+"""Behaviour of a real API server only: its restart, and its authorization of a service account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_a
 
 
 async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
-    """While the API server is away nothing is raised, and what was written meanwhile or later arrives."""
+    """While the API server is down nothing is raised, and later changes arrive."""
     control_plane.create_service_account("restart", "default")
     async with await connect(str(control_plane.kubeconfig)) as connection:
         store, watching = KubeLeaseStore(connection, "restart"), Reflector(connection, lease_list_watch("restart"))
@@ -40,7 +40,7 @@ async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
     assert Put(written) == event or Listed((written,)) == event
 
 
-async def test_a_service_account_may_do_what_its_role_says(control_plane: ControlPlane, tmp_path: Path) -> None:
+async def test_a_service_account_has_the_permissions_of_its_role(control_plane: ControlPlane, tmp_path: Path) -> None:
     """The mounted token and CA are enough to connect; a permission that is missing is named by the server."""
     control_plane.create_service_account("agents", "agent")
     rules = [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}]

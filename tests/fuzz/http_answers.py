@@ -18,7 +18,7 @@ PROBLEM_CHARACTERS = 300
 
 
 def check(data: bytes) -> None:
-    """Any bytes are one answer within bounds, whose surplus reaches no other request, or `BadResponse` on one line."""
+    """Any bytes are one response within bounds, whose surplus reaches no other request, or `BadResponse` on one line."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(_read(data))

@@ -1,4 +1,4 @@
-"""A fake API server and connections to it."""
+"""A fake API server and clients of it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def connecting(request: pytest.FixtureRequest) -> Connecting:
 
 @pytest.fixture
 async def requesting(connecting: Connecting, server: FakeApiServer) -> AsyncIterator[AiohttpClient | H11Client]:
-    """A connection of each kind."""
+    """Each of both clients."""
     async with connecting(StaticConfig(RestConfig(server.url))) as requesting:
         yield requesting

@@ -1,4 +1,4 @@
-"""Both kinds of connection, and credentials that have been revoked."""
+"""Both clients, and credentials that have been revoked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pulltrace.kube.client.credentials import RestConfig
 from pulltrace.kube.client.h11_client import H11Client
 
 Connecting: TypeAlias = type[AiohttpClient] | type[H11Client]
-"""How to make one of the connections that keep the contract `Requesting`."""
+"""One of the clients that keep the contract `ApiClient`."""
 
 
 class Rotating:

@@ -1,6 +1,6 @@
-"""The connection that can watch: how it reads streams, and where it connects to.
+"""The aggregator's client: its streams, and its configuration.
 
-Its requests are in tests/kube/test_requests.py.
+The contract of both clients is in test_api.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def read(connection: AiohttpClient, read_timeout_seconds: float = 5) -> li
 
 
 async def test_a_revoked_token_is_replaced_in_streams(server: FakeApiServer) -> None:
-    """A stream that is answered with 401 is tried once more with what the source has then."""
+    """After a 401 a stream is requested once more with new credentials."""
     server.faults["watch"] = [status(401), lines(b"{}\n")]
     async with AiohttpClient(Rotating(server.url)) as connection:
         assert await read(connection) == [b"{}"]
@@ -38,7 +38,7 @@ async def test_a_revoked_token_is_replaced_in_streams(server: FakeApiServer) -> 
 
 
 async def test_a_stream_from_a_closed_port_is_unreachable() -> None:
-    """Nobody listens there."""
+    """A closed port is `ApiUnreachable`."""
     async with AiohttpClient(StaticConfig(RestConfig("http://127.0.0.1:1"))) as connection:
         with pytest.raises(ApiUnreachable):
             await read(connection)
@@ -53,7 +53,7 @@ async def test_lines_come_whole(server: FakeApiServer, connection: AiohttpClient
 
 
 async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """Of the line its beginning is kept; what comes after it is read."""
+    """The first bytes of the line are kept, and the next lines are read."""
     mebibyte = b"x" * (1024 * 1024)
     long = [mebibyte] * (MAX_OBJECT_BYTES // len(mebibyte) + 1)
     server.faults["watch"] = [lines(b"one\n", *long, b"\nthree\n")]
@@ -77,7 +77,7 @@ async def test_a_stream_that_breaks_off_is_unreachable(server: FakeApiServer, co
 
 
 async def test_streams_do_not_hold_up_requests(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """However many watches there are, a write finds a connection."""
+    """A write finds a connection beside any number of watches."""
     streams = [asyncio.create_task(read(connection)) for _ in range(120)]
     await server.reached("watch", 120)
     assert (await connection.request("GET", NODES))[0] == 200
@@ -95,6 +95,6 @@ async def test_in_a_pod_the_service_account_is_used(server: FakeApiServer, tmp_p
 
 
 async def test_nowhere_to_connect_to_is_one_clear_line(tmp_path: Path) -> None:
-    """Neither a pod nor a kubeconfig: the error says what was looked for."""
+    """Without a pod or a kubeconfig the error has the expected path."""
     with pytest.raises(ConnectError, match=r"this is not a pod, and found no kubeconfig at .*/\.kube/config$"):
         await connect(folder=tmp_path, environ={"HOME": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""Requests over both kinds of connection: what they send, and what they make of answers."""
+"""Requests of both clients, and their responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Failing:
         raise ConnectError("the plugin failed")
 
 
-async def test_json_there_and_back(server: FakeApiServer, requesting: ApiClient) -> None:
+async def test_json_is_sent_and_received(server: FakeApiServer, requesting: ApiClient) -> None:
     """A body goes out as JSON and the answer comes back parsed, with its status."""
     answer = await requesting.request("POST", NODES, body={"metadata": {"name": "node-1"}})
 
@@ -31,7 +31,7 @@ async def test_json_there_and_back(server: FakeApiServer, requesting: ApiClient)
 
 
 async def test_the_first_request_carries_the_token(server: FakeApiServer, connecting: Connecting) -> None:
-    """Nobody is asked anonymously first."""
+    """No request is sent without the token."""
     server.token = "secret"
     async with connecting(StaticConfig(RestConfig(server.url, "Bearer secret"))) as requesting:
         await requesting.request("GET", NODES)
@@ -47,7 +47,7 @@ async def test_parameters_are_quoted(server: FakeApiServer, requesting: ApiClien
 
 
 async def test_a_revoked_token_is_replaced(server: FakeApiServer, connecting: Connecting) -> None:
-    """401 is tried once more with what the source has then."""
+    """After a 401 the request is sent once more with new credentials."""
     server.token = "new"
     async with connecting(Rotating(server.url)) as requesting:
         assert (await requesting.request("GET", NODES))[0] == 200
@@ -56,7 +56,7 @@ async def test_a_revoked_token_is_replaced(server: FakeApiServer, connecting: Co
 
 
 async def test_a_token_refused_twice_is_an_error(server: FakeApiServer, requesting: ApiClient) -> None:
-    """The second 401 is the caller's to see."""
+    """The second 401 is raised."""
     server.token = "secret"
     with pytest.raises(ApiError, match="401 Unauthorized"):
         await requesting.request("GET", NODES)
@@ -75,7 +75,7 @@ async def test_an_error_says_when_to_come_back(server: FakeApiServer, requesting
 
 @pytest.mark.parametrize("retry_after", ["", "-1", "²", "Wed, 21 Oct 2026 07:28:00 GMT"])
 async def test_a_strange_retry_after_is_ignored(server: FakeApiServer, requesting: ApiClient, retry_after: str) -> None:
-    """Only whole seconds are taken for a wish."""
+    """Only whole seconds are a Retry-After."""
     server.faults["GET"] = [status(503, retry_after=retry_after)]
     with pytest.raises(ApiError) as caught:
         await requesting.request("GET", NODE)
@@ -128,7 +128,7 @@ async def test_a_request_has_a_time_limit(server: FakeApiServer, requesting: Api
 
 
 async def test_a_cut_connection_is_unreachable(server: FakeApiServer, requesting: ApiClient) -> None:
-    """Nothing but our own errors gets out, and a write is not repeated: it may have been done."""
+    """It is a `KubeError`, and a write is not repeated: the server may have executed it."""
     server.faults["PATCH"] = [cut()]
     with pytest.raises(ApiUnreachable, match="PATCH /api/v1/nodes/node-1: "):
         await requesting.request("PATCH", NODE, body={})
@@ -137,14 +137,14 @@ async def test_a_cut_connection_is_unreachable(server: FakeApiServer, requesting
 
 
 async def test_a_closed_port_is_unreachable(connecting: Connecting) -> None:
-    """Nobody listens there."""
+    """A closed port is `ApiUnreachable`."""
     async with connecting(StaticConfig(RestConfig("http://127.0.0.1:1"))) as requesting:
         with pytest.raises(ApiUnreachable):
             await requesting.request("GET", NODE)
 
 
 async def test_missing_credentials_are_unreachable(connecting: Connecting) -> None:
-    """A plugin that fails while we run is a failure of the request, not of the process."""
+    """A plugin that fails at run time fails the request, not the process."""
     async with connecting(Failing()) as requesting:
         with pytest.raises(ApiUnreachable, match="the plugin failed"):
             await requesting.request("GET", NODE)
@@ -153,7 +153,7 @@ async def test_missing_credentials_are_unreachable(connecting: Connecting) -> No
 async def test_proxies_of_the_environment_are_ignored(
     server: FakeApiServer, requesting: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token goes straight to the API server, whatever HTTP_PROXY says."""
+    """A token goes straight to the API server, whatever the value of HTTP_PROXY."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
@@ -161,6 +161,6 @@ async def test_proxies_of_the_environment_are_ignored(
 
 
 async def test_the_namespace_is_the_sources(connecting: Connecting) -> None:
-    """A connection knows where its credentials belong."""
+    """A client has the namespace of its credentials."""
     async with connecting(StaticConfig(RestConfig("https://x", namespace="pulltrace"))) as requesting:
         assert await requesting.namespace() == "pulltrace"

@@ -26,7 +26,7 @@ def sent(method: str, target: str, headers: Mapping[str, str], body: bytes | Non
 
 
 async def answer_and_reuse(*parts: bytes) -> tuple[Response, bool]:
-    """The answer that these bytes and the end of the connection are; and whether the connection can be used again."""
+    """Return the response that these bytes are, and whether the connection can carry another request."""
     stream = asyncio.StreamReader()
     stream.feed_data(b"".join(parts))
     stream.feed_eof()
@@ -53,7 +53,7 @@ def test_a_header_stays_on_its_line(value: str) -> None:
 
 
 async def test_a_body_of_a_length() -> None:
-    """The length says where the answer ends, and the connection can carry the next request."""
+    """The response ends at its length, and the connection can carry the next request."""
     read, reusable = await answer_and_reuse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a:2\r\n\r\n{}")
 
     assert read == Response(200, "OK", {"content-length": "2", "x-a": "2"}, b"{}")
@@ -107,8 +107,8 @@ async def test_a_folded_header_is_one_line() -> None:
     assert read.headers == {"x-a": "1 folded"}
 
 
-async def test_a_connection_that_ends_at_once_gave_no_answer() -> None:
-    """An empty answer is a different error from one that breaks off."""
+async def test_a_connection_that_ends_at_once_is_no_response() -> None:
+    """No byte at all is another error than a response that breaks off."""
     with pytest.raises(NoResponse):
         await answer()
 

@@ -1,6 +1,6 @@
-"""The agent's connection: how it keeps its one socket, and when it opens another.
+"""The agent's client: when it keeps its one socket, and when it opens another.
 
-What it has in common with the other connection is in tests/kube/test_requests.py and tests/kube/test_transport.py.
+The contract of both clients is in test_api.py and test_tls.py.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def test_requests_share_a_connection(server: FakeApiServer, connection: H1
     assert len(set(seen)) == 1
 
 
-async def test_a_401_is_tried_again_on_the_same_connection(server: FakeApiServer) -> None:
+async def test_a_401_is_retried_on_the_same_connection(server: FakeApiServer) -> None:
     """New credentials need no new connection."""
     async with H11Client(Rotating(server.url)) as connection:
         seen = recording(server, "GET", status(401))
@@ -78,7 +78,7 @@ async def test_a_401_is_tried_again_on_the_same_connection(server: FakeApiServer
 async def test_a_kept_connection_that_is_cut_is_replaced(
     server: FakeApiServer, connection: H11Client, method: str
 ) -> None:
-    """What does no harm when done twice is sent again, once, when the server had closed the connection."""
+    """An idempotent request is sent once more if the server had closed the connection."""
     await get(connection)
     seen = recording(server, method, cut())
     assert await connection.request(method, NODE, body={}) == (200, {})
@@ -96,8 +96,8 @@ async def test_a_post_is_not_sent_twice(server: FakeApiServer, connection: H11Cl
     assert server.count("POST") == 1
 
 
-async def test_a_new_connection_that_is_cut_is_not_tried_again(server: FakeApiServer, connection: H11Client) -> None:
-    """A server that cuts every connection is asked twice, not for ever."""
+async def test_a_new_connection_that_is_cut_is_not_retried(server: FakeApiServer, connection: H11Client) -> None:
+    """A server that cuts every connection gets two requests."""
     await get(connection)
     server.faults["GET"] = [cut(), cut()]
     with pytest.raises(ApiUnreachable, match="without an answer"):
@@ -126,7 +126,9 @@ async def test_a_closed_connection_is_noticed_before_the_next_request(authority:
 
 
 @pytest.mark.parametrize("fault", [hang(), lines(b"{", then="hang")], ids=["silent", "half"])
-async def test_a_late_answer_meets_no_other_request(server: FakeApiServer, connection: H11Client, fault: Fault) -> None:
+async def test_a_late_response_reaches_no_other_request(
+    server: FakeApiServer, connection: H11Client, fault: Fault
+) -> None:
     """A connection with an answer still to come is not used again."""
     seen = recording(server, "GET", fault)
     with pytest.raises(ApiUnreachable, match=r"no answer to GET /api/v1/nodes/node-1 within 0\.05 s"):
@@ -137,7 +139,7 @@ async def test_a_late_answer_meets_no_other_request(server: FakeApiServer, conne
 
 
 async def test_a_cancelled_request_ends_at_once(server: FakeApiServer, connection: H11Client) -> None:
-    """Nobody who stops the agent waits for an answer, and the connection can be used by the next."""
+    """A stop does not wait for a response, and the next request works."""
     seen = recording(server, "GET", hang())
     asking = asyncio.create_task(get(connection))
     await server.reached("GET", 1)
@@ -149,7 +151,7 @@ async def test_a_cancelled_request_ends_at_once(server: FakeApiServer, connectio
     assert len(set(seen)) == 2
 
 
-async def test_requests_take_turns(server: FakeApiServer, connection: H11Client) -> None:
+async def test_requests_are_serialized(server: FakeApiServer, connection: H11Client) -> None:
     """Two at once share the socket one after the other, and each gets its own answer."""
     server.put("nodes", {"metadata": {"name": "node-2"}})
     answers = await asyncio.gather(*(connection.request("GET", f"{NODES}/{name}") for name in ("node-1", "node-2")))
@@ -181,7 +183,7 @@ async def test_an_address_may_have_a_path(server: FakeApiServer) -> None:
 
 
 async def test_a_proxy_is_refused() -> None:
-    """What a kubeconfig says of a proxy is not silently passed over."""
+    """A kubeconfig's proxy is not silently ignored."""
     async with H11Client(StaticConfig(RestConfig("https://x", proxy="http://proxy:3128"))) as connection:
         with pytest.raises(ApiUnreachable, match="proxy-url"):
             await get(connection)
@@ -237,7 +239,7 @@ async def test_its_socket_notices_a_dead_peer(connection: H11Client) -> None:
 
 
 def test_the_agents_part_stays_small() -> None:
-    """What an agent imports of this package brings neither aiohttp, the `kubernetes` package nor the watch in."""
+    """The agent imports neither aiohttp, the `kubernetes` package nor the reflector."""
     code = (
         "import sys, pulltrace.agent.run, pulltrace.kube.resources.leases, pulltrace.kube.client.h11_client;"
         "print(*({'aiohttp', 'kubernetes', 'pulltrace.kube.watch.reflector'} & set(sys.modules)))"

@@ -1,4 +1,4 @@
-"""Kubeconfigs: what is read from them, and how their credentials stay fresh."""
+"""Kubeconfigs: their fields, and the refresh of their credentials."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_inline_certificates_become_files(home: Home) -> None:
 
 
 async def test_a_token_file_is_read_again(home: Home) -> None:
-    """A token file is looked at once a minute, as in a pod."""
+    """A token file is read once a minute, as in a pod."""
     token = home.folder / "token"
     token.write_text("first\n")
     home.write({"tokenFile": str(token)})
@@ -102,7 +102,7 @@ async def test_a_token_file_is_read_again(home: Home) -> None:
 
 
 async def test_a_plugin_runs_once_while_its_token_is_good(home: Home) -> None:
-    """A token with a time far ahead is used for long."""
+    """A token with a late expiry stays in use."""
     home.write({"exec": home.plugin(token="t", expirationTimestamp="2999-01-01T00:00:00Z")})
     source = home.source()
     for _ in range(3):
@@ -111,7 +111,7 @@ async def test_a_plugin_runs_once_while_its_token_is_good(home: Home) -> None:
 
 
 async def test_a_plugin_runs_again_before_its_token_expires(home: Home) -> None:
-    """A token whose time is up is replaced at the next look."""
+    """An expired token is replaced at the next check."""
     home.write({"exec": home.plugin(token="t", expirationTimestamp="2001-01-01T00:00:00Z")})
     source = home.source()
     assert (await source.config()).authorization == "Bearer t1"
@@ -120,7 +120,7 @@ async def test_a_plugin_runs_again_before_its_token_expires(home: Home) -> None:
 
 
 async def test_a_plugin_without_a_time_runs_again_after_401(home: Home) -> None:
-    """Only a refusal tells that such a token is no good any more; refusals in a row run it every 10 s."""
+    """Such a token is used until a 401; repeated ones run the plugin every 10 s."""
     home.write({"exec": home.plugin(token="t")})
     source = home.source()
     await source.config()
@@ -132,7 +132,7 @@ async def test_a_plugin_without_a_time_runs_again_after_401(home: Home) -> None:
 
 
 async def test_a_plugin_that_fails_later_keeps_the_old_token(home: Home) -> None:
-    """The old token may still be good, and if not, the next 401 tries again."""
+    """The old token may still be valid; otherwise the next 401 retries."""
     home.write({"exec": home.plugin(token="t")})
     source = home.source()
     await source.config()
@@ -143,7 +143,7 @@ async def test_a_plugin_that_fails_later_keeps_the_old_token(home: Home) -> None
 
 
 async def test_a_changed_kubeconfig_counts_after_401(home: Home) -> None:
-    """Who renews credentials in the file need not restart us."""
+    """Renewed credentials in the file need no restart."""
     home.write({"token": "old"})
     source = home.source()
     await source.config()
@@ -163,7 +163,7 @@ async def test_a_changed_kubeconfig_counts_after_401(home: Home) -> None:
     ],
 )
 async def test_a_broken_kubeconfig_is_one_clear_line(home: Home, text: str, message: str) -> None:
-    """Whatever is in the file, the error names it and is one line."""
+    """For any content of the file the error names it and is one line."""
     home.path.write_text(text)
     with pytest.raises(ConnectError, match=message) as caught:
         await home.source().config()
@@ -186,7 +186,7 @@ async def test_a_missing_kubeconfig_is_named(home: Home) -> None:
 
 
 async def test_several_files_are_merged(home: Home, server: FakeApiServer) -> None:
-    """$KUBECONFIG may name several files; the first that says something counts."""
+    """$KUBECONFIG may name several files; the first value counts."""
     home.write({"token": "secret"}, {"server": server.url})
     server.token = "secret"
     environ = {"KUBECONFIG": f"/absent:{home.path}"}

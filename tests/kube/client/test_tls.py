@@ -61,7 +61,7 @@ async def test_an_unknown_authority_is_refused(connecting: Connecting, authority
 
 
 async def test_a_wrong_name_is_refused(connecting: Connecting, authority: Authority) -> None:
-    """A certificate for somebody else is not the API server's, unless we were told its name."""
+    """A certificate for another name is refused, unless the configuration has that name."""
     async with serving(authority, "DNS:elsewhere") as url:
         access = RestConfig(url, ca_file=str(authority.certificate))
         with pytest.raises(ApiUnreachable, match="IP address mismatch"):
@@ -90,7 +90,7 @@ async def test_a_new_ca_file_is_noticed(connecting: Connecting, authority: Autho
 
 
 async def test_a_missing_ca_file_is_unreachable(connecting: Connecting, tmp_path: Path) -> None:
-    """A CA file that is not there at the start is an error of ours."""
+    """An absent CA file at the start is `ApiUnreachable`."""
     with pytest.raises(ApiUnreachable, match="No such file"):
         await ask(connecting, RestConfig("https://127.0.0.1:1", ca_file=str(tmp_path / "absent")))
 
@@ -113,7 +113,7 @@ def test_a_context_is_kept_while_its_files_are(authority: Authority, tmp_path: P
 
 def test_only_the_strict_flag_is_cleared(authority: Authority) -> None:
     """CAs without key identifiers pass; certificates and names are checked as ever."""
-    issued = authority.issue("client", "somebody")
+    issued = authority.issue("client", "a-user")
     access = RestConfig("https://x", ca_file=str(authority.certificate))
     context = TlsContexts().context(replace(access, certificate_file=str(issued.certificate), key_file=str(issued.key)))
 
@@ -123,7 +123,7 @@ def test_only_the_strict_flag_is_cleared(authority: Authority) -> None:
 
 
 def test_sockets_notice_a_dead_peer() -> None:
-    """Keepalive is on, and what is sent into the void is given up."""
+    """Keepalive is on, and unacknowledged data times out."""
     with open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as opened:
         assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 20

@@ -79,22 +79,22 @@ async def test_a_list_may_be_empty(items: bytes) -> None:
 @pytest.mark.parametrize(
     "rest", [b"", b"{", b'{"a":"', b"{}", b"{},", b"{}{}]}", b"1]}", b"{},]}", b"{}]" + b" " * 70_000]
 )
-async def test_what_is_no_list_is_an_error(rest: bytes) -> None:
+async def test_anything_but_a_list_is_an_error(rest: bytes) -> None:
     """A list that breaks off, or has something else between its objects, is not taken for a whole one."""
     with pytest.raises(ApiUnreachable):
         await read(b'{"metadata":{},"items":[' + rest)
 
 
 async def test_a_long_object_is_left_out() -> None:
-    """Of an object beyond the bound only the beginning is kept, first, in the middle and at the end; the others are read."""
+    """Only the first bytes of a too long object are kept, anywhere in the list; the others are read."""
     small, large = {"metadata": {"name": "a"}}, {"metadata": {"name": "b", "x": '<"' * MAX_BYTES}}
     pieces, _ = await read(listed([large, small, large, small, large]))
     beginning = TooLong(orjson.dumps(large)[:HEAD_BYTES])
     assert pieces == [beginning, small, beginning, small, beginning]
 
 
-async def test_of_a_large_object_the_fields_are_read() -> None:
-    """A pod with much in it that nobody needs is there all the same."""
+async def test_the_fields_of_a_large_object_are_read() -> None:
+    """A pod with many unused fields is read."""
     pod = {
         "metadata": {"name": "a", "managedFields": [{}] * 40_000},
         "spec": {"containers": [{"name": "c", "image": "i", "env": [{}]}]},
@@ -103,8 +103,8 @@ async def test_of_a_large_object_the_fields_are_read() -> None:
     assert (await read(listed([pod, pod])))[0] == [expected, expected]
 
 
-async def test_an_object_that_is_not_json_is_told_apart() -> None:
-    """Brackets that fit make an object, and what is in it may be wrong."""
+async def test_an_object_that_is_not_json_is_its_own_item() -> None:
+    """Balanced brackets delimit an object, whose content may be invalid."""
     pieces, _ = await read(b'{"metadata":{},"items":[{"metadata":{nonsense}},{"a":1}]}')
     assert isinstance(pieces[0], NotJson)
     assert pieces[1:] == [{"a": 1}]
@@ -184,7 +184,7 @@ async def test_one_reader_at_a_time_holds_much() -> None:
     assert await asyncio.gather(*tasks) == [2 * len(half)] * 2
 
 
-async def test_who_reads_for_long_lets_others_run() -> None:
+async def test_a_long_read_lets_other_tasks_run() -> None:
     """Objects that have all arrived are read without waiting for anything, so the reader has to pause by itself."""
     turns = 0
 

@@ -1,4 +1,4 @@
-"""The fields that are read of a large object, against what a parser of the whole makes of it."""
+"""Fields that are read of a large object, against those of a parser of the whole object."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PADDING = b" " * SMALL_BYTES
 
 
 def chosen(value: Any, shape: Shape | None) -> Any:
-    """What `read_object` is to give, from the whole value."""
+    """Return the expected result of `read_object`, from the whole value."""
     if shape is None:
         return value
     if isinstance(value, dict):
@@ -36,7 +36,7 @@ def chosen(value: Any, shape: Shape | None) -> Any:
 
 @given(st.dictionaries(NAMES, VALUES, max_size=6), st.booleans())
 def test_it_gives_the_fields_of_the_shape(value: dict[str, Any], indented: bool) -> None:  # noqa: FBT001  # hypothesis gives it
-    """Whatever the texts hold and however it is spaced, the fields are those that a parser of the whole gives."""
+    """For all texts and white space the fields are those of a parser of the whole object."""
     raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else 0)
     assert read_object(raw + PADDING, SHAPE) == chosen(value, SHAPE)
 
@@ -58,7 +58,7 @@ def test_it_gives_the_fields_of_the_shape(value: dict[str, Any], indented: bool)
         "{,}",
     ],
 )
-def test_what_is_not_json_is_an_error(text: str) -> None:
+def test_anything_but_json_is_an_error(text: str) -> None:
     """Text that breaks off or does not fit is a `ValueError`, as for a parser."""
     with pytest.raises(ValueError):  # whichever
         read_object(text.encode() + PADDING, SHAPE)
@@ -71,7 +71,7 @@ def test_deep_nesting_is_skipped() -> None:
 
 
 def test_a_small_object_is_whole() -> None:
-    """Only what is large is worth the walk."""
+    """Small objects are parsed whole."""
     assert read_object(b'{"other":1}', SHAPE) == {"other": 1}
 
 

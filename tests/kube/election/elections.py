@@ -92,13 +92,13 @@ class Candidate:
             self.terms[-1] = (self.terms[-1][0], virtual_time.now())
 
     async def stop(self) -> None:
-        """What SIGTERM does."""
+        """Stop as after SIGTERM."""
         self.running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.running
 
     async def die(self) -> None:
-        """What SIGKILL does: nothing is released."""
+        """Stop as after SIGKILL: nothing is released."""
         self.line.mode = "refuses"
         await self.stop()
 

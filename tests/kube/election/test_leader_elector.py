@@ -1,4 +1,4 @@
-"""Who leads, and until when. Time is virtual: all replicas live in it, and no test waits.
+"""The leader, and the times of its leadership. Time is virtual for all replicas, and no test waits.
 
 The requests themselves are in test_election_lease.py; a real API server is in tests/conformance/test_leadership.py.
 """
@@ -58,7 +58,7 @@ async def led(api: FakeApiServer) -> tuple[Candidate, Candidate]:
 
 @in_virtual_time
 async def test_the_first_leads_at_once(api: FakeApiServer) -> None:
-    """Where there is no Lease, it is made, and the work begins."""
+    """Without a Lease it is created, and the work begins."""
     leader = Candidate(api, "a")
 
     assert await leads(leader) < 0.1
@@ -68,7 +68,7 @@ async def test_the_first_leads_at_once(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_one_of_many_leads(api: FakeApiServer) -> None:
-    """Of five that start together one leads, for as long as it renews."""
+    """One of five that start together leads, for as long as it renews."""
     candidates = [Candidate(api, f"replica-{number}") for number in range(5)]
     for _ in range(600):
         await asyncio.sleep(1)
@@ -92,7 +92,7 @@ async def test_a_leader_renews_about_every_two_seconds(api: FakeApiServer) -> No
 
 @in_virtual_time
 async def test_after_a_crash_another_leads(api: FakeApiServer) -> None:
-    """A leader that is gone without a word is replaced when its record has stood still for 15 s."""
+    """A leader that vanishes is replaced when its record has not changed for 15 s."""
     leader, follower = await led(api)
     gone = now()
     await leader.die()
@@ -104,7 +104,7 @@ async def test_after_a_crash_another_leads(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_after_a_release_another_leads_within_3_seconds(api: FakeApiServer) -> None:
-    """D4, E4: a leader that is stopped ends its work and gives the Lease back."""
+    """D4, E4: a leader that is stopped ends its work and releases the Lease."""
     leader, follower = await led(api)
     stopped = now()
     await leader.stop()
@@ -159,7 +159,7 @@ async def test_a_former_leader_follows_and_may_lead_again(api: FakeApiServer) ->
 
 @in_virtual_time
 async def test_a_short_outage_is_survived(api: FakeApiServer) -> None:
-    """Six seconds without an answer cost a leader nothing: the deadline less one renewal and one try in vain."""
+    """Six seconds without a response do not end the leadership: the deadline minus one renewal and one failed attempt."""
     leader, _ = await led(api)
     leader.line.mode = "hangs"
     await asyncio.sleep(DEADLINE_SECONDS - 2 * RETRY_SECONDS)
@@ -172,7 +172,7 @@ async def test_a_short_outage_is_survived(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_leading_ends_with_the_deadline_itself(api: FakeApiServer) -> None:
-    """`leading` asks the clock: whoever asks before each step of its work is safe even when no task has run."""
+    """`leading` reads the clock: a check before each step of the work is safe even if no task has run."""
     leader, _ = await led(api)
     leader.line.mode = "hangs"
     while leader.elector.leading:
@@ -207,7 +207,7 @@ async def test_work_that_ends_is_the_end(api: FakeApiServer) -> None:
 @pytest.mark.parametrize("offset", [HOUR, -HOUR, 600.0])
 @in_virtual_time
 async def test_clocks_that_differ_change_nothing(api: FakeApiServer, offset: float) -> None:
-    """D5: what a clock shows is for people; nobody takes over early, and nobody waits for ever."""
+    """D5: wrong clocks of other machines neither shorten nor extend the lease duration."""
     leader, follower = await led(api)
     follower.clock_offset = offset
     await asyncio.sleep(100)
@@ -225,7 +225,7 @@ async def test_clocks_that_differ_change_nothing(api: FakeApiServer, offset: flo
 @pytest.mark.parametrize("seconds", [10**9, -5, None, "15"])
 @in_virtual_time
 async def test_a_strange_duration_is_not_waited_for(api: FakeApiServer, seconds: object) -> None:
-    """A record that claims to hold for decades holds for 15 s."""
+    """A record with a duration of decades expires after 15 s."""
     spec = {"holderIdentity": "x", "leaseDurationSeconds": seconds}
     api.put("leases", {"metadata": {"name": "election", "namespace": "ns"}, "spec": spec})
 
@@ -245,7 +245,7 @@ async def test_a_process_that_starts_again_goes_on(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer) -> None:
-    """Its leader goes on, where no other is there to take what is nobody's."""
+    """Its leader continues if no other replica acquires the expired Lease."""
     leader, follower = await led(api)
     await follower.stop()
     api.remove("leases", "ns", "election")
@@ -256,8 +256,8 @@ async def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer) -> Non
 
 
 @in_virtual_time
-async def test_a_lease_that_was_taken_is_let_go(api: FakeApiServer) -> None:
-    """Whoever finds another name in its Lease stops at once."""
+async def test_an_acquired_lease_ends_the_work(api: FakeApiServer) -> None:
+    """A leader that reads another holder stops at once."""
     leader, follower = await led(api)
     taken = lease(api)
     api.put("leases", {**taken, "spec": {**taken["spec"], "holderIdentity": "x"}})
@@ -269,7 +269,7 @@ async def test_a_lease_that_was_taken_is_let_go(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_a_change_by_others_is_a_conflict_that_is_survived(api: FakeApiServer) -> None:
-    """409: a person's annotation, or a follower's remark, stays and costs the leader nothing."""
+    """409: annotations of a user or a follower stay and do not end the leadership."""
     leader, follower = await led(api)
     for number in range(10):
         await follower.elector.annotate({"pulltrace.io/watched": str(number)})
@@ -281,8 +281,8 @@ async def test_a_change_by_others_is_a_conflict_that_is_survived(api: FakeApiSer
 
 
 @in_virtual_time
-async def test_what_a_leader_publishes_is_written_at_once(api: FakeApiServer) -> None:
-    """It goes with a renewal, stays with the next ones, and only the leader's counts."""
+async def test_published_annotations_are_written_at_once(api: FakeApiServer) -> None:
+    """They are part of each renewal, and only a leader can write them."""
     leader, follower = await led(api)
     leader.elector.publish({"pulltrace.io/report-interval": "1.0s"})
     follower.elector.publish({"pulltrace.io/report-interval": "9.0s"})
@@ -294,10 +294,10 @@ async def test_what_a_leader_publishes_is_written_at_once(api: FakeApiServer) ->
 
 
 @in_virtual_time
-async def test_missing_rights_are_named_and_asked_for_once_a_minute(
+async def test_missing_permissions_are_named_and_retried_once_a_minute(
     api: FakeApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without the role that comes with the chart there is no leader, and no noise."""
+    """Without the chart's role no replica leads, and the log has one line."""
     candidate = Candidate(api, "a")
     candidate.line.mode = "403"
     with caplog.at_level(logging.WARNING):
@@ -311,7 +311,7 @@ async def test_missing_rights_are_named_and_asked_for_once_a_minute(
 
 @in_virtual_time
 async def test_refusals_are_counted(api: FakeApiServer) -> None:
-    """What the API server refuses for being too busy is known to whoever sets the pace."""
+    """The number of 429 responses is known to the interval controller."""
     leader, _ = await led(api)
     leader.line.mode = "429"
     await asyncio.sleep(5)
@@ -321,7 +321,7 @@ async def test_refusals_are_counted(api: FakeApiServer) -> None:
 
 @in_virtual_time
 async def test_a_process_that_was_frozen_knows_that_it_does_not_lead_any_more(api: FakeApiServer) -> None:
-    """D1: who wakes up after another could have taken over asks the clock, and must win the Lease again."""
+    """D1: a leader that was suspended beyond its deadline stops, and must acquire the Lease again."""
     leader, _ = await led(api)
     leader.frozen_seconds = LEASE_SECONDS
     assert not leader.elector.leading

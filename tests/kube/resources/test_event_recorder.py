@@ -1,4 +1,4 @@
-"""How an Event of a pod is written down. That a real API server takes it is in tests/conformance."""
+"""The objects of Events; tests/conformance writes them to a real API server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW = 1_763_910_000.5
 
 
 def test_a_first_event() -> None:
-    """It says what of whom, who says it, and when, in the newer and in the older fields."""
+    """It has pod, reason, message, component and times, in the newer and the older fields."""
     assert first_event(EVENT, "aggregator-1", NOW) == {
         "apiVersion": "v1",
         "kind": "Event",
@@ -41,7 +41,7 @@ def test_a_first_event() -> None:
 
 
 def test_the_next_is_a_series() -> None:
-    """The patch has what is new, and nothing of what stays."""
+    """The patch has only the changed fields."""
     assert repetition(replace(EVENT, warning=True), "aggregator-2", 7, NOW) == {
         "type": "Warning",
         "message": "61 % pulled",
@@ -91,6 +91,6 @@ def test_a_long_note_is_cut_between_characters() -> None:
         (None, 1),
     ],
 )
-def test_the_count_of_an_event_that_is_there(raw: Any, count: int) -> None:
-    """What makes no sense counts as told once."""
+def test_the_count_of_an_existing_event(raw: Any, count: int) -> None:
+    """An invalid count is one."""
     assert count_of(raw) == count

@@ -1,4 +1,4 @@
-"""Stores in memory: what they do beyond the contract of tests/conformance/test_lease_store.py."""
+"""Stores in memory, beyond the contract of tests/conformance/test_lease_store.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 
 
 async def test_a_slow_watcher_gets_a_list() -> None:
-    """Who does not read for a long time is told how things stand, not how they came to."""
+    """A watcher that does not read for a long time gets a list in place of its backlog."""
     store: MemoryStore[int] = MemoryStore()
     async with aclosing(store.watch()) as events:
         await anext(events)
@@ -23,7 +23,7 @@ async def test_a_slow_watcher_gets_a_list() -> None:
 
 
 async def test_a_watcher_waits_for_changes() -> None:
-    """Nothing comes while nothing happens."""
+    """Without a change no event comes."""
     store: MemoryStore[int] = MemoryStore()
     async with aclosing(store.watch()) as events:
         await anext(events)
@@ -34,8 +34,8 @@ async def test_a_watcher_waits_for_changes() -> None:
         assert await waiting == Put(1)
 
 
-async def test_removing_what_is_not_there_is_nothing() -> None:
-    """A key that is unknown is not gone."""
+async def test_removing_an_absent_key_is_no_event() -> None:
+    """An unknown key causes no event."""
     store: MemoryStore[int] = MemoryStore()
     store.put("a", 1)
     async with aclosing(store.watch()) as events:

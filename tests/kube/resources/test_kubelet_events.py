@@ -1,4 +1,4 @@
-"""What is read from the kubelet's Events, and what is left out."""
+"""Records of the kubelets' Events, and Events that are filtered."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def line(kind: str, raw: Raw) -> bytes:
     return orjson.dumps({"type": kind, "object": raw})
 
 
-def test_who_what_where_and_when() -> None:
-    """Everything that an Event says of a pull."""
+def test_pod_reason_message_and_time() -> None:
+    """All fields of an Event about a pull."""
     assert event_record(PULLING) == RECORD
 
 
 @pytest.mark.parametrize("message", PULLED)
-def test_an_image_that_is_there(message: str) -> None:
-    """By a pull, or since before."""
+def test_an_image_that_is_present(message: str) -> None:
+    """By a pull, or from before."""
     assert event_record(event("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
 
 
 @pytest.mark.parametrize(("reason", "message"), FAILED)
-def test_an_image_that_is_not_there(reason: str, message: str) -> None:
-    """A pull has failed, or none is tried."""
+def test_an_image_that_is_not_present(reason: str, message: str) -> None:
+    """A pull failed, or is impossible."""
     assert event_record(event(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
 
 
@@ -67,8 +67,8 @@ def test_an_image_that_is_not_there(reason: str, message: str) -> None:
         {"metadata": {"name": "x", "namespace": "evil"}},
     ],
 )
-def test_only_kubelets_speak_and_of_their_own_namespace(more: Raw) -> None:
-    """An Event of another component, or about a pod of another namespace than its own, says nothing."""
+def test_only_kubelets_events_of_their_own_namespace_count(more: Raw) -> None:
+    """An Event of another component, or about a pod of another namespace, is ignored."""
     assert event_record({**PULLING, **more}) is None
 
 
@@ -78,21 +78,21 @@ def test_an_event_without_a_source() -> None:
 
 
 def test_an_event_without_a_node() -> None:
-    """Nobody knows whose kubelet it was."""
+    """An Event without a node has none."""
     found = event_record({**PULLING, "source": {"component": "kubelet"}, "reportingInstance": ""})
 
     assert found == replace(RECORD, node=None)
 
 
 def test_a_count_that_no_kubelet_reaches() -> None:
-    """Of tries there are no two thousand millions."""
+    """A count is limited."""
     found = event_record({**PULLING, "count": 2**31 - 1})
 
     assert found == replace(RECORD, count=MAX_COUNT)
 
 
 def test_a_back_off_that_has_come_again() -> None:
-    """The kubelet counts, and tells the last time."""
+    """Count and time are those of the last occurrence."""
     message = 'Back-off pulling image "nginx:1"'
     found = event_record(event("BackOff", message, count=7))
 
@@ -100,8 +100,8 @@ def test_a_back_off_that_has_come_again() -> None:
 
 
 @pytest.mark.parametrize("raw", OTHERS)
-def test_what_is_not_about_an_image(raw: Raw) -> None:
-    """Containers that do not start, for other reasons or said twice, are left out."""
+def test_events_that_are_not_about_an_image(raw: Raw) -> None:
+    """Containers that do not start for other reasons, and repetitions, are filtered."""
     assert event_record(raw) is None
 
 
@@ -112,12 +112,12 @@ def test_every_kind_of_container(path: str) -> None:
 
 
 def test_an_image_volume_has_no_container() -> None:
-    """Of it the kubelet names only the pod."""
+    """Its Event names only the pod."""
     assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(RECORD, container=None)
 
 
 def test_a_message_stays_as_it_came() -> None:
-    """It is redacted where it is kept (`heard`); anybody who may create Events could have others redacted without end."""
+    """The index of Events redacts kept messages; a client that creates Events could cause endless redaction here."""
     message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
     found, long = event_record(event("Failed", message)), event_record(event("Failed", message + "x" * 60_000))
 
@@ -146,7 +146,7 @@ def test_lines_about_images_are_read(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("raw", [PULLING, CRASHING])
-def test_frames_of_the_watch_are_read(raw: Raw) -> None:
+def test_lines_of_the_watch_are_decoded(raw: Raw) -> None:
     """Errors and bookmarks concern the watch itself."""
     assert is_about_images(line("ERROR", {"code": 410}))
     assert is_about_images(line("BOOKMARK", {"metadata": {"resourceVersion": "5"}}))

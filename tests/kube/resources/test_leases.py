@@ -1,7 +1,4 @@
-"""Leases on an API server: what is written besides the record, and races.
-
-What all stores have in common is in tests/conformance/test_lease_store.py.
-"""
+"""Leases on an API server: owner, labels and races. The contract of all stores is in tests/conformance/test_lease_store.py."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
 
 HUGE = 256 * 1024
-"""What an API server takes of annotations."""
+"""Longest annotations that an API server accepts."""
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000, duration_seconds=40)
 NODE = {"metadata": {"name": "node-1", "uid": "1234"}}
 
@@ -48,7 +45,7 @@ async def test_a_new_lease_belongs_to_its_node(server: FakeApiServer, store: Kub
     assert metadata["labels"] == {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
 
 
-async def test_a_write_is_one_request_of_what_changed(server: FakeApiServer, store: KubeLeaseStore) -> None:
+async def test_a_write_is_one_request_with_the_changes(server: FakeApiServer, store: KubeLeaseStore) -> None:
     """An update reads nothing and sends only the keys it is given."""
     server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "labels": LABELS}})
     await store.patch("node-1", PATCH)
@@ -67,7 +64,7 @@ async def test_a_write_is_one_request_of_what_changed(server: FakeApiServer, sto
 
 @pytest.mark.parametrize("code", [403, 404])
 async def test_without_a_node_there_is_no_owner(server: FakeApiServer, store: KubeLeaseStore, code: int) -> None:
-    """A Node that is absent, or may not be read, does not keep its agent from reporting."""
+    """The agent of an absent or unreadable Node still reports."""
     server.faults["GET"] = [status(code)]
     await store.patch("node-1", PATCH)
 
@@ -86,14 +83,14 @@ async def test_a_lease_made_in_between_is_patched(server: FakeApiServer, store: 
 
 @pytest.mark.parametrize(("kind", "code"), [("PATCH", 403), ("GET", 500), ("POST", 403)])
 async def test_other_errors_are_raised(server: FakeApiServer, store: KubeLeaseStore, kind: str, code: int) -> None:
-    """What is neither absent nor present is the caller's to judge."""
+    """Other errors are raised."""
     server.faults[kind] = [status(code)]
     with pytest.raises(ApiError, match=str(code)):
         await store.patch("node-1", PATCH)
 
 
 async def test_a_get_that_fails_is_not_an_absent_lease(server: FakeApiServer, store: KubeLeaseStore) -> None:
-    """Only 404 means that there is none."""
+    """Only 404 means that the Lease is absent."""
     server.faults["GET"] = [status(500), html(200)]
     with pytest.raises(ApiError, match="500"):
         await store.get("node-1")
@@ -102,8 +99,8 @@ async def test_a_get_that_fails_is_not_an_absent_lease(server: FakeApiServer, st
 
 
 @pytest.mark.parametrize("answer", [b"{}", b"[]", b"null", b'{"metadata": {}}'])
-async def test_strange_answers_are_unreachable(server: FakeApiServer, store: KubeLeaseStore, answer: bytes) -> None:
-    """JSON that is neither a Lease nor a Node raises our own error."""
+async def test_invalid_responses_are_unreachable(server: FakeApiServer, store: KubeLeaseStore, answer: bytes) -> None:
+    """JSON that is neither a Lease nor a Node is `ApiUnreachable`."""
     server.faults["GET"] = [lines(answer)]
     with pytest.raises(ApiUnreachable, match="not a Lease"):
         await store.get("node-1")
@@ -113,7 +110,7 @@ async def test_strange_answers_are_unreachable(server: FakeApiServer, store: Kub
 
 
 async def test_lost_labels_come_back(server: FakeApiServer, store: KubeLeaseStore) -> None:
-    """A Lease that somebody stripped of its labels is labelled again, and others' labels stay."""
+    """A Lease without its labels gets them back, and other labels stay."""
     server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns", "labels": {"team": "x"}}})
     written = await store.patch("node-1", PATCH)
     await store.patch("node-1", PATCH)
@@ -125,7 +122,7 @@ async def test_lost_labels_come_back(server: FakeApiServer, store: KubeLeaseStor
 
 
 class KeepingLabels:
-    """A connection to a server whose policy keeps agents from labelling."""
+    """A client of a server whose policy denies labels to agents."""
 
     def __init__(self, connection: ApiClient) -> None:
         self._connection = connection
@@ -140,14 +137,14 @@ class KeepingLabels:
 async def test_labels_that_may_not_be_set_do_not_fail_the_write(
     server: FakeApiServer, connection: AiohttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where a policy keeps the agent from labelling, the write counts, and the agent says so once."""
+    """If a policy denies labels, the write succeeds, and the agent logs one line."""
     server.put("leases", {"metadata": {"name": "node-1", "namespace": "ns"}})
     store = KubeLeaseStore(KeepingLabels(connection), "ns")
     for _ in range(2):
         assert (await store.patch("node-1", PATCH)).annotations == PATCH.annotations
 
-    [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith("the Lease of node node-1 lacks its labels and stays invisible to the aggregator: 403 ")
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith("the Lease of node node-1 lacks its labels and stays invisible to the aggregator: 403 ")
 
 
 def test_times_have_six_digits() -> None:
@@ -162,8 +159,8 @@ def test_a_bare_lease_is_a_record() -> None:
     assert (record.name, record.annotations, record.holder, record.version) == ("node-1", {}, None, "")
 
 
-def test_of_a_huge_lease_no_more_is_kept_than_is_read() -> None:
-    """What a reader takes of one Lease is little, and that there was more is seen."""
+def test_a_huge_lease_is_cut_to_its_readable_part() -> None:
+    """The record of one Lease is small, and shows that it was cut."""
     annotations = {"pulltrace.io/recent": "x" * HUGE, **{f"pull.pulltrace.io/{n}": "y" * 100 for n in range(1000)}}
     for several in (annotations, dict(reversed(annotations.items()))):
         record = lease_record({"metadata": {"name": "node-1", "annotations": several}})

@@ -1,4 +1,4 @@
-"""Which containers wait for an image: statuses as the kubelet writes them."""
+"""Containers that wait for an image: statuses as the kubelet writes them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def names(record: PodRecord) -> list[str]:
     return [wait.name for wait in record.waiting]
 
 
-def test_a_pod_says_what_where_and_whose() -> None:
-    """Namespace, name, uid, node, workload, and since when."""
+def test_a_pod_record_has_image_node_and_workload() -> None:
+    """Namespace, name, uid, node, workload and times."""
     owners = [{"kind": "Other", "name": "x"}, {"kind": "ReplicaSet", "name": "web", "controller": True}]
     record = pod_record(pod(status={"startTime": "2026-11-24T06:00:00Z"}, ownerReferences=owners))
 
@@ -40,7 +40,7 @@ def test_a_pod_says_what_where_and_whose() -> None:
     assert record.key == pod_key(pod()) == "shop/web-1"
 
 
-def test_what_the_kubelet_calls_a_static_pod() -> None:
+def test_the_hash_of_a_static_pod() -> None:
     """The hash of its file, as the annotation of its mirror has it; others have none, and a long one is cut."""
     annotations = {"kubernetes.io/config.mirror": "c0ffee" * 100}
     record = pod_record(pod(annotations=annotations, creationTimestamp="2026-11-24T06:00:00Z"))
@@ -82,12 +82,12 @@ def test_reasons_that_come_after_the_image(reason: str) -> None:
     ids=["running", "ended", "made before"],
 )
 def test_a_container_that_was_made_does_not_wait(status: Raw) -> None:
-    """Who runs, has ended or names its image had it."""
+    """A container that runs, has ended or has an image ID had its image."""
     assert pod_record(pod(status={"containerStatuses": [{"name": "main", **status}]})).waiting == ()
 
 
 def test_a_failure_brings_its_message() -> None:
-    """The kubelet's words come on one line, without credentials, and 1 KiB of them at most."""
+    """The kubelet's message is one line of at most 1 KiB without credentials."""
     status = waits("ErrImagePull", message="failed to pull:\n https://me:secret@host/ not found " + "x " * 1000)
     [wait] = pod_record(pod(status={"containerStatuses": [status]})).waiting
 
@@ -98,14 +98,14 @@ def test_a_failure_brings_its_message() -> None:
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
 def test_a_container_that_is_made_again_waits_while_its_pull_fails(reason: str) -> None:
-    """The image that its status names is that of the container before."""
+    """Its status has the image of the previous container."""
     status = {**waits(reason), "imageID": "sha256:1", "lastState": {"terminated": {"exitCode": 1}}}
 
     assert names(pod_record(pod(status={"containerStatuses": [status]}))) == ["main"]
 
 
-def test_what_comes_after_a_running_init_container_waits() -> None:
-    """Whether the images of the later containers are there already, nobody has looked."""
+def test_containers_after_a_running_init_container_wait() -> None:
+    """The kubelet has not checked the images of the later containers."""
     spec = {"initContainers": [{"name": "first", "image": "a"}, {"name": "second", "image": "b"}]}
     running = {"name": "first", "imageID": "sha256:1", "state": {"running": {}}}
     statuses = {"initContainerStatuses": [running, waits("PodInitializing", "second")]}
@@ -125,7 +125,7 @@ def test_an_ephemeral_container_of_a_running_pod() -> None:
 
 
 def test_a_static_pod_is_its_own_workload() -> None:
-    """Its mirror says that the Node controls it."""
+    """The owner of its mirror pod is the Node."""
     owners = [{"kind": "Node", "name": "node-1", "controller": True}]
 
     assert pod_record(pod(ownerReferences=owners)).workload == Workload("shop", "Pod", "web-1")
@@ -150,7 +150,7 @@ def test_all_kinds_of_containers_in_the_kubelets_order() -> None:
     ]
 
 
-def test_an_image_volume_is_there_before_the_first_container() -> None:
+def test_an_image_volume_is_present_before_the_first_container() -> None:
     """Once a container was made, the volumes' images are on the node."""
     spec = {
         "initContainers": [{"name": "init", "image": "a"}],
@@ -163,8 +163,8 @@ def test_an_image_volume_is_there_before_the_first_container() -> None:
 
 
 @pytest.mark.parametrize("name", ["models.test/m:1", "m:1"])
-def test_a_volume_that_fails_is_told_by_the_container_that_mounts_it(name: str) -> None:
-    """The failure is the volume's; the container's own image has not been asked for, and others have started."""
+def test_a_failed_volume_is_in_the_status_of_its_container(name: str) -> None:
+    """The failure is the volume's; the container's own image was not requested yet, and others have started."""
     volume = {"name": "model", "image": {"reference": name}}
     spec = {
         "containers": [{"name": "main", "image": "nginx:1"}, {"name": "other", "image": "redis:1"}],
@@ -190,7 +190,7 @@ def test_a_volume_that_fails_for_a_container_made_again() -> None:
 
 
 def test_a_pod_that_is_being_deleted_waits_for_nothing() -> None:
-    """Nothing is pulled for it any more."""
+    """Its pulls have ended."""
     record = pod_record(pod(deletionTimestamp="2026-01-01T00:00:00Z"))
 
     assert (record.ending, record.waiting) == (True, ())
@@ -233,7 +233,7 @@ def test_ten_thousand_records_are_small() -> None:
     assert bytes_each <= 512
 
 
-def test_of_many_waits_the_first_are_kept() -> None:
+def test_the_first_of_many_waits_are_kept() -> None:
     """A pod of 20,000 containers keeps 64 of them and the number of the others; the next come in as the first are made."""
     containers = [{"name": f"c{number}", "image": "nginx:1"} for number in range(20_000)]
     record = pod_record(pod({"containers": containers}))
@@ -244,7 +244,7 @@ def test_of_many_waits_the_first_are_kept() -> None:
     assert (names(record), record.more_waiting) == (["c19999"], 0)
 
 
-def test_of_long_waits_the_first_are_kept() -> None:
+def test_the_first_of_long_waits_are_kept() -> None:
     """Images of a KiB each are kept up to 16 KiB of a pod, and one at least."""
     containers = [{"name": f"c{number}", "image": f"{number}" + "x" * 5000} for number in range(50)]
     record = pod_record(pod({"containers": containers}))

@@ -1,4 +1,4 @@
-"""Questions about pods and workloads: lists only, few of them, and never more than was asked for."""
+"""Single pods and workloads: lists only, few of them, and never of other objects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def put(
     server.put("pods", {"metadata": metadata, "spec": spec, "status": {"phase": phase, "containerStatuses": [state]}})
 
 
-async def test_it_is_what_the_server_asks(lookup: PodLister) -> None:
+async def test_it_is_a_pod_finding(lookup: PodLister) -> None:
     """It keeps the contract that the web server knows."""
     finding: PodFinding = lookup
 
@@ -54,7 +54,7 @@ async def test_it_is_what_the_server_asks(lookup: PodLister) -> None:
 
 
 async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: PodLister) -> None:
-    """One that runs has its images, one that is being created has not, one that is not there is None."""
+    """A running pod has its images, a created one has not, an absent one is None."""
     put(server, "web-1", THERE)
     put(server, "web-2", WAITING, phase="Pending")
     found = await lookup.find("shop", "web-2")
@@ -67,7 +67,7 @@ async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: PodLister) -> N
 
 
 async def test_a_pod_that_ends_before_it_had_its_images(server: FakeApiServer, lookup: PodLister) -> None:
-    """Nothing is pulled for it any more, and that does not mean that it has them."""
+    """Its pulls have ended, but it may lack its images."""
     put(server, "web-1", WAITING, phase="Pending", deletionTimestamp="2026-11-24T06:00:00Z")
     found = await lookup.find("shop", "web-1")
 
@@ -76,7 +76,7 @@ async def test_a_pod_that_ends_before_it_had_its_images(server: FakeApiServer, l
 
 
 async def test_a_workload_in_pages(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """Its pods are counted over all pages; those of others, those that end and those given up are not."""
+    """Its pods are counted over all pages; other, deleted and failed pods are not."""
     lookup = PodLister(connection, page_pods=2)
     for number in range(5):
         put(server, f"web-{number}", THERE if number < 3 else WAITING)
@@ -92,7 +92,7 @@ async def test_a_workload_in_pages(server: FakeApiServer, connection: AiohttpCli
 
 
 async def test_pages_have_a_bound(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """Of a namespace with too many pods no workload is told: some of its pods may not have been counted."""
+    """A namespace with too many pods is an error: some pods of a workload may not have been counted."""
     lookup = PodLister(connection, page_pods=2, max_pages=2)
     for number in range(5):
         put(server, f"web-{number}", THERE)
@@ -103,7 +103,7 @@ async def test_pages_have_a_bound(server: FakeApiServer, connection: AiohttpClie
     assert server.count("list") == 2
 
 
-async def test_that_a_pod_has_its_images_is_asked_each_time(server: FakeApiServer, lookup: PodLister) -> None:
+async def test_a_pod_with_its_images_is_requested_each_time(server: FakeApiServer, lookup: PodLister) -> None:
     """Another pod of the same name may have come since."""
     put(server, "web-0", THERE, uid="1")
     assert await lookup.has_images("shop", "web-0") is True
@@ -112,8 +112,8 @@ async def test_that_a_pod_has_its_images_is_asked_each_time(server: FakeApiServe
     assert await lookup.has_images("shop", "web-0") is False
 
 
-async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
-    """Who asks again soon is told the same without a request; later it is asked anew."""
+async def test_a_response_is_kept_for_some_seconds(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
+    """A repeated call has the same response without a request, until it expires."""
     put(server, "web-1", WAITING)
     assert await lookup.has_images("shop", "web-1") is False
     put(server, "web-1", THERE)
@@ -125,8 +125,8 @@ async def test_an_answer_holds_for_some_seconds(server: FakeApiServer, lookup: P
     assert server.count("list") == 2
 
 
-async def test_what_is_absent_stays_so_for_longer(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
-    """That there is no such pod, or no pod in a namespace, is not asked again for a while."""
+async def test_an_absent_pod_is_kept_for_longer(server: FakeApiServer, lookup: PodLister, time: FakeTime) -> None:
+    """An absent pod and an empty namespace are kept for longer."""
     for seconds in (0, ABSENT_TTL_SECONDS - 0.1, 0.1):
         time.now += seconds
         assert await lookup.has_images("shop", "web-9") is None
@@ -153,7 +153,7 @@ async def test_a_namespace_is_counted_once_for_all(
 
 
 async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: PodLister) -> None:
-    """It gets what is known, and asks nothing new."""
+    """It gets kept responses and sends no request."""
     put(server, "web-1", WAITING)
 
     def refuse() -> None:
@@ -169,7 +169,7 @@ async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: PodL
 
 
 async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, lookup: PodLister) -> None:
-    """While all turns of clients hang, the aggregator's own question is asked."""
+    """While all requests for clients hang, the aggregator's own request is sent."""
     server.faults["list"] = [hang() for _ in range(MAX_REQUESTS)]
     asking = [asyncio.create_task(lookup.has_images("shop", f"web-{number}")) for number in range(20)]
     await server.reached("list", MAX_REQUESTS)
@@ -180,8 +180,8 @@ async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, look
         task.cancel()
 
 
-async def test_many_who_ask_at_once(server: FakeApiServer, lookup: PodLister) -> None:
-    """They share one request, and one who goes away does not take it from the others."""
+async def test_many_callers_at_once(server: FakeApiServer, lookup: PodLister) -> None:
+    """They share one request, and a cancelled one does not cancel it for the others."""
     put(server, "web-1", THERE)
     asking = [asyncio.create_task(lookup.has_images("shop", "web-1")) for _ in range(5)]
     await server.reached("list", 1)
@@ -192,7 +192,7 @@ async def test_many_who_ask_at_once(server: FakeApiServer, lookup: PodLister) ->
 
 
 async def test_few_requests_at_a_time(server: FakeApiServer, lookup: PodLister) -> None:
-    """Questions about other pods wait for their turn."""
+    """Requests for other pods are queued."""
     server.faults["list"] = [hang() for _ in range(10)]
     asking = [asyncio.create_task(lookup.has_images("shop", f"web-{number}")) for number in range(10)]
     await server.reached("list", MAX_REQUESTS)
@@ -204,8 +204,8 @@ async def test_few_requests_at_a_time(server: FakeApiServer, lookup: PodLister) 
         task.cancel()
 
 
-async def test_an_error_is_told_to_all(server: FakeApiServer, lookup: PodLister) -> None:
-    """An API server that says no is not asked again at once."""
+async def test_all_callers_get_the_error(server: FakeApiServer, lookup: PodLister) -> None:
+    """An error is kept for some seconds."""
     server.faults["list"] = [status(403, "pods is forbidden")]
     for _ in range(2):
         with pytest.raises(ApiError, match="403"):
@@ -220,10 +220,10 @@ HOSTILE = ("", "a,b", "a=b", "../pods", "a b", "A", "a\n", "-a", "a" * 300, "ä"
 @pytest.mark.parametrize(
     ("namespace", "name"), [*(("shop", name) for name in HOSTILE), *((name, "web-1") for name in HOSTILE)]
 )
-async def test_what_is_no_name_is_not_asked_for(
+async def test_an_invalid_name_is_not_requested(
     server: FakeApiServer, lookup: PodLister, namespace: str, name: str
 ) -> None:
-    """Names come from anybody, and must not become another selector or another path."""
+    """Clients choose names, which must not become another selector or another path."""
     assert await lookup.has_images(namespace, name) is None
     assert await lookup.pods_with_images(Workload(namespace, "Job", name)) == (0, 0)
     assert {seen.path for seen in server.seen} <= {"/api/v1/namespaces/shop/pods"}
@@ -231,7 +231,7 @@ async def test_what_is_no_name_is_not_asked_for(
 
 
 async def test_namespaces_that_are_not_shown(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """Where only some namespaces are shown, in the others nothing is found."""
+    """Pods of invisible namespaces are absent."""
     put(server, "web-1", THERE)
     lookup = PodLister(connection, ["other"])
 
