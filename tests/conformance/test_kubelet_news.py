@@ -41,9 +41,9 @@ async def test_events_about_images(server: Server) -> None:
 
     assert isinstance(listed, Listed)
     assert isinstance(put, Put)
-    events = [*listed.items, put.item]
-    assert [(one.kind, one.image) for one in events] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
-    assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in events} == {
+    records = [*listed.items, put.item]
+    assert [(one.kind, one.image) for one in records] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
+    assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in records} == {
         (server.namespace, "web-1", "main", "node-1", 1_795_500_010.0)
     }
 
