@@ -10,12 +10,14 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.kube.client.retry import FORBIDDEN_SECONDS, Backoff, Timing
+from pulltrace.kube.client.retry import Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 
 TICK_SECONDS = 1.0
 AT_ONCE = 4
+FORBIDDEN_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 120.0
 UNEXPECTED_SECONDS = 60.0
 MOST_QUIET = 1000
 """Namespaces in which nothing may be written; beyond it, their number has another reason than a Role."""
@@ -87,7 +89,10 @@ class Announcing:
         if not troubles:
             self._backoff.reset()
             return 0.0
-        pause = self._backoff.next(max(troubles, key=lambda error: getattr(error, "retry_after_seconds", None) or 0.0))
+        after = max(
+            (error.retry_after_seconds or 0.0 for error in troubles if isinstance(error, ApiError)), default=0.0
+        )
+        pause = max(self._backoff.next(), min(after, LONGEST_RETRY_AFTER_SECONDS))
         self._complain("failed", f"{troubles[0]}; trying again in {pause:.1f} s")
         return pause
 
