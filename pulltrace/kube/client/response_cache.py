@@ -21,7 +21,7 @@ ERROR_SECONDS = 3.0
 """How long an error is kept."""
 MAX_SIZE = 2000
 MAX_PENDING = 500
-"""As many as clients that may wait at once (`server.api.wait`)."""
+"""As many as clients that may wait at once (`server.api.wait.WAITERS`)."""
 
 
 @dataclass(slots=True, eq=False)

@@ -23,7 +23,7 @@ from pulltrace.kube.decoding.object_reader import ListItem
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.pending_pods import POD_SHAPE, PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.watch.multi_namespace import in_namespace
-from pulltrace.pulls.view import PodFinding, Workload
+from pulltrace.pulls.view import Workload
 
 TTL_SECONDS = 3.0
 ABSENT_TTL_SECONDS = 10.0
@@ -60,25 +60,8 @@ def _admit_all() -> None:
     """Admit every caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ForClient:
-    """`PodFinding` for one client."""
-
-    lister: PodLister
-    admit: Callable[[], None]
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        return _ForClient(self.lister, admit)
-
-    async def has_images(self, namespace: str, name: str) -> bool | None:
-        return await self.lister.has_images(namespace, name, self.admit)
-
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
-        return await self.lister.pods_with_images(workload, self.admit)
-
-
 class PodLister:
-    """`PodFinding` over the API server. All methods raise `kube.errors.KubeError`."""
+    """A `PodLookup` over the API server. All methods raise `kube.errors.KubeError`."""
 
     def __init__(
         self,
@@ -100,9 +83,6 @@ class PodLister:
         self._counting = asyncio.Semaphore(1)
         self._images = ResponseCache(timing.monotonic, _images_ttl)
         self._counts = ResponseCache(timing.monotonic, _counts_ttl, size=_size_of, max_size=MAX_WORKLOADS)
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        return _ForClient(self, admit)
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
         """Return the pod in any phase; None for an absent one."""

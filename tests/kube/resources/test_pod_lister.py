@@ -16,7 +16,7 @@ from pulltrace.kube.resources.pod_lister import (
     TTL_SECONDS_A_PAGE,
     PodLister,
 )
-from pulltrace.pulls.view import PodFinding, Workload
+from pulltrace.pulls.view import PodLookup, Workload
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Raw
 from tests.fakes.api_server_faults import hang, status
@@ -46,11 +46,11 @@ def put(
     server.put("pods", {"metadata": metadata, "spec": spec, "status": {"phase": phase, "containerStatuses": [state]}})
 
 
-async def test_it_is_a_pod_finding(lookup: PodLister) -> None:
+async def test_it_is_a_pod_lookup(lookup: PodLister) -> None:
     """It keeps the contract that the web server knows."""
-    finding: PodFinding = lookup
+    pod_lookup: PodLookup = lookup
 
-    assert await finding.has_images("shop", "web-1") is None
+    assert await pod_lookup.has_images("shop", "web-1", lambda: None) is None
 
 
 async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: PodLister) -> None:
@@ -159,10 +159,9 @@ async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: PodL
     def refuse() -> None:
         raise PermissionError("not now")
 
-    client = lookup.for_client(refuse)
     assert await lookup.has_images("shop", "web-1") is False
-    assert await client.has_images("shop", "web-1") is False
-    for ask in (client.has_images("shop", "web-2"), client.pods_with_images(WEB)):
+    assert await lookup.has_images("shop", "web-1", refuse) is False
+    for ask in (lookup.has_images("shop", "web-2", refuse), lookup.pods_with_images(WEB, refuse)):
         with pytest.raises(PermissionError):
             await ask
     assert server.count("list") == 1
