@@ -135,7 +135,7 @@ async def test_a_leader_that_was_frozen_is_replaced_and_does_not_go_on(
                 await follower.working.wait()
             took = time.monotonic() - frozen
             process.signal(signal.SIGCONT)
-            await until(lambda: "does not lead any more" in process.tail())
+            await until(lambda: "no longer leads" in process.tail())
             after = log.read_text().count("step")
             assert follower.elector.leading
             await follower.stop()
