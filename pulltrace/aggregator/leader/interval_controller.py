@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Electing(Protocol):
-    """Where replicas agree on one leader (`kube.election.leader_elector.Elector`)."""
+    """Where replicas agree on one leader (`kube.election.leader_elector.LeaderElector`)."""
 
     identity: str
     refusals: int

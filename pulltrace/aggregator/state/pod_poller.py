@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class PodLooking(Protocol):
-    """Where a pod can be looked up in whatever phase it is (`kube.resources.pod_lister.KubePodLookup`)."""
+    """Where a pod can be looked up in whatever phase it is (`kube.resources.pod_lister.PodLister`)."""
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
         """None when there is no such pod. Raises `KubeError`."""
