@@ -4,10 +4,10 @@
     .venv/bin/python -m benchmarks.hostile_objects --lists
 
 A real API server and etcd hold Pods of 1 MB, Events of 1.4 MB and Events on invented UIDs; the aggregator is a
-process of its own. It lists them at its start, and again because its watches are answered with 410. The aim is under
-256 MiB. As root, like the tests marked `real`.
+separate process. It lists them at its start, and again after a 410 of its watches. The goal is below 256 MiB. Needs root,
+like the tests marked `real`.
 
-`--lists` needs none of that: 5,000 Leases and 5,000 Pods, parsed whole and read one by one, in one run.
+`--lists` needs neither: 5,000 Leases and 5,000 Pods, parsed whole and read one by one, in one run.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _ready(server: Server) -> bool:
 
 
 def _quiet(server: Server) -> bool:
-    """Whether it has used no CPU for two seconds."""
+    """Return whether it used hardly any CPU for two seconds."""
     before = _ticks(server)
     time.sleep(2)
     return _ticks(server) - before < QUIET_TICKS
@@ -132,7 +132,7 @@ def _lease(number: int) -> dict[str, Any]:
 
 
 def _pod(number: int) -> dict[str, Any]:
-    """As a Deployment's pods are: most of it is of no interest here."""
+    """Return a Pod like those of a Deployment: most of its fields are not read."""
     fields: dict[str, Any] = {f"f:field-{n}": {"f:x": {}, "f:y": {}} for n in range(60)}
     env = [{"name": f"VARIABLE_{n}", "value": "x" * 40} for n in range(40)]
     metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"u-{number}", "managedFields": [fields]}

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.patch_cost
 
-Processor time is counted, not how long anything takes, so other work on the machine does little to it. Real are etcd and
-kube-apiserver; each patch changes the five running pulls of ten layers of one of fifty Leases.
+It measures CPU time, which other work on the machine hardly affects, of a real etcd and kube-apiserver. Each patch
+changes the five running pulls of ten layers of one of fifty Leases.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LEASES = 50
 SECONDS = 8.0
 WRITERS = 8
 REST_SECONDS = 0.05
-"""Between two patches of a writer: the API server is busy but has time."""
+"""Pause between two patches of a writer: the API server is busy but not saturated."""
 ROUNDS = 3
 
 
 def annotations() -> dict[str, str]:
-    """About 3 KiB, as long as those of five running pulls."""
+    """Return about 3 KiB, as much as five running pulls."""
     return {f"pull.pulltrace.io/{number:012x}": _pull() for number in range(5)}
 
 
@@ -43,7 +43,7 @@ def _pull() -> str:
 
 
 async def milliseconds_each(control_plane: ControlPlane, more: dict[str, Any]) -> tuple[float, int]:
-    """Processor time of API server and etcd for one patch, and how many bytes a Lease has afterwards."""
+    """Return the CPU time of API server and etcd for one patch, and the bytes of a Lease after it."""
     path, access = leases_path(NAMESPACE), StaticConfig(access_of(control_plane.admin))
     connections = [H11Client(access) for _ in range(WRITERS)]
     names = [f"node-{number}" for number in range(LEASES)]

@@ -1,4 +1,4 @@
-"""API servers to hold our expectations against: a fake one, and a real etcd and kube-apiserver."""
+"""API servers for the same tests: a fake one, and a real etcd and kube-apiserver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REAL_SMALL = pytest.param("real" + SMALL, marks=pytest.mark.real("etcd"))
 
 @dataclass
 class Server:
-    """An API server with a namespace for this test alone, and an administrator's connections to it."""
+    """An API server with a namespace for this test alone, and an administrator's clients of it."""
 
     connection: AiohttpClient
     small: H11Client

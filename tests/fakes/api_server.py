@@ -1,8 +1,8 @@
 """An API server for Leases, Nodes, Pods and Events: real HTTP on loopback, everything else in memory.
 
-It does what Pulltrace relies on (lists in pages, watches with bookmarks, selectors, merge patches, conflicts,
-expired versions) as the real one does; `tests/conformance/test_api_server.py` holds the two together. What a
-real one rarely does on demand is in `api_server_faults`. Seconds in `timeoutSeconds` pass twenty times faster.
+It behaves like the real one where Pulltrace relies on it: lists in pages, watches with bookmarks, selectors, merge
+patches, conflicts, expired versions. `tests/conformance/test_api_server.py` runs on both. Faults that a real one rarely
+has on demand are in `api_server_faults`. Seconds in `timeoutSeconds` pass twenty times faster.
 """
 
 from __future__ import annotations

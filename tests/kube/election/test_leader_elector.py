@@ -1,6 +1,6 @@
 """The leader, and the times of its leadership. Time is virtual for all replicas, and no test waits.
 
-The requests themselves are in test_election_lease.py; a real API server is in tests/conformance/test_leadership.py.
+The requests themselves are in test_election_lease.py; a real API server is in tests/conformance/test_leader_elector.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stores in memory, beyond the contract of tests/conformance/test_lease_store.py."""
+"""Stores in memory, beyond the contract of tests/conformance/test_leases.py."""
 
 from __future__ import annotations
 

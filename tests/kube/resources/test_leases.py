@@ -1,4 +1,4 @@
-"""Leases on an API server: owner, labels and races. The contract of all stores is in tests/conformance/test_lease_store.py."""
+"""Leases on an API server: owner, labels and races. The contract of all stores is in tests/conformance/test_leases.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of kubelets and questions about pods, on the fake API server and on a real one."""
+"""Kubelets' Events and lists of pods, on the fake API server and on a real one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_events_have_no_bookmarks(server: Server) -> None:
 
 
 async def test_pods_are_found(server: Server) -> None:
-    """One by its name, whatever its phase; and how many of a workload have their images."""
+    """A pod by its name, in any phase; and the number of a workload's pods with their images."""
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d4b9", "uid": "u", "controller": True}
     path = f"/api/v1/namespaces/{server.namespace}/pods"
     for name in ("web-1", "web-2"):

@@ -101,7 +101,7 @@ async def test_the_other_api_does_not_let_a_text_change(control_plane: ControlPl
 
 @pytest.mark.real("etcd")
 async def test_kubectl_describe_shows_it(control_plane: ControlPlane) -> None:
-    """One line for each reason: type, reason, since when and how often, from whom, and the newest text."""
+    """One line for each reason: type, reason, age and count, component, and the newest message."""
     from pulltrace.kube.client.aiohttp_client import connect
 
     control_plane.create_service_account("describe", "default")

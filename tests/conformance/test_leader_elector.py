@@ -55,7 +55,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Replica:
-    """An elector, and since when its work runs."""
+    """An elector, and the time since which its work runs."""
 
     def __init__(self, connection: AiohttpClient, identity: str) -> None:
         self.elector = LeaderElector(connection, "election", NAME, identity)
