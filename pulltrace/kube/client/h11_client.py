@@ -94,10 +94,14 @@ def client_state() -> h11.Connection:
 def request_bytes(
     http: h11.Connection, method: str, target: str, headers: Mapping[str, str], body: bytes | None
 ) -> bytes:
-    """Return a request as it is sent. Raises `h11.LocalProtocolError` for text that would end a line."""
+    """Return a request as it is sent. Raises `ValueError` for text that HTTP does not allow, such as a line break."""
     if body is not None:
         headers = {**headers, "Content-Length": str(len(body))}
-    events: list[h11.Event] = [h11.Request(method=method, target=target, headers=list(headers.items()))]
+    try:
+        events: list[h11.Event] = [h11.Request(method=method, target=target, headers=list(headers.items()))]
+    except (h11.LocalProtocolError, UnicodeError):
+        # Their messages have the value, which may be a token.
+        raise ValueError("the path or a header has a character that HTTP does not allow") from None
     events += [h11.Data(data=body)] if body else []
     return b"".join(http.send(event) or b"" for event in [*events, h11.EndOfMessage()])
 
@@ -131,7 +135,7 @@ async def read_response(http: h11.Connection, stream: asyncio.StreamReader) -> R
 
 
 def can_be_reused(http: h11.Connection) -> bool:
-    """Whether the connection can carry another request; surplus bytes would be read as the next response."""
+    """Return whether the connection can carry another request; surplus bytes would be read as the next response."""
     return http.our_state is h11.DONE and http.their_state is h11.DONE and http.trailing_data == (b"", False)
 
 
@@ -176,8 +180,7 @@ class H11Client:
                 response = await self._send(method, target, headers, data, unauthorized=False)
                 if response.status == 401:
                     response = await self._send(method, target, headers, data, unauthorized=True)
-        except (BadResponse, ValueError, h11.LocalProtocolError) as error:
-            # ValueError and LocalProtocolError: an address or a token that no request can carry.
+        except (BadResponse, ValueError) as error:  # ValueError: an address or a token that no request can carry
             raise unreachable(what, error) from error
         if response.status >= 300:
             raise response_error(response.status, response.reason, response.headers.get("retry-after"), response.body)
