@@ -22,13 +22,13 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.pod_poller import FindPod, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
-from pulltrace.kube.election.leader_elector import Elector
-from pulltrace.kube.resources.kubelet_events import EventWatching
-from pulltrace.kube.resources.leases import LeaseWatching
-from pulltrace.kube.resources.pending_pods import PodWatching
-from pulltrace.kube.resources.pod_events import EventWriting
+from pulltrace.kube.election.leader_elector import LeaderElector
+from pulltrace.kube.resources.event_recorder import EventRecorder
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Put, WatchSource
 from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
@@ -81,16 +81,16 @@ class AggregatorSettings:
 
 async def run(
     settings: AggregatorSettings,
-    leases: LeaseWatching,
-    pods: PodWatching | None,
+    leases: WatchSource[LeaseRecord],
+    pods: WatchSource[PodRecord] | None,
     stop: asyncio.Event,
     listening: Callable[[int], None] = lambda port: None,
-    elector: Elector | None = None,
+    elector: LeaderElector | None = None,
     *,
-    events: EventWatching | None = None,
+    events: WatchSource[EventRecord] | None = None,
     find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
-    event_writer: EventWriting | None = None,
+    event_writer: EventRecorder | None = None,
     watches: Sequence[WatchHealth] = (),
 ) -> None:
     """Serves until `stop` is set. Raises `AddressError`.
@@ -181,13 +181,13 @@ class _Lists:
         return None if self.pods else "the pods have not been listed yet"
 
 
-async def _follow_leases(leases: LeaseWatching, cluster: ClusterState, lists: _Lists) -> None:
+async def _follow_leases(leases: WatchSource[LeaseRecord], cluster: ClusterState, lists: _Lists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
         lists.leases = True
 
 
-async def _follow_pods(pods: PodWatching, cluster: ClusterState, lists: _Lists, feed: ChangeFeed) -> None:
+async def _follow_pods(pods: WatchSource[PodRecord], cluster: ClusterState, lists: _Lists, feed: ChangeFeed) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
         if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
@@ -197,7 +197,7 @@ async def _follow_pods(pods: PodWatching, cluster: ClusterState, lists: _Lists, 
 
 
 async def _follow_events(
-    events: EventWatching, cluster: ClusterState, lists: _Lists, pod_poller: PodPoller | None
+    events: WatchSource[EventRecord], cluster: ClusterState, lists: _Lists, pod_poller: PodPoller | None
 ) -> None:
     await lists.pods_listed.wait()  # Events count for pods that are known
     async for event in events.watch():

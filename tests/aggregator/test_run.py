@@ -13,9 +13,9 @@ import pytest
 
 from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
 from pulltrace.errors import UserError
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.leases import LeasePatch
@@ -223,8 +223,8 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
     """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
-        elector = Elector(connection, "ns", report_interval.LEASE, "a")
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "a")
         serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
 
         async def published() -> dict[str, str]:
@@ -246,9 +246,9 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
     metrics_port, leases = free_port(), MemoryLeaseStore()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
     held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         server.put("leases", held)
-        elector = Elector(connection, "ns", report_interval.LEASE, "b")
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
         async with aiohttp.ClientSession() as session:
             follower = ActivePull(leases, MemoryStore(), session)

@@ -18,10 +18,10 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.run import AgentSettings, run, wait_for_turn
 from pulltrace.containerd.observation import NodeObservation
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.builders.pulls import pull, report
@@ -46,11 +46,11 @@ class Idle:
         return NodeObservation(())
 
 
-def access(stage: Stage, link: Link, node: str = "") -> FixedAccess:
+def access(stage: Stage, link: Link, node: str = "") -> StaticConfig:
     """The way of the agent of a node; without a node, of one that may write every Lease."""
     authority = str(stage.control_plane.authority.certificate)
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent" if node else "everybody", node=node)
-    return FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))
+    return StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))
 
 
 async def test_d10_agents_start_together(stage: Stage) -> None:
@@ -62,7 +62,7 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
     with stage.link() as link:
         async with contextlib.AsyncExitStack() as stack:
             source = access(stage, link)
-            connections = [await stack.enter_async_context(SmallConnection(source)) for _ in range(10)]
+            connections = [await stack.enter_async_context(H11Client(source)) for _ in range(10)]
 
             async def start(number: int) -> None:
                 store = KubeLeaseStore(connections[number % len(connections)], NAMESPACE)
@@ -112,7 +112,7 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
     caplog.set_level(logging.CRITICAL)  # pytest keeps every line
     # NOTE: the waits are virtual; connections, refusals, TLS and the API server are real.
     with stage.link() as link:
-        async with SmallConnection(access(stage, link, "node-1")) as connection:
+        async with H11Client(access(stage, link, "node-1")) as connection:
             hour = Hour(3600, link.restore)
             store = KubeLeaseStore(connection, NAMESPACE)
             writer = hour.writer = LeaseWriter(

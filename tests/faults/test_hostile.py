@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.resources.lease_store import LABELS
+from pulltrace.kube.resources.leases import LABELS
 from pulltrace.pulls.formatting import from_rfc3339
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.aggregator import hostile_leases

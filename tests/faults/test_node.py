@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.builders import pull_row_id
@@ -38,9 +37,9 @@ async def write(stage: Stage, report: NodeReport) -> None:
     """The agent's own write of a report of this node."""
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=NODE)
     authority = str(stage.control_plane.authority.certificate)
-    source = FixedAccess(Access(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
+    source = StaticConfig(RestConfig(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
     patch = LeasePatch(dict(encode(report)), holder="agent", renewed_at=1_763_910_060.0, duration_seconds=300)
-    async with SmallConnection(source) as connection:
+    async with H11Client(source) as connection:
         await KubeLeaseStore(connection, NAMESPACE).patch(NODE, patch)
 
 

@@ -9,8 +9,7 @@ import orjson
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.lease_store import _answered
-from pulltrace.kube.resources.leases import LeaseRecord, is_ours
+from pulltrace.kube.resources.leases import LeaseRecord, is_own_annotation, response_record
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
@@ -45,7 +44,7 @@ def check(data: bytes) -> None:
     """
     raw = json_of(data)
     try:
-        record = _answered(raw)
+        record = response_record(raw)
     except ApiUnreachable:
         return
     is_record(record)
@@ -60,7 +59,7 @@ def check(data: bytes) -> None:
 def is_record(record: LeaseRecord) -> None:
     """Every field has the type that it says."""
     assert isinstance(record.name, str)
-    assert all(type(value) is str and is_ours(key) for key, value in record.annotations.items())
+    assert all(type(value) is str and is_own_annotation(key) for key, value in record.annotations.items())
     assert record.holder is None or isinstance(record.holder, str)
     assert record.renewed_at is None or isinstance(record.renewed_at, float)
     if record.duration_seconds is not None:

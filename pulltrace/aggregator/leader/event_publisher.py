@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.kube.client.retry import Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.pod_events import EventWriting, PodEvent
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 
 TICK_SECONDS = 1.0
 MAX_CONCURRENT = 4
@@ -32,7 +32,7 @@ class EventPublisher:
     def __init__(
         self,
         planner: EventPlanner,
-        writer: EventWriting,
+        writer: EventRecorder,
         leading: Callable[[], bool],
         catch_up: Callable[[], None],
         timing: Timing | None = None,
@@ -73,7 +73,7 @@ class EventPublisher:
                     self._planner.mark_unwritten(event)
         return pause
 
-    async def _write(self, batch: Sequence[PodEvent]) -> float:
+    async def _write(self, batch: Sequence[KubernetesEvent]) -> float:
         """Write some Events at once. Return the pause that failures require."""
         outcomes = await asyncio.gather(*map(self._writer.write, batch), return_exceptions=True)
         errors: list[KubeError] = []
@@ -93,7 +93,7 @@ class EventPublisher:
         self._warn("failed", f"{errors[0]}; next try in {pause:.1f} s")
         return pause
 
-    def _handle_refusal(self, event: PodEvent, error: ApiError) -> None:
+    def _handle_refusal(self, event: KubernetesEvent, error: ApiError) -> None:
         """Handle an Event that the API server refuses. It may accept others."""
         if error.status != 403:  # its namespace was deleted, or an admission rule refuses it
             subject = f"the Event {event.reason} of pod {event.namespace}/{event.pod}"
