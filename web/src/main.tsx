@@ -1,9 +1,9 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "./components/App";
-import { LiveProvider } from "./components/Live";
-import { PlaceProvider } from "./components/Place";
-import { ThemeProvider } from "./components/Theme";
+import { App } from "./app/App";
+import { LiveProvider } from "./data/Live";
+import { PlaceProvider } from "./data/Place";
+import { ThemeProvider } from "./ui/Theme";
 import "./theme.css";
 
 const root = document.getElementById("root");

@@ -1,9 +1,9 @@
 // Pulls and pods as the server sends them, and the stream that carries them, for tests to drive by hand.
-import { steadyNowMs } from "../api/clock";
-import type { FeedSeams } from "../api/feed";
-import { parseSnapshot } from "../api/parse";
-import type { Pod, Pull } from "../api/types";
-import { nextRow, type Row } from "../lib/cluster";
+import { steadyNowMs } from "../data/clock";
+import type { FeedSeams } from "../data/feed";
+import { parseSnapshot } from "../data/decode";
+import type { Pod, Pull } from "../model/types";
+import { nextRow, type Row } from "../model/cluster";
 
 export const MIB = 1024 * 1024;
 
