@@ -24,7 +24,7 @@ const inlineStyle = {
 };
 
 export default tseslint.config(
-  { ignores: ["node_modules", "dist", "src/data/api.ts"] },
+  { ignores: ["node_modules", "dist", "src/model/api.ts"] },
   js.configs.recommended,
   {
     files: ["**/*.{ts,tsx}"],

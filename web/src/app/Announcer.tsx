@@ -1,31 +1,27 @@
-import { useEffect, useRef, useState } from "react";
-import { connectionChange, phaseChanges, podChanges, summarise } from "./announce";
-import type { Cluster } from "../model/cluster";
+import { useEffect, useState } from "react";
+import { useStore } from "../data/useStore";
+import { connectionChange, phaseChanges, podChanges, summarize } from "./announcements";
 import styles from "./Announcer.module.css";
 
-/** Long enough that a screen reader is not interrupted by every change of a busy cluster. */
+/** A screen reader is not interrupted by every change of a busy cluster. */
 const PAUSE_MS = 3_000;
 
-/** Tells screen readers which pods became ready and which pulls moved on; what was there at first is not news. */
-export function Announcer({ cluster }: { cluster: Cluster }) {
+/** Announces changes to screen readers; the first snapshot is no change. */
+export function Announcer() {
+  const store = useStore();
   const [announcement, setAnnouncement] = useState("");
-  const latest = useRef(cluster);
 
   useEffect(() => {
-    latest.current = cluster;
-  }, [cluster]);
-
-  useEffect(() => {
-    let told = latest.current;
+    let before = store.state.cluster;
     const timer = setInterval(() => {
-      const now = latest.current;
-      const news = connectionChange(told.connection.kind, now.connection.kind);
-      if (told.loaded) news.push(...podChanges(told.pods, now.pods), ...phaseChanges(told.rows, now.rows));
-      told = now;
-      if (news.length > 0) setAnnouncement(summarise(news));
+      const { cluster } = store.state;
+      const changes = connectionChange(before.connection.kind, cluster.connection.kind);
+      if (before.loaded) changes.push(...podChanges(before.pods, cluster.pods), ...phaseChanges(before.rows, cluster.rows));
+      before = cluster;
+      if (changes.length > 0) setAnnouncement(summarize(changes));
     }, PAUSE_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [store]);
 
   return (
     <p className={styles.unseen} role="status" aria-live="polite">

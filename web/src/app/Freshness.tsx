@@ -1,20 +1,19 @@
 import { steadyNowMs } from "../data/clock";
+import { useCluster, useSelector } from "../data/useStore";
 import { formatClock } from "../model/format";
-import { useLive } from "../data/Live";
-import styles from "./Freshness.module.css";
 import { Age } from "../ui/Time";
+import styles from "./Freshness.module.css";
 
-/*
- * How old the page is. Whether the server is up to date, and whether it hears a node's agent, is said elsewhere (Notices,
- * and on the rows): each asks something else of the reader.
- */
+/** The age of the page's data. Notices and rows show a server that starts and a stale report. */
 export function Freshness() {
-  const { cluster, pausedAtMs } = useLive();
-  const { connection, heardAtMs } = cluster;
-  const kind = pausedAtMs !== null ? "paused" : connection.kind === "live" && !cluster.synced ? "unsynced" : connection.kind;
-  const asOfMs = pausedAtMs ?? (connection.kind === "lost" ? heardAtMs : null);
+  const connection = useCluster("connection");
+  const receivedAtMs = useCluster("receivedAtMs");
+  const synced = useCluster("synced");
+  const pausedAtMs = useSelector((state) => state.pausedAtMs);
+  const kind = pausedAtMs !== null ? "paused" : connection.kind === "live" && !synced ? "unsynced" : connection.kind;
+  const asOfMs = pausedAtMs ?? (connection.kind === "lost" ? receivedAtMs : null);
   return (
-    <p className={styles.state} data-kind={kind} title={kind === "live" ? "What changes is shown at once." : undefined}>
+    <p className={styles.state} data-kind={kind} title={kind === "live" ? "Changes appear immediately." : undefined}>
       <span className={styles.dot} />
       {kind === "connecting" && "Connecting"}
       {kind === "live" && "Live"}
@@ -30,7 +29,7 @@ export function Freshness() {
   );
 }
 
-/** The steady clock does not follow when somebody sets the machine's clock. */
+/** The steady clock does not follow changes of the machine's clock. */
 function wallClockMs(atMs: number): number {
   return atMs + (Date.now() - steadyNowMs());
 }

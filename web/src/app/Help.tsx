@@ -1,26 +1,20 @@
 import { useEffect, useRef } from "react";
-import styles from "./Help.module.css";
+import { useSelector, useStore } from "../data/useStore";
 import { Icon } from "../ui/Icon";
+import styles from "./Help.module.css";
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Search"],
-  ["Esc", "Clear the search, or close this"],
-  ["1 … 5", "Waiting, Pulls, Nodes, Roll-out, History"],
-  ["j  k", "To the next row, to the one before (arrow keys too)"],
+  ["Esc", "Clear the search, or close this help"],
+  ["1 … 5", "Waiting, Pulls, Nodes, Rollout, History"],
+  ["j  k", "Next row, previous row (or arrow keys)"],
   ["Enter", "Open the row"],
-  ["p", "Hold still, and go on"],
-  ["t", "Colours: system, light, dark"],
+  ["p", "Pause or resume"],
+  ["t", "Theme: system, light, dark"],
   ["?", "This help"],
 ];
 
-interface HelpProps {
-  readonly open: boolean;
-  readonly onClose: () => void;
-  readonly keysOn: boolean;
-  readonly onKeysOn: (on: boolean) => void;
-}
-
-export function Help({ open, onClose, keysOn, onKeysOn }: HelpProps) {
+export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (open) dialog.current?.showModal();
@@ -28,12 +22,14 @@ export function Help({ open, onClose, keysOn, onKeysOn }: HelpProps) {
   }, [open]);
   return (
     <dialog ref={dialog} className={styles.help} aria-labelledby="help-title" onClose={onClose}>
-      {open && <Content onClose={onClose} keysOn={keysOn} onKeysOn={onKeysOn} />}
+      {open && <Content onClose={onClose} />}
     </dialog>
   );
 }
 
-function Content({ onClose, keysOn, onKeysOn }: Omit<HelpProps, "open">) {
+function Content({ onClose }: { onClose: () => void }) {
+  const store = useStore();
+  const shortcuts = useSelector((state) => state.shortcuts);
   return (
     <>
       <div className={styles.head}>
@@ -42,33 +38,36 @@ function Content({ onClose, keysOn, onKeysOn }: Omit<HelpProps, "open">) {
           <Icon name="cross" />
         </button>
       </div>
-      <h3>Keys</h3>
+      <h3>Keyboard shortcuts</h3>
       <dl className={styles.keys}>
-        {KEYS.map(([key, what]) => (
+        {KEYS.map(([key, meaning]) => (
           <div key={key}>
             <dt>
               <kbd>{key}</kbd>
             </dt>
-            <dd>{what}</dd>
+            <dd>{meaning}</dd>
           </div>
         ))}
       </dl>
       <label className={styles.switch}>
-        <input type="checkbox" checked={keysOn} onChange={(event) => onKeysOn(event.target.checked)} /> Single keys do something
+        <input type="checkbox" checked={shortcuts} onChange={(event) => store.setShortcuts(event.target.checked)} /> Enable keyboard shortcuts
       </label>
-      <h3>Bars and times</h3>
+      <h3>Bars and estimates</h3>
       <p>
-        A bar is the bytes to be fetched: dark is unpacked, the middle shade is fetched, the pale end is what has probably come since the node's last report. Layers that were on the node
-        before are counted apart as cached.
-      </p>
-      <p>A time left is an estimate from what is ahead of a pod in its node's queue, and from how fast the node pulls and unpacks. Where it is not sure, it is a range.</p>
-      <h3>How fresh it is</h3>
-      <p>
-        “Reconnecting”: this page does not hear the server. “Server is starting”: the server has not read the cluster yet. “Agent silent”: the server does not hear a node. What is shown then
-        is the last that was heard.
+        A bar shows the bytes to download. The dark part is unpacked, the middle part downloaded, and the pale end estimated since the node&apos;s last report. Layers that were on the node before
+        the pull count as cached, outside the bar.
       </p>
       <p>
-        The same data is at <code>api/v1/pulls</code> and <code>api/v1/pods</code>, as JSON.
+        A time left is an estimate from the node&apos;s queue and from the rates of its downloads and unpacking. An uncertain estimate is a range. Images queued behind a stalled pull have no
+        estimate.
+      </p>
+      <h3>Freshness</h3>
+      <p>
+        “Reconnecting”: the page has no connection to the server. “Server is starting”: the server has not read the cluster yet. “agent not reporting”: the node&apos;s last report is stale. The page keeps the
+        last data in each case.
+      </p>
+      <p>
+        The same data as JSON: <code>api/v1/pulls</code> and <code>api/v1/pods</code>.
       </p>
     </>
   );

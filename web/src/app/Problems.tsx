@@ -1,48 +1,35 @@
-/* What is wrong, one line each, with a jump to it. The first ones are seen, the others on demand. */
 import { useMemo, useState } from "react";
-import type { Cluster } from "../model/cluster";
+import { useSelector, useStore } from "../data/useStore";
 import { count } from "../model/format";
-import { problemsOf, type Problem } from "./problems";
 import { Icon, type IconName } from "../ui/Icon";
-import { useClock } from "../data/Live";
-import { usePlace } from "../data/Place";
-import styles from "./Problems.module.css";
 import { Age, Retry } from "../ui/Time";
 import { useNarrow } from "../ui/useMedia";
+import { problemsOf, type Problem } from "./problems";
+import styles from "./Problems.module.css";
 
 const FIRST = 2;
-/** On a small screen they would push everything else out of it. */
+/** More would fill a small screen. */
 const FIRST_NARROW = 1;
-const MOST = 30;
-/** They are looked for every few seconds, not with every tick. */
-const STEP_MS = 2_000;
+const MAX_PROBLEMS = 30;
 
-const ICONS: Readonly<Record<Problem["kind"], IconName>> = {
-  failing: "cross",
-  stalled: "alert",
-  slow: "slow",
-  silent: "silent",
-  trouble: "alert",
-};
+const ICONS: Readonly<Record<Problem["kind"], IconName>> = { failing: "cross", stalled: "alert", long: "slow", stale: "silent", error: "alert" };
 
-export function Problems({ cluster }: { cluster: Cluster }) {
+/** One line for each problem, with a jump to its row; the first are visible, the others on demand. */
+export function Problems() {
   const [open, setOpen] = useState(false);
   const narrow = useNarrow();
-  const { estimateAtMs } = useClock();
-  const stepMs = Math.floor(estimateAtMs / STEP_MS) * STEP_MS;
-  const { rows, pods, nodes } = cluster;
-  const problems = useMemo(() => problemsOf({ rows, pods, nodes }, stepMs), [rows, pods, nodes, stepMs]);
+  const { cluster, atMs } = useSelector((state) => state.step);
+  const problems = useMemo(() => problemsOf(cluster, atMs), [cluster, atMs]);
   if (problems.length === 0) return null;
   const first = narrow ? FIRST_NARROW : FIRST;
-  const shown = problems.slice(0, open ? MOST : first);
   const rest = problems.length - first;
   return (
-    <section className={styles.problems} aria-label="What is wrong">
+    <section className={styles.problems} aria-label="Problems">
       <ul>
-        {shown.map((problem) => (
+        {problems.slice(0, open ? MAX_PROBLEMS : first).map((problem) => (
           <li key={problem.key} data-kind={problem.kind}>
             <Icon name={ICONS[problem.kind]} />
-            <ProblemWords problem={problem} />
+            <ProblemText problem={problem} />
             <Jump problem={problem} />
           </li>
         ))}
@@ -56,12 +43,12 @@ export function Problems({ cluster }: { cluster: Cluster }) {
   );
 }
 
-function ProblemWords({ problem }: { problem: Problem }) {
+function ProblemText({ problem }: { problem: Problem }) {
   switch (problem.kind) {
     case "failing":
       return (
         <p>
-          <strong>{problem.subject}</strong> {problem.what}, {placesText(problem.nodes)}.{" "}
+          <strong>{problem.subject}</strong> {problem.text}, {nodesText(problem.nodes)}.{" "}
           {problem.failure !== null && problem.failure.advice !== "" && <span className={styles.advice}>{problem.failure.advice} </span>}
           <span className={styles.muted}>
             {podsText(problem.pods)}
@@ -75,14 +62,14 @@ function ProblemWords({ problem }: { problem: Problem }) {
         </p>
       );
     case "stalled":
-    case "slow":
+    case "long":
       return (
         <p>
-          <strong>{problem.subject}</strong> {problem.what} on {problem.nodeName}.{" "}
+          <strong>{problem.subject}</strong> {problem.text} on {problem.nodeName}.{" "}
           <span className={styles.muted}>
             {problem.kind === "stalled" && (
               <>
-                The last byte came <Age sinceMs={problem.lastByteAtMs} /> ago
+                No data for <Age sinceMs={problem.reportedAtMs} />
                 {" · "}
               </>
             )}
@@ -90,36 +77,36 @@ function ProblemWords({ problem }: { problem: Problem }) {
           </span>
         </p>
       );
-    case "silent":
-    case "trouble":
+    case "stale":
+    case "error":
       return (
         <p>
-          <strong>{problem.subject}</strong> {problem.what}.{" "}
+          <strong>{problem.subject}</strong> {problem.text}.{" "}
           <span className={styles.muted}>
-            Last heard <Age sinceMs={problem.reportedAtMs} /> ago
+            Last report <Age sinceMs={problem.reportedAtMs} /> ago
           </span>
         </p>
       );
   }
 }
 
-function placesText(nodes: readonly string[]): string {
+function nodesText(nodes: readonly string[]): string {
   return nodes.length === 1 ? `on ${nodes.join("")}` : `on ${nodes.length} nodes`;
 }
 
 function podsText(pods: readonly string[]): string {
-  return pods.length === 0 ? "no pod waits for it" : count(pods.length, "pod waits for it", "pods wait for it");
+  return pods.length === 0 ? "no pods waiting" : `${count(pods.length, "pod", "pods")} waiting`;
 }
 
 function Jump({ problem }: { problem: Problem }) {
-  const { jump } = usePlace();
-  function go() {
-    if (problem.kind === "failing") jump("waiting", problem.pods[0] ?? "");
-    else if (problem.kind === "stalled" || problem.kind === "slow") jump("pulls", problem.pullId);
-    else jump("nodes", problem.nodeName);
+  const store = useStore();
+  function jump() {
+    if (problem.kind === "failing") store.jump("waiting", problem.pods[0] ?? "");
+    else if (problem.kind === "stalled" || problem.kind === "long") store.jump("pulls", problem.pullId);
+    else store.jump("nodes", problem.nodeName);
   }
   return (
-    <button type="button" className={styles.jump} aria-label={`Show ${problem.subject}`} onClick={go}>
+    <button type="button" className={styles.jump} aria-label={`Show ${problem.subject}`} onClick={jump}>
       Show <Icon name="arrow" />
     </button>
   );

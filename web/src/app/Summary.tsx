@@ -1,18 +1,20 @@
 import type { ReactNode } from "react";
+import { useCluster, useEstimateTime } from "../data/useStore";
 import type { Counts } from "../model/counts";
 import { count, formatRate, formatTimeLeft } from "../model/format";
-import { useClock, useLive } from "../data/Live";
 import { Sparkline } from "../ui/Sparkline";
 import styles from "./Summary.module.css";
 
 /** Five minutes. */
 const SPARK_POINTS = 60;
 
-/** The answer to the first question, in one sentence; beside it the figures. */
+/** How many pods wait and for how long, in one sentence; beside it the figures. */
 export function Summary({ counts }: { counts: Counts }) {
-  const { cluster } = useLive();
-  const known = cluster.loaded && cluster.synced;
-  const spark = cluster.samples.slice(-SPARK_POINTS).map((sample) => sample.bytesPerSec);
+  const loaded = useCluster("loaded");
+  const synced = useCluster("synced");
+  const samples = useCluster("samples");
+  const known = loaded && synced;
+  const spark = samples.slice(-SPARK_POINTS).map((sample) => sample.bytesPerSec);
   return (
     <div className={styles.summary}>
       <div className={styles.words}>
@@ -31,19 +33,19 @@ export function Summary({ counts }: { counts: Counts }) {
 }
 
 function headline({ waitingPods, failingPods, pulling }: Counts): string {
-  if (waitingPods > 0) return `${count(waitingPods, "pod waits", "pods wait")} for images`;
+  if (waitingPods > 0) return `${count(waitingPods, "pod", "pods")} waiting for images`;
   if (failingPods > 0) return `${count(failingPods, "pod", "pods")} cannot start`;
-  return pulling > 0 ? "Images are pulled, and no pod waits for them" : "All quiet";
+  return pulling > 0 ? "Pulling images, no pods waiting" : "All quiet";
 }
 
 function Outlook({ counts }: { counts: Counts }) {
-  const { estimateAtMs } = useClock();
-  const { nextDueAtMs, lastDueAtMs, waitingPods } = counts;
-  const left = (atMs: number) => formatTimeLeft(Math.max(0, (atMs - estimateAtMs) / 1000));
-  if (waitingPods === 0) return "No pod waits for an image that is on its way.";
-  if (nextDueAtMs === null || lastDueAtMs === null) return "When they will be ready is not known yet.";
-  const [next, last] = [left(nextDueAtMs), left(lastDueAtMs)];
-  return waitingPods === 1 || next === last ? `Ready in ${last}.` : `The next is ready in ${next}, the last in ${last}.`;
+  const nowMs = useEstimateTime();
+  const { nextReadyAtMs, lastReadyAtMs, waitingPods } = counts;
+  const left = (atMs: number) => formatTimeLeft(Math.max(0, (atMs - nowMs) / 1000));
+  if (waitingPods === 0) return "No pods waiting for images";
+  if (nextReadyAtMs === null || lastReadyAtMs === null) return "No estimate yet";
+  const [next, last] = [left(nextReadyAtMs), left(lastReadyAtMs)];
+  return waitingPods === 1 || next === last ? `Ready in ${last}` : `Next ready in ${next}, last in ${last}`;
 }
 
 function Figure({ label, value, note, alarming, children }: { label: string; value: string; note: string; alarming?: boolean; children?: ReactNode }) {

@@ -1,68 +1,69 @@
 import { useMemo } from "react";
+import { useCluster, useRoute, useStore } from "../data/useStore";
 import { namespacesOf } from "../model/counts";
-import type { View } from "../model/place";
+import type { View } from "../model/route";
+import type { Phase } from "../model/types";
+import { PHASE_WORDS } from "../model/words";
 import { Icon } from "../ui/Icon";
-import { useLive } from "../data/Live";
-import { usePlace } from "../data/Place";
 import styles from "./Toolbar.module.css";
 
-const STATES: Partial<Record<View, readonly { value: string; word: string }[]>> = {
-  pulls: [
-    { value: "resolving", word: "Resolving" },
-    { value: "downloading", word: "Downloading" },
-    { value: "unpacking", word: "Unpacking" },
-  ],
-  history: [
-    { value: "completed", word: "Completed" },
-    { value: "failed", word: "Failed" },
-    { value: "unknown", word: "Unknown" },
-  ],
+const STATES: Partial<Record<View, readonly Phase[]>> = {
+  pulls: ["resolving", "downloading", "unpacking"],
+  history: ["completed", "failed", "unknown"],
 };
 
 export const SEARCH_ID = "search";
 
 export function Toolbar() {
-  const { cluster } = useLive();
-  const { place, change } = usePlace();
-  const { rows, pods } = cluster;
-  const namespaces = useMemo(() => namespacesOf({ rows, pods }), [rows, pods]);
-  const states = STATES[place.view];
-  const filtered = place.query !== "" || place.namespace !== "" || place.state !== "";
+  const { view, query, namespace, state } = useRoute();
+  const store = useStore();
   return (
     <div className={styles.toolbar}>
       <Search />
-      <label className={styles.choice}>
-        <span className={styles.unseen}>Namespace</span>
-        <select value={place.namespace} onChange={(event) => change({ namespace: event.target.value })}>
-          <option value="">All namespaces</option>
-          {[...new Set([...namespaces, ...(place.namespace === "" ? [] : [place.namespace])])].map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-        <Icon name="chevron" />
-      </label>
-      {states !== undefined && (
+      <Namespaces />
+      {STATES[view] !== undefined && (
         <div className={styles.states} role="group" aria-label="State">
-          {[{ value: "", word: "All" }, ...states].map(({ value, word }) => (
-            <button key={value} type="button" aria-pressed={place.state === value} onClick={() => change({ state: value })}>
-              {word}
+          {(["", ...STATES[view]] as const).map((value) => (
+            <button key={value} type="button" aria-pressed={state === value} onClick={() => store.change({ state: value })}>
+              {value === "" ? "All" : PHASE_WORDS[value].word}
             </button>
           ))}
         </div>
       )}
-      {filtered && (
-        <button type="button" className={styles.clear} onClick={() => change({ query: "", namespace: "", state: "" })}>
-          Clear the filter
+      {(query !== "" || namespace !== "" || state !== "") && (
+        <button type="button" className={styles.clear} onClick={() => store.clearFilter()}>
+          Clear filter
         </button>
       )}
     </div>
   );
 }
 
+function Namespaces() {
+  const rows = useCluster("rows");
+  const pods = useCluster("pods");
+  const { namespace } = useRoute();
+  const store = useStore();
+  const names = useMemo(() => namespacesOf({ rows, pods }), [rows, pods]);
+  return (
+    <label className={styles.choice}>
+      <span className={styles.unseen}>Namespace</span>
+      <select value={namespace} onChange={(event) => store.change({ namespace: event.target.value })}>
+        <option value="">All namespaces</option>
+        {[...new Set([...names, ...(namespace === "" ? [] : [namespace])])].map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <Icon name="chevron" />
+    </label>
+  );
+}
+
 function Search() {
-  const { place, change } = usePlace();
+  const { query } = useRoute();
+  const store = useStore();
   return (
     <div className={styles.field} role="search">
       <Icon name="search" />
@@ -74,11 +75,11 @@ function Search() {
         placeholder="Image, pod, node, namespace or message"
         autoComplete="off"
         spellCheck={false}
-        value={place.query}
-        onChange={(event) => change({ query: event.target.value })}
+        value={query}
+        onChange={(event) => store.change({ query: event.target.value })}
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;
-          change({ query: "" });
+          store.change({ query: "" });
           event.currentTarget.blur();
         }}
       />

@@ -1,8 +1,8 @@
-// What is wrong, most harmful first, each once: what it is, what to do, and who suffers.
-import { hasEnded, type ClusterNode, type Failure, type Pod } from "../model/types";
-import type { Cluster, Row } from "../model/cluster";
-import { stalledSeconds } from "../model/estimate";
+// Problems of pods, pulls and nodes, the most harmful first.
+import type { Cluster } from "../model/cluster";
 import { shortImage, shortPull } from "../model/image";
+import { stalledSeconds, type Row } from "../model/row";
+import { hasEnded, type ClusterNode, type Failure, type Pod, type Thresholds } from "../model/types";
 import { reasonWords } from "../model/words";
 
 interface Common {
@@ -10,7 +10,7 @@ interface Common {
   /** "payments:v3.0.0" */
   readonly subject: string;
   /** Follows the subject: "was not found in the registry". */
-  readonly what: string;
+  readonly text: string;
 }
 
 export interface ImageProblem extends Common {
@@ -18,44 +18,41 @@ export interface ImageProblem extends Common {
   readonly failure: Failure | null;
   readonly nodes: readonly string[];
   readonly pods: readonly string[];
-  /** Null when the kubelet does not try again by itself, or nobody knows when. */
+  /** The next retry of any pod; null if the kubelet does not retry, or its time is unknown. */
   readonly retryAtMs: number | null;
   readonly image: string;
 }
 
 export interface PullProblem extends Common {
-  readonly kind: "stalled" | "slow";
+  readonly kind: "stalled" | "long";
   readonly pullId: string;
   readonly nodeName: string;
   readonly pods: readonly string[];
-  /** When the last byte was heard of, on the page's clock. */
-  readonly lastByteAtMs: number;
+  readonly reportedAtMs: number;
 }
 
 export interface NodeProblem extends Common {
-  readonly kind: "silent" | "trouble";
+  readonly kind: "stale" | "error";
   readonly nodeName: string;
   readonly reportedAtMs: number;
 }
 
 export type Problem = ImageProblem | PullProblem | NodeProblem;
 
-/** A download that would take longer than this is slow, whatever its size. */
-const SLOW_SECONDS = 15 * 60;
-
-export function problemsOf(cluster: Pick<Cluster, "rows" | "pods" | "nodes">, nowMs: number): Problem[] {
+export function problemsOf(cluster: Pick<Cluster, "rows" | "pods" | "nodes" | "thresholds">, nowMs: number): Problem[] {
   return [
-    ...failing(cluster.pods.values()),
-    ...pulls(cluster.rows.values(), nowMs),
+    ...imageProblems(cluster.pods.values()),
+    ...pullProblems(cluster.rows.values(), nowMs, cluster.thresholds),
     ...(cluster.nodes ?? []).flatMap(nodeProblem),
   ];
 }
 
-function failing(pods: Iterable<Pod>): ImageProblem[] {
+/** Return each failure of an image once, for all its pods and nodes. */
+function imageProblems(pods: Iterable<Pod>): ImageProblem[] {
   const found = new Map<string, ImageProblem & { nodes: string[]; pods: string[] }>();
   for (const pod of pods) {
     if (pod.state !== "failing") continue;
-    for (const { image, failure, state } of pod.needs) {
+    for (const { image, failure, state } of pod.images) {
       if (state !== "failed") continue;
       const key = `failing ${image} ${failure?.reason ?? ""}`;
       const before = found.get(key);
@@ -68,7 +65,7 @@ function failing(pods: Iterable<Pod>): ImageProblem[] {
         key,
         image,
         subject: shortImage(image),
-        what: reasonWords(failure?.reason ?? ""),
+        text: reasonWords(failure?.reason ?? ""),
         failure: before?.failure ?? failure,
         nodes,
         pods: names,
@@ -84,34 +81,31 @@ function soonest(a: number | null, b: number | null): number | null {
   return Math.min(a, b);
 }
 
-function pulls(rows: Iterable<Row>, nowMs: number): PullProblem[] {
+function pullProblems(rows: Iterable<Row>, nowMs: number, thresholds: Thresholds): PullProblem[] {
   const found: PullProblem[] = [];
   for (const row of rows) {
-    const { pull } = row;
+    const { pull, reportedAtMs } = row;
     if (hasEnded(pull.phase) || pull.stale) continue;
-    const stalled = stalledSeconds(row, nowMs) !== null;
-    const slow = pull.phase === "downloading" && (pull.etaSeconds ?? 0) > SLOW_SECONDS;
-    if (!stalled && !slow) continue;
+    const stalled = stalledSeconds(row, nowMs, thresholds) !== null;
+    const long = pull.phase === "downloading" && (pull.etaSeconds ?? 0) > thresholds.longSeconds;
+    if (!stalled && !long) continue;
     found.push({
-      kind: stalled ? "stalled" : "slow",
+      kind: stalled ? "stalled" : "long",
       key: `pull ${pull.id}`,
       subject: shortPull(pull),
-      what: stalled ? "does not move" : "comes slowly",
+      text: stalled ? "is stalled" : "takes long",
       pullId: pull.id,
       nodeName: pull.nodeName,
       pods: [...new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`))],
-      lastByteAtMs: row.heardAtMs,
+      reportedAtMs,
     });
   }
-  return found.sort((a, b) => a.lastByteAtMs - b.lastByteAtMs);
+  return found.sort((a, b) => a.reportedAtMs - b.reportedAtMs);
 }
 
-function nodeProblem({ nodeName, stale, trouble, reportedAtMs }: ClusterNode): NodeProblem[] {
-  if (stale) {
-    return [{ kind: "silent", key: `silent ${nodeName}`, subject: nodeName, what: "is not heard of: its agent does not report", nodeName, reportedAtMs }];
-  }
-  if (trouble !== "") {
-    return [{ kind: "trouble", key: `trouble ${nodeName}`, subject: nodeName, what: `cannot be looked at: ${trouble}`, nodeName, reportedAtMs }];
-  }
+function nodeProblem({ nodeName, stale, agentError, reportedAtMs }: ClusterNode): NodeProblem[] {
+  const common = { subject: nodeName, nodeName, reportedAtMs };
+  if (stale) return [{ ...common, kind: "stale", key: `stale ${nodeName}`, text: "has an agent that is not reporting" }];
+  if (agentError !== "") return [{ ...common, kind: "error", key: `error ${nodeName}`, text: `has an agent error: ${agentError}` }];
   return [];
 }

@@ -1,123 +1,97 @@
 /*
- * All that is known of the cluster, kept once for all pages that a browser has open: the stream, the nodes (asked for
- * every few seconds), and what has been seen over time (rates, and when a pull changed its phase). A page that joins gets
- * everything, then what changed, gathered, a few times a second. A page that nobody looks at gets nothing but the
- * samples, and everything anew when it is looked at again; so nothing piles up and nothing is ever merged.
+ * The rows of the cluster, kept once for all pages of a browser: the stream, the nodes (polled), and the history of rates
+ * and phases. A new subscriber gets a whole update, then batches of changes. An inactive subscriber gets only samples, and
+ * a whole update when it is active again; so no changes pile up.
  *
- * It runs in a shared worker (worker.ts) or, where there is none, in the page.
+ * The feed runs in a shared worker (worker.ts), or in the page if the browser has none.
  */
+import { MAX_SAMPLES, type Update } from "../model/cluster";
+import { nextRow, type Row } from "../model/row";
+import { sampleOf, type Sample } from "../model/samples";
+import { NO_THRESHOLDS, type ClusterNode, type Connection, type Pod, type Thresholds } from "../model/types";
 import { steadyNowMs } from "./clock";
-import { fetchNodes } from "./nodes";
-import { Sampler, type Sample } from "./samples";
-import { openStream, type Connection, type StreamSeams } from "./stream";
-import { withLayers, withoutLayers } from "./decode";
-import { hasEnded, type ClusterNode, type Message, type Pod, type Pull, type ToldPull } from "../model/types";
+import { decodeLayers, decodeNodes, decodeThresholds, type Change, type DecodedPull, type Snapshot } from "./decode";
+import { openStream, type StreamSeams } from "./stream";
 
 const BATCH_MS = 250;
-const NODES_MS = 5_000;
-
-/** When a pull was seen to begin a phase, on the page's clock; null for what began before anybody looked. */
-export interface SeenPhases {
-  readonly downloadingAtMs: number | null;
-  readonly unpackingAtMs: number | null;
-  readonly endedAtMs: number | null;
-}
-
-export const NOT_SEEN: SeenPhases = { downloadingAtMs: null, unpackingAtMs: null, endedAtMs: null };
-
-export interface SeenPull {
-  readonly pull: Pull;
-  readonly seen: SeenPhases;
-}
-
-/** What a page is told: the state of everything small, and the rows that changed. */
-export interface Update {
-  /** The rows replace all that there were. */
-  readonly whole: boolean;
-  readonly connection: Connection;
-  /** When the server was last heard; null before. */
-  readonly heardAtMs: number | null;
-  /** False until the first snapshot. */
-  readonly loaded: boolean;
-  readonly synced: boolean;
-  readonly podsKnown: boolean;
-  readonly serverOffsetMs: number;
-  readonly pulls: readonly SeenPull[];
-  readonly removedPulls: readonly string[];
-  readonly pods: readonly Pod[];
-  readonly removedPods: readonly string[];
-  /** Null while the server does not say; left out while they are as before, because thousands weigh more than all the rest. */
-  readonly nodes?: readonly ClusterNode[] | null;
-  /** New ones; in a whole update all. */
-  readonly samples: readonly Sample[];
-}
+const POLL_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 
 export interface FeedSeams extends StreamSeams {
-  /** The body of the answer; null when there is none to be had. */
+  /** Return the body of a response; null without a good one. */
   readonly fetchText: (url: string) => Promise<string | null>;
 }
 
-export interface Viewer {
-  setWatching(watching: boolean): void;
-  /** The pulls whose layers are looked at. */
+export const BROWSER: FeedSeams = {
+  connect: (url) => new EventSource(url),
+  random: () => Math.random(),
+  fetchText: async (url) => {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      return response.ok ? await response.text() : null;
+    } catch {
+      return null;
+    }
+  },
+};
+
+export interface Subscription {
+  setActive(active: boolean): void;
+  /** The pulls whose layers the page shows. */
   setOpen(ids: readonly string[]): void;
-  leave(): void;
+  close(): void;
 }
 
-const NO_ROWS = { whole: false, pulls: [], removedPulls: [], pods: [], removedPods: [], samples: [] } as const;
-
-interface Member {
+interface Subscriber {
   readonly send: (update: Update) => void;
-  watching: boolean;
-  /** The pulls of which it wants the layers. */
+  active: boolean;
   open: readonly string[];
 }
 
+const NO_CHANGES = { whole: false, rows: [], removedRows: [], pods: [], removedPods: [], samples: [] } as const;
+
 export class Feed {
-  private readonly members = new Set<Member>();
-  private readonly pulls = new Map<string, SeenPull>();
-  /** The same as they were told, with their layers. */
-  private readonly told = new Map<string, ToldPull>();
+  private readonly subscribers = new Set<Subscriber>();
+  private readonly rows = new Map<string, Row>();
+  /** Unchecked, by the row's id. */
+  private readonly layers = new Map<string, unknown>();
   private readonly pods = new Map<string, Pod>();
-  private readonly changed = { pulls: new Set<string>(), pods: new Set<string>() };
-  private readonly sampler = new Sampler();
+  private readonly changed = { rows: new Set<string>(), pods: new Set<string>(), nodes: false, all: false };
+  private samples: readonly Sample[] = [];
   private nodes: readonly ClusterNode[] | null = null;
-  private nodesChanged = false;
+  private thresholds: Thresholds = NO_THRESHOLDS;
   private connection: Connection = { kind: "connecting" };
-  private heardAtMs: number | null = null;
+  private receivedAtMs: number | null = null;
   private loaded = false;
   private synced = false;
-  private podsKnown = false;
   private serverOffsetMs = 0;
-  private whole = false;
   private batch: ReturnType<typeof setTimeout> | undefined;
   private stop: (() => void) | null = null;
 
+  /** `base`: the address of the page; the API is beside it. */
   constructor(
     private readonly base: string,
     private readonly seams: FeedSeams,
   ) {}
 
-  join(send: (update: Update) => void): Viewer {
-    const member: Member = { send, watching: true, open: [] };
-    this.members.add(member);
+  subscribe(send: (update: Update) => void): Subscription {
+    const subscriber: Subscriber = { send, active: true, open: [] };
+    this.subscribers.add(subscriber);
     this.stop ??= this.start();
     send(this.everything());
     return {
-      setWatching: (watching) => {
-        if (watching && !member.watching) send(this.withOpened(this.everything(), member));
-        member.watching = watching;
+      setActive: (active) => {
+        if (active && !subscriber.active) send(this.withLayers(this.everything(), subscriber));
+        subscriber.active = active;
       },
       setOpen: (ids) => {
-        const opened = ids.filter((id) => this.pulls.has(id) && !member.open.includes(id));
-        member.open = ids;
-        if (opened.length === 0 || !member.watching) return;
-        const pulls = opened.map((id) => this.pulls.get(id)).filter((pull) => pull !== undefined);
-        send(this.withOpened({ ...this.small(), ...NO_ROWS, pulls }, member));
+        const rows = ids.filter((id) => !subscriber.open.includes(id)).flatMap((id) => this.rows.get(id) ?? []);
+        subscriber.open = ids;
+        if (rows.length > 0 && subscriber.active) send(this.withLayers({ ...this.status(), ...NO_CHANGES, rows }, subscriber));
       },
-      leave: () => {
-        this.members.delete(member);
-        if (this.members.size > 0) return;
+      close: () => {
+        this.subscribers.delete(subscriber);
+        if (this.subscribers.size > 0) return;
         this.stop?.();
         this.stop = null;
       },
@@ -127,37 +101,41 @@ export class Feed {
   private start(): () => void {
     const close = openStream(
       {
-        onMessage: (message) => {
-          this.take(message);
-          this.tellSoon();
+        onSnapshot: (snapshot) => {
+          this.replace(snapshot);
+          this.publishSoon();
+          void this.readThresholds();
+        },
+        onChange: (change) => {
+          this.apply(change);
+          this.publishSoon();
         },
         onConnection: (connection) => {
           this.connection = connection;
-          // The state of the connection and the rows that it is about change together.
-          this.tell();
+          // The state of the connection and its rows change together.
+          this.publish();
         },
       },
       this.base,
       this.seams,
     );
-    let asking = false;
-    const look = async () => {
-      if (asking) return;
-      asking = true;
-      const nodes = await fetchNodes(this.base, this.seams);
-      asking = false;
-      if (nodes !== undefined && this.stop !== null) {
-        this.nodes = nodes;
-        this.nodesChanged = true;
-        this.tellSoon();
-      }
+    let polling = false;
+    const poll = async () => {
+      if (polling) return;
+      polling = true;
+      const body = await this.get("api/v1/nodes");
+      polling = false;
+      const nodes = body === null ? null : decodeNodes(body, steadyNowMs());
+      if (nodes === null || this.stop === null) return;
+      this.nodes = nodes;
+      this.changed.nodes = true;
+      this.publishSoon();
     };
-    const tick = () => {
-      if (this.loaded) this.tellSample();
-      if ([...this.members].some((member) => member.watching)) void look();
-    };
-    void look();
-    const timer = setInterval(tick, NODES_MS);
+    void poll();
+    const timer = setInterval(() => {
+      if (this.loaded) this.publishSample();
+      if ([...this.subscribers].some((subscriber) => subscriber.active)) void poll();
+    }, POLL_MS);
     return () => {
       clearInterval(timer);
       clearTimeout(this.batch);
@@ -166,133 +144,117 @@ export class Feed {
     };
   }
 
-  private take(message: Message): void {
-    const nowMs = steadyNowMs();
-    this.heardAtMs = nowMs;
-    switch (message.kind) {
-      case "snapshot": {
-        const before = new Map(this.pulls);
-        this.pulls.clear();
-        this.told.clear();
-        this.pods.clear();
-        for (const pull of message.pulls) this.keep(pull, before.get(pull.id), nowMs, !this.loaded);
-        for (const pod of message.pods ?? []) this.pods.set(pod.id, pod);
-        this.loaded = true;
-        this.synced = message.synced;
-        this.podsKnown = message.pods !== null;
-        this.serverOffsetMs = message.serverOffsetMs;
-        this.whole = true;
-        break;
-      }
+  private get(path: string): Promise<string | null> {
+    return this.seams.fetchText(new URL(path, this.base).href);
+  }
+
+  /** A server's thresholds are constant; another server may have others. */
+  private async readThresholds(): Promise<void> {
+    const body = await this.get("api/v1/thresholds");
+    this.thresholds = (body === null ? null : decodeThresholds(body)) ?? this.thresholds;
+    this.publishSoon();
+  }
+
+  private replace(snapshot: Snapshot): void {
+    const before = new Map(this.rows);
+    this.rows.clear();
+    this.layers.clear();
+    this.pods.clear();
+    for (const pull of snapshot.pulls) this.keep(pull, before.get(pull.pull.id), !this.loaded);
+    for (const pod of snapshot.pods) this.pods.set(pod.id, pod);
+    this.receivedAtMs = steadyNowMs();
+    this.loaded = true;
+    this.synced = snapshot.synced;
+    this.serverOffsetMs = snapshot.serverOffsetMs;
+    this.changed.all = true;
+  }
+
+  private apply(change: Change): void {
+    this.receivedAtMs = steadyNowMs();
+    switch (change.kind) {
       case "pull":
-        this.keep(message.pull, this.pulls.get(message.pull.id), nowMs, false);
-        this.changed.pulls.add(message.pull.id);
+        this.keep(change, this.rows.get(change.pull.id), false);
+        this.changed.rows.add(change.pull.id);
         break;
       case "pull-removed":
-        this.pulls.delete(message.id);
-        this.told.delete(message.id);
-        this.changed.pulls.add(message.id);
+        this.rows.delete(change.id);
+        this.layers.delete(change.id);
+        this.changed.rows.add(change.id);
         break;
       case "pod":
-        this.pods.set(message.pod.id, message.pod);
-        this.changed.pods.add(message.pod.id);
+        this.pods.set(change.pod.id, change.pod);
+        this.changed.pods.add(change.pod.id);
         break;
       case "pod-removed":
-        this.pods.delete(message.id);
-        this.changed.pods.add(message.id);
+        this.pods.delete(change.id);
+        this.changed.pods.add(change.id);
         break;
     }
   }
 
-  private keep(told: ToldPull, before: SeenPull | undefined, nowMs: number, first: boolean): void {
-    this.told.set(told.id, told);
-    this.pulls.set(told.id, seenNow(before, withoutLayers(told), nowMs, first));
+  private keep({ pull, layers }: DecodedPull, before: Row | undefined, first: boolean): void {
+    this.rows.set(pull.id, nextRow(before, pull, first, this.thresholds));
+    this.layers.set(pull.id, layers);
   }
 
-  private withOpened(update: Update, { open }: Member): Update {
+  private withLayers(update: Update, { open }: Subscriber): Update {
     if (open.length === 0) return update;
-    return {
-      ...update,
-      pulls: update.pulls.map((each) => {
-        const told = open.includes(each.pull.id) ? this.told.get(each.pull.id) : undefined;
-        return told === undefined ? each : { ...each, pull: withLayers(told) };
-      }),
-    };
+    const rows = update.rows.map((row) => (open.includes(row.pull.id) ? { ...row, layers: decodeLayers(this.layers.get(row.pull.id)) } : row));
+    return { ...update, rows };
   }
 
-  private tellSoon(): void {
-    this.batch ??= setTimeout(() => this.tell(), BATCH_MS);
+  private publishSoon(): void {
+    this.batch ??= setTimeout(() => this.publish(), BATCH_MS);
   }
 
-  private tell(): void {
+  private publish(): void {
     clearTimeout(this.batch);
     this.batch = undefined;
-    const update = this.whole ? this.everything() : this.changes();
-    this.whole = false;
-    this.nodesChanged = false;
-    this.changed.pulls.clear();
+    const update = this.changed.all ? this.everything() : this.changes();
+    this.changed.all = false;
+    this.changed.nodes = false;
+    this.changed.rows.clear();
     this.changed.pods.clear();
-    for (const member of this.members) if (member.watching) member.send(this.withOpened(update, member));
-    // The first sample is not waited for.
-    if (this.loaded && this.sampler.samples.length === 0) this.tellSample();
+    for (const subscriber of this.subscribers) if (subscriber.active) subscriber.send(this.withLayers(update, subscriber));
+    // The first sample does not wait for the timer.
+    if (this.loaded && this.samples.length === 0) this.publishSample();
   }
 
-  /** Also to pages that nobody looks at: their titles and plots go on. */
-  private tellSample(): void {
-    const sample = this.sampler.take(this.pulls.values(), this.pods.values(), this.podsKnown, steadyNowMs());
-    const update = { ...this.small(), ...NO_ROWS, samples: [sample] };
-    for (const member of this.members) member.send(update);
+  /** Inactive pages get samples too: their titles and plots go on. */
+  private publishSample(): void {
+    const sample = sampleOf(this.rows.values(), this.pods.values(), steadyNowMs());
+    this.samples = [...this.samples, sample].slice(-MAX_SAMPLES);
+    const update = { ...this.status(), ...NO_CHANGES, samples: [sample] };
+    for (const subscriber of this.subscribers) subscriber.send(update);
   }
 
-  private small() {
-    const { connection, heardAtMs, loaded, synced, serverOffsetMs } = this;
-    // A server that tells of none may still say for which pods the pulls are.
-    const podsKnown = this.podsKnown && this.pods.size > 0;
-    return { connection, heardAtMs, loaded, synced, podsKnown, serverOffsetMs };
+  private status() {
+    const { connection, receivedAtMs, loaded, synced, serverOffsetMs, thresholds } = this;
+    return { connection, receivedAtMs, loaded, synced, serverOffsetMs, thresholds };
   }
 
   private everything(): Update {
     return {
-      ...this.small(),
-      nodes: this.nodes,
+      ...this.status(),
+      ...NO_CHANGES,
       whole: true,
-      pulls: [...this.pulls.values()],
-      removedPulls: [],
+      rows: [...this.rows.values()],
       pods: [...this.pods.values()],
-      removedPods: [],
-      samples: this.sampler.samples,
+      nodes: this.nodes,
+      samples: this.samples,
     };
   }
 
   private changes(): Update {
-    const found = <T>(ids: Set<string>, rows: Map<string, T>) => [...ids].map((id) => rows.get(id)).filter((row) => row !== undefined);
-    const gone = (ids: Set<string>, rows: Map<string, unknown>) => [...ids].filter((id) => !rows.has(id));
+    const { rows, pods, nodes } = this.changed;
     return {
-      ...this.small(),
-      ...(this.nodesChanged ? { nodes: this.nodes } : {}),
-      whole: false,
-      pulls: found(this.changed.pulls, this.pulls),
-      removedPulls: gone(this.changed.pulls, this.pulls),
-      pods: found(this.changed.pods, this.pods),
-      removedPods: gone(this.changed.pods, this.pods),
-      samples: [],
+      ...this.status(),
+      ...NO_CHANGES,
+      ...(nodes ? { nodes: this.nodes } : {}),
+      rows: [...rows].flatMap((id) => this.rows.get(id) ?? []),
+      removedRows: [...rows].filter((id) => !this.rows.has(id)),
+      pods: [...pods].flatMap((id) => this.pods.get(id) ?? []),
+      removedPods: [...pods].filter((id) => !this.pods.has(id)),
     };
   }
-}
-
-/** `first`: nobody has looked before, so when the phase began is not known. */
-function seenNow(before: SeenPull | undefined, pull: Pull, nowMs: number, first: boolean): SeenPull {
-  if (before === undefined) {
-    if (first || hasEnded(pull.phase)) return { pull, seen: NOT_SEEN };
-    return { pull, seen: { ...NOT_SEEN, downloadingAtMs: pull.phase === "downloading" ? nowMs : null } };
-  }
-  if (before.pull.phase === pull.phase) return { pull, seen: before.seen };
-  return {
-    pull,
-    seen: {
-      downloadingAtMs: pull.phase === "downloading" ? nowMs : before.seen.downloadingAtMs,
-      unpackingAtMs: pull.phase === "unpacking" ? nowMs : before.seen.unpackingAtMs,
-      endedAtMs: hasEnded(pull.phase) ? nowMs : null,
-    },
-  };
 }

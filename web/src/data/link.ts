@@ -1,86 +1,79 @@
 /*
- * A page's end of the feed. Browsers keep at most six connections to a server open, so pages share one stream in a
- * worker; where there is none, or it does not start, a page has a feed of its own.
+ * A page's subscription to the feed. A browser opens at most six connections to a server, so its pages share one stream in
+ * a worker. A page has a feed of its own if there is no worker, or if the worker does not start.
  */
-import { Feed, type FeedSeams, type Update, type Viewer } from "./feed";
-import { fetchText } from "./nodes";
-import { BROWSER_STREAM } from "./stream";
+import type { Update } from "../model/cluster";
+import { BROWSER, Feed, type FeedSeams, type Subscription } from "./feed";
 
-const HERE_MS = 20_000;
-const START_WAIT_MS = 4_000;
+const KEEPALIVE_MS = 20_000;
+const START_TIMEOUT_MS = 4_000;
 
-/** What a page tells the worker. */
-export type FromPage =
-  | { readonly kind: "here"; readonly base: string; readonly watching: boolean; readonly open: readonly string[] }
-  | { readonly kind: "bye" };
+/** A page's message to the worker. */
+export type PageMessage =
+  | { readonly kind: "keepalive"; readonly base: string; readonly active: boolean; readonly open: readonly string[] }
+  | { readonly kind: "close" };
 
-export function openLink(onUpdate: (update: Update) => void, seams?: FeedSeams): Viewer {
-  if (seams !== undefined) return new Feed(document.baseURI, seams).join(onUpdate);
-  if (typeof SharedWorker === "undefined") return ownFeed(onUpdate);
+export function openLink(onUpdate: (update: Update) => void, seams?: FeedSeams): Subscription {
+  const ownFeed = () => new Feed(document.baseURI, seams ?? BROWSER).subscribe(onUpdate);
+  if (seams !== undefined || typeof SharedWorker === "undefined") return ownFeed();
   try {
-    return sharedFeed(onUpdate);
+    return openWorker(onUpdate, ownFeed);
   } catch {
-    return ownFeed(onUpdate);
+    return ownFeed();
   }
 }
 
-function ownFeed(onUpdate: (update: Update) => void): Viewer {
-  return new Feed(document.baseURI, { ...BROWSER_STREAM, fetchText }).join(onUpdate);
-}
-
-function sharedFeed(onUpdate: (update: Update) => void): Viewer {
+function openWorker(onUpdate: (update: Update) => void, ownFeed: () => Subscription): Subscription {
   const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "pulltrace" });
-  let watching = true;
+  let active = true;
   let open: readonly string[] = [];
-  let instead: Viewer | null = null;
+  let fallback: Subscription | null = null;
 
-  function say(message: FromPage) {
-    worker.port.postMessage(message);
-  }
-  const here = () => say({ kind: "here", base: document.baseURI, watching, open });
-  const bye = () => say({ kind: "bye" });
+  const post = (message: PageMessage) => worker.port.postMessage(message);
+  const keepAlive = () => post({ kind: "keepalive", base: document.baseURI, active, open });
+  const close = () => post({ kind: "close" });
 
-  function giveUp() {
-    if (instead !== null) return;
+  function fallBack() {
+    if (fallback !== null) return;
     stop();
-    instead = ownFeed(onUpdate);
-    instead.setOpen(open);
-    instead.setWatching(watching);
+    fallback = ownFeed();
+    fallback.setOpen(open);
+    fallback.setActive(active);
   }
   function stop() {
-    clearTimeout(startWait);
+    clearTimeout(startTimeout);
     clearInterval(timer);
-    removeEventListener("pagehide", bye);
-    removeEventListener("pageshow", here);
-    bye();
+    removeEventListener("pagehide", close);
+    removeEventListener("pageshow", keepAlive);
+    close();
     worker.port.close();
   }
 
-  const startWait = setTimeout(giveUp, START_WAIT_MS);
-  const timer = setInterval(here, HERE_MS);
-  worker.onerror = giveUp;
+  const startTimeout = setTimeout(fallBack, START_TIMEOUT_MS);
+  const timer = setInterval(keepAlive, KEEPALIVE_MS);
+  worker.onerror = fallBack;
   worker.port.onmessage = ({ data }: MessageEvent<Update>) => {
-    clearTimeout(startWait);
+    clearTimeout(startTimeout);
     onUpdate(data);
   };
-  addEventListener("pagehide", bye);
-  addEventListener("pageshow", here);
-  here();
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", keepAlive);
+  keepAlive();
 
   return {
-    setWatching(next) {
-      watching = next;
-      if (instead === null) here();
-      else instead.setWatching(next);
+    setActive(next) {
+      active = next;
+      if (fallback === null) keepAlive();
+      else fallback.setActive(next);
     },
     setOpen(next) {
       open = next;
-      if (instead === null) here();
-      else instead.setOpen(next);
+      if (fallback === null) keepAlive();
+      else fallback.setOpen(next);
     },
-    leave() {
-      if (instead === null) stop();
-      else instead.leave();
+    close() {
+      if (fallback === null) stop();
+      else fallback.close();
     },
   };
 }

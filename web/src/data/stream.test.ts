@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { FakeServer, wirePull } from "../testing/pulls";
+import { FakeServer, wirePull } from "../testing/builders";
 import { steadyNowMs } from "./clock";
-import { openStream, retryDelayMs, type Connection } from "./stream";
-import type { Message } from "../model/types";
+import type { Connection } from "../model/types";
+import type { Change, Snapshot } from "./decode";
+import { openStream, retryDelayMs } from "./stream";
 
 const BASE = "http://cluster.test/some/prefix/?view=pulls";
 
 let server: FakeServer;
-let messages: Message[];
+let messages: (Snapshot | Change)[];
 let connections: Connection[];
 let close: () => void;
 
@@ -16,7 +17,7 @@ beforeEach(() => {
   server = new FakeServer();
   messages = [];
   connections = [];
-  close = openStream({ onMessage: (message) => messages.push(message), onConnection: (state) => connections.push(state) }, BASE, server);
+  close = openStream({ onSnapshot: (snapshot) => messages.push(snapshot), onChange: (change) => messages.push(change), onConnection: (state) => connections.push(state) }, BASE, server);
 });
 
 afterEach(() => {
@@ -24,37 +25,25 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("asks beside the page, so that any path prefix works", () => {
+it("connects relative to the page, so that any path prefix works", () => {
   expect(server.connection.url).toBe("http://cluster.test/some/prefix/api/v1/events?pods=true");
 });
 
-it("asks without pods where they were refused, and with them again soon", () => {
-  server.connection.refuse();
-  vi.advanceTimersByTime(1000);
-  expect(server.connection.url).toBe("http://cluster.test/some/prefix/api/v1/events");
-  server.connection.sendSnapshot([]);
-  vi.advanceTimersByTime(50_000);
-  server.connection.send("pull.progress", wirePull());
-  vi.advanceTimersByTime(50_000);
-  server.connection.send("pull.progress", wirePull());
-  expect(server.connection.url).toContain("pods=true");
-});
-
-it("is live from the first snapshot on", () => {
+it("is live from the first snapshot", () => {
   server.connection.sendSnapshot([wirePull()]);
   expect(connections).toEqual([{ kind: "live" }]);
   expect(messages).toHaveLength(1);
 });
 
-it("hands changes on, and goes on after one that makes no sense", () => {
+it("passes changes on, and continues after an invalid one", () => {
   server.connection.sendSnapshot([]);
   server.connection.sendText("{not json");
   server.connection.send("pull.removed", wirePull());
-  expect(messages.map((message) => message.kind)).toEqual(["snapshot", "pull-removed"]);
+  expect(messages.map((message) => ("kind" in message ? message.kind : "snapshot"))).toEqual(["snapshot", "pull-removed"]);
 });
 
 describe("a connection that breaks", () => {
-  it("is lost since then, over all attempts, until a new snapshot comes", () => {
+  it("is lost since then, over all attempts, until a new snapshot arrives", () => {
     server.connection.sendSnapshot([]);
     vi.advanceTimersByTime(5000);
     const lostAtMs = steadyNowMs();
@@ -66,14 +55,14 @@ describe("a connection that breaks", () => {
     expect(connections).toEqual([{ kind: "live" }, { kind: "lost", sinceMs: lostAtMs }, { kind: "live" }]);
   });
 
-  it("is left to the browser for as long as it tries itself", () => {
+  it("is left to the browser while it retries", () => {
     server.connection.sendSnapshot([]);
     server.connection.breakOff();
     vi.advanceTimersByTime(20_000);
     expect(server.connections).toHaveLength(1);
   });
 
-  it("is opened anew when the browser has given up", () => {
+  it("is replaced when the browser has given up", () => {
     server.connection.refuse();
     vi.advanceTimersByTime(999);
     expect(server.connections).toHaveLength(1);
@@ -81,7 +70,7 @@ describe("a connection that breaks", () => {
     expect(server.connections).toHaveLength(2);
   });
 
-  it("is tried again ever more rarely, and at once again after it has worked", () => {
+  it("is retried with growing delays, which a snapshot resets", () => {
     for (const pauseMs of [1000, 2000, 4000, 8000, 15_000, 15_000]) {
       const before = server.connections.length;
       server.connection.refuse();
@@ -97,7 +86,7 @@ describe("a connection that breaks", () => {
     expect(server.connections).toHaveLength(before + 1);
   });
 
-  it("says nothing any more once it has been replaced", () => {
+  it("is ignored once it is replaced", () => {
     const first = server.connection;
     first.refuse();
     vi.advanceTimersByTime(1000);
@@ -113,7 +102,7 @@ it("gives up on a connection that sends no snapshot", () => {
   expect(server.connections).toHaveLength(2);
 });
 
-it("quietly renews a connection that has been silent, because a dead one is silent too", () => {
+it("renews a silent connection without a word, because a dead one is silent too", () => {
   server.connection.sendSnapshot([]);
   vi.advanceTimersByTime(60_000);
   expect(server.connections).toHaveLength(2);
@@ -122,7 +111,7 @@ it("quietly renews a connection that has been silent, because a dead one is sile
   expect(connections).toEqual([{ kind: "live" }]);
 });
 
-it("says that the connection is lost when the renewed one does not answer", () => {
+it("is lost when the renewed connection does not respond", () => {
   server.connection.sendSnapshot([]);
   vi.advanceTimersByTime(70_000);
   expect(connections).toMatchObject([{ kind: "live" }, { kind: "lost" }]);
@@ -146,6 +135,6 @@ it("closes and stays closed when the page goes", () => {
   expect(server.connection.readyState).toBe(2);
 });
 
-it("waits at least half of the longest pause, so that it neither hammers nor comes back with everybody", () => {
+it("waits at least half of the longest delay, at random", () => {
   expect([retryDelayMs(0, 0), retryDelayMs(0, 1), retryDelayMs(10, 0), retryDelayMs(10, 1)]).toEqual([500, 1000, 7500, 15_000]);
 });

@@ -1,65 +1,51 @@
 /*
- * The one connection to /api/v1/events, kept for as long as the page is open.
+ * The one connection to /api/v1/events, open for as long as the page is.
  *
- * The browser's EventSource reconnects by itself after a broken connection, but gives up for good when a proxy
- * answers with an error; and neither it nor anyone else notices a connection whose other end is silently gone. So:
- * when it gives up, it is replaced after a growing, jittered pause; when the first snapshot does not come in time,
- * it is replaced too; and after a long silence it is replaced quietly, because a quiet cluster and a dead
- * connection look the same from here. Every new connection begins with a snapshot, so nothing is ever merged.
- *
- * While replicas are being updated one of them may be older than the page and refuse `pods`. A page that was refused asks
- * without, and looks again soon.
+ * The browser's EventSource reconnects after a broken connection. It gives up after an error response, and it does not
+ * notice a connection whose other end is gone. So the stream opens a new connection
+ * - after a growing, jittered delay if the browser gave up or no snapshot came in time;
+ * - without a word after a long silence: a quiet cluster and a dead connection do not differ.
+ * Every connection starts with a snapshot, so rows of two connections are never merged.
  */
+import type { Connection } from "../model/types";
 import { steadyNowMs } from "./clock";
-import { parseChange, parseSnapshot } from "./decode";
-import type { Message } from "../model/types";
+import { decodeChange, decodeSnapshot, type Change, type Snapshot } from "./decode";
 
-/** Beside the page, whatever prefix it is under. */
-const EVENTS_PATH = "api/v1/events";
+/** Relative to the page, below any path prefix. */
+const EVENTS_PATH = "api/v1/events?pods=true";
 
 const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 15_000;
-const SNAPSHOT_WAIT_MS = 10_000;
-/** The browser's own reconnecting first waits as long as the server asked it to. */
-const BROWSER_RETRY_WAIT_MS = 30_000;
-const LONGEST_SILENCE_MS = 60_000;
-/** The server ends a connection after about 30 min; one that is renewed before is not missed for a moment. */
+const MAX_RETRY_MS = 15_000;
+const SNAPSHOT_TIMEOUT_MS = 10_000;
+/** The browser's own retry first waits as long as the server asked for. */
+const BROWSER_RETRY_TIMEOUT_MS = 30_000;
+const MAX_SILENCE_MS = 60_000;
+/** The server ends a connection after about 30 min; an earlier renewal leaves no gap. */
 const RENEW_AFTER_MS = 20 * 60_000;
-const RENEW_WITHOUT_PODS_AFTER_MS = 60_000;
-
-export type Connection =
-  | { readonly kind: "connecting" }
-  | { readonly kind: "live" }
-  | { readonly kind: "lost"; readonly sinceMs: number };
 
 export interface StreamListener {
-  onMessage(message: Message): void;
+  onSnapshot(snapshot: Snapshot): void;
+  onChange(change: Change): void;
   onConnection(connection: Connection): void;
 }
 
 export interface StreamSeams {
-  connect(url: string): EventSource;
+  readonly connect: (url: string) => EventSource;
   /** From 0 to 1. */
-  random(): number;
+  readonly random: () => number;
 }
 
-export const BROWSER_STREAM: StreamSeams = {
-  connect: (url) => new EventSource(url),
-  random: () => Math.random(),
-};
-
-/** How long to wait before the n-th attempt (from 0): doubles up to a limit, half of it random. */
+/** Return the delay before the n-th attempt (from 0): it doubles up to a limit, and half of it is random. */
 export function retryDelayMs(attempt: number, random: number): number {
-  const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+  const longest = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
   return longest * (0.5 + random / 2);
 }
 
-/** Listens until the returned function is called. `base` is the address of the page. */
-export function openStream(listener: StreamListener, base: string, seams: StreamSeams = BROWSER_STREAM): () => void {
+/** Listen until the returned function is called. `base`: the address of the page. */
+export function openStream(listener: StreamListener, base: string, seams: StreamSeams): () => void {
   let source: EventSource | null = null;
   let connection: Connection = { kind: "connecting" };
   let attempts = 0;
-  let withPods = true;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function after(milliseconds: number, action: () => void) {
@@ -68,7 +54,7 @@ export function openStream(listener: StreamListener, base: string, seams: Stream
   }
 
   function become(next: Connection) {
-    // "Lost" keeps the moment at which it began, over all attempts.
+    // "Lost" keeps its start over all attempts.
     if (next.kind === connection.kind) return;
     connection = next;
     listener.onConnection(next);
@@ -76,42 +62,37 @@ export function openStream(listener: StreamListener, base: string, seams: Stream
 
   function connect() {
     source?.close();
-    const asked = withPods;
-    const opened = seams.connect(new URL(asked ? `${EVENTS_PATH}?pods=true` : EVENTS_PATH, base).href);
+    const opened = seams.connect(new URL(EVENTS_PATH, base).href);
     source = opened;
-    const renewAfterMs = asked ? RENEW_AFTER_MS : RENEW_WITHOUT_PODS_AFTER_MS;
-    const renewAtMs = steadyNowMs() + renewAfterMs * (1 + seams.random() / 4);
-    // Before its snapshot a connection has nothing to say.
-    let begun = false;
-    withPods = true;
-    after(SNAPSHOT_WAIT_MS, retryLater);
+    const renewAtMs = steadyNowMs() + RENEW_AFTER_MS * (1 + seams.random() / 4);
+    let hasSnapshot = false;
+    after(SNAPSHOT_TIMEOUT_MS, retryLater);
 
     opened.addEventListener("snapshot", (event: MessageEvent<string>) => {
       if (source !== opened) return;
-      const message = parseSnapshot(event.data, steadyNowMs());
-      if (message === null) return;
-      begun = true;
+      const snapshot = decodeSnapshot(event.data, steadyNowMs());
+      if (snapshot === null) return;
+      hasSnapshot = true;
       attempts = 0;
-      listener.onMessage(message);
+      listener.onSnapshot(snapshot);
       become({ kind: "live" });
-      after(LONGEST_SILENCE_MS, connect);
+      after(MAX_SILENCE_MS, connect);
     });
     opened.onmessage = (event: MessageEvent<string>) => {
-      if (source !== opened || !begun) return;
-      const message = parseChange(event.data, steadyNowMs());
-      if (message !== null) listener.onMessage(message);
+      if (source !== opened || !hasSnapshot) return;
+      const change = decodeChange(event.data, steadyNowMs());
+      if (change !== null) listener.onChange(change);
       if (steadyNowMs() >= renewAtMs) connect();
-      else after(LONGEST_SILENCE_MS, connect);
+      else after(MAX_SILENCE_MS, connect);
     };
     opened.onerror = () => {
       if (source !== opened) return;
-      if (!begun && opened.readyState === EventSource.CLOSED) withPods = !asked;
-      begun = false;
+      hasSnapshot = false;
       if (opened.readyState === EventSource.CLOSED) {
         retryLater();
       } else {
         become({ kind: "lost", sinceMs: steadyNowMs() });
-        after(BROWSER_RETRY_WAIT_MS, retryLater);
+        after(BROWSER_RETRY_TIMEOUT_MS, retryLater);
       }
     };
   }

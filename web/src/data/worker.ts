@@ -1,37 +1,35 @@
 // The shared worker: one feed for all pages of a browser that show the same server.
-import { Feed, type Viewer } from "./feed";
-import type { FromPage } from "./link";
-import { fetchText } from "./nodes";
-import { BROWSER_STREAM } from "./stream";
+import { BROWSER, Feed, type Subscription } from "./feed";
+import type { PageMessage } from "./link";
 
-/** Pages say every 20 s that they are there; hidden ones are throttled to a minute by the browser. */
-const GONE_AFTER_MS = 180_000;
+/** Pages send a keepalive every 20 s; the browser throttles hidden pages to one a minute. */
+const KEEPALIVE_TIMEOUT_MS = 180_000;
 
 let feed: Feed | null = null;
 
 addEventListener("connect", (event) => {
   const port = (event as MessageEvent).ports[0];
   if (port === undefined) return;
-  let viewer: Viewer | null = null;
-  let gone: ReturnType<typeof setTimeout> | undefined;
+  let subscription: Subscription | null = null;
+  let timeout: ReturnType<typeof setTimeout> | undefined;
 
-  function leave() {
-    clearTimeout(gone);
-    viewer?.leave();
-    viewer = null;
+  function close() {
+    clearTimeout(timeout);
+    subscription?.close();
+    subscription = null;
   }
 
-  port.onmessage = ({ data }: MessageEvent<FromPage>) => {
-    if (data.kind === "bye") {
-      leave();
+  port.onmessage = ({ data }: MessageEvent<PageMessage>) => {
+    if (data.kind === "close") {
+      close();
       return;
     }
-    clearTimeout(gone);
-    gone = setTimeout(leave, GONE_AFTER_MS);
-    feed ??= new Feed(data.base, { ...BROWSER_STREAM, fetchText });
-    // Also after it was taken for gone (a page that slept comes back), and then with everything.
-    viewer ??= feed.join((update) => port.postMessage(update));
-    viewer.setOpen(data.open);
-    viewer.setWatching(data.watching);
+    clearTimeout(timeout);
+    timeout = setTimeout(close, KEEPALIVE_TIMEOUT_MS);
+    feed ??= new Feed(data.base, BROWSER);
+    // A page that slept past the timeout subscribes again, and gets a whole update.
+    subscription ??= feed.subscribe((update) => port.postMessage(update));
+    subscription.setOpen(data.open);
+    subscription.setActive(data.active);
   };
 });

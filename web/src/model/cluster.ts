@@ -1,120 +1,79 @@
-/*
- * All rows that the page knows, and how an update changes them. Pure: times are arguments, on the page's steady clock.
- */
-import { NOT_SEEN, type SeenPhases, type Update } from "../data/feed";
-import type { Sample } from "../data/samples";
-import type { Connection } from "../data/stream";
-import type { ClusterNode, Pod, Pull } from "./types";
-import { podsOfPulls } from "./derived";
-import { estimatedBytes } from "./estimate";
-
-export interface Row {
-  readonly pull: Pull;
-  readonly seen: SeenPhases;
-  /** When the report arrived on which the numbers stand. */
-  readonly heardAtMs: number;
-  /** What had been shown as downloaded when it arrived: the bar does not fall behind it. */
-  readonly floorBytes: number;
-  /** The count of bytes went back: containerd has begun a layer again. Said so until the count is past it. */
-  readonly restartedBelowBytes: number;
-}
+// All rows of the page, and the effect of an update on them. Pure.
+import type { Row } from "./row";
+import type { Sample } from "./samples";
+import { NO_THRESHOLDS, type ClusterNode, type Connection, type Pod, type Thresholds } from "./types";
 
 export type Rows = ReadonlyMap<string, Row>;
 export type Pods = ReadonlyMap<string, Pod>;
 
-export interface Cluster {
+/** The state of the feed beside rows and samples. */
+interface Status {
   readonly connection: Connection;
-  /** When the server was last heard. */
-  readonly heardAtMs: number | null;
+  /** The arrival of the last message; null before the first. */
+  readonly receivedAtMs: number | null;
   /** False until the first snapshot. */
   readonly loaded: boolean;
-  /** False while the server itself has not yet read the cluster: an empty list then means nothing. */
+  /** False while the server has not read the cluster: an empty list means nothing then. */
   readonly synced: boolean;
+  /** What to add to the server's clock for the page's. */
   readonly serverOffsetMs: number;
+  readonly thresholds: Thresholds;
+}
+
+export interface Cluster extends Status {
   readonly rows: Rows;
-  /** False where the pods are only those that the pulls tell of. */
-  readonly podsKnown: boolean;
   readonly pods: Pods;
-  /** Null while the server has not said. */
+  /** Null before the first answer. */
   readonly nodes: readonly ClusterNode[] | null;
   readonly samples: readonly Sample[];
 }
 
-export const NOTHING: Cluster = {
+/** What the feed sends a page: its status, and the rows that changed. */
+export interface Update extends Status {
+  /** The rows replace all rows of the page. */
+  readonly whole: boolean;
+  readonly rows: readonly Row[];
+  readonly removedRows: readonly string[];
+  readonly pods: readonly Pod[];
+  readonly removedPods: readonly string[];
+  /** Left out while unchanged: thousands of nodes weigh more than all other data. */
+  readonly nodes?: readonly ClusterNode[] | null;
+  /** New samples; all samples in a whole update. */
+  readonly samples: readonly Sample[];
+}
+
+export const EMPTY: Cluster = {
   connection: { kind: "connecting" },
-  heardAtMs: null,
+  receivedAtMs: null,
   loaded: false,
   synced: false,
   serverOffsetMs: 0,
+  thresholds: NO_THRESHOLDS,
   rows: new Map(),
-  podsKnown: false,
   pods: new Map(),
   nodes: null,
   samples: [],
 };
 
-const MOST_SAMPLES = 360;
+/** Half an hour of a sample every five seconds. */
+export const MAX_SAMPLES = 360;
 
 export function applyUpdate(cluster: Cluster, update: Update): Cluster {
-  const { connection, heardAtMs, loaded, synced, serverOffsetMs, nodes = cluster.nodes } = update;
-  const rows = nextRows(cluster.rows, update);
+  const { whole, rows, removedRows, pods, removedPods, nodes = cluster.nodes, samples, ...status } = update;
   return {
-    connection,
-    heardAtMs,
-    loaded,
-    synced,
-    serverOffsetMs,
-    rows,
-    podsKnown: update.podsKnown,
-    pods: update.podsKnown
-      ? nextPods(cluster.podsKnown ? cluster.pods : new Map(), update)
-      : rows === cluster.rows
-        ? cluster.pods
-        : podsOfPulls(rows.values()),
+    ...status,
+    rows: changed(cluster.rows, whole, rows, removedRows, (row) => row.pull.id),
+    pods: changed(cluster.pods, whole, pods, removedPods, (pod) => pod.id),
     nodes,
-    samples: update.whole
-      ? [...update.samples]
-      : update.samples.length === 0
-        ? cluster.samples
-        : [...cluster.samples, ...update.samples].slice(-MOST_SAMPLES),
+    samples: whole ? samples : samples.length === 0 ? cluster.samples : [...cluster.samples, ...samples].slice(-MAX_SAMPLES),
   };
 }
 
-function nextRows(before: Rows, update: Update): Rows {
-  if (update.whole) return new Map(update.pulls.map(({ pull, seen }) => [pull.id, nextRow(before.get(pull.id), pull, seen)]));
-  if (update.pulls.length === 0 && update.removedPulls.length === 0) return before;
-  const rows = new Map(before);
-  for (const { pull, seen } of update.pulls) rows.set(pull.id, nextRow(before.get(pull.id), pull, seen));
-  for (const id of update.removedPulls) rows.delete(id);
-  return rows;
-}
-
-function nextPods(before: Pods, update: Update): Pods {
-  if (update.whole) return new Map(update.pods.map((pod) => [pod.id, pod]));
-  if (update.pods.length === 0 && update.removedPods.length === 0) return before;
-  const pods = new Map(before);
-  for (const pod of update.pods) pods.set(pod.id, pod);
-  for (const id of update.removedPods) pods.delete(id);
-  return pods;
-}
-
-export function nextRow(before: Row | undefined, pull: Pull, seen: SeenPhases = NOT_SEEN): Row {
-  if (before === undefined) return { pull, seen, heardAtMs: pull.heardAtMs, floorBytes: 0, restartedBelowBytes: 0 };
-  const sameReport =
-    before.pull.progressedAtMs === pull.progressedAtMs &&
-    before.pull.downloadedBytes === pull.downloadedBytes &&
-    before.pull.bytesPerSec === pull.bytesPerSec;
-  const wentBack = pull.downloadedBytes < before.pull.downloadedBytes;
-  return {
-    pull,
-    seen,
-    // The same report again (a snapshot after a reconnect, a pod that came to wait) does not restart the estimate.
-    heardAtMs: sameReport ? before.heardAtMs : pull.heardAtMs,
-    floorBytes: wentBack ? 0 : estimatedBytes(before, pull.heardAtMs),
-    restartedBelowBytes: wentBack
-      ? before.pull.downloadedBytes
-      : pull.downloadedBytes < before.restartedBelowBytes
-        ? before.restartedBelowBytes
-        : 0,
-  };
+/** Return the same map if nothing changed, so that nothing is drawn again. */
+function changed<T>(before: ReadonlyMap<string, T>, whole: boolean, values: readonly T[], removed: readonly string[], idOf: (value: T) => string): ReadonlyMap<string, T> {
+  if (!whole && values.length === 0 && removed.length === 0) return before;
+  const after = whole ? new Map<string, T>() : new Map(before);
+  for (const value of values) after.set(idOf(value), value);
+  for (const id of removed) after.delete(id);
+  return after;
 }

@@ -1,6 +1,6 @@
-// The figures on top of the page.
-import { hasEnded } from "./types";
+// The figures above the views.
 import type { Cluster } from "./cluster";
+import { hasEnded } from "./types";
 
 export interface Counts {
   readonly pulling: number;
@@ -8,9 +8,9 @@ export interface Counts {
   readonly waitingPods: number;
   readonly failingPods: number;
   readonly bytesPerSec: number;
-  /** When the last of the pods is expected, of those of which anything is known. */
-  readonly lastDueAtMs: number | null;
-  readonly nextDueAtMs: number | null;
+  /** The first and the last estimate of the waiting pods; null without any. */
+  readonly nextReadyAtMs: number | null;
+  readonly lastReadyAtMs: number | null;
 }
 
 export function countsOf({ rows, pods }: Pick<Cluster, "rows" | "pods">): Counts {
@@ -21,22 +21,22 @@ export function countsOf({ rows, pods }: Pick<Cluster, "rows" | "pods">): Counts
     if (hasEnded(pull.phase)) continue;
     pulling += 1;
     nodes.add(pull.nodeName);
-    // Of a silent agent nobody knows what moves now.
+    // A stale report has no present rate.
     if (!pull.stale) bytesPerSec += pull.bytesPerSec;
   }
   let waitingPods = 0;
   let failingPods = 0;
-  let lastDueAtMs: number | null = null;
-  let nextDueAtMs: number | null = null;
-  for (const { state, due } of pods.values()) {
+  let nextReadyAtMs: number | null = null;
+  let lastReadyAtMs: number | null = null;
+  for (const { state, estimate } of pods.values()) {
     if (state === "failing") failingPods += 1;
     if (state !== "waiting") continue;
     waitingPods += 1;
-    if (due === null) continue;
-    lastDueAtMs = Math.max(lastDueAtMs ?? 0, due.likelyAtMs);
-    nextDueAtMs = Math.min(nextDueAtMs ?? Infinity, due.likelyAtMs);
+    if (estimate === null) continue;
+    nextReadyAtMs = Math.min(nextReadyAtMs ?? Infinity, estimate.likelyAtMs);
+    lastReadyAtMs = Math.max(lastReadyAtMs ?? 0, estimate.likelyAtMs);
   }
-  return { pulling, pullingNodes: nodes.size, waitingPods, failingPods, bytesPerSec, lastDueAtMs, nextDueAtMs };
+  return { pulling, pullingNodes: nodes.size, waitingPods, failingPods, bytesPerSec, nextReadyAtMs, lastReadyAtMs };
 }
 
 export function namespacesOf({ rows, pods }: Pick<Cluster, "rows" | "pods">): string[] {

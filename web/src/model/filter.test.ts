@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { aPod, aPull } from "../testing/pulls";
+import { aPod, aPull } from "../testing/builders";
 import { matchesNode, matchesPod, matchesPull } from "./filter";
 
 const pull = aPull({
@@ -7,25 +7,25 @@ const pull = aPull({
   imageCandidates: ["docker.io/library/nginx:1.26"],
   stale: true,
 });
-const wanted = (query: string, namespace = "") => ({ query, namespace });
+const filter = (query: string, namespace = "") => ({ query, namespace });
 
 it.each(["", "  ", "NGINX", "1.26", "worker-1", "shop/api-0", "web", "downloading", "not reported", "nginx worker"])("finds a pull by %o", (query) => {
-  expect(matchesPull(pull, wanted(query))).toBe(true);
+  expect(matchesPull(pull, filter(query))).toBe(true);
 });
 
-it("wants every word", () => {
-  expect(matchesPull(pull, wanted("nginx worker-2"))).toBe(false);
+it("requires every word", () => {
+  expect(matchesPull(pull, filter("nginx worker-2"))).toBe(false);
 });
 
-it("knows the namespace of a pull by its pods", () => {
-  expect([matchesPull(pull, wanted("", "shop")), matchesPull(pull, wanted("", "ml"))]).toEqual([true, false]);
+it("takes the namespace of a pull from its pods", () => {
+  expect([matchesPull(pull, filter("", "shop")), matchesPull(pull, filter("", "ml"))]).toEqual([true, false]);
 });
 
 it.each(["shop/web", "deployment", "nginx:1.27", "worker-1", "waiting"])("finds a pod by %o", (query) => {
-  expect(matchesPod(aPod(), wanted(query, "shop"))).toBe(true);
+  expect(matchesPod(aPod(), filter(query, "shop"))).toBe(true);
 });
 
-it("finds a node by its name and by what it pulls", () => {
-  const node = { nodeName: "worker-1", reportedAtMs: 0, stale: false, bytesPerSec: 0, pulling: 1, queued: 0, failing: 0, parallel: false, trouble: "" };
-  expect(["worker", "nginx", "redis"].map((query) => matchesNode(node, [pull], wanted(query)))).toEqual([true, true, false]);
+it("finds a node by its name and by its pulls", () => {
+  const node = { nodeName: "worker-1", reportedAtMs: 0, stale: false, bytesPerSec: 0, pulling: 1, queued: 0, failing: 0, parallel: false, agentError: "" };
+  expect(["worker", "nginx", "redis"].map((query) => matchesNode(node, [pull], filter(query)))).toEqual([true, true, false]);
 });

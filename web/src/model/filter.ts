@@ -1,8 +1,8 @@
-// Which rows are shown.
+// The search and the filters.
 import type { ClusterNode, Pod, Pull } from "./types";
-import { PHASE_WORDS, POD_WORDS, SILENT_AGENT } from "./words";
+import { PHASE_WORDS, POD_WORDS, STALE_REPORT } from "./words";
 
-/** Every word must be somewhere in the texts; none at all fits everything. */
+/** Every word must be in one of the texts. */
 function fits(query: string, texts: () => readonly string[]): boolean {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
@@ -10,25 +10,25 @@ function fits(query: string, texts: () => readonly string[]): boolean {
   return words.every((word) => shown.includes(word));
 }
 
-export interface Wanted {
+export interface Filter {
   readonly query: string;
   readonly namespace: string;
 }
 
-export function matchesPull(pull: Pull, { query, namespace }: Wanted): boolean {
+export function matchesPull(pull: Pull, { query, namespace }: Filter): boolean {
   if (namespace !== "" && !pull.pods.some((pod) => pod.namespace === namespace)) return false;
   return fits(query, () => [
     pull.imageRef,
     ...pull.imageCandidates,
     pull.nodeName,
     PHASE_WORDS[pull.phase].word,
-    pull.stale ? SILENT_AGENT : "",
+    pull.stale ? STALE_REPORT : "",
     pull.failure === null ? "" : `${pull.failure.reason} ${pull.failure.message}`,
     ...pull.pods.map((pod) => `${pod.namespace}/${pod.podName} ${pod.container} ${pod.image}`),
   ]);
 }
 
-export function matchesPod(pod: Pod, { query, namespace }: Wanted): boolean {
+export function matchesPod(pod: Pod, { query, namespace }: Filter): boolean {
   if (namespace !== "" && pod.namespace !== namespace) return false;
   return fits(query, () => [
     pod.id,
@@ -36,13 +36,13 @@ export function matchesPod(pod: Pod, { query, namespace }: Wanted): boolean {
     pod.workload.kind,
     pod.workload.name,
     POD_WORDS[pod.state].word,
-    ...pod.needs.map((need) => `${need.image} ${need.failure?.reason ?? ""} ${need.failure?.message ?? ""}`),
+    ...pod.images.map(({ image, failure }) => `${image} ${failure?.reason ?? ""} ${failure?.message ?? ""}`),
   ]);
 }
 
-/** A node is also found by what it pulls. */
-export function matchesNode(node: ClusterNode, pulls: readonly Pull[], wanted: Wanted): boolean {
-  const { nodeName, trouble, stale } = node;
-  if (wanted.namespace === "" && fits(wanted.query, () => [nodeName, trouble, stale ? SILENT_AGENT : ""])) return true;
-  return pulls.some((pull) => matchesPull(pull, wanted));
+/** A node also matches by its pulls. */
+export function matchesNode(node: ClusterNode, pulls: readonly Pull[], filter: Filter): boolean {
+  const { nodeName, agentError, stale } = node;
+  if (filter.namespace === "" && fits(filter.query, () => [nodeName, agentError, stale ? STALE_REPORT : ""])) return true;
+  return pulls.some((pull) => matchesPull(pull, filter));
 }

@@ -1,13 +1,15 @@
-// Numbers as people read them. Short, of steady width, and without more digits than are true.
+// Numbers for people: short, of steady width, and without false digits.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
-/** "0 B", "8.4 MiB", "412 MiB", "1.9 GiB": one decimal below ten, and always from GiB on, where it weighs. */
+/**
+ * Return "0 B", "8.4 MiB", "412 MiB" or "12.3 GiB": one decimal below ten and from GiB on, and the next unit from 999.5 on.
+ * The server's pulls.formatting has the same rule; tests/pulls/sizes.tsv holds both to it.
+ */
 export function formatBytes(bytes: number): string {
   let unit = 0;
   let value = bytes;
-  // 1023.6 KiB would be written "1024 KiB": it is 1.0 MiB.
-  while (value >= 1023.5 && unit < UNITS.length - 1) {
+  while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1024;
     unit += 1;
   }
@@ -19,7 +21,7 @@ export function formatRate(bytesPerSec: number): string {
   return `${formatBytes(bytesPerSec)}/s`;
 }
 
-/** How long something took: "0.8 s", "48 s", "3 min 12 s", "1 h 04 min". */
+/** Return a duration: "0.8 s", "48 s", "3 min 12 s", "1 h 04 min". */
 export function formatDuration(seconds: number): string {
   const exact = Math.max(0, seconds);
   if (exact < 9.95) return `${exact.toFixed(1)} s`;
@@ -31,8 +33,8 @@ export function formatDuration(seconds: number): string {
 }
 
 /**
- * How long something may still take, no finer than an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min"; with
- * bounds that differ "20 s to 1 min".
+ * Return a time left, as coarse as an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min", or "20 s to 1 min" with
+ * bounds that differ.
  */
 export function formatTimeLeft(soonest: number, latest: number = soonest): string {
   if (latest < 5) return "a few seconds";
@@ -51,7 +53,7 @@ function roughTime(seconds: number): string {
   return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
 }
 
-/** How long ago something happened, in whole units: "8 s", "3 min", "2 h". */
+/** Return an age in whole units: "8 s", "3 min", "2 h". */
 export function formatAge(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
@@ -59,7 +61,7 @@ export function formatAge(seconds: number): string {
   return `${Math.floor(whole / 3600)} h`;
 }
 
-/** The time of day where the reader is: "15:04:05". */
+/** Return the local time of day: "15:04:05". */
 export function formatClock(unixMs: number): string {
   const date = new Date(unixMs);
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(":");
@@ -69,7 +71,7 @@ export function formatPercent(part: number, whole: number): string {
   return `${Math.floor(percentOf(part, whole))}%`;
 }
 
-/** From 0 to 100; of nothing, everything is there. */
+/** Return 0 to 100; 100 if the whole is nothing. */
 export function percentOf(part: number, whole: number): number {
   if (whole <= 0) return 100;
   return Math.min(100, Math.max(0, (part / whole) * 100));

@@ -1,22 +1,22 @@
-// Which pods wait, by what they belong to, in the order in which they will be ready.
+// Pods by workload, the soonest ready first.
 import type { Pod, Workload } from "./types";
 
 export interface Group {
   /** "namespace/kind/name" */
   readonly key: string;
   readonly workload: Workload;
-  /** Those that still wait first, by the time at which they are due; then failing ones; then ready ones. */
+  /** Waiting pods by their estimates, then failing pods, then ready pods. */
   readonly pods: readonly Pod[];
   readonly waiting: number;
   readonly failing: number;
   readonly ready: number;
-  /** When the last of those that wait is expected; null when nobody can say. */
-  readonly dueAtMs: number | null;
+  /** The estimate of the last waiting pod; null if a pod has none. */
+  readonly readyAtMs: number | null;
 }
 
 export interface Groups {
   readonly waiting: readonly Group[];
-  /** Nothing of them moves: every pod that is not ready cannot get an image. */
+  /** No pod is waiting: each is ready or failing. */
   readonly failing: readonly Group[];
   readonly ready: readonly Group[];
 }
@@ -47,8 +47,8 @@ function groupOf(key: string, members: Pod[]): Group | null {
   if (first === undefined) return null;
   const pods = members.sort(comparePods);
   const count = (state: Pod["state"]) => pods.filter((pod) => pod.state === state).length;
-  const dues = pods.filter((pod) => pod.state === "waiting").map((pod) => pod.due?.likelyAtMs ?? Infinity);
-  const last = dues.length === 0 ? Infinity : Math.max(...dues);
+  const estimates = pods.filter((pod) => pod.state === "waiting").map((pod) => pod.estimate?.likelyAtMs ?? Infinity);
+  const last = estimates.length === 0 ? Infinity : Math.max(...estimates);
   return {
     key,
     workload: first.workload,
@@ -56,22 +56,22 @@ function groupOf(key: string, members: Pod[]): Group | null {
     waiting: count("waiting"),
     failing: count("failing"),
     ready: count("ready"),
-    dueAtMs: Number.isFinite(last) ? last : null,
+    readyAtMs: Number.isFinite(last) ? last : null,
   };
 }
 
 const RANKS: Readonly<Record<Pod["state"], number>> = { waiting: 0, failing: 1, ready: 2, gone: 3 };
 
 function comparePods(a: Pod, b: Pod): number {
-  return RANKS[a.state] - RANKS[b.state] || ascending(dueOf(a), dueOf(b)) || byText(a.id, b.id);
+  return RANKS[a.state] - RANKS[b.state] || ascending(readyAtMs(a), readyAtMs(b)) || byText(a.id, b.id);
 }
 
-function dueOf(pod: Pod): number {
-  return pod.due?.likelyAtMs ?? Infinity;
+function readyAtMs(pod: Pod): number {
+  return pod.estimate?.likelyAtMs ?? Infinity;
 }
 
 function bySoonest(a: Group, b: Group): number {
-  return ascending(a.dueAtMs ?? Infinity, b.dueAtMs ?? Infinity) || byName(a, b);
+  return ascending(a.readyAtMs ?? Infinity, b.readyAtMs ?? Infinity) || byName(a, b);
 }
 
 function byName(a: Group, b: Group): number {
@@ -83,7 +83,6 @@ function byLatestEnd(a: Group, b: Group): number {
   return end(b) - end(a) || byName(a, b);
 }
 
-/** Infinity less infinity is no number. */
 function ascending(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }

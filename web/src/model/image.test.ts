@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { aPull } from "../testing/pulls";
+import { aPull } from "../testing/builders";
 import { imageLabel, imageTitle } from "./image";
 
 describe("imageTitle", () => {
@@ -17,7 +17,7 @@ describe("imageTitle", () => {
     expect([title.path, title.name, title.tag]).toEqual(["ghcr.io/acme/", "api", "@sha256:a1a1a1a1a1a1"]);
   });
 
-  it("names every candidate when it is not certain which it is", () => {
+  it("names every candidate of an uncertain name", () => {
     const pull = aPull({
       imageRef: "docker.io/library/postgres",
       nameKnown: false,
@@ -31,7 +31,7 @@ describe("imageTitle", () => {
     expect(imageTitle(pull).name).toBe("probably: quay.io/a/b:1");
   });
 
-  it("says that a pull without any name is being resolved", () => {
+  it("shows a pull without a name as resolving", () => {
     expect(imageTitle(aPull({ imageRef: "", nameKnown: false })).name).toBe("resolving…");
   });
 });

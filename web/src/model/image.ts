@@ -1,14 +1,14 @@
-// How an image is called on the page. A name that is not certain is never shown as if it were.
+// Names of images. An uncertain name never looks certain.
 import type { Pull } from "./types";
 
 export interface ImageTitle {
-  /** "docker.io/library/": may be shortened when there is no room. */
+  /** "docker.io/library/": a narrow column may cut it. */
   readonly path: string;
   /** "nginx" */
   readonly name: string;
-  /** ":1.27" or "@sha256:2e7d2c03a950"; "" when it is not known. */
+  /** ":1.27" or "@sha256:2e7d2c03a950"; "" if unknown. */
   readonly tag: string;
-  /** "one of: nginx:1.26, nginx:1.27"; "" when the name is certain. */
+  /** "one of: nginx:1.26, nginx:1.27"; "" if the name is certain. */
   readonly hint: string;
 }
 
@@ -27,7 +27,7 @@ export function imageTitle(pull: Pull): ImageTitle {
   return { ...partsOf(pull.imageRef), hint };
 }
 
-/** What stands in a sentence: "pytorch:2.4" of "docker.io/pytorch/pytorch:2.4". */
+/** Return the name within a sentence: "pytorch:2.4" of "docker.io/pytorch/pytorch:2.4". */
 export function shortImage(image: string): string {
   const { name, tag } = partsOf(image);
   return name + tag === "" ? "an image" : name + tag;
@@ -43,13 +43,13 @@ function candidatesHint(pull: Pull): string {
   return names.length === 1 ? `probably: ${names.join("")}` : `one of: ${names.join(", ")}`;
 }
 
-/** Beside its repository a candidate needs no more than its last part: "nginx:1.27". */
+/** Return a candidate's last part if the repository stands beside it: "nginx:1.27". */
 function withoutRepository(name: string, repository: string): string {
   const slash = repository.lastIndexOf("/");
   return repository !== "" && name.startsWith(repository) ? name.slice(slash + 1) : name;
 }
 
-/** One line for labels, tooltips and announcements. */
+/** Return one line for labels, tooltips and announcements. */
 export function imageLabel(pull: Pull): string {
   const { path, name, tag, hint } = imageTitle(pull);
   if (pull.imageRef === "") return pull.imageCandidates.length === 0 ? "unnamed image" : name;

@@ -1,6 +1,6 @@
 /*
- * Commands to copy. What they name was chosen by whoever made the pod, and a shell will read it: a name that no object of
- * Kubernetes can have gives no command at all.
+ * Commands to copy. Any user who may create a pod chooses the names in them, and a shell reads them: a name that is
+ * invalid in Kubernetes gives no command.
  */
 import type { Workload } from "./types";
 
@@ -8,7 +8,6 @@ const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const KIND = /^[A-Za-z][A-Za-z0-9]*$/;
 
 export interface Command {
-  /** What it shows. */
   readonly label: string;
   readonly line: string;
 }
@@ -18,7 +17,7 @@ function command(label: string, names: readonly string[], line: string): Command
 }
 
 export function podCommands(namespace: string, podName: string): Command[] {
-  return command("The pod and its events", [namespace, podName], `kubectl -n ${namespace} describe pod ${podName}`);
+  return command("Pod and its events", [namespace, podName], `kubectl -n ${namespace} describe pod ${podName}`);
 }
 
 const WITH_ROLLOUT = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
@@ -28,22 +27,21 @@ export function workloadCommands({ namespace, kind, name }: Workload): Command[]
   if (kind === "Pod") return podCommands(namespace, name);
   const target = `${kind.toLowerCase()}/${name}`;
   return command(
-    WITH_ROLLOUT.has(kind) ? "How the roll-out goes" : "What it is",
+    WITH_ROLLOUT.has(kind) ? "Rollout status" : "Description",
     [namespace, name],
     WITH_ROLLOUT.has(kind) ? `kubectl -n ${namespace} rollout status ${target}` : `kubectl -n ${namespace} describe ${target}`,
   );
 }
 
 export function nodeCommands(nodeName: string): Command[] {
-  return command("Pods that wait on the node", [nodeName], `kubectl get pods -A --field-selector spec.nodeName=${nodeName},status.phase=Pending`);
+  return command("Pending pods on this node", [nodeName], `kubectl get pods -A --field-selector spec.nodeName=${nodeName},status.phase=Pending`);
 }
 
-/** The Lease that the node's agent writes: what this page is made of. */
 export function leaseCommands(nodeName: string): Command[] {
-  return command("What its agent reports", [nodeName], `kubectl get leases -A --field-selector metadata.name=${nodeName} -o yaml`);
+  return command("Agent report (Lease)", [nodeName], `kubectl get leases -A --field-selector metadata.name=${nodeName} -o yaml`);
 }
 
 export const AGENTS: Command = {
-  label: "Where the agents are and what keeps them from starting",
+  label: "Agents and their pods",
   line: "kubectl get daemonsets,pods -A -l app.kubernetes.io/name=pulltrace,app.kubernetes.io/component=agent -o wide",
 };

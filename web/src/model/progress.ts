@@ -1,24 +1,24 @@
-// What a row says of its bytes, in words.
+// The bytes of a pull in words.
 import type { Pull } from "./types";
 import { formatBytes } from "./format";
 
-/** "412 MiB unpacked / 1.1 GiB fetched / 1.9 GiB": how far each of both kinds of work is, of how much. */
+/** Return "412 MiB unpacked / 1.1 GiB downloaded / 1.9 GiB". */
 export function amountText(pull: Pull): string {
   const { totalKnown, totalBytes, downloadedBytes, unpackedBytes } = pull;
-  if (!totalKnown) return downloadedBytes > 0 ? `${formatBytes(downloadedBytes)} fetched / ≥ ${formatBytes(downloadedBytes)}` : "size not known yet";
+  if (!totalKnown) return downloadedBytes > 0 ? `${formatBytes(downloadedBytes)} downloaded / ≥ ${formatBytes(downloadedBytes)}` : "size not known yet";
   if (totalBytes === 0) return "nothing to download";
   const parts = [];
   if (unpackedBytes > 0) parts.push(`${formatBytes(unpackedBytes)} unpacked`);
-  if (downloadedBytes < totalBytes) parts.push(`${formatBytes(downloadedBytes)} fetched`);
-  parts.push(downloadedBytes < totalBytes ? formatBytes(totalBytes) : `${formatBytes(totalBytes)} fetched`);
+  if (downloadedBytes < totalBytes) parts.push(`${formatBytes(downloadedBytes)} downloaded`);
+  parts.push(downloadedBytes < totalBytes ? formatBytes(totalBytes) : `${formatBytes(totalBytes)} downloaded`);
   return parts.join(" / ");
 }
 
-/** What is not part of the bar. */
+/** Return the bytes that the bar leaves out. */
 export function besideText(pull: Pull): string[] {
   const parts = [];
   if (pull.cachedBytes > 0) parts.push(`${formatBytes(pull.cachedBytes)} cached`);
-  if (pull.lazyBytes > 0) parts.push(`${formatBytes(pull.lazyBytes)} fetched when read`);
+  if (pull.lazyBytes > 0) parts.push(`${formatBytes(pull.lazyBytes)} loaded on demand`);
   return parts;
 }
 
@@ -26,7 +26,7 @@ export function progressText(pull: Pull): string {
   return [amountText(pull), ...besideText(pull)].join(", ");
 }
 
-/** The percentage is of the work that is going on: of the download, then of the unpacking. */
+/** Return the bytes of the percentage: downloaded ones, then unpacked ones. */
 export function workBytes(pull: Pull): number {
   return pull.phase === "unpacking" ? pull.unpackedBytes : pull.downloadedBytes;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { aRow } from "../testing/pulls";
+import { aRow } from "../testing/builders";
 import { endedRows, heldOrder, nextSort, runningRows, sortedRows } from "./sorting";
 
 const rows = [
@@ -10,15 +10,15 @@ const rows = [
 ];
 const ids = (sort: string) => sortedRows(rows, sort, "started").map((row) => row.pull.id);
 
-it("has the oldest first unless asked, and equals always in the same order", () => {
+it("has the oldest first by default, and equals in a fixed order", () => {
   expect([ids(""), ids("nonsense")]).toEqual([["old", "twin-a", "twin-b", "young"], ["old", "twin-a", "twin-b", "young"]]);
 });
 
-it("sorts by a column, and turns it round", () => {
+it("sorts by a column, and in reverse", () => {
   expect([ids("rate")[0], ids("-rate")[0]]).toEqual(["young", "old"]);
 });
 
-it("puts what is not known last", () => {
+it("puts unknown values last", () => {
   expect(ids("left").at(-1)).toBe("old");
 });
 
@@ -26,11 +26,11 @@ it("goes from one click to the next", () => {
   expect([nextSort("", "node"), nextSort("node", "node"), nextSort("-node", "node"), nextSort("node", "rate")]).toEqual(["node", "-node", "", "rate"]);
 });
 
-it("tells running from ended", () => {
+it("separates running and ended pulls", () => {
   const both = [aRow({ id: "a" }), aRow({ id: "b", phase: "failed" })];
   expect([runningRows(both).length, endedRows(both).length]).toEqual([1, 1]);
 });
 
-it("moves no row while it is held: gone ones leave, new ones come last", () => {
+it("moves no row while it is held: removed rows leave, new rows come last", () => {
   expect(heldOrder(["a", "b", "c"], ["c", "d", "a"])).toEqual(["a", "c", "d"]);
 });

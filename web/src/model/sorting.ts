@@ -1,6 +1,6 @@
-// The orders of the tables' rows. A name of a column, with a minus before it to turn it round.
+// The orders of the tables' rows: the name of a column, after a minus if reversed.
 import { hasEnded, type Pull } from "./types";
-import type { Row } from "./cluster";
+import type { Row } from "./row";
 import { percentOf } from "./format";
 import { imageLabel } from "./image";
 import { workBytes } from "./progress";
@@ -37,11 +37,11 @@ function durationMs({ startedAtMs, completedAtMs }: Pull): number {
 export function sortedRows(rows: readonly Row[], sort: string, otherwise: string): Row[] {
   const column = sort.replace(/^-/, "");
   const compare = COLUMNS[column] ?? COLUMNS[otherwise];
-  const turn = sort.startsWith("-") && column in COLUMNS ? -1 : 1;
-  return [...rows].sort((a, b) => turn * (compare?.(a.pull, b.pull) ?? 0) || (a.pull.id < b.pull.id ? -1 : 1));
+  const sign = sort.startsWith("-") && column in COLUMNS ? -1 : 1;
+  return [...rows].sort((a, b) => sign * (compare?.(a.pull, b.pull) ?? 0) || (a.pull.id < b.pull.id ? -1 : 1));
 }
 
-/** A second click on a column turns it round, a third goes back to the view's own order. */
+/** Return the order after a click: a second click on a column reverses it, a third restores the view's own order. */
 export function nextSort(sort: string, column: string): string {
   if (sort === column) return `-${column}`;
   return sort === `-${column}` ? "" : column;
@@ -55,13 +55,10 @@ export function endedRows(rows: Iterable<Row>): Row[] {
   return [...rows].filter((row) => hasEnded(row.pull.phase));
 }
 
-/**
- * The order in which rows stand while somebody points at them: as before, without those that are gone, and with new ones
- * at the end.
- */
+/** Return the order of rows under the pointer: as before, without removed rows, and new rows at the end. */
 export function heldOrder(before: readonly string[], wanted: readonly string[]): readonly string[] {
-  const there = new Set(wanted);
-  const kept = before.filter((id) => there.has(id));
+  const present = new Set(wanted);
+  const kept = before.filter((id) => present.has(id));
   const known = new Set(kept);
   return [...kept, ...wanted.filter((id) => !known.has(id))];
 }

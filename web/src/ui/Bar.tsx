@@ -2,17 +2,15 @@ import { percentOf } from "../model/format";
 import styles from "./Bar.module.css";
 
 interface BarProps {
-  /** What the bar is about, for those who do not see it. */
   readonly label: string;
-  /** The numbers in words. */
   readonly valueText: string;
   readonly totalKnown: boolean;
   readonly totalBytes: number;
   readonly downloadedBytes: number;
   readonly unpackedBytes: number;
-  /** Where the download probably stands: drawn lighter, because nobody has reported it yet. */
+  /** Extrapolated since the last report; drawn lighter. */
   readonly estimatedBytes: number;
-  /** Nothing is known to move: no motion is drawn. */
+  /** The report is stale: no motion. */
   readonly still?: boolean;
 }
 

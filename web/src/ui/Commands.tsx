@@ -3,7 +3,6 @@ import type { Command } from "../model/kubectl";
 import { Icon } from "./Icon";
 import styles from "./Commands.module.css";
 
-/** "Show me in kubectl". */
 export function Commands({ commands }: { commands: readonly Command[] }) {
   if (commands.length === 0) return null;
   return (
@@ -19,7 +18,7 @@ export function Commands({ commands }: { commands: readonly Command[] }) {
   );
 }
 
-const SAID_MS = 1_500;
+const COPIED_MS = 1_500;
 
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [copied, setCopied] = useState(false);
@@ -30,7 +29,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
     await writeClipboard(text);
     setCopied(true);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setCopied(false), SAID_MS);
+    timer.current = setTimeout(() => setCopied(false), COPIED_MS);
   }
 
   return (
@@ -41,7 +40,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** Outside of HTTPS and localhost browsers keep the clipboard's own interface from a page. */
+/** Browsers have a clipboard API only on HTTPS and localhost. */
 async function writeClipboard(text: string) {
   const clipboard = navigator.clipboard as Clipboard | undefined;
   if (clipboard !== undefined) {
@@ -52,7 +51,7 @@ async function writeClipboard(text: string) {
   field.value = text;
   document.body.append(field);
   field.select();
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is nothing else on an insecure origin
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- an insecure origin has nothing else
   document.execCommand("copy");
   field.remove();
 }

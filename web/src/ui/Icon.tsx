@@ -1,5 +1,4 @@
-// Line icons on a 16 px grid, in the colour of the text beside them. Each stands beside its word and is hidden from
-// screen readers.
+// Line icons on a 16 px grid. Each has a word beside it, so screen readers skip it.
 import type { ReactNode } from "react";
 
 export type IconName =

@@ -1,4 +1,4 @@
-/** A small curve without axes; what it says in numbers stands beside it. */
+/** A small curve without axes, beside its figure. */
 export function Sparkline({ values, width, height, className }: { values: readonly number[]; width: number; height: number; className?: string | undefined }) {
   const highest = Math.max(...values, 1);
   const last = Math.max(1, values.length - 1);

@@ -1,30 +1,33 @@
-// Times that go on by themselves, each a component of its own, so that a tick draws nothing else.
-import type { Due } from "../model/types";
+// Times that move on. Each is a component, so that a tick draws nothing else.
+import { useCluster, useEstimateTime, useNow } from "../data/useStore";
 import { formatAge, formatClock } from "../model/format";
-import { dueText } from "../model/sentences";
-import { useClock } from "../data/Live";
+import { estimateText } from "../model/sentences";
+import type { Estimate } from "../model/types";
 
 /** "about 40 s" */
-export function Left({ due, unknown = "not known" }: { due: Due | null; unknown?: string }) {
-  const { estimateAtMs } = useClock();
-  return <>{dueText(due, estimateAtMs) ?? unknown}</>;
+export function Left({ estimate }: { estimate: Estimate | null }) {
+  return estimateText(estimate, useEstimateTime()) ?? "no estimate yet";
 }
 
 /** "43 s" since then. */
 export function Age({ sinceMs }: { sinceMs: number }) {
-  const { nowMs } = useClock();
-  return <>{formatAge((nowMs - sinceMs) / 1000)}</>;
+  return formatAge((useNow() - sinceMs) / 1000);
 }
 
-/** "next try in 12 s" */
+/** "retry in 12 s" */
 export function Retry({ atMs }: { atMs: number | null }) {
-  const { nowMs } = useClock();
+  const nowMs = useNow();
   if (atMs === null) return null;
   const seconds = Math.ceil((atMs - nowMs) / 1000);
-  return <>{seconds > 0 ? `next try in ${formatAge(seconds)}` : "next try is due now"}</>;
+  return seconds > 0 ? `retry in ${formatAge(seconds)}` : "retrying now";
 }
 
 /** The time of day on the page's clock. */
 export function At({ atMs }: { atMs: number }) {
   return <time dateTime={new Date(atMs).toISOString()}>{formatClock(atMs)}</time>;
+}
+
+/** The time of day of a moment on the server's clock. */
+export function ServerAt({ atMs }: { atMs: number }) {
+  return <At atMs={atMs + useCluster("serverOffsetMs")} />;
 }

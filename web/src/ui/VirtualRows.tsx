@@ -1,15 +1,13 @@
 /*
- * A long list of which only what is in the window is drawn. Short lists are drawn whole: the browser's own search then
- * finds everything in them.
+ * A list that draws only the rows in the window. A short list is drawn whole, so that the browser's search finds all rows.
  */
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
-import { usePlace } from "../data/Place";
+import { useSelector, useStore } from "../data/useStore";
 import styles from "./VirtualRows.module.css";
 
-const WHOLE_UP_TO = 60;
+const MAX_WHOLE = 60;
 const OVERSCAN = 6;
-/** The header stays on top of the rows. */
 const HEADER_PX = 64;
 
 interface VirtualRowsProps<T> {
@@ -19,23 +17,24 @@ interface VirtualRowsProps<T> {
   readonly estimatePx: (row: T) => number;
   /** Content of one `li`. */
   readonly render: (row: T) => ReactNode;
-  /** What a screen reader calls the row; "" for none. */
+  /** The row's name for screen readers; "" for none. */
   readonly labelOf: (row: T) => string;
   readonly className?: string | undefined;
 }
 
 export function VirtualRows<T>(props: VirtualRowsProps<T>) {
-  return props.rows.length <= WHOLE_UP_TO ? <WholeRows {...props} /> : <WindowRows {...props} />;
+  return props.rows.length <= MAX_WHOLE ? <WholeRows {...props} /> : <WindowRows {...props} />;
 }
 
 function WholeRows<T>({ label, rows, keyOf, render, labelOf, className }: VirtualRowsProps<T>) {
-  const { target, arrived } = usePlace();
+  const target = useSelector((state) => state.target);
+  const store = useStore();
   const list = useRef<HTMLUListElement>(null);
   useEffect(() => {
     if (target === "" || !rows.some((row) => keyOf(row) === target)) return;
-    bringUp(list.current, target);
-    arrived();
-  }, [target, rows, keyOf, arrived]);
+    scrollToRow(list.current, target);
+    store.clearTarget();
+  }, [target, rows, keyOf, store]);
   return (
     <ul ref={list} className={className} aria-label={label}>
       {rows.map((row) => (
@@ -48,14 +47,18 @@ function WholeRows<T>({ label, rows, keyOf, render, labelOf, className }: Virtua
 }
 
 function WindowRows<T>({ label, rows, keyOf, estimatePx, render, labelOf, className }: VirtualRowsProps<T>) {
-  const { target, arrived } = usePlace();
+  const target = useSelector((state) => state.target);
+  const store = useStore();
   const list = useRef<HTMLUListElement>(null);
   const [topPx, setTopPx] = useState(0);
-  // eslint-disable-next-line react-hooks/exhaustive-deps -- whatever stands above may have grown; it is set only when it has
   useLayoutEffect(() => {
-    const top = list.current === null ? 0 : list.current.getBoundingClientRect().top + window.scrollY;
-    setTopPx((before) => (Math.abs(before - top) < 1 ? before : top));
-  });
+    const measure = () => setTopPx(list.current === null ? 0 : Math.round(list.current.getBoundingClientRect().top + window.scrollY));
+    measure();
+    // Content above the list moves it, and changes the height of the page.
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    return () => observer.disconnect();
+  }, []);
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: (index) => {
@@ -77,11 +80,11 @@ function WindowRows<T>({ label, rows, keyOf, estimatePx, render, labelOf, classN
     if (index === -1) return;
     virtual.scrollToIndex(index, { align: "center" });
     const timer = setTimeout(() => {
-      bringUp(list.current, target);
-      arrived();
+      scrollToRow(list.current, target);
+      store.clearTarget();
     }, 150);
     return () => clearTimeout(timer);
-  }, [target, rows, keyOf, arrived, virtual]);
+  }, [target, rows, keyOf, store, virtual]);
 
   return (
     <ul ref={list} className={`${className ?? ""} ${styles.window ?? ""}`} style={{ height: virtual.getTotalSize() }} aria-label={label}>
@@ -107,7 +110,7 @@ function WindowRows<T>({ label, rows, keyOf, estimatePx, render, labelOf, classN
   );
 }
 
-function bringUp(list: HTMLElement | null, key: string) {
+function scrollToRow(list: HTMLElement | null, key: string) {
   const row = [...(list?.children ?? [])].find((each) => each instanceof HTMLElement && each.dataset.row === key);
   row?.scrollIntoView({ block: "center" });
   row?.querySelector<HTMLElement>("button[data-toggle]")?.focus({ preventScroll: true });

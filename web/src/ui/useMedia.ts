@@ -1,4 +1,3 @@
-// Media queries for the few decisions that are not the style sheets'.
 import { useSyncExternalStore } from "react";
 
 function query(text: string): MediaQueryList | null {

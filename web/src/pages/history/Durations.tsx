@@ -3,9 +3,7 @@ import type { Duration } from "./durations";
 import { formatDuration } from "../../model/format";
 import styles from "./Durations.module.css";
 
-const WORDS = { resolving: "resolving", downloading: "downloading", unpacking: "unpacking", all: "" } as const;
-
-/** As wide as the time it took, beside the longest of the list; and the same in words. */
+/** A bar as wide as its share of the longest duration, and the same in words. */
 export function Durations({ durations, longestMs, failed }: { durations: readonly Duration[]; longestMs: number; failed: boolean }) {
   const whole = durations.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   if (durations.length === 0) return null;
@@ -24,7 +22,7 @@ export function Durations({ durations, longestMs, failed }: { durations: readonl
             <Fragment key={phase}>
               {" "}
               <span>
-                {WORDS[phase]} {formatDuration(milliseconds / 1000)}
+                {phase} {formatDuration(milliseconds / 1000)}
               </span>
             </Fragment>
           ))}

@@ -1,55 +1,55 @@
-/* Pulls that have ended within the history time, well or badly, and how long each phase took where that was seen. */
+/* Pulls that ended during the retention time, and the duration of each phase if the page watched it. */
 import { useMemo } from "react";
+import { useCluster, useRoute } from "../../data/useStore";
 import { matchesPull } from "../../model/filter";
 import { pullLabel } from "../../model/image";
-import { endedRows, heldOrder, sortedRows } from "../../model/sorting";
-import { EmptyState, whyEmpty } from "../shared/EmptyState";
-import { EndedRow } from "./EndedRow";
-import { useLive } from "../../data/Live";
-import { usePlace } from "../../data/Place";
+import { endedRows, sortedRows } from "../../model/sorting";
+import { retentionText } from "../../model/words";
 import { Section } from "../../ui/Section";
-import { SortHead } from "../../ui/SortHead";
+import { SortHead } from "../../ui/Table";
 import styles from "../../ui/Table.module.css";
-import { useHeld, useHold } from "../../ui/useHeld";
+import { useSteadyOrder } from "../../ui/useSteadyOrder";
 import { VirtualRows } from "../../ui/VirtualRows";
+import { EmptyState } from "../shared/EmptyState";
+import { EndedRow } from "./EndedRow";
 
 const COLUMNS = [
   { name: "phase", label: "Outcome" },
   { name: "image", label: "Image" },
   { name: "node", label: "Node" },
   { name: "size", label: "Size", right: true },
-  { name: "duration", label: "How long it took" },
+  { name: "duration", label: "Duration" },
   { name: "ended", label: "Ended", right: true },
 ] as const;
 
 export function HistoryPage() {
-  const { cluster } = useLive();
-  const { place } = usePlace();
-  const { held, handlers } = useHold();
-  const ended = useMemo(() => endedRows(cluster.rows.values()), [cluster.rows]);
+  const all = useCluster("rows");
+  const thresholds = useCluster("thresholds");
+  const route = useRoute();
+  const ended = useMemo(() => endedRows(all.values()), [all]);
   const shown = useMemo(
-    () => ended.filter(({ pull }) => (place.state === "" || pull.phase === place.state) && matchesPull(pull, place)),
-    [ended, place],
+    () => ended.filter(({ pull }) => (route.state === "" || pull.phase === route.state) && matchesPull(pull, route)),
+    [ended, route],
   );
-  const wanted = useMemo(() => sortedRows(shown, place.sort, "ended").map((row) => row.pull.id), [shown, place.sort]);
-  const order = useHeld(wanted, held, heldOrder);
-  const rows = order.map((id) => cluster.rows.get(id)).filter((row) => row !== undefined);
+  const sorted = useMemo(() => sortedRows(shown, route.sort, "ended").map((row) => row.pull.id), [shown, route.sort]);
+  const { order, handlers } = useSteadyOrder(sorted);
+  const rows = order.flatMap((id) => all.get(id) ?? []);
   const longestMs = useMemo(() => Math.max(1, ...shown.map(({ pull }) => (pull.completedAtMs ?? 0) - (pull.startedAtMs ?? pull.completedAtMs ?? 0))), [shown]);
   return (
-    <Section title="Finished and failed" note={shown.length < ended.length ? `${shown.length} of ${ended.length}` : `${ended.length}`}>
+    <Section title="Ended pulls" note={shown.length < ended.length ? `${shown.length} of ${ended.length}` : `${ended.length}`}>
       {rows.length === 0 ? (
-        <EmptyState kind={whyEmpty(cluster, ended.length > 0)} what="ended" />
+        <EmptyState filtered={ended.length > 0} quiet={`No ended pulls (${retentionText(thresholds)}).`} />
       ) : (
         <div className={styles.table} {...handlers} role="presentation">
           <SortHead className={styles.ended} columns={COLUMNS} />
           <VirtualRows
-            label="Finished and failed pulls"
+            label="Ended pulls"
             className={styles.list}
             rows={rows}
             keyOf={(row) => row.pull.id}
             estimatePx={() => 62}
             labelOf={(row) => pullLabel(row.pull)}
-            render={(row) => <EndedRow row={row} open={place.open.includes(row.pull.id)} longestMs={longestMs} />}
+            render={(row) => <EndedRow row={row} open={route.open.includes(row.pull.id)} longestMs={longestMs} />}
           />
         </div>
       )}

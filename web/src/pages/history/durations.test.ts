@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { aRow } from "../../testing/pulls";
+import { aRow } from "../../testing/builders";
 import { durationsOf } from "./durations";
 
 const ended = { phase: "completed", startedAt: "2026-11-23T15:00:00Z", completedAt: "2026-11-23T15:00:30Z" };
 
-it("tells the phases that were seen, and what is left of the whole was before them", () => {
-  const row = aRow(ended, { seen: { downloadingAtMs: 2000, unpackingAtMs: 22_000, endedAtMs: 30_000 } });
+it("has the watched phases, and the rest before them", () => {
+  const row = aRow(ended, { phases: { downloadingAtMs: 2000, unpackingAtMs: 22_000, endedAtMs: 30_000 } });
   expect(durationsOf(row)).toEqual([
     { phase: "resolving", milliseconds: 2000 },
     { phase: "downloading", milliseconds: 20_000 },
@@ -13,7 +13,7 @@ it("tells the phases that were seen, and what is left of the whole was before th
   ]);
 });
 
-it("tells only the whole of a pull that nobody watched from its beginning", () => {
+it("has only the whole of a pull whose start was not watched", () => {
   expect(durationsOf(aRow(ended))).toEqual([{ phase: "all", milliseconds: 30_000 }]);
   expect(durationsOf(aRow({ phase: "unknown" }))).toEqual([]);
 });

@@ -1,17 +1,17 @@
-// How long an ended pull took, and of that each phase where its beginning was seen.
-import type { Row } from "../../model/cluster";
+// The duration of an ended pull and of its phases.
+import type { Row } from "../../model/row";
 
 export interface Duration {
   readonly phase: "resolving" | "downloading" | "unpacking" | "all";
   readonly milliseconds: number;
 }
 
-/** The whole is told by the node; the phases by when they were seen, so they are scaled to fill it. */
-export function durationsOf({ pull, seen }: Row): Duration[] {
+/** The node reports the whole; the page measures the phases, so they are scaled to fill it. */
+export function durationsOf({ pull, phases }: Row): Duration[] {
   const { startedAtMs, completedAtMs } = pull;
   if (startedAtMs === null || completedAtMs === null) return [];
   const whole = Math.max(0, completedAtMs - startedAtMs);
-  const { downloadingAtMs, unpackingAtMs, endedAtMs } = seen;
+  const { downloadingAtMs, unpackingAtMs, endedAtMs } = phases;
   if (downloadingAtMs === null || endedAtMs === null) return [{ phase: "all", milliseconds: whole }];
   const downloading = Math.min(whole, (unpackingAtMs ?? endedAtMs) - downloadingAtMs);
   const unpacking = Math.min(whole - downloading, unpackingAtMs === null ? 0 : endedAtMs - unpackingAtMs);

@@ -3,25 +3,15 @@ import { minutesIn, percentIn, type Lane, type Piece, type Strip, type Window } 
 import styles from "./Lane.module.css";
 
 const TRACK_PX = 24;
-/** A strip narrower than this part of the lane has no room for a name. */
-const NAMED_PERCENT = 7;
-/** Parallel pulls beyond these are in the row's counts. */
-const MOST_TRACKS = 6;
+/** A narrower strip does not fit a name. */
+const MIN_NAMED_PERCENT = 7;
+/** The row's counts include further parallel pulls. */
+const MAX_TRACKS = 6;
 
-const KIND_WORDS: Readonly<Record<Piece["kind"], string>> = {
-  resolving: "resolving",
-  downloading: "downloading",
-  unpacking: "unpacking",
-  pulled: "pulled",
-  failed: "failed",
-  expected: "expected",
-  queued: "queued",
-};
-
-/** A node's pulls over time. Most are too short to be pointed at: the node's opened row names those that run. */
+/** A node's pulls over time. The opened row names the running ones too: most strips are too short to point at. */
 export function LaneStrips({ nodeName, lane, view, nowMs }: { nodeName: string; lane: Lane; view: Window; nowMs: number }) {
-  const tracks = Math.min(lane.tracks, MOST_TRACKS);
-  const strips = lane.strips.filter((strip) => strip.track < MOST_TRACKS && strip.toMs > view.fromMs && strip.fromMs < view.toMs);
+  const tracks = Math.min(lane.tracks, MAX_TRACKS);
+  const strips = lane.strips.filter((strip) => strip.track < MAX_TRACKS && strip.toMs > view.fromMs && strip.fromMs < view.toMs);
   return (
     <div className={styles.lane} style={{ height: tracks * TRACK_PX }}>
       <span className={styles.now} style={{ left: `${percentIn(view, nowMs)}%` }} />
@@ -46,7 +36,7 @@ function LaneStrip({ strip, view, nowMs }: { strip: Strip; view: Window; nowMs: 
           const left = percentIn(within, piece.fromMs);
           return <span key={index} className={styles.piece} data-kind={piece.kind} style={{ left: `${left}%`, width: `${percentIn(within, piece.toMs) - left}%` }} />;
         })}
-        {width >= NAMED_PERCENT && (
+        {width >= MIN_NAMED_PERCENT && (
           <span className={styles.label} data-kind={strip.pieces[0]?.kind}>
             {strip.label}
           </span>
@@ -58,9 +48,9 @@ function LaneStrip({ strip, view, nowMs }: { strip: Strip; view: Window; nowMs: 
 
 function titleOf(strip: Strip, nowMs: number): string {
   const seconds = (piece: Piece) => (piece.toMs - piece.fromMs) / 1000;
-  if (strip.pullId === "") return `${strip.label}: queued, there in ${formatTimeLeft(Math.max(0, (strip.toMs - nowMs) / 1000))}`;
+  if (strip.pullId === "") return `${strip.label}: queued, ready in ${formatTimeLeft(Math.max(0, (strip.toMs - nowMs) / 1000))}`;
   const parts = strip.pieces.map((piece) =>
-    piece.kind === "expected" ? `${formatTimeLeft(seconds(piece))} left` : `${KIND_WORDS[piece.kind]} for ${formatAge(seconds(piece))}`,
+    piece.kind === "expected" ? `${formatTimeLeft(seconds(piece))} left` : `${piece.kind} ${piece.kind === "pulled" ? "in" : "for"} ${formatAge(seconds(piece))}`,
   );
   return `${strip.label}: ${parts.join(", ")}`;
 }
@@ -82,11 +72,11 @@ export function Axis({ view, nowMs }: { view: Window; nowMs: number }) {
 
 export function LaneLegend() {
   return (
-    <ul className={styles.legend} aria-label="Shades of a lane">
+    <ul className={styles.legend} aria-label="Legend of the lanes">
       {(["pulled", "downloading", "unpacking", "expected", "queued", "failed"] as const).map((kind) => (
         <li key={kind}>
           <span className={styles.piece} data-kind={kind} />
-          {KIND_WORDS[kind]}
+          {kind}
         </li>
       ))}
     </ul>

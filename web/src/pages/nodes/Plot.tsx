@@ -1,12 +1,12 @@
-/* A curve of the last half hour. */
+/* The curves of the last half hour. */
 import { useEffect, useMemo, useRef } from "react";
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { useCluster, useSelector, useStore } from "../../data/useStore";
 import { formatBytes, formatClock, formatRate } from "../../model/format";
 import { curvesOf, type Scope } from "./throughput";
-import { useLive } from "../../data/Live";
+import { useSystemDark } from "../../ui/useMedia";
 import styles from "./Plot.module.css";
-import { useTheme } from "../../ui/Theme";
 
 /** Round numbers of bytes: 1, 2, 5, 10 … of each unit. */
 const INCREMENTS = [1024, 1024 ** 2, 1024 ** 3].flatMap((unit) => [1, 2, 5, 10, 20, 50, 100, 200, 500].map((factor) => factor * unit));
@@ -20,18 +20,20 @@ interface PlotProps {
 }
 
 export default function Plot({ scope, height }: PlotProps) {
-  const { cluster } = useLive();
-  const { dark } = useTheme();
+  const store = useStore();
+  const samples = useCluster("samples");
+  const theme = useSelector((state) => state.theme);
+  const systemDark = useSystemDark();
+  const dark = theme === "system" ? systemDark : theme === "dark";
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(null);
   const { kind, name } = scope;
-  const nowMs = cluster.samples.at(-1)?.atMs ?? cluster.heardAtMs ?? 0;
-  // A new curve comes with a new sample: rows change many times between two of them.
-  const curves = useMemo(
-    () => curvesOf(cluster.samples, cluster.rows, { kind, name }, nowMs, cluster.serverOffsetMs),
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- see above
-    [cluster.samples, kind, name, nowMs],
-  );
+  // New samples bring new curves: rows change many times between two samples.
+  const { curves, nowMs } = useMemo(() => {
+    const { rows, receivedAtMs, serverOffsetMs } = store.state.cluster;
+    const nowMs = samples.at(-1)?.atMs ?? receivedAtMs ?? 0;
+    return { nowMs, curves: curvesOf(samples, rows, { kind, name }, nowMs, serverOffsetMs) };
+  }, [store, samples, kind, name]);
 
   useEffect(() => {
     const parent = box.current;
@@ -85,14 +87,14 @@ function optionsFor(parent: HTMLElement, height: number): UPlot.Options {
     ],
     series: [
       {},
-      // Told by the pulls that ended, not measured: dashed.
+      // Averages, not samples: dashed.
       { stroke: muted, width: 1.25, dash: [4, 3], points: { show: false } },
       { stroke: accent, width: 1.75, fill: soft, points: { show: false } },
     ],
   };
 }
 
-/** A canvas does not know light-dark(): the browser resolves it. */
+/** A canvas does not support light-dark(): the browser resolves it. */
 function resolved(parent: HTMLElement, value: string): string {
   const probe = document.createElement("span");
   probe.style.color = value;

@@ -1,4 +1,4 @@
-// The plots' library is fetched when the first plot is drawn.
+// The browser loads uPlot with the first plot.
 import { lazy, Suspense, type ComponentProps } from "react";
 
 const Drawn = lazy(() => import("./Plot"));
@@ -11,7 +11,7 @@ export function Plot(props: ComponentProps<typeof Drawn>) {
   );
 }
 
-/** As high as the plot will be, so that nothing jumps. */
+/** The height of the plot, so that nothing jumps. */
 function PlotSpace({ height }: { height: number }) {
   return <svg width="1" height={height} aria-hidden="true" />;
 }

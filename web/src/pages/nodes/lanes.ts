@@ -1,12 +1,11 @@
 /*
- * What a node does over time, as pieces of a lane: pulls that ended, pulls that run (and, paler, what is left of them),
- * and the queue behind them, each when its turn is expected. On a node that pulls one image after another they stand end
- * to end; pulls at the same time stand below each other.
+ * A node over time as strips of a lane: ended pulls, running pulls with their estimates, and the queue behind them. Serial
+ * pulls stand end to end, parallel pulls below each other.
  */
-import { hasEnded, type Pod } from "../../model/types";
-import type { Cluster, Row } from "../../model/cluster";
-import { estimatedTimeLeft } from "../../model/estimate";
+import type { Cluster } from "../../model/cluster";
 import { shortImage, shortPull } from "../../model/image";
+import { estimatedTimeLeft, type Row } from "../../model/row";
+import { hasEnded, type Pod, type Thresholds } from "../../model/types";
 
 export type PieceKind = "resolving" | "downloading" | "unpacking" | "pulled" | "failed" | "expected" | "queued";
 
@@ -19,13 +18,13 @@ export interface Piece {
 export interface Strip {
   readonly key: string;
   readonly label: string;
-  /** "" for what is only queued. */
+  /** "" for a queued image. */
   readonly pullId: string;
   readonly ended: boolean;
   readonly fromMs: number;
   readonly toMs: number;
   readonly pieces: readonly Piece[];
-  /** 0 for the topmost. */
+  /** 0 is the topmost. */
   readonly track: number;
 }
 
@@ -36,23 +35,22 @@ export interface Lane {
 
 type Unplaced = Omit<Strip, "track" | "fromMs" | "toMs">;
 
-/** `serverOffsetMs`: nodes keep the server's time, not the browser's. */
-export function laneOf(rows: readonly Row[], pods: readonly Pod[], nowMs: number, serverOffsetMs: number): Lane {
-  const pulled = rows.map((row) => pullStrip(row, nowMs, serverOffsetMs)).filter((strip) => strip !== null);
+export function laneOf(rows: readonly Row[], pods: readonly Pod[], nowMs: number, serverOffsetMs: number, thresholds: Thresholds): Lane {
+  const pulled = rows.map((row) => pullStrip(row, nowMs, serverOffsetMs, thresholds)).filter((strip) => strip !== null);
   const running = pulled.filter((strip) => !strip.ended);
   const endOfRunning = Math.max(nowMs, ...running.flatMap((strip) => strip.pieces.map((piece) => piece.toMs)));
   return placed([...pulled, ...queueStrips(pods, endOfRunning)]);
 }
 
-function pullStrip(row: Row, nowMs: number, serverOffsetMs: number): Unplaced | null {
-  const { pull, seen } = row;
+function pullStrip(row: Row, nowMs: number, serverOffsetMs: number, thresholds: Thresholds): Unplaced | null {
+  const { pull, phases } = row;
   if (pull.startedAtMs === null) return null;
   const ended = hasEnded(pull.phase);
   const endMs = ended ? (pull.completedAtMs ?? pull.startedAtMs) + serverOffsetMs : nowMs;
   const startMs = Math.min(pull.startedAtMs + serverOffsetMs, endMs);
   const between = (atMs: number | null) => (atMs === null ? null : Math.min(Math.max(atMs, startMs), endMs));
-  const downloadMs = between(seen.downloadingAtMs);
-  const unpackMs = between(seen.unpackingAtMs);
+  const downloadMs = between(phases.downloadingAtMs);
+  const unpackMs = between(phases.unpackingAtMs);
   const pieces: Piece[] = [];
   const add = (kind: PieceKind, fromMs: number, toMs: number) => {
     if (toMs > fromMs) pieces.push({ kind, fromMs, toMs });
@@ -60,35 +58,35 @@ function pullStrip(row: Row, nowMs: number, serverOffsetMs: number): Unplaced | 
   const failed = pull.phase === "failed" || pull.phase === "unknown";
   if (downloadMs !== null) add("resolving", startMs, downloadMs);
   const body = ended ? (failed ? "failed" : "pulled") : pull.phase === "resolving" ? "resolving" : "downloading";
-  // Of a pull that nobody watched from its beginning the phases are not known, but what it does now is.
+  // Without a watched start only the present phase is known.
   add(downloadMs === null ? body : failed ? "failed" : "downloading", downloadMs ?? startMs, unpackMs ?? endMs);
   if (unpackMs !== null) add(failed ? "failed" : "unpacking", unpackMs, endMs);
-  const left = ended ? null : estimatedTimeLeft(row, nowMs);
+  const left = ended ? null : estimatedTimeLeft(row, nowMs, thresholds);
   if (left !== null) add("expected", nowMs, nowMs + ((left[0] + left[1]) / 2) * 1000);
   return { key: pull.id, label: shortPull(pull), pullId: pull.id, ended, pieces };
 }
 
-/** Images that wait for their turn, once each, in the order in which they are due. */
+/** Return each queued image once, in the order of the estimates. */
 function queueStrips(pods: readonly Pod[], fromMs: number): Unplaced[] {
-  const dues = new Map<string, number>();
-  for (const { needs } of pods) {
-    for (const { image, state, due } of needs) {
-      if ((state !== "queued" && state !== "needed") || due === null) continue;
-      dues.set(image, Math.min(dues.get(image) ?? Infinity, due.likelyAtMs));
+  const ends = new Map<string, number>();
+  for (const { images } of pods) {
+    for (const { image, state, estimate } of images) {
+      if ((state !== "queued" && state !== "needed") || estimate === null) continue;
+      ends.set(image, Math.min(ends.get(image) ?? Infinity, estimate.likelyAtMs));
     }
   }
-  let beginMs = fromMs;
-  return [...dues]
+  let startMs = fromMs;
+  return [...ends]
     .sort(([, a], [, b]) => a - b)
-    .map(([image, dueAtMs]) => {
-      const toMs = Math.max(dueAtMs, beginMs);
-      const piece: Piece = { kind: "queued", fromMs: beginMs, toMs };
-      beginMs = toMs;
+    .map(([image, endMs]) => {
+      const toMs = Math.max(endMs, startMs);
+      const piece: Piece = { kind: "queued", fromMs: startMs, toMs };
+      startMs = toMs;
       return { key: `queued ${image}`, label: shortImage(image), pullId: "", ended: false, pieces: [piece] };
     });
 }
 
-/** Each into the first track that is free by then. */
+/** Put each strip into the first free track. */
 function placed(strips: readonly Unplaced[]): Lane {
   const ends: number[] = [];
   const found = strips
@@ -107,7 +105,7 @@ function placed(strips: readonly Unplaced[]): Lane {
   return { strips: found, tracks: Math.max(1, ends.length) };
 }
 
-/** One pull ends and the next begins between two reports: that is no overlap. */
+/** One pull may end and the next start between two reports: no overlap. */
 const OVERLAP_MS = 2_000;
 
 export interface Window {
@@ -119,30 +117,30 @@ const SHORTEST_PAST_MS = 2 * 60_000;
 const LONGEST_PAST_MS = 10 * 60_000;
 const SHORTEST_FUTURE_MS = 60_000;
 const LONGEST_FUTURE_MS = 15 * 60_000;
-/** The window grows and shrinks in steps, so that it does not creep. */
+/** The window grows and shrinks in steps. */
 const STEP_MS = 120_000;
 
-/** Up to ten minutes back, as far as there is something to see, and as far ahead as there is something to expect. */
-export function windowOf({ rows, pods, serverOffsetMs }: Pick<Cluster, "rows" | "pods" | "serverOffsetMs">, nowMs: number): Window {
+/** Return the time from the earliest pull, at most ten minutes ago, to the last estimate. */
+export function windowOf({ rows, pods, serverOffsetMs, thresholds }: Pick<Cluster, "rows" | "pods" | "serverOffsetMs" | "thresholds">, nowMs: number): Window {
   let earliestMs = nowMs - SHORTEST_PAST_MS;
   let latestMs = nowMs + SHORTEST_FUTURE_MS;
   for (const row of rows.values()) {
     if (row.pull.startedAtMs !== null) earliestMs = Math.min(earliestMs, row.pull.startedAtMs + serverOffsetMs);
-    const left = estimatedTimeLeft(row, nowMs);
+    const left = estimatedTimeLeft(row, nowMs, thresholds);
     if (left !== null && !hasEnded(row.pull.phase)) latestMs = Math.max(latestMs, nowMs + left[1] * 1000);
   }
-  for (const { state, due } of pods.values()) if (state === "waiting" && due !== null) latestMs = Math.max(latestMs, due.likelyAtMs);
+  for (const { state, estimate } of pods.values()) if (state === "waiting" && estimate !== null) latestMs = Math.max(latestMs, estimate.likelyAtMs);
   const behindMs = Math.min(LONGEST_PAST_MS, Math.ceil((nowMs - earliestMs) / STEP_MS) * STEP_MS);
   const aheadMs = Math.min(LONGEST_FUTURE_MS, Math.ceil((latestMs - nowMs) / STEP_MS) * STEP_MS);
   return { fromMs: nowMs - behindMs, toMs: nowMs + aheadMs };
 }
 
-/** From 0 to 100, cut at the window's ends. */
+/** Return 0 to 100, cut at the window's ends. */
 export function percentIn({ fromMs, toMs }: Window, atMs: number): number {
   return Math.min(100, Math.max(0, ((atMs - fromMs) / (toMs - fromMs)) * 100));
 }
 
-/** Whole minutes from now that are worth a mark, with a distance that leaves them room. */
+/** Return the whole minutes from now that get a mark. */
 export function minutesIn({ fromMs, toMs }: Window, nowMs: number): number[] {
   const minutes = (toMs - fromMs) / 60_000;
   const step = minutes > 15 ? 5 : minutes > 8 ? 2 : 1;

@@ -1,13 +1,13 @@
 import { expect, it } from "vitest";
-import { registryOf } from "../../data/samples";
-import { aPull, aRow, MIB, rowsOf } from "../../testing/pulls";
+import { registryOf } from "../../model/samples";
+import { aPull, aRow, MIB, rowsOf } from "../../testing/builders";
 import { curvesOf, registriesOf, sparkOf } from "./throughput";
 
 const MINUTE_MS = 60_000;
 const sample = (atMs: number, rate: number) => ({ atMs, bytesPerSec: rate, byNode: { "worker-1": rate }, byRegistry: { "docker.io": rate }, pulling: 1, waitingPods: 0 });
 const CLUSTER = { kind: "cluster", name: "" } as const;
 
-it("begins with what the ended pulls tell, evenly over their time, and goes on with what was sampled", () => {
+it("starts with the averages of ended pulls, and continues with samples", () => {
   const ended = aRow({ phase: "completed", downloadedBytes: 600 * MIB, startedAt: "1970-01-01T00:01:00Z", completedAt: "1970-01-01T00:02:00Z" });
   const curves = curvesOf([sample(5 * MINUTE_MS, 7), sample(5 * MINUTE_MS + 5000, 9)], rowsOf(ended), CLUSTER, 5 * MINUTE_MS + 5000, 0);
   const value = (seconds: number) => curves.averaged[curves.atSeconds.findIndex((each) => each >= seconds)];
@@ -15,12 +15,12 @@ it("begins with what the ended pulls tell, evenly over their time, and goes on w
   expect([curves.sampled.slice(-2), curves.averaged.slice(-2)]).toEqual([[7, 9], [7, null]]);
 });
 
-it("does not begin before anything is known of", () => {
+it("does not start before the first pull", () => {
   const ended = aRow({ phase: "completed", startedAt: "1970-01-01T00:01:00Z", completedAt: "1970-01-01T00:02:00Z" });
   expect(curvesOf([sample(5 * MINUTE_MS, 7)], rowsOf(ended), CLUSTER, 5 * MINUTE_MS, 0).atSeconds[0]).toBe(60);
 });
 
-it("is of one node or registry when asked", () => {
+it("covers one node or registry", () => {
   const of = (kind: "node" | "registry", name: string) => curvesOf([sample(0, 7)], rowsOf(), { kind, name }, 0, 0).sampled.at(-1);
   expect([of("node", "worker-1"), of("node", "x"), of("registry", "docker.io"), of("registry", "x")]).toEqual([7, 0, 7, 0]);
 });
@@ -31,7 +31,7 @@ it.each([
   ["acme/app", "docker.io"],
   ["registry:5000/app", "registry:5000"],
   ["localhost/app", "localhost"],
-])("knows the registry of %s: %s", (imageRef, registry) => {
+])("takes the registry of %s: %s", (imageRef, registry) => {
   expect(registryOf(aPull({ imageRef }))).toBe(registry);
 });
 
@@ -40,6 +40,6 @@ it("names the busiest registry first", () => {
   expect(registriesOf([], rows.values())).toEqual(["quay.io", "docker.io"]);
 });
 
-it("has a small curve of a node", () => {
+it("has the last rates of a node", () => {
   expect(sparkOf([sample(0, 1), sample(1, 2), sample(2, 3)], "worker-1", 2)).toEqual([2, 3]);
 });

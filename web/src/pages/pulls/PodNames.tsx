@@ -1,28 +1,26 @@
-import { usePlace } from "../../data/Place";
+import { useStore } from "../../data/useStore";
 import styles from "./PodNames.module.css";
 
-const FIRST = 2;
+const MAX_PODS = 2;
 
-/** "namespace/name" of pods, each with a jump to what it waits for; of many only the first. */
-export function PodNames({ ids, all }: { ids: readonly string[]; all?: boolean }) {
-  const { jump } = usePlace();
-  const shown = all === true ? ids : ids.slice(0, FIRST);
-  const rest = ids.length - shown.length;
-  if (ids.length === 0) return <span className={styles.none}>no pod waits</span>;
+/** The first pods of a pull as "namespace/name", each with a jump to its row. */
+export function PodNames({ ids }: { ids: readonly string[] }) {
+  const store = useStore();
+  if (ids.length === 0) return <span className={styles.none}>none</span>;
   return (
     <ul className={styles.pods} aria-label="Waiting pods">
-      {shown.map((id) => {
+      {ids.slice(0, MAX_PODS).map((id) => {
         const slash = id.indexOf("/");
         return (
           <li key={id}>
-            <button type="button" onClick={() => jump("waiting", id)} title={`What ${id} waits for`}>
+            <button type="button" onClick={() => store.jump("waiting", id)} title={`Show pod ${id}`}>
               <span className={styles.namespace}>{id.slice(0, slash + 1)}</span>
               {id.slice(slash + 1)}
             </button>
           </li>
         );
       })}
-      {rest > 0 && <li className={styles.none}>and {rest} more</li>}
+      {ids.length > MAX_PODS && <li className={styles.none}>and {ids.length - MAX_PODS} more</li>}
     </ul>
   );
 }

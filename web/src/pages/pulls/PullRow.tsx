@@ -1,57 +1,53 @@
 import { memo } from "react";
-import { estimatedTimeLeft, stalledSeconds } from "../../model/estimate";
+import { useCluster, useEstimateTime } from "../../data/useStore";
 import { count, formatAge, formatRate, formatTimeLeft } from "../../model/format";
 import { pullLabel } from "../../model/image";
-import type { Row } from "../../model/cluster";
-import { toggled } from "../../model/place";
-import { ImageName } from "../shared/ImageName";
-import { useClock } from "../../data/Live";
-import { usePlace } from "../../data/Place";
-import { PodNames } from "./PodNames";
-import { PullBar } from "../shared/PullBar";
-import { PullDetails } from "../shared/PullDetails";
-import { PhaseWord, Silent } from "../../ui/StatusWord";
+import { estimatedTimeLeft, stalledSeconds, type Row } from "../../model/row";
+import { PhaseStatus, Stale } from "../../ui/Status";
 import styles from "../../ui/Table.module.css";
 import { Toggle } from "../../ui/Toggle";
+import { ImageName } from "../shared/ImageName";
+import { NodeLink } from "../shared/NodeLink";
+import { PullBar } from "../shared/PullBar";
+import { PullDetails } from "../shared/PullDetails";
+import { PodNames } from "./PodNames";
 
 export const PullRow = memo(function PullRow({ row, open }: { row: Row; open: boolean }) {
   const { pull } = row;
-  const { place, change, jump } = usePlace();
   const pods = [...new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`))];
   return (
     <div className={styles.item} data-stale={pull.stale}>
       <div className={`${styles.row ?? ""} ${styles.pulls ?? ""}`}>
         <div className={styles.toggle}>
-          <Toggle open={open} label={`Layers of ${pullLabel(pull)}`} onToggle={() => change({ open: toggled(place.open, pull.id) })} />
+          <Toggle id={pull.id} open={open} label={`Layers of ${pullLabel(pull)}`} />
         </div>
         <div className={styles.status}>
-          <PhaseWord phase={pull.phase} />
+          <PhaseStatus phase={pull.phase} />
           <span className={styles.below}>
-            {pull.stale ? <Silent /> : pull.layerCount > 0 && `${pull.layersDone} of ${count(pull.layerCount, "layer", "layers")}`}
+            {pull.stale ? <Stale /> : pull.layerCount > 0 && `${pull.layersDone} of ${count(pull.layerCount, "layer", "layers")}`}
           </span>
         </div>
         <ImageName pull={pull} />
         <div className={styles.node}>
-          <button type="button" title={`What node ${pull.nodeName} does`} onClick={() => jump("nodes", pull.nodeName)}>
-            {pull.nodeName}
-          </button>
+          <NodeLink nodeName={pull.nodeName} />
         </div>
         <PullBar row={row} />
-        <Pace row={row} />
+        <Rate row={row} />
         <div className={styles.pods}>
           <PodNames ids={pods} />
         </div>
       </div>
-      {open && <PullDetails pull={pull} />}
+      {open && <PullDetails row={row} />}
     </div>
   );
 });
 
-function Pace({ row }: { row: Row }) {
+function Rate({ row }: { row: Row }) {
   const { pull } = row;
-  const { estimateAtMs } = useClock();
-  const left = estimatedTimeLeft(row, estimateAtMs);
-  const stalled = stalledSeconds(row, estimateAtMs);
+  const thresholds = useCluster("thresholds");
+  const nowMs = useEstimateTime();
+  const left = estimatedTimeLeft(row, nowMs, thresholds);
+  const stalled = stalledSeconds(row, nowMs, thresholds);
   return (
     <>
       <div className={`${styles.number ?? ""} ${styles.half ?? ""}`}>
@@ -59,8 +55,8 @@ function Pace({ row }: { row: Row }) {
           stalled === null ? (
             formatRate(pull.bytesPerSec)
           ) : (
-            <span className={styles.warn} title="No byte has arrived for so long.">
-              no byte for {formatAge(stalled)}
+            <span className={styles.warn} title="Stalled: no data has arrived for this long.">
+              stalled {formatAge(stalled)}
             </span>
           )
         ) : (

@@ -1,18 +1,17 @@
-/* Every pull that runs: image, node, phase, bytes, rate, time left, and who waits. */
+/* Every running pull: image, node, phase, bytes, rate, time left, and waiting pods. */
 import { useMemo } from "react";
+import { useCluster, useRoute } from "../../data/useStore";
 import { matchesPull } from "../../model/filter";
 import { pullLabel } from "../../model/image";
-import { heldOrder, runningRows, sortedRows } from "../../model/sorting";
-import { EmptyState, whyEmpty } from "../shared/EmptyState";
-import { Legend } from "./Legend";
-import { useLive } from "../../data/Live";
-import { usePlace } from "../../data/Place";
-import { PullRow } from "./PullRow";
+import { runningRows, sortedRows } from "../../model/sorting";
 import { Section } from "../../ui/Section";
-import { SortHead } from "../../ui/SortHead";
+import { SortHead } from "../../ui/Table";
 import styles from "../../ui/Table.module.css";
-import { useHeld, useHold } from "../../ui/useHeld";
+import { useSteadyOrder } from "../../ui/useSteadyOrder";
 import { VirtualRows } from "../../ui/VirtualRows";
+import { EmptyState } from "../shared/EmptyState";
+import { Legend } from "./Legend";
+import { PullRow } from "./PullRow";
 
 const COLUMNS = [
   { name: "phase", label: "State" },
@@ -25,21 +24,20 @@ const COLUMNS = [
 ] as const;
 
 export function PullsPage() {
-  const { cluster } = useLive();
-  const { place } = usePlace();
-  const { held, handlers } = useHold();
-  const running = useMemo(() => runningRows(cluster.rows.values()), [cluster.rows]);
+  const all = useCluster("rows");
+  const route = useRoute();
+  const running = useMemo(() => runningRows(all.values()), [all]);
   const shown = useMemo(
-    () => running.filter(({ pull }) => (place.state === "" || pull.phase === place.state) && matchesPull(pull, place)),
-    [running, place],
+    () => running.filter(({ pull }) => (route.state === "" || pull.phase === route.state) && matchesPull(pull, route)),
+    [running, route],
   );
-  const wanted = useMemo(() => sortedRows(shown, place.sort, "started").map((row) => row.pull.id), [shown, place.sort]);
-  const order = useHeld(wanted, held, heldOrder);
-  const rows = order.map((id) => cluster.rows.get(id)).filter((row) => row !== undefined);
+  const sorted = useMemo(() => sortedRows(shown, route.sort, "started").map((row) => row.pull.id), [shown, route.sort]);
+  const { order, handlers } = useSteadyOrder(sorted);
+  const rows = order.flatMap((id) => all.get(id) ?? []);
   return (
     <Section title="Pulling now" note={shown.length < running.length ? `${shown.length} of ${running.length}` : `${running.length}`} side={<Legend />}>
       {rows.length === 0 ? (
-        <EmptyState kind={whyEmpty(cluster, running.length > 0)} what="pulls" />
+        <EmptyState filtered={running.length > 0} quiet="No running pulls. A pull appears as soon as its agent reports it." />
       ) : (
         <div className={styles.table} {...handlers} role="presentation">
           <SortHead className={styles.pulls} columns={COLUMNS} />
@@ -50,7 +48,7 @@ export function PullsPage() {
             keyOf={(row) => row.pull.id}
             estimatePx={() => 66}
             labelOf={(row) => pullLabel(row.pull)}
-            render={(row) => <PullRow row={row} open={place.open.includes(row.pull.id)} />}
+            render={(row) => <PullRow row={row} open={route.open.includes(row.pull.id)} />}
           />
         </div>
       )}

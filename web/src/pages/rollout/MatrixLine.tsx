@@ -3,30 +3,27 @@ import { shortImage } from "../../model/image";
 import type { Cell, NodeLine } from "./matrix";
 import { reasonWords } from "../../model/words";
 import styles from "./MatrixLine.module.css";
-import { usePlace } from "../../data/Place";
+import { NodeLink } from "../shared/NodeLink";
 import { PullBar } from "../shared/PullBar";
-import { NeedWord, Status } from "../../ui/StatusWord";
+import { ImageStatus, Status } from "../../ui/Status";
 import { Left, Retry } from "../../ui/Time";
 
-/** A node of a roll-out: each image in a cell of its own. */
+/** A node of a rollout, with a cell for each image. */
 export const MatrixLine = memo(function MatrixLine({ line, images }: { line: NodeLine; images: readonly string[] }) {
-  const { jump } = usePlace();
   return (
     <div className={styles.line} data-ready={line.ready}>
       <div className={styles.node}>
-        <button type="button" title={`What node ${line.nodeName} does`} onClick={() => jump("nodes", line.nodeName)}>
-          {line.nodeName}
-        </button>
+        <NodeLink nodeName={line.nodeName} />
         {line.pods.length > 1 && <span className={styles.muted}>{line.pods.length} pods</span>}
       </div>
       <div className={styles.cells}>
         {line.cells.map((cell, index) => (
           <MatrixCell key={images[index]} cell={cell} image={images.length > 1 ? (images[index] ?? "") : ""} />
         ))}
-        {line.cells.length === 0 && <Status icon="check" tone="good" word="On the node" explanation="All images were there before." small />}
+        {line.cells.length === 0 && <Status icon="check" tone="good" word="On the node" explanation="All images are on the node." small />}
       </div>
       <div className={styles.due}>
-        {line.ready ? <span className={styles.good}>ready</span> : line.failing ? <span className={styles.bad}>cannot start</span> : <Left due={line.due} />}
+        {line.ready ? <span className={styles.good}>ready</span> : line.failing ? <span className={styles.bad}>cannot start</span> : <Left estimate={line.estimate} />}
       </div>
     </div>
   );
@@ -62,11 +59,10 @@ function CellState({ cell }: { cell: Cell }) {
       </span>
     );
   }
-  if (state === "none") return null;
   const [first] = behind;
   return (
     <span className={styles.wait}>
-      <NeedWord state={state} />
+      <ImageStatus state={state} />
       {state === "queued" && first !== undefined && <span className={styles.muted}>behind {shortImage(first.image)}</span>}
     </span>
   );

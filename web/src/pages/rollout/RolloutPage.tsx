@@ -1,40 +1,44 @@
-/* One workload, node by node: which image is where, the slowest node on top. */
+/* One workload, node by node: the state of each image, the slowest node first. */
 import { useMemo } from "react";
+import { useCluster, useRoute } from "../../data/useStore";
 import { matchesPod } from "../../model/filter";
-import { shortImage } from "../../model/image";
-import { matrixOf } from "./matrix";
-import { heldOrder } from "../../model/sorting";
 import { groupsOf, type Group } from "../../model/groups";
+import { shortImage } from "../../model/image";
 import { workloadCommands } from "../../model/kubectl";
+import { retentionText } from "../../model/words";
 import { Commands } from "../../ui/Commands";
-import { EmptyState, whyEmpty } from "../shared/EmptyState";
-import { useLive } from "../../data/Live";
-import { MatrixLine } from "./MatrixLine";
-import { usePlace } from "../../data/Place";
 import { Section } from "../../ui/Section";
-import { useHeld, useHold } from "../../ui/useHeld";
+import { useSteadyOrder } from "../../ui/useSteadyOrder";
 import { VirtualRows } from "../../ui/VirtualRows";
-import { WorkloadList } from "./WorkloadList";
+import { EmptyState } from "../shared/EmptyState";
+import { matrixOf } from "./matrix";
+import { MatrixLine } from "./MatrixLine";
 import styles from "./RolloutPage.module.css";
+import { WorkloadList } from "./WorkloadList";
 
 export function RolloutPage() {
-  const { cluster } = useLive();
-  const { place } = usePlace();
-  const pods = useMemo(() => [...cluster.pods.values()].filter((pod) => matchesPod(pod, place)), [cluster.pods, place]);
-  const groups = useMemo(() => byInterest(groupsOf(pods)), [pods]);
+  const all = useCluster("pods");
+  const retention = retentionText(useCluster("thresholds"));
+  const route = useRoute();
+  const groups = useMemo(() => byInterest(groupsOf([...all.values()].filter((pod) => matchesPod(pod, route)))), [all, route]);
   const keys = useMemo(() => groups.map((group) => group.key), [groups]);
-  const { held, handlers } = useHold();
-  const order = useHeld(keys, held, heldOrder);
+  const { order, handlers } = useSteadyOrder(keys);
   const byKey = useMemo(() => new Map(groups.map((group) => [group.key, group])), [groups]);
-  const ordered = order.map((key) => byKey.get(key)).filter((group) => group !== undefined);
-  const chosen = byKey.get(place.workload) ?? (place.workload === "" ? ordered[0] : undefined);
-  if (groups.length === 0) return <EmptyState kind={whyEmpty(cluster, cluster.pods.size > 0)} what="rollout" />;
+  const ordered = order.flatMap((key) => byKey.get(key) ?? []);
+  const chosen = byKey.get(route.workload) ?? (route.workload === "" ? ordered[0] : undefined);
+  if (groups.length === 0) return <EmptyState filtered={all.size > 0} quiet={`No workload has waited for images (${retention}).`} />;
   return (
     <div className={styles.columns}>
       <div {...handlers} role="presentation">
         <WorkloadList groups={ordered} chosen={chosen?.key ?? ""} />
       </div>
-      {chosen === undefined ? <Gone /> : <Rollout group={chosen} />}
+      {chosen === undefined ? (
+        <Section title="Rollout">
+          <p className={styles.gone}>No pod of this workload has waited for images ({retention}).</p>
+        </Section>
+      ) : (
+        <Rollout group={chosen} />
+      )}
     </div>
   );
 }
@@ -43,22 +47,13 @@ function byInterest({ waiting, failing, ready }: ReturnType<typeof groupsOf>): G
   return [...waiting, ...failing].sort((a, b) => b.pods.length - a.pods.length || (a.key < b.key ? -1 : 1)).concat(ready);
 }
 
-function Gone() {
-  return (
-    <Section title="Roll-out">
-      <p className={styles.gone}>This workload has no pod that waits for images, or did so in the last half hour.</p>
-    </Section>
-  );
-}
-
 function Rollout({ group }: { group: Group }) {
-  const { cluster } = useLive();
-  const { held, handlers } = useHold();
-  const matrix = useMemo(() => matrixOf(group, cluster.rows), [group, cluster.rows]);
-  const wanted = useMemo(() => matrix.lines.map((line) => line.nodeName), [matrix]);
-  const order = useHeld(wanted, held, heldOrder);
+  const rows = useCluster("rows");
+  const matrix = useMemo(() => matrixOf(group, rows), [group, rows]);
+  const nodes = useMemo(() => matrix.lines.map((line) => line.nodeName), [matrix]);
+  const { order, handlers } = useSteadyOrder(nodes);
   const byNode = useMemo(() => new Map(matrix.lines.map((line) => [line.nodeName, line])), [matrix]);
-  const lines = order.map((node) => byNode.get(node)).filter((line) => line !== undefined);
+  const lines = order.flatMap((node) => byNode.get(node) ?? []);
   const { kind, namespace, name } = group.workload;
   return (
     <Section title={name} note={`${kind} in ${namespace}`}>
@@ -79,7 +74,7 @@ function Rollout({ group }: { group: Group }) {
           <span>Ready in</span>
         </div>
         <VirtualRows
-          label={`Nodes of ${name}, the slowest first`}
+          label={`Nodes of ${name}, slowest first`}
           className={styles.list}
           rows={lines}
           keyOf={(line) => line.nodeName}

@@ -1,18 +1,17 @@
 import type { Group } from "../../model/groups";
-import { usePlace } from "../../data/Place";
+import { useStore } from "../../data/useStore";
 import styles from "./WorkloadList.module.css";
 
-const MOST = 100;
+const MAX_WORKLOADS = 100;
 
-/** The workloads to choose from, those that still wait first. */
 export function WorkloadList({ groups, chosen }: { groups: readonly Group[]; chosen: string }) {
-  const { change } = usePlace();
+  const store = useStore();
   return (
     <nav className={styles.box} aria-label="Workloads">
       <ul className={styles.list}>
-        {groups.slice(0, MOST).map(({ key, workload, pods, ready, failing, waiting }) => (
+        {groups.slice(0, MAX_WORKLOADS).map(({ key, workload, pods, ready, failing, waiting }) => (
           <li key={key}>
-            <button type="button" data-toggle="" aria-current={key === chosen} onClick={() => change({ workload: key })}>
+            <button type="button" data-toggle="" aria-current={key === chosen} onClick={() => store.change({ workload: key })}>
               <span className={styles.name}>{workload.name}</span>
               <span className={styles.count} data-bad={failing > 0}>
                 {ready}/{pods.length}
@@ -25,7 +24,7 @@ export function WorkloadList({ groups, chosen }: { groups: readonly Group[]; cho
           </li>
         ))}
       </ul>
-      {groups.length > MOST && <p className={styles.more}>{groups.length - MOST} more: narrow them down with the search.</p>}
+      {groups.length > MAX_WORKLOADS && <p className={styles.more}>{groups.length - MAX_WORKLOADS} more: use the search.</p>}
     </nav>
   );
 }

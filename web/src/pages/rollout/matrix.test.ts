@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { aPod, aRow, rowsOf, wireNeed } from "../../testing/pulls";
+import { aPod, aRow, rowsOf, wireImage } from "../../testing/builders";
 import { matrixOf } from "./matrix";
 
 const waiting = (podName: string) => [{ namespace: "shop", podName, container: "web", image: "nginx:1.27" }];
 
-it("puts the slowest node on top: what fails, then what nobody can say, then the latest; ready ones last", () => {
+it("puts failing nodes first, then nodes without an estimate, then the latest; ready nodes last", () => {
   const pods = [
     aPod({ podName: "a", nodeName: "ready", state: "ready", images: [] }),
     aPod({ podName: "b", nodeName: "soon", etaSeconds: 5 }),
@@ -17,13 +17,13 @@ it("puts the slowest node on top: what fails, then what nobody can say, then the
   expect(matrix.readyNodes).toBe(1);
 });
 
-it("shows each image of each node: what runs with its row, what is there with the pull that brought it", () => {
+it("has a cell for each image of each node, with its running or ended pull", () => {
   const rows = rowsOf(
     aRow({ id: "run", nodeName: "n1", pods: waiting("a") }),
     aRow({ id: "done", nodeName: "n2", phase: "completed", pods: waiting("b") }),
   );
   const pods = [
-    aPod({ podName: "a", nodeName: "n1", images: [wireNeed({ pullId: "run" }), wireNeed({ container: "p", image: "proxy:1", state: "queued", pullId: "" })] }),
+    aPod({ podName: "a", nodeName: "n1", images: [wireImage({ pullId: "run" }), wireImage({ container: "p", image: "proxy:1", state: "queued", pullId: "" })] }),
     aPod({ podName: "b", nodeName: "n2", state: "ready", images: [] }),
   ];
   const matrix = matrixOf({ pods }, rows);

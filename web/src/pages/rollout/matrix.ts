@@ -1,25 +1,25 @@
 // One workload's images on the nodes of its pods.
-import { hasEnded, type Due, type Failure, type Need, type Pod } from "../../model/types";
-import type { Row, Rows } from "../../model/cluster";
+import type { Rows } from "../../model/cluster";
+import type { Row } from "../../model/row";
+import { hasEnded, type Estimate, type Failure, type ImageState, type PendingImage, type Pod } from "../../model/types";
 import type { Group } from "../../model/groups";
 
-export type CellState = "ready" | "pulling" | "queued" | "needed" | "failed" | "none";
+export type CellState = ImageState | "ready";
 
 export interface Cell {
   readonly state: CellState;
-  /** The pull that runs, or the one that brought the image. */
+  /** The running pull, or the one that pulled the image. */
   readonly row: Row | null;
-  readonly due: Due | null;
   readonly failure: Failure | null;
-  readonly behind: Need["behind"];
+  readonly behind: PendingImage["behind"];
 }
 
 export interface NodeLine {
   readonly nodeName: string;
   readonly ready: boolean;
   readonly failing: boolean;
-  readonly dueAtMs: number | null;
-  readonly due: Due | null;
+  /** Of its slowest pod. */
+  readonly estimate: Estimate | null;
   readonly pods: readonly Pod[];
   /** One for each image of the matrix, in its order. */
   readonly cells: readonly Cell[];
@@ -27,21 +27,19 @@ export interface NodeLine {
 
 export interface Matrix {
   readonly images: readonly string[];
-  /** Slowest on top. */
+  /** The slowest first. */
   readonly lines: readonly NodeLine[];
   readonly readyNodes: number;
 }
-
-const NO_CELL: Cell = { state: "none", row: null, due: null, failure: null, behind: [] };
 
 export function matrixOf({ pods }: Pick<Group, "pods">, rows: Rows): Matrix {
   const byNode = new Map<string, Pod[]>();
   for (const pod of pods) byNode.set(pod.nodeName, [...(byNode.get(pod.nodeName) ?? []), pod]);
   const pulled = pullsFor(pods, rows);
-  const images = [...new Set([...pods.flatMap((pod) => pod.needs.map((need) => need.image)), ...pulled.map(({ image }) => image)])];
+  const images = [...new Set([...pods.flatMap((pod) => pod.images.map(({ image }) => image)), ...pulled.map(({ image }) => image)])];
   const lines = [...byNode].map(([nodeName, members]) => {
-    const here = pulled.filter(({ row }) => row.pull.nodeName === nodeName);
-    return lineOf(nodeName, members, images, here, rows);
+    const onNode = pulled.filter(({ row }) => row.pull.nodeName === nodeName);
+    return lineOf(nodeName, members, images, onNode, rows);
   });
   return { images, lines: lines.sort(bySlowest), readyNodes: lines.filter((line) => line.ready).length };
 }
@@ -51,7 +49,7 @@ interface Pulled {
   readonly row: Row;
 }
 
-/** The pulls, running or ended, of which the rows say that they were for one of the pods. */
+/** Return the running and ended pulls for the pods. */
 function pullsFor(pods: readonly Pod[], rows: Rows): Pulled[] {
   const ids = new Set(pods.map((pod) => pod.id));
   const found: Pulled[] = [];
@@ -64,23 +62,22 @@ function pullsFor(pods: readonly Pod[], rows: Rows): Pulled[] {
 }
 
 function lineOf(nodeName: string, pods: readonly Pod[], images: readonly string[], pulled: readonly Pulled[], rows: Rows): NodeLine {
-  const needs = pods.flatMap((pod) => pod.needs);
+  const pending = pods.flatMap((pod) => pod.images);
   const ready = pods.every((pod) => pod.state === "ready");
-  const slowest = pods.reduce((last, pod) => (dueMs(pod.due) > dueMs(last.due) ? pod : last));
+  const slowest = pods.reduce((last, pod) => (likelyAtMs(pod) > likelyAtMs(last) ? pod : last));
   return {
     nodeName,
     ready,
     failing: pods.some((pod) => pod.state === "failing"),
-    due: slowest.due,
-    dueAtMs: slowest.due?.likelyAtMs ?? null,
+    estimate: slowest.estimate,
     pods,
     cells: images.map((image) => {
       const row = newest(pulled.filter((each) => each.image === image).map((each) => each.row));
-      const need = needs.find((each) => each.image === image);
-      // What no pod there needs any more is on the node.
-      if (need === undefined) return { ...NO_CELL, state: "ready" as const, row };
-      const { state, due, failure, behind } = need;
-      return { state, due, failure, behind, row: rows.get(need.pullId) ?? (row !== null && !hasEnded(row.pull.phase) ? row : null) };
+      const found = pending.find((each) => each.image === image);
+      // An image that no pod waits for is on the node.
+      if (found === undefined) return { state: "ready" as const, row, failure: null, behind: [] };
+      const { state, failure, behind } = found;
+      return { state, failure, behind, row: rows.get(found.pullId) ?? (row !== null && !hasEnded(row.pull.phase) ? row : null) };
     }),
   };
 }
@@ -89,17 +86,17 @@ function newest(rows: readonly Row[]): Row | null {
   return rows.reduce<Row | null>((last, row) => (last === null || (row.pull.startedAtMs ?? 0) > (last.pull.startedAtMs ?? 0) ? row : last), null);
 }
 
-function dueMs(due: Due | null): number {
-  return due?.likelyAtMs ?? 0;
+function likelyAtMs({ estimate }: { readonly estimate: Estimate | null }): number {
+  return estimate?.likelyAtMs ?? 0;
 }
 
-/** Those that fail, then those of which nobody can say, then the latest. */
+/** Failing nodes, then nodes without an estimate, then the latest; ready nodes last. */
 function bySlowest(a: NodeLine, b: NodeLine): number {
-  return rank(a) - rank(b) || (b.dueAtMs ?? 0) - (a.dueAtMs ?? 0) || (a.nodeName < b.nodeName ? -1 : 1);
+  return rank(a) - rank(b) || likelyAtMs(b) - likelyAtMs(a) || (a.nodeName < b.nodeName ? -1 : 1);
 }
 
 function rank(line: NodeLine): number {
   if (line.ready) return 3;
   if (line.failing) return 0;
-  return line.dueAtMs === null ? 1 : 2;
+  return line.estimate === null ? 1 : 2;
 }

@@ -1,10 +1,10 @@
-import type { Failure } from "../../model/types";
 import { count } from "../../model/format";
+import type { Failure } from "../../model/types";
 import { CopyButton } from "../../ui/Commands";
-import styles from "./FailureBox.module.css";
 import { Retry } from "../../ui/Time";
+import styles from "./FailureBox.module.css";
 
-/** Why an image could not be pulled: what to do, when it is tried again, and the raw message to take along. */
+/** Why a pull failed, with advice, the next retry and the raw message. */
 export function FailureBox({ failure }: { failure: Failure }) {
   const { reason, message, advice, tries, retryAtMs } = failure;
   return (
@@ -12,7 +12,7 @@ export function FailureBox({ failure }: { failure: Failure }) {
       <p className={styles.head}>
         <code>{reason === "" ? "unknown" : reason}</code>
         {advice !== "" && <span>{advice}</span>}
-        {tries > 0 && <span className={styles.muted}>{count(tries, "try", "tries")} so far</span>}
+        {tries > 0 && <span className={styles.muted}>{count(tries, "attempt", "attempts")}</span>}
         {retryAtMs !== null && (
           <span className={styles.muted}>
             <Retry atMs={retryAtMs} />
@@ -21,11 +21,11 @@ export function FailureBox({ failure }: { failure: Failure }) {
       </p>
       {message !== "" && (
         <div className={styles.message}>
-          {/* A long message is scrolled, also by keyboard. */}
+          {/* The keyboard scrolls a long message too. */}
           <pre tabIndex={0} role="region" aria-label="Message">
             {message}
           </pre>
-          <CopyButton text={message} label="Copy the message" />
+          <CopyButton text={message} label="Copy message" />
         </div>
       )}
     </div>

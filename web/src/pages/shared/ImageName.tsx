@@ -2,7 +2,6 @@ import type { Pull } from "../../model/types";
 import { imageLabel, imageTitle } from "../../model/image";
 import styles from "./ImageName.module.css";
 
-/** What is pulled: the name and its tag first, then where it comes from. */
 export function ImageName({ pull }: { pull: Pull }) {
   const { path, name, tag, hint } = imageTitle(pull);
   return (

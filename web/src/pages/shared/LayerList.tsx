@@ -1,17 +1,19 @@
-import type { Layer, Pull } from "../../model/types";
+import type { Row } from "../../model/row";
+import type { Layer } from "../../model/types";
 import { count, formatBytes } from "../../model/format";
 import { Bar } from "../../ui/Bar";
 import styles from "./LayerList.module.css";
-import { LayerWord } from "../../ui/StatusWord";
+import { LayerStatus } from "../../ui/Status";
 
-export function LayerList({ pull }: { pull: Pull }) {
-  const unlisted = pull.layerCount - pull.layers.length;
-  if (pull.layers.length === 0) return <p className={styles.note}>The layers are not known yet.</p>;
+export function LayerList({ row }: { row: Row }) {
+  const { pull, layers } = row;
+  const unlisted = pull.layerCount - layers.length;
+  if (layers.length === 0) return <p className={styles.note}>Layers not known yet.</p>;
   return (
     <div>
       <ol className={styles.layers} aria-label="Layers">
-        {pull.layers.map((layer) => (
-          <LayerRow key={layer.digest} layer={layer} still={pull.stale} />
+        {layers.map((layer) => (
+          <LayerItem key={layer.digest} layer={layer} still={pull.stale} />
         ))}
       </ol>
       {unlisted > 0 && <p className={styles.note}>{count(unlisted, "more layer", "more layers")} not listed.</p>}
@@ -19,7 +21,7 @@ export function LayerList({ pull }: { pull: Pull }) {
   );
 }
 
-function LayerRow({ layer, still }: { layer: Layer; still: boolean }) {
+function LayerItem({ layer, still }: { layer: Layer; still: boolean }) {
   const digest = layer.digest.replace(/^sha256:/, "");
   return (
     <li className={styles.layer} data-state={layer.state}>
@@ -27,7 +29,7 @@ function LayerRow({ layer, still }: { layer: Layer; still: boolean }) {
         {digest}
       </code>
       <span className={styles.state}>
-        <LayerWord state={layer.state} />
+        <LayerStatus state={layer.state} />
       </span>
       <span className={styles.bar}>
         <Bar

@@ -1,17 +1,17 @@
-import type { Need } from "../../model/types";
+import { useStore } from "../../data/useStore";
 import { shortImage } from "../../model/image";
-import { usePlace } from "../../data/Place";
+import type { PendingImage } from "../../model/types";
 import styles from "./Queued.module.css";
 
-/** What stands in front of it, with a jump to its row. */
-export function Queued({ need }: { need: Need }) {
-  const { jump } = usePlace();
-  const [first] = need.behind;
-  if (first === undefined) return <p className={styles.behind}>Waits for its turn.</p>;
+/** The pull before a queued image, with a jump to its row. */
+export function Queued({ image }: { image: PendingImage }) {
+  const store = useStore();
+  const [first] = image.behind;
+  if (first === undefined) return <p className={styles.behind}>Queued</p>;
   const name = shortImage(first.image);
   if (first.pullId === "") return <p className={styles.behind}>Behind {name}</p>;
   return (
-    <button type="button" className={styles.jump} onClick={() => jump("pulls", first.pullId)}>
+    <button type="button" className={styles.jump} onClick={() => store.jump("pulls", first.pullId)}>
       Behind {name}
     </button>
   );

@@ -1,33 +1,30 @@
 import { memo } from "react";
-import type { Pod } from "../../model/types";
+import { useCluster, useEstimateTime } from "../../data/useStore";
 import type { Rows } from "../../model/cluster";
 import { count, formatClock } from "../../model/format";
 import { nodeCommands, podCommands } from "../../model/kubectl";
-import { currentNeed, podSentence } from "../../model/sentences";
-import { toggled } from "../../model/place";
+import type { Row } from "../../model/row";
+import { currentImage, podSentence } from "../../model/sentences";
+import type { PendingImage, Pod } from "../../model/types";
 import { Commands } from "../../ui/Commands";
+import { PodIcon } from "../../ui/Status";
+import { At, Retry, ServerAt } from "../../ui/Time";
+import { Toggle } from "../../ui/Toggle";
 import { FailureBox } from "../shared/FailureBox";
-import { useClock, useLive } from "../../data/Live";
-import { NeedLine } from "./NeedLine";
-import { usePlace } from "../../data/Place";
-import styles from "./PodRow.module.css";
 import { PullBar } from "../shared/PullBar";
 import { Queued } from "../shared/Queued";
-import { PodIcon } from "../../ui/StatusWord";
-import { At, Retry } from "../../ui/Time";
-import { Toggle } from "../../ui/Toggle";
+import { ImageLine } from "./ImageLine";
+import styles from "./PodRow.module.css";
 
-/** A pod: one plain sentence, and how far the image is that it waits for now. */
+/** A pod in one sentence, with the progress of the image that it waits for now. */
 export const PodRow = memo(function PodRow({ pod, rows, open, alone }: { pod: Pod; rows: Rows; open: boolean; alone: boolean }) {
-  const { place, change } = usePlace();
-  const need = currentNeed(pod);
-  const row = need === undefined ? undefined : rows.get(need.pullId);
+  const image = currentImage(pod);
   return (
     <>
       <div className={styles.row}>
-        <Toggle open={open} label={`Images of pod ${pod.id}`} onToggle={() => change({ open: toggled(place.open, pod.id) })} />
+        <Toggle id={pod.id} open={open} label={`Images of pod ${pod.id}`} />
         <span className={styles.icon}>
-          <PodIcon state={pod.state} pulling={need?.state === "pulling"} />
+          <PodIcon state={pod.state} pulling={image?.state === "pulling"} />
         </span>
         <div className={styles.sentence}>
           <p>
@@ -39,61 +36,71 @@ export const PodRow = memo(function PodRow({ pod, rows, open, alone }: { pod: Po
             </p>
           )}
         </div>
-        <div className={styles.bar}>
-          {row !== undefined && need?.state === "pulling" && <PullBar row={row} />}
-          {row === undefined && need?.state === "pulling" && <p className={styles.advice}>Being pulled; by which of the node's pulls is not certain.</p>}
-          {need?.state === "queued" && <Queued need={need} />}
-          {need?.state === "failed" && <p className={styles.advice}>{need.failure?.advice}</p>}
-        </div>
+        <div className={styles.bar}>{image !== undefined && <Progress image={image} row={rows.get(image.pullId)} />}</div>
         <p className={styles.at}>
-          {pod.state === "waiting" && pod.due !== null && (
-            <span title="The time of day at which it is expected">
-              ≈ <At atMs={pod.due.likelyAtMs} />
+          {pod.state === "waiting" && pod.estimate !== null && (
+            <span title="Expected time">
+              ≈ <At atMs={pod.estimate.likelyAtMs} />
             </span>
           )}
-          {pod.state === "failing" && need?.failure != null && <Retry atMs={need.failure.retryAtMs} />}
-          {pod.state === "ready" && pod.endedAtMs !== null && <ServerAt atMs={pod.endedAtMs} />}
+          {pod.state === "failing" && <Retry atMs={image?.failure?.retryAtMs ?? null} />}
+          {pod.state === "ready" && pod.endedAtMs !== null && (
+            <>
+              at <ServerAt atMs={pod.endedAtMs} />
+            </>
+          )}
         </p>
       </div>
-      {open && (
-        <div className={styles.details}>
-          {pod.needs.length > 0 && (
-            <ol className={styles.needs} aria-label={`Images of ${pod.id}`}>
-              {pod.needs.map((each) => (
-                <li key={`${each.container} ${each.image}`}>
-                  <NeedLine need={each} row={rows.get(each.pullId)} />
-                </li>
-              ))}
-            </ol>
-          )}
-          {pod.moreNeeds > 0 && <p className={styles.muted}>and {count(pod.moreNeeds, "more image", "more images")}</p>}
-          {pod.needs.map((each) => each.failure !== null && <FailureBox key={each.container} failure={each.failure} />)}
-          <div className={styles.foot}>
-            <Commands commands={[...podCommands(pod.namespace, pod.podName), ...nodeCommands(pod.nodeName)]} />
-            {pod.waitingSinceMs !== null && <p className={styles.muted}>On {pod.nodeName} since {formatClock(pod.waitingSinceMs)}, on that node's clock.</p>}
-          </div>
-        </div>
-      )}
+      {open && <Details pod={pod} rows={rows} />}
     </>
   );
 });
 
 function Sentence({ pod, rows }: { pod: Pod; rows: Rows }) {
-  const { estimateAtMs } = useClock();
+  const thresholds = useCluster("thresholds");
+  const nowMs = useEstimateTime();
   return (
     <span>
-      {podSentence(pod, rows, estimateAtMs).map((part, index) =>
-        part.strong === true ? <b key={index}>{part.text}</b> : <span key={index}>{part.text}</span>,
-      )}
+      {podSentence(pod, rows, nowMs, thresholds).map((part, index) => (part.strong === true ? <b key={index}>{part.text}</b> : <span key={index}>{part.text}</span>))}
     </span>
   );
 }
 
-function ServerAt({ atMs }: { atMs: number }) {
-  const { cluster } = useLive();
+function Progress({ image, row }: { image: PendingImage; row: Row | undefined }) {
+  switch (image.state) {
+    case "pulling":
+      return row === undefined ? <p className={styles.advice}>Pulling (several pulls on this node could be this image)</p> : <PullBar row={row} />;
+    case "queued":
+      return <Queued image={image} />;
+    case "failed":
+      return <p className={styles.advice}>{image.failure?.advice}</p>;
+    case "needed":
+      return null;
+  }
+}
+
+function Details({ pod, rows }: { pod: Pod; rows: Rows }) {
   return (
-    <>
-      at <At atMs={atMs + cluster.serverOffsetMs} />
-    </>
+    <div className={styles.details}>
+      {pod.images.length > 0 && (
+        <ol className={styles.needs} aria-label={`Images of ${pod.id}`}>
+          {pod.images.map((image) => (
+            <li key={`${image.container} ${image.image}`}>
+              <ImageLine image={image} row={rows.get(image.pullId)} />
+            </li>
+          ))}
+        </ol>
+      )}
+      {pod.moreImages > 0 && <p className={styles.muted}>and {count(pod.moreImages, "more image", "more images")}</p>}
+      {pod.images.map((image) => image.failure !== null && <FailureBox key={image.container} failure={image.failure} />)}
+      <div className={styles.foot}>
+        <Commands commands={[...podCommands(pod.namespace, pod.podName), ...nodeCommands(pod.nodeName)]} />
+        {pod.waitingSinceMs !== null && (
+          <p className={styles.muted}>
+            Scheduled to {pod.nodeName} at {formatClock(pod.waitingSinceMs)} (node clock)
+          </p>
+        )}
+      </div>
+    </div>
   );
 }

@@ -1,102 +1,76 @@
-/*
- * The home of the page: which pods wait, what they belong to, what they wait for and when it will be there; the soonest
- * first. Below that what cannot start, and what has become ready of late.
- */
+/* The home of the page: pods by workload, what they wait for and when they are ready; the soonest first. */
 import { useMemo } from "react";
-import type { Pod } from "../../model/types";
-import type { Cluster } from "../../model/cluster";
+import { useCluster, useRoute, useSelector } from "../../data/useStore";
+import type { Pods, Rows } from "../../model/cluster";
 import { matchesPod } from "../../model/filter";
-import { heldOrder } from "../../model/sorting";
-import { asText, podSentence } from "../../model/sentences";
 import { groupsOf, type Group } from "../../model/groups";
-import { EmptyState, whyEmpty } from "../shared/EmptyState";
-import { useLive } from "../../data/Live";
-import { usePlace } from "../../data/Place";
-import { GroupHead } from "./GroupHead";
-import { PodRow } from "./PodRow";
+import { asText, podSentence } from "../../model/sentences";
+import { isPending, type Pod, type Thresholds } from "../../model/types";
+import { retentionText } from "../../model/words";
 import { Section } from "../../ui/Section";
-import { useHeld, useHold } from "../../ui/useHeld";
+import { useSteadyOrder } from "../../ui/useSteadyOrder";
 import { VirtualRows } from "../../ui/VirtualRows";
+import { EmptyState } from "../shared/EmptyState";
+import { PodRow } from "./PodRow";
 import styles from "./WaitingPage.module.css";
+import { WorkloadHead } from "./WorkloadHead";
 
-/** So many pods of a workload are shown before it is opened. */
+/** The number of pods of a closed workload that are shown. */
 const FIRST_PODS = 3;
 
 type Item =
   | { readonly kind: "group"; readonly key: string; readonly group: Group; readonly shown: number; readonly last: boolean }
-  /** `alone`: the only one of its workload, which then has no head of its own. */
+  /** `alone`: the only pod of its workload, without a head. */
   | { readonly kind: "pod"; readonly key: string; readonly pod: Pod; readonly last: boolean; readonly alone: boolean };
 
 export function WaitingPage() {
-  const { cluster } = useLive();
-  const { place } = usePlace();
-  const pods = useMemo(() => [...cluster.pods.values()].filter((pod) => matchesPod(pod, place)), [cluster.pods, place]);
-  const groups = useMemo(() => groupsOf(pods), [pods]);
-  const empty = groups.waiting.length + groups.failing.length === 0;
+  const all = useCluster("pods");
+  const thresholds = useCluster("thresholds");
+  const route = useRoute();
+  const groups = useMemo(() => groupsOf([...all.values()].filter((pod) => matchesPod(pod, route))), [all, route]);
+  const { waiting, failing, ready } = groups;
   return (
     <>
-      {empty ? (
-        <EmptyState kind={whyEmpty(cluster, anyWaits(cluster.pods.values()))} what="waits" />
-      ) : (
-        <>
-          {groups.waiting.length > 0 && (
-            <Section title="Waiting for images" note="the soonest first">
-              <Groups label="Waiting pods" groups={groups.waiting} cluster={cluster} />
-            </Section>
-          )}
-          {groups.failing.length > 0 && (
-            <Section title="Cannot start" note="until somebody mends it, or the next try works">
-              <Groups label="Pods that cannot start" groups={groups.failing} cluster={cluster} />
-            </Section>
-          )}
-        </>
+      {waiting.length + failing.length === 0 && (
+        <EmptyState filtered={isAnyPending(all)} quiet="No pods waiting for images. A pod appears as soon as it waits for one." />
       )}
-      {groups.ready.length > 0 && (
-        <Section title="Have their images" note="since less than half an hour">
-          <Groups label="Pods that have their images" groups={groups.ready} cluster={cluster} closed />
+      {waiting.length > 0 && (
+        <Section title="Waiting for images" note="soonest first">
+          <Groups label="Waiting pods" groups={waiting} firstPods={FIRST_PODS} />
+        </Section>
+      )}
+      {failing.length > 0 && (
+        <Section title="Cannot start" note="blocked until fixed or until a retry succeeds">
+          <Groups label="Pods that cannot start" groups={failing} firstPods={FIRST_PODS} />
+        </Section>
+      )}
+      {ready.length > 0 && (
+        <Section title="Images ready" note={retentionText(thresholds)}>
+          <Groups label="Pods with all images" groups={ready} firstPods={0} />
         </Section>
       )}
     </>
   );
 }
 
-function anyWaits(pods: Iterable<Pod>): boolean {
-  for (const { state } of pods) if (state === "waiting" || state === "failing") return true;
+function isAnyPending(pods: Pods): boolean {
+  for (const pod of pods.values()) if (isPending(pod)) return true;
   return false;
 }
 
-interface GroupsProps {
-  readonly label: string;
-  readonly groups: readonly Group[];
-  readonly cluster: Cluster;
-  /** Only the workloads, until they are opened. */
-  readonly closed?: boolean;
-}
-
-interface Order {
-  readonly keys: readonly string[];
-  readonly pods: Readonly<Record<string, readonly string[]>>;
-}
-
-function Groups({ label, groups, cluster, closed }: GroupsProps) {
-  const { place, target } = usePlace();
-  const { held, handlers } = useHold();
-  const wanted = useMemo(
-    (): Order => ({
-      keys: groups.map((group) => group.key),
-      pods: Object.fromEntries(groups.map((group) => [group.key, group.pods.map((pod) => pod.id)])),
-    }),
-    [groups],
-  );
-  const order = useHeld(wanted, held, mergeOrders);
+function Groups({ label, groups, firstPods }: { label: string; groups: readonly Group[]; firstPods: number }) {
+  const { open } = useRoute();
+  const target = useSelector((state) => state.target);
+  const rows = useCluster("rows");
+  const thresholds = useCluster("thresholds");
+  const receivedAtMs = useCluster("receivedAtMs") ?? 0;
+  const sorted = useMemo(() => groups.flatMap((group) => [group.key, ...group.pods.map((pod) => pod.id)]), [groups]);
+  const { order, handlers } = useSteadyOrder(sorted);
   const items = useMemo(() => {
-    const byKey = new Map(groups.map((group) => [group.key, group]));
-    return order.keys.flatMap((key) => {
-      const group = byKey.get(key);
-      return group === undefined ? [] : itemsOf(group, order.pods[key] ?? [], closed === true ? 0 : FIRST_PODS, [...place.open, target]);
-    });
-  }, [groups, order, closed, place.open, target]);
-
+    const ranks = new Map(order.map((id, index) => [id, index]));
+    const byOrder = <T,>(values: readonly T[], idOf: (value: T) => string) => values.toSorted((a, b) => (ranks.get(idOf(a)) ?? 0) - (ranks.get(idOf(b)) ?? 0));
+    return byOrder(groups, (group) => group.key).flatMap((group) => itemsOf(group, byOrder(group.pods, (pod) => pod.id), firstPods, [...open, target]));
+  }, [groups, order, firstPods, open, target]);
   return (
     <div {...handlers} role="presentation">
       <VirtualRows
@@ -105,13 +79,13 @@ function Groups({ label, groups, cluster, closed }: GroupsProps) {
         rows={items}
         keyOf={(item) => item.key}
         estimatePx={(item) => (item.kind === "group" ? 64 : 66)}
-        labelOf={(item) => labelOf(item, cluster)}
+        labelOf={(item) => labelOf(item, rows, receivedAtMs, thresholds)}
         render={(item) => (
           <div className={styles.item} data-kind={item.kind} data-first={item.kind === "group" || item.alone} data-last={item.last}>
             {item.kind === "group" ? (
-              <GroupHead group={item.group} shown={item.shown} open={place.open.includes(item.key)} />
+              <WorkloadHead group={item.group} shown={item.shown} open={open.includes(item.key)} />
             ) : (
-              <PodRow pod={item.pod} rows={cluster.rows} alone={item.alone} open={place.open.includes(item.key)} />
+              <PodRow pod={item.pod} rows={rows} alone={item.alone} open={open.includes(item.key)} />
             )}
           </div>
         )}
@@ -120,24 +94,17 @@ function Groups({ label, groups, cluster, closed }: GroupsProps) {
   );
 }
 
-function mergeOrders(before: Order, wanted: Order): Order {
-  const keys = heldOrder(before.keys, wanted.keys);
-  return { keys, pods: Object.fromEntries(keys.map((key) => [key, heldOrder(before.pods[key] ?? [], wanted.pods[key] ?? [])])) };
-}
-
-function itemsOf(group: Group, order: readonly string[], first: number, open: readonly string[]): Item[] {
-  const byId = new Map(group.pods.map((pod) => [pod.id, pod]));
-  const pods = order.map((id) => byId.get(id)).filter((pod) => pod !== undefined);
+function itemsOf(group: Group, pods: readonly Pod[], first: number, open: readonly string[]): Item[] {
   const [only] = pods;
   if (only !== undefined && pods.length === 1) return [{ kind: "pod", key: only.id, pod: only, last: true, alone: true }];
   const all = open.includes(group.key);
-  // What somebody has opened, or was sent to, stays in sight. Of a workload that still waits the ready pods do not matter.
+  // An opened pod, and the target of a jump, stay visible. A closed workload hides its ready pods.
   const shown = pods.filter((pod, index) => all || open.includes(pod.id) || (index < first && pod.state !== "ready"));
   const head: Item = { kind: "group", key: group.key, group, shown: shown.length, last: shown.length === 0 };
   return [head, ...shown.map((pod, index): Item => ({ kind: "pod", key: pod.id, pod, last: index === shown.length - 1, alone: false }))];
 }
 
-function labelOf(item: Item, cluster: Cluster): string {
+function labelOf(item: Item, rows: Rows, nowMs: number, thresholds: Thresholds): string {
   if (item.kind === "group") return `${item.group.workload.kind} ${item.group.workload.namespace}/${item.group.workload.name}`;
-  return `${item.pod.podName} ${asText(podSentence(item.pod, cluster.rows, cluster.heardAtMs ?? 0))}`;
+  return `${item.pod.podName} ${asText(podSentence(item.pod, rows, nowMs, thresholds))}`;
 }

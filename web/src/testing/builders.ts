@@ -1,15 +1,15 @@
-// Pulls and pods as the server sends them, and the stream that carries them, for tests to drive by hand.
+// Rows in the form of the API, and a server that a test drives.
 import { steadyNowMs } from "../data/clock";
 import type { FeedSeams } from "../data/feed";
-import { parseSnapshot } from "../data/decode";
-import type { Pod, Pull } from "../model/types";
-import { nextRow, type Row } from "../model/cluster";
+import { decodeSnapshot } from "../data/decode";
+import { nextRow, type Row } from "../model/row";
+import type { Pod, Pull, Thresholds } from "../model/types";
 
 export const MIB = 1024 * 1024;
 
 type Fields = Record<string, unknown>;
 
-/** One pull in the words of the wire; what a test says replaces the rest. */
+/** A pull as JSON; `fields` replace the defaults. */
 export function wirePull(fields: Fields = {}): Fields {
   return {
     id: "0123456789ab",
@@ -37,7 +37,7 @@ export function wirePull(fields: Fields = {}): Fields {
   };
 }
 
-/** A pod that waits for that pull. */
+/** A pod that waits for that pull, as JSON. */
 export function wirePod(fields: Fields = {}): Fields {
   return {
     namespace: "shop",
@@ -48,35 +48,38 @@ export function wirePod(fields: Fields = {}): Fields {
     state: "waiting",
     waitingSince: "2026-11-23T15:04:00.000Z",
     etaSeconds: 60,
-    images: [wireNeed()],
+    images: [wireImage()],
     ...fields,
   };
 }
 
-export function wireNeed(fields: Fields = {}): Fields {
+export function wireImage(fields: Fields = {}): Fields {
   return { container: "web", role: "main", image: "nginx:1.27", state: "pulling", pullId: "0123456789ab", behind: [], etaSeconds: 60, ...fields };
 }
 
-function snapshotOf(pulls: readonly unknown[], pods: readonly unknown[] | undefined, nowMs: number) {
-  const message = parseSnapshot(JSON.stringify({ synced: true, pulls, pods }), nowMs);
-  if (message?.kind !== "snapshot") throw new Error("not a snapshot");
-  return message;
+/** Limits as a server has them. */
+export const THRESHOLDS: Thresholds = { stalledSeconds: 10, longSeconds: 900, extrapolatedSeconds: 20, retentionSeconds: 1800 };
+
+function decoded(pulls: readonly unknown[], pods: readonly unknown[], nowMs: number) {
+  const snapshot = decodeSnapshot(JSON.stringify({ synced: true, pulls, pods }), nowMs);
+  if (snapshot === null) throw new Error("not a snapshot");
+  return snapshot;
 }
 
-/** The same, as the page knows it; heard at `nowMs`. */
+/** The same pull as the page has it, received at `nowMs`. */
 export function aPull(fields: Fields = {}, nowMs = 0): Pull {
-  const [pull] = snapshotOf([wirePull(fields)], undefined, nowMs).pulls;
-  if (pull === undefined) throw new Error("not a pull");
-  return pull;
+  const [decodedPull] = decoded([wirePull(fields)], [], nowMs).pulls;
+  if (decodedPull === undefined) throw new Error("not a pull");
+  return decodedPull.pull;
 }
 
 export function aPod(fields: Fields = {}, nowMs = 0): Pod {
-  const [pod] = snapshotOf([], [wirePod(fields)], nowMs).pods ?? [];
+  const [pod] = decoded([], [wirePod(fields)], nowMs).pods;
   if (pod === undefined) throw new Error("not a pod");
   return pod;
 }
 
-/** Stands for the browser's EventSource: the test plays the server. */
+/** In place of the browser's EventSource. */
 export class FakeEventSource extends EventTarget {
   onmessage: ((event: MessageEvent<string>) => void) | null = null;
   onerror: (() => void) | null = null;
@@ -86,8 +89,7 @@ export class FakeEventSource extends EventTarget {
     super();
   }
 
-  /** `pods`: undefined for a server that knows none. */
-  sendSnapshot(pulls: readonly unknown[], { pods, synced = true }: { pods?: readonly unknown[]; synced?: boolean } = {}) {
+  sendSnapshot(pulls: readonly unknown[], { pods = [], synced = true }: { pods?: readonly unknown[]; synced?: boolean } = {}) {
     this.readyState = 1;
     const timestamp = new Date(steadyNowMs()).toISOString();
     const data = JSON.stringify({ schemaVersion: "v1", timestamp, type: "snapshot", synced, pulls, pods });
@@ -106,13 +108,13 @@ export class FakeEventSource extends EventTarget {
     this.onmessage?.(new MessageEvent("message", { data }));
   }
 
-  /** The connection broke; the browser tries again by itself. */
+  /** The connection broke, and the browser retries. */
   breakOff() {
     this.readyState = 0;
     this.onerror?.();
   }
 
-  /** The server (or a proxy) answered with an error; the browser gives up. */
+  /** The server (or a proxy) sent an error response, and the browser gives up. */
   refuse() {
     this.readyState = 2;
     this.onerror?.();
@@ -123,10 +125,10 @@ export class FakeEventSource extends EventTarget {
   }
 }
 
-/** Seams with every connection that was opened, the newest last. */
+/** The seams of a feed, with every connection, the newest last. */
 export class FakeServer implements FeedSeams {
   readonly connections: FakeEventSource[] = [];
-  /** What `api/v1/nodes` answers; null while it does not. */
+  /** The answer of `api/v1/nodes`; null for none. */
   nodes: readonly Fields[] | null = null;
 
   connect = (url: string): EventSource => {
@@ -135,18 +137,21 @@ export class FakeServer implements FeedSeams {
     return source as unknown as EventSource;
   };
   random = () => 1;
-  fetchText = (): Promise<string | null> => Promise.resolve(this.nodes === null ? null : JSON.stringify({ nodes: this.nodes }));
+  fetchText = (url: string): Promise<string | null> => {
+    if (url.endsWith("/api/v1/thresholds")) return Promise.resolve(JSON.stringify(THRESHOLDS));
+    return Promise.resolve(this.nodes === null ? null : JSON.stringify({ nodes: this.nodes }));
+  };
 
   get connection(): FakeEventSource {
     const newest = this.connections.at(-1);
-    if (newest === undefined) throw new Error("nobody has connected");
+    if (newest === undefined) throw new Error("no connection");
     return newest;
   }
 }
 
-/** A row as it is when its pull has just been heard of. */
+/** The row of a new pull. */
 export function aRow(fields: Fields = {}, row: Partial<Row> = {}): Row {
-  return { ...nextRow(undefined, aPull(fields, row.heardAtMs ?? 0)), ...row };
+  return { ...nextRow(undefined, aPull(fields, row.reportedAtMs ?? 0), true, THRESHOLDS), ...row };
 }
 
 export function rowsOf(...rows: readonly Row[]): Map<string, Row> {

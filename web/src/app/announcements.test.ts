@@ -1,28 +1,28 @@
 import { expect, it } from "vitest";
-import { aPod, aRow, rowsOf } from "../testing/pulls";
-import { connectionChange, phaseChanges, podChanges, summarise } from "./announce";
+import { aPod, aRow, rowsOf } from "../testing/builders";
+import { connectionChange, phaseChanges, podChanges, summarize } from "./announcements";
 
 const rows = (...pulls: Record<string, unknown>[]) => rowsOf(...pulls.map((fields) => aRow(fields)));
 
-it("tells which pods have their images now, and which cannot get them", () => {
+it("announces pods whose images are ready, and pods that cannot start", () => {
   const pods = (...states: string[]) => new Map(states.map((state, index) => [`${index}`, aPod({ podName: `web-${index}`, state })]));
-  const news = podChanges(pods("waiting", "waiting", "ready"), pods("ready", "failing", "ready", "waiting"));
-  expect(news).toEqual(["Pod web-0 has its images", "Pod web-1 cannot get an image"]);
+  const changes = podChanges(pods("waiting", "waiting", "ready"), pods("ready", "failing", "ready", "waiting"));
+  expect(changes).toEqual(["Images of pod web-0 are ready", "Pod web-1 cannot start"]);
 });
 
-it("tells what started, moved on and ended, and nothing of bytes", () => {
+it("announces starts, phases and ends, not bytes", () => {
   const before = rows({ id: "a" }, { id: "b" }, { id: "c", downloadedBytes: 1 });
   const after = rows({ id: "a", phase: "unpacking" }, { id: "b", phase: "failed" }, { id: "c", downloadedBytes: 2 }, { id: "d" });
   const image = "docker.io/library/nginx:1.27 on worker-1";
   expect(phaseChanges(before, after)).toEqual([`${image}: unpacking`, `${image}: failed`, `${image}: started`]);
 });
 
-it("says no more than three things at a time", () => {
-  expect(summarise(["one", "two", "three", "four", "five"])).toBe("one. two. three. And 2 more changes");
+it("announces at most three changes at a time", () => {
+  expect(summarize(["one", "two", "three", "four", "five"])).toBe("one. two. three. And 2 more changes");
 });
 
-it("tells that the connection was lost and that it is back, not that it was made", () => {
+it("announces that the connection was lost and restored, not that it was made", () => {
   expect(connectionChange("connecting", "live")).toEqual([]);
   expect(connectionChange("live", "lost")).toEqual(["Connection to the server lost; reconnecting"]);
-  expect(connectionChange("lost", "live")).toEqual(["Connection to the server is back"]);
+  expect(connectionChange("lost", "live")).toEqual(["Connection to the server restored"]);
 });

@@ -1,16 +1,16 @@
-import type { LayerState, NeedState, Phase, PodState } from "../model/types";
-import { LAYER_WORDS, NEED_WORDS, PHASE_WORDS, POD_WORDS, SILENT_AGENT, type Word } from "../model/words";
+import type { LayerState, ImageState, Phase, PodState } from "../model/types";
+import { LAYER_WORDS, IMAGE_WORDS, PHASE_WORDS, POD_WORDS, STALE_REPORT, type Word } from "../model/words";
 import { Icon, type IconName } from "./Icon";
-import styles from "./StatusWord.module.css";
+import styles from "./Status.module.css";
 
 export type Tone = "calm" | "busy" | "good" | "bad" | "warn";
 
-interface Look {
+interface Badge {
   readonly icon: IconName;
   readonly tone: Tone;
 }
 
-const PHASE_LOOKS: Readonly<Record<Phase, Look>> = {
+const PHASE_BADGES: Readonly<Record<Phase, Badge>> = {
   resolving: { icon: "search", tone: "busy" },
   downloading: { icon: "download", tone: "busy" },
   unpacking: { icon: "unpack", tone: "busy" },
@@ -19,7 +19,7 @@ const PHASE_LOOKS: Readonly<Record<Phase, Look>> = {
   unknown: { icon: "question", tone: "warn" },
 };
 
-const LAYER_LOOKS: Readonly<Record<LayerState, Look>> = {
+const LAYER_BADGES: Readonly<Record<LayerState, Badge>> = {
   queued: { icon: "clock", tone: "calm" },
   cached: { icon: "cached", tone: "good" },
   downloading: { icon: "download", tone: "busy" },
@@ -29,22 +29,22 @@ const LAYER_LOOKS: Readonly<Record<LayerState, Look>> = {
   lazy: { icon: "cached", tone: "calm" },
 };
 
-const NEED_LOOKS: Readonly<Record<NeedState, Look>> = {
+const IMAGE_BADGES: Readonly<Record<ImageState, Badge>> = {
   needed: { icon: "clock", tone: "calm" },
   queued: { icon: "queue", tone: "calm" },
   pulling: { icon: "download", tone: "busy" },
   failed: { icon: "cross", tone: "bad" },
 };
 
-const POD_LOOKS: Readonly<Record<PodState, Look>> = {
+const POD_BADGES: Readonly<Record<PodState, Badge>> = {
   waiting: { icon: "clock", tone: "calm" },
   failing: { icon: "cross", tone: "bad" },
   ready: { icon: "check", tone: "good" },
   gone: { icon: "question", tone: "calm" },
 };
 
-/** Icon and word, and what it means when pointed at: the colour only repeats what they say. */
-export function Status({ icon, tone, word, explanation, small }: Look & Word & { small?: boolean | undefined }) {
+/** Icon, word and an explanation as the title. The color only repeats the word. */
+export function Status({ icon, tone, word, explanation, small }: Badge & Word & { small?: boolean | undefined }) {
   return (
     <span className={styles.status} data-tone={tone} data-small={small} title={explanation}>
       <span className={styles.badge}>
@@ -55,31 +55,31 @@ export function Status({ icon, tone, word, explanation, small }: Look & Word & {
   );
 }
 
-export function PhaseWord({ phase, small }: { phase: Phase; small?: boolean }) {
-  return <Status {...PHASE_LOOKS[phase]} {...PHASE_WORDS[phase]} small={small} />;
+export function PhaseStatus({ phase }: { phase: Phase }) {
+  return <Status {...PHASE_BADGES[phase]} {...PHASE_WORDS[phase]} />;
 }
 
-export function LayerWord({ state }: { state: LayerState }) {
-  return <Status {...LAYER_LOOKS[state]} {...LAYER_WORDS[state]} small />;
+export function LayerStatus({ state }: { state: LayerState }) {
+  return <Status {...LAYER_BADGES[state]} {...LAYER_WORDS[state]} small />;
 }
 
-export function NeedWord({ state }: { state: NeedState }) {
-  return <Status {...NEED_LOOKS[state]} {...NEED_WORDS[state]} small />;
+export function ImageStatus({ state }: { state: ImageState }) {
+  return <Status {...IMAGE_BADGES[state]} {...IMAGE_WORDS[state]} small />;
 }
 
-/** The icon alone, where a sentence beside it says the word. */
+/** The icon alone, beside a sentence. */
 export function PodIcon({ state, pulling }: { state: PodState; pulling: boolean }) {
-  const look = state === "waiting" && pulling ? NEED_LOOKS.pulling : POD_LOOKS[state];
+  const badge = state === "waiting" && pulling ? IMAGE_BADGES.pulling : POD_BADGES[state];
   const { explanation } = POD_WORDS[state];
   return (
-    <span className={styles.status} data-tone={look.tone} title={explanation}>
+    <span className={styles.status} data-tone={badge.tone} title={explanation}>
       <span className={styles.badge}>
-        <Icon name={look.icon} />
+        <Icon name={badge.icon} />
       </span>
     </span>
   );
 }
 
-export function Silent() {
-  return <Status icon="silent" tone="warn" word="agent silent" explanation={SILENT_AGENT} small />;
+export function Stale() {
+  return <Status icon="silent" tone="warn" word="agent not reporting" explanation={STALE_REPORT} small />;
 }

@@ -1,8 +1,8 @@
-// No row moves away from under the pointer: while somebody points into a list (or is in it with the keyboard), its order stays.
 import { useMemo, useState } from "react";
+import { heldOrder } from "../model/sorting";
 
-export interface Hold {
-  readonly held: boolean;
+export interface SteadyOrder {
+  readonly order: readonly string[];
   readonly handlers: {
     onPointerMove(event: { pointerType: string }): void;
     onPointerLeave(): void;
@@ -11,9 +11,11 @@ export interface Hold {
   };
 }
 
-export function useHold(): Hold {
+/** Return the order of rows, which keeps its place under the pointer and the keyboard's focus. */
+export function useSteadyOrder(wanted: readonly string[]): SteadyOrder {
   const [pointed, setPointed] = useState(false);
   const [focused, setFocused] = useState(false);
+  const [before, setBefore] = useState(wanted);
   const handlers = useMemo(
     () => ({
       // A finger that scrolls does not point.
@@ -26,13 +28,11 @@ export function useHold(): Hold {
     }),
     [],
   );
-  return { held: pointed || focused, handlers };
+  const order = useMemo(() => (pointed || focused ? heldOrder(before, wanted) : wanted), [pointed, focused, before, wanted]);
+  if (!isSame(order, before)) setBefore(order);
+  return { order, handlers };
 }
 
-/** The order that was wanted last, or, while held, the one before with what is new added to it. */
-export function useHeld<T>(wanted: T, held: boolean, merge: (before: T, wanted: T) => T): T {
-  const [before, setBefore] = useState(wanted);
-  const order = held ? merge(before, wanted) : wanted;
-  if (JSON.stringify(order) !== JSON.stringify(before)) setBefore(order);
-  return order;
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((id, index) => id === b[index]));
 }

@@ -1,6 +1,6 @@
+import { useRoute, useStore } from "../data/useStore";
 import { nextSort } from "../model/sorting";
 import { Icon } from "./Icon";
-import { usePlace } from "../data/Place";
 import styles from "./Table.module.css";
 
 export interface Column {
@@ -9,15 +9,16 @@ export interface Column {
   readonly right?: boolean;
 }
 
-/** The columns' names; each sorts by its column, then turns the order round, then gives it up. */
+/** The columns' names. A click sorts by the column, the next one reverses the order, the third restores the view's order. */
 export function SortHead({ columns, className }: { columns: readonly Column[]; className: string | undefined }) {
-  const { place, change } = usePlace();
+  const { sort } = useRoute();
+  const store = useStore();
   return (
     <div className={`${styles.heads ?? ""} ${className ?? ""}`} role="group" aria-label="Sort by">
       <span />
       {columns.map(({ name, label, right }) => {
-        const sorted = place.sort.replace(/^-/, "") === name;
-        const turned = place.sort.startsWith("-");
+        const sorted = sort.replace(/^-/, "") === name;
+        const reversed = sort.startsWith("-");
         return (
           <button
             key={name}
@@ -25,13 +26,13 @@ export function SortHead({ columns, className }: { columns: readonly Column[]; c
             className={right === true ? styles.right : undefined}
             aria-pressed={sorted}
             title={`Sort by ${label.toLowerCase()}`}
-            onClick={() => change({ sort: nextSort(place.sort, name) })}
+            onClick={() => store.change({ sort: nextSort(sort, name) })}
           >
             {label}
-            <span className={styles.arrow} data-sorted={sorted} data-turned={turned}>
+            <span className={styles.arrow} data-sorted={sorted} data-turned={reversed}>
               <Icon name="sort" />
             </span>
-            {sorted && <span className={styles.unseen}>, sorted{turned ? ", turned round" : ""}</span>}
+            {sorted && <span className={styles.unseen}>, sorted{reversed ? ", reversed" : ""}</span>}
           </button>
         );
       })}
