@@ -8,8 +8,10 @@ from pulltrace.server.http.problems import read_query
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.endpoint import QUERY
 from pulltrace.server.sse.subscription_options import Options
+from tests.builders.views import POD
+from tests.builders.views import estimated_pod as pod
 from tests.server.streams import Streams, at
-from tests.server.views import POD, pod, until
+from tests.server.waiting import until
 
 
 async def test_filters_choose_rows_and_changes() -> None:
@@ -56,7 +58,7 @@ async def test_same_question_is_one_group() -> None:
     """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
     streams = Streams(at(0))
     asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
-    viewers = [streams.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
+    viewers = [streams.join(Options(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked]
     for viewer in viewers:
         viewer.take()
     streams.source.put(at(1))
