@@ -64,7 +64,7 @@ export interface components {
             readonly progressedAt: string;
             readonly pods: readonly components["schemas"]["WaitingContainer"][];
             readonly etaSeconds?: number;
-            /** @description Soonest and latest; the latest is null where nobody can say. */
+            /** @description Soonest and latest; null where the latest is unknown. */
             readonly etaRangeSeconds?: readonly [
                 number,
                 number | null
@@ -88,7 +88,7 @@ export interface components {
             readonly pullId?: string;
             readonly failure?: components["schemas"]["Failure"];
             readonly etaSeconds?: number;
-            /** @description Soonest and latest; the latest is null where nobody can say. */
+            /** @description Soonest and latest; null where the latest is unknown. */
             readonly etaRangeSeconds?: readonly [
                 number,
                 number | null
@@ -117,7 +117,7 @@ export interface components {
             /** Format: date-time */
             readonly endedAt?: string;
             readonly etaSeconds?: number;
-            /** @description Soonest and latest; the latest is null where nobody can say. */
+            /** @description Soonest and latest; null where the latest is unknown. */
             readonly etaRangeSeconds?: readonly [
                 number,
                 number | null
@@ -144,7 +144,7 @@ export interface components {
             readonly readyAt?: string;
             readonly slowestNode?: string;
             readonly etaSeconds?: number;
-            /** @description Soonest and latest; the latest is null where nobody can say. */
+            /** @description Soonest and latest; null where the latest is unknown. */
             readonly etaRangeSeconds?: readonly [
                 number,
                 number | null
@@ -166,7 +166,6 @@ export interface components {
             readonly timestamp: string;
             readonly synced: boolean;
             readonly pull: components["schemas"]["Pull"];
-            readonly nextCursor?: string;
         };
         readonly PodList: {
             /** @constant */
@@ -184,7 +183,6 @@ export interface components {
             readonly timestamp: string;
             readonly synced: boolean;
             readonly pod: components["schemas"]["Pod"];
-            readonly nextCursor?: string;
         };
         readonly WorkloadList: {
             /** @constant */
@@ -193,7 +191,6 @@ export interface components {
             readonly timestamp: string;
             readonly synced: boolean;
             readonly workloads: readonly components["schemas"]["WorkloadSummary"][];
-            readonly nextCursor?: string;
         };
         readonly NodeList: {
             /** @constant */
@@ -202,7 +199,6 @@ export interface components {
             readonly timestamp: string;
             readonly synced: boolean;
             readonly nodes: readonly components["schemas"]["Node"][];
-            readonly nextCursor?: string;
         };
         readonly WaitResult: {
             /** @constant */
@@ -213,6 +209,17 @@ export interface components {
             readonly timedOut: boolean;
             readonly pod?: components["schemas"]["Pod"];
             readonly workload?: components["schemas"]["WorkloadSummary"];
+        };
+        readonly Thresholds: {
+            /** @constant */
+            readonly schemaVersion: "v1";
+            /** Format: date-time */
+            readonly timestamp: string;
+            readonly stalledSeconds: number;
+            readonly slowShare: number;
+            readonly longSeconds: number;
+            readonly extrapolatedSeconds: number;
+            readonly retentionSeconds: number;
         };
         readonly Problem: {
             readonly type: string;
@@ -273,17 +280,6 @@ export interface components {
             readonly nodeName: string;
             readonly pull: components["schemas"]["Pull"];
             readonly layer: components["schemas"]["Layer"];
-        };
-        readonly Thresholds: {
-            /** @constant */
-            readonly schemaVersion: "v1";
-            /** Format: date-time */
-            readonly timestamp: string;
-            readonly stalledSeconds: number;
-            readonly slowShare: number;
-            readonly longSeconds: number;
-            readonly extrapolatedSeconds: number;
-            readonly retentionSeconds: number;
         };
     };
     responses: never;
