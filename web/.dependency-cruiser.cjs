@@ -1,4 +1,4 @@
-// What a folder may import. The list is the data flow: values → the stream and the store → what is seen.
+// A room imports only from rooms before it. The order is the data flow: values, the stream and the store, components.
 const PAGES = ["waiting", "pulls", "nodes", "rollout", "history"].map((page) => `src/pages/${page}/`);
 const ROOMS = [["src/model/"], ["src/data/"], ["src/ui/"], ["src/pages/shared/"], PAGES, ["src/app/"]];
 const below = ROOMS.flatMap((room, index) =>

@@ -20,7 +20,7 @@ const hostileText = [
 
 const inlineStyle = {
   selector: "JSXAttribute[name.name='style']",
-  message: "Styles live in the .module.css file; only what is as long as a number sets how far it reaches.",
+  message: "Styles belong into the .module.css file; only lengths that follow a number are inline.",
 };
 
 export default tseslint.config(
@@ -32,9 +32,9 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       "no-restricted-syntax": ["error", ...hostileText, inlineStyle],
-      // Numbers in template strings are what a formatter is made of.
+      // Formatters put numbers into template strings.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
-      // `onClick={() => setOpen(true)}` says what it does; braces add nothing.
+      // `onClick={() => setOpen(true)}` needs no braces.
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
     },
   },

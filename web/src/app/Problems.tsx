@@ -12,7 +12,7 @@ const FIRST = 2;
 const FIRST_NARROW = 1;
 const MAX_PROBLEMS = 30;
 
-const ICONS: Readonly<Record<Problem["kind"], IconName>> = { failing: "cross", stalled: "alert", long: "slow", stale: "silent", error: "alert" };
+const ICONS: Readonly<Record<Problem["kind"], IconName>> = { failing: "cross", stalled: "alert", long: "slow", stale: "stale", error: "alert" };
 
 /** One line for each problem, with a jump to its row; the first are visible, the others on demand. */
 export function Problems() {

@@ -145,7 +145,7 @@ export interface Snapshot {
   readonly synced: boolean;
   readonly pulls: readonly DecodedPull[];
   readonly pods: readonly Pod[];
-  /** What to add to the server's clock for the page's. */
+  /** The page's clock minus the server's. */
   readonly serverOffsetMs: number;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The page's one store: the cluster, the clock, the route and the user's choices. Components read it with selectors
- * (useStore.ts), so a change draws only what shows it.
+ * (useStore.ts), so a change draws only its readers.
  */
 import { applyUpdate, EMPTY, type Cluster } from "../model/cluster";
 import { formatRoute, NO_FILTER, parseRoute, toggled, toView, type Route, type View } from "../model/route";

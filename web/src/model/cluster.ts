@@ -15,7 +15,7 @@ interface Status {
   readonly loaded: boolean;
   /** False while the server has not read the cluster: an empty list means nothing then. */
   readonly synced: boolean;
-  /** What to add to the server's clock for the page's. */
+  /** The page's clock minus the server's. */
   readonly serverOffsetMs: number;
   readonly thresholds: Thresholds;
 }
@@ -28,7 +28,7 @@ export interface Cluster extends Status {
   readonly samples: readonly Sample[];
 }
 
-/** What the feed sends a page: its status, and the rows that changed. */
+/** A message of the feed to a page: its status, and the changed rows. */
 export interface Update extends Status {
   /** The rows replace all rows of the page. */
   readonly whole: boolean;

@@ -1,6 +1,6 @@
 /*
- * A pull with what the page derives from its reports over time, and its estimates between two reports. Times are
- * arguments, on the page's steady clock.
+ * A pull with the history of its reports, and its estimates between two reports. Times are arguments, on the page's
+ * steady clock.
  */
 import { hasEnded, type Layer, type Pull, type Thresholds } from "./types";
 

@@ -81,5 +81,5 @@ export function PodIcon({ state, pulling }: { state: PodState; pulling: boolean 
 }
 
 export function Stale() {
-  return <Status icon="silent" tone="warn" word="agent not reporting" explanation={STALE_REPORT} small />;
+  return <Status icon="stale" tone="warn" word="agent not reporting" explanation={STALE_REPORT} small />;
 }

@@ -29,7 +29,7 @@ export function SortHead({ columns, className }: { columns: readonly Column[]; c
             onClick={() => store.change({ sort: nextSort(sort, name) })}
           >
             {label}
-            <span className={styles.arrow} data-sorted={sorted} data-turned={reversed}>
+            <span className={styles.arrow} data-sorted={sorted} data-reversed={reversed}>
               <Icon name="sort" />
             </span>
             {sorted && <span className={styles.unseen}>, sorted{reversed ? ", reversed" : ""}</span>}

@@ -28,7 +28,7 @@ export const EndedRow = memo(function EndedRow({ row, open, longestMs }: { row: 
         <div className={styles.node}>
           <NodeLink nodeName={pull.nodeName} />
         </div>
-        <div className={`${styles.number ?? ""} ${styles.half ?? ""}`}>{sizeText(pull)}</div>
+        <div className={`${styles.number ?? ""} ${styles.half ?? ""} ${styles.wrap ?? ""}`}>{sizeText(pull)}</div>
         <div>
           <Durations durations={durationsOf(row)} longestMs={longestMs} failed={pull.phase !== "completed"} />
           {pull.phase === "failed" && <p className={styles.reason}>{failureText(pull)}</p>}

@@ -60,7 +60,7 @@ export const NodeRow = memo(function NodeRow({ node, rows, pods, view, nowMs, op
       </div>
       {open && (
         <div className={styles.details}>
-          {node.agentError !== "" && <p className={styles.trouble}>{node.agentError}</p>}
+          {node.agentError !== "" && <p className={styles.error}>{node.agentError}</p>}
           <Running rows={rows} />
           <Plot scope={{ kind: "node", name: nodeName }} height={120} />
           <Commands commands={[...nodeCommands(nodeName), ...leaseCommands(nodeName)]} />

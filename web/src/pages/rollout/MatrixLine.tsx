@@ -22,7 +22,7 @@ export const MatrixLine = memo(function MatrixLine({ line, images }: { line: Nod
         ))}
         {line.cells.length === 0 && <Status icon="check" tone="good" word="On the node" explanation="All images are on the node." small />}
       </div>
-      <div className={styles.due}>
+      <div className={styles.estimate}>
         {line.ready ? <span className={styles.good}>ready</span> : line.failing ? <span className={styles.bad}>cannot start</span> : <Left estimate={line.estimate} />}
       </div>
     </div>

@@ -25,7 +25,7 @@ export function EmptyState({ filtered, quiet }: EmptyStateProps) {
   if (!synced) return <Message icon="clock" title="No data yet" kind="unsynced" text="The server is still reading the cluster." />;
   if (nodes === null || nodes.some((node) => !node.stale)) return <Message icon="quiet" title="All quiet" kind="quiet" text={quiet} />;
   return (
-    <Message icon="silent" title="No agents reporting" kind="no-agents" text="An agent on each node reports its pulls. This command lists the agents:">
+    <Message icon="stale" title="No agents reporting" kind="no-agents" text="An agent on each node reports its pulls. This command lists the agents:">
       <Commands commands={[AGENTS]} />
     </Message>
   );

@@ -20,7 +20,7 @@ const ROLE_WORDS: Readonly<Record<string, string>> = {
 export function ImageLine({ image, row }: { image: PendingImage; row: Row | undefined }) {
   const store = useStore();
   return (
-    <div className={styles.need}>
+    <div className={styles.line}>
       <div className={styles.name}>
         <ImageStatus state={image.state} />
         <span className={styles.image} title={image.image}>
@@ -40,7 +40,7 @@ export function ImageLine({ image, row }: { image: PendingImage; row: Row | unde
         {row !== undefined && image.state === "pulling" && <PullBar row={row} />}
         {image.state === "queued" && <Queued image={image} />}
       </div>
-      <div className={styles.due}>{image.state !== "failed" && <Left estimate={image.estimate} />}</div>
+      <div className={styles.estimate}>{image.state !== "failed" && <Left estimate={image.estimate} />}</div>
     </div>
   );
 }

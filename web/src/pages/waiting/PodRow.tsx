@@ -83,7 +83,7 @@ function Details({ pod, rows }: { pod: Pod; rows: Rows }) {
   return (
     <div className={styles.details}>
       {pod.images.length > 0 && (
-        <ol className={styles.needs} aria-label={`Images of ${pod.id}`}>
+        <ol className={styles.images} aria-label={`Images of ${pod.id}`}>
           {pod.images.map((image) => (
             <li key={`${image.container} ${image.image}`}>
               <ImageLine image={image} row={rows.get(image.pullId)} />

@@ -27,7 +27,7 @@ export const WorkloadHead = memo(function WorkloadHead({ group, shown, open }: {
           <span>{countsText(group)}</span>
           {hidden > 0 && <span className={styles.muted}>{count(hidden, "pod", "pods")} not shown</span>}
         </p>
-        <p className={styles.due}>{group.waiting > 0 && <GroupEstimate group={group} />}</p>
+        <p className={styles.estimate}>{group.waiting > 0 && <GroupEstimate group={group} />}</p>
         <button type="button" className={styles.matrix} onClick={() => store.jump("rollout", "", { open: [], workload: group.key })}>
           <Icon name="grid" /> <span>By node</span>
         </button>
