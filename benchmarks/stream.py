@@ -10,6 +10,7 @@ second. Nothing else is needed, not even root.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import re
@@ -133,18 +134,19 @@ class Probing:
 
 
 class Latency:
-    """One viewer that looks at how old the rows are that it is told of."""
+    """One subscriber that measures the age of the rows that it receives."""
 
     def __init__(self, port: int) -> None:
         self.seconds: list[float] = []
         self.listening = False
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        threading.Thread(target=self._read, daemon=True).start()
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._connection.request("GET", "/api/v1/events")
+        self._thread = threading.Thread(target=self._read, args=(self._connection.getresponse(),), daemon=True)
+        self._thread.start()
 
-    def _read(self) -> None:
+    def _read(self, response: http.client.HTTPResponse) -> None:
         rest = b""
-        while received := self._socket.recv(1024 * 1024):
+        while received := response.read1(1024 * 1024):
             now = time.time()
             *events, rest = (rest + received).split(b"\n\n")
             for event in events:
@@ -153,7 +155,9 @@ class Latency:
                     self.seconds.append(now - datetime.fromisoformat(moment[1].decode()).timestamp())
 
     def end(self) -> None:
-        self._socket.close()
+        """Call it after the end of the server, or at the end of the process."""
+        self._thread.join(10)
+        self._connection.close()
 
 
 def at(values: Sequence[float], share: float) -> float:
@@ -204,10 +208,10 @@ def stream(count: int, nodes: int, rates: Sequence[float], seconds: float) -> No
         print(f"{count} viewers; the server alone takes {alone:.0f} MiB, with them {server.memory_mib():.0f} MiB")
         for rate in rates:
             measure(server, viewers, latency, rate, seconds)
-        latency.end()
         viewers.end()
     finally:
         server.end()
+    latency.end()
 
 
 def main() -> None:

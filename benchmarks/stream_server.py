@@ -19,7 +19,7 @@ from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
-from pulltrace.server.http.connection_limiter import Limits
+from pulltrace.server.http.connection_limiter import ConnectionLimits
 
 LAYERS = 10
 MIB = 1024 * 1024
@@ -96,7 +96,7 @@ async def main(nodes_count: int, metrics_port: int) -> None:
     nodes = Nodes(nodes_count)
     await nodes.begin()
     settings = AggregatorSettings(
-        ":0", f":{metrics_port}", history_seconds=1800, streams=Limits(viewers=100_000, viewers_per_address=100_000)
+        ":0", f":{metrics_port}", history_seconds=1800, streams=ConnectionLimits(total=100_000, per_address=100_000)
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

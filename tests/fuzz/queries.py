@@ -12,7 +12,7 @@ from pulltrace.pulls.model import Phase
 from pulltrace.server.api import wait
 from pulltrace.server.api.metrics_app import encoder_for
 from pulltrace.server.http import problems
-from pulltrace.server.http.client_address import peer_of
+from pulltrace.server.http.client_address import client_address
 from pulltrace.server.json import paging
 from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
 from pulltrace.server.json.filters import POD_FILTERS, PULL_FILTERS, Filters
@@ -80,7 +80,7 @@ def check_header(data: bytes) -> None:
     sequence = sequence_of(text)
     assert sequence is None or 0 <= sequence < 10**MAX_DIGITS
     for client in (("10.0.0.1", 1), (text, 1), None):
-        address = peer_of({"client": client, "headers": [(b"x-forwarded-for", data)]}, PROXIES)
+        address = client_address({"client": client, "headers": [(b"x-forwarded-for", data)]}, PROXIES)
         if address:
             ip_network(address)
     assert encoder_for(text)[1].startswith(("text/plain", "application/openmetrics-text"))

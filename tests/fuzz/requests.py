@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.protocol import Connection
+from pulltrace.server.http.protocol import DeadlineProtocol
 from tests.builders.views import estimated_pod as pod
 from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
@@ -43,9 +43,6 @@ class _Client(Peer):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
-
-    def pause_reading(self) -> None:
-        pass
 
 
 class _Errors(logging.Handler):
@@ -99,8 +96,8 @@ async def _answers(data: bytes) -> bytes:
     source = FakePullSource(view(), pod())
     app = create_app(source, proxies=[ip_network("10.0.0.0/8")], static_folder=_page())
     config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
-    connection, client = Connection(config, ServerState(), {}), _Client()
-    client.plays(connection)
+    connection, client = DeadlineProtocol(config, ServerState(), {}), _Client()
+    client.connect(connection)
     for part in (data[: len(data) // 2], data[len(data) // 2 :]):
         if part and not client.is_closing():
             connection.data_received(part)

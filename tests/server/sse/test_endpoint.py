@@ -12,8 +12,7 @@ from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
 from pulltrace.server.http.asgi import SECURITY_HEADERS
 from pulltrace.server.json.event_ids import PROCESS_ID
-from pulltrace.server.sse.client import Manners
-from pulltrace.server.sse.hub import SLICE_VIEWERS
+from pulltrace.server.sse.hub import SLICE_SUBSCRIBERS, StreamPolicy
 from tests.builders.pulls import layer
 from tests.builders.views import estimated_pod as pod
 from tests.server.serve import serving
@@ -122,17 +121,17 @@ async def test_all_viewers_are_sent_the_same_bytes() -> None:
     one, two = streams.join(), streams.join()
     one.take(), two.take()
     streams.source.put(at(1))
-    await until(lambda: two.written)
+    await until(lambda: two.frames)
 
-    assert b'"downloadedBytes":1' in one.written[0]
-    assert one.written[0] is two.written[0]
+    assert b'"downloadedBytes":1' in one.frames[0]
+    assert one.frames[0] is two.frames[0]
     one.leave()
     two.leave()
 
 
 async def test_silence_is_filled() -> None:
     """When nothing happens a comment keeps the connection alive."""
-    streams = Streams(at(0), manners=Manners(ping_seconds=0.01, look_seconds=0.005))
+    streams = Streams(at(0), policy=StreamPolicy(keep_alive_seconds=0.01, check_seconds=0.005))
     async with streams.open() as reader:
         await reader.until("}\n\n")
         assert (await reader.until(": ping\n\n")).startswith(": ping\n\n")
@@ -176,7 +175,7 @@ async def test_shutdown_ends_the_stream() -> None:
         await reader.event()
         streams.source.close()
         farewell = await reader.event()
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
 
     name, milliseconds = farewell.split()
     assert name == "retry:"
@@ -185,9 +184,9 @@ async def test_shutdown_ends_the_stream() -> None:
 
 async def test_old_stream_ends() -> None:
     """A viewer does not stay with one replica for ever: after a while it is asked to come again."""
-    streams = Streams(at(0), manners=Manners(max_age_seconds=0.01, look_seconds=0.005))
+    streams = Streams(at(0), policy=StreamPolicy(max_age_seconds=0.01, check_seconds=0.005))
     async with streams.open() as reader:
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
         assert "".join([text async for text in reader.rest()]).splitlines()[-2].startswith("retry: ")
 
 
@@ -217,10 +216,10 @@ async def test_broken_source_sends_viewers_away(caplog: pytest.LogCaptureFixture
         [subscription] = streams.source.subscriptions
         subscription.take("nonsense")  # type: ignore[arg-type]
         assert (await reader.event()).startswith("retry: ")
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
 
     assert subscription not in streams.source.subscriptions
-    assert "The live stream broke" in caplog.text
+    assert "The event stream failed" in caplog.text
 
 
 async def test_pods_on_request() -> None:
@@ -238,13 +237,13 @@ async def test_pods_on_request() -> None:
 async def test_many_viewers_leave_room_for_others() -> None:
     """While a block goes to very many viewers, others have their turn in between."""
     streams = Streams(at(0))
-    peers = [streams.join() for _ in range(5 * SLICE_VIEWERS)]
+    peers = [streams.join() for _ in range(5 * SLICE_SUBSCRIBERS)]
     for peer in peers:
         peer.take()
     streams.source.put(at(1))
     turns = 0
-    while not peers[-1].written or not all(peer.written for peer in peers):
+    while not peers[-1].frames or not all(peer.frames for peer in peers):
         await asyncio.sleep(0)
-        turns += any(peer.written for peer in peers)
+        turns += any(peer.frames for peer in peers)
 
     assert turns >= 4

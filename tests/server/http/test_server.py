@@ -51,8 +51,7 @@ def test_no_address(text: str) -> None:
         parse_address(text, SETTING)
 
     assert str(caught.value) == (
-        f"PULLTRACE_HTTP_ADDR: {text!r} is no address: "
-        "it takes host:port, :port or [IPv6]:port, with a port up to 65535"
+        f"PULLTRACE_HTTP_ADDR: {text!r} is not an address: use host:port, :port or [IPv6]:port, with a port up to 65535"
     )
 
 
@@ -101,12 +100,12 @@ async def test_stream_over_a_connection() -> None:
         async with client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events") as answer:
             lines = answer.aiter_lines()
             assert await anext(lines) == "event: snapshot"
-            assert app.stream.clients == 1
+            assert app.stream.subscribers == 1
             source.put(view(downloaded_bytes=1))
             async with asyncio.timeout(5):
                 while '"pull.progress"' not in await anext(lines):
                     pass
-        await until(lambda: not app.stream.clients, deadline_seconds=2)
+        await until(lambda: not app.stream.subscribers, deadline_seconds=2)
         assert not source.subscriptions
 
 
@@ -122,7 +121,7 @@ async def test_shutdown_ends_streams() -> None:
         app = create_app(source)
         async with serving(app) as port:
             viewers = [tasks.create_task(watch(port)) for _ in range(20)]
-            await until(lambda: app.stream.clients == len(viewers))
+            await until(lambda: app.stream.subscribers == len(viewers))
             source.close()
             stopped = loop.time()
         assert loop.time() - stopped < 2

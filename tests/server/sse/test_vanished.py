@@ -53,10 +53,10 @@ async def test_viewer_that_vanished_is_forgotten(elsewhere: list[str]) -> None:
     app = create_app(FakePullSource(view()))
     async with serving(app, f"{OURS}:0") as port:
         viewer = await asyncio.create_subprocess_exec(*elsewhere, "python3", "-c", WATCH % (OURS, port))
-        await until(lambda: app.stream.clients == 1)
+        await until(lambda: app.stream.subscribers == 1)
         ip("-n", NAMESPACE, "link", "set", "eth0", "down")
         began = asyncio.get_running_loop().time()
-        await until(lambda: not app.stream.clients, deadline_seconds=PROMISED_SECONDS)
+        await until(lambda: not app.stream.subscribers, deadline_seconds=PROMISED_SECONDS)
         print(f"\nforgotten after {asyncio.get_running_loop().time() - began:.1f} s")
         viewer.kill()
         await viewer.wait()

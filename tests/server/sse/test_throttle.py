@@ -9,7 +9,7 @@ import pytest
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, PodChange, PodState, PullChange
-from pulltrace.server.sse.throttle import Gathering, window_seconds
+from pulltrace.server.sse.throttle import Throttle, window_seconds
 from tests.builders.views import estimated_pod as pod
 from tests.builders.views import pull_changes as changes
 from tests.builders.views import pull_view as view
@@ -31,27 +31,27 @@ def test_window_grows_with_the_viewers(viewers: int, seconds: float) -> None:
 
 def test_first_progress_is_told_at_once() -> None:
     """What was not told lately is told with the next window, in the order in which it came."""
-    gathering = Gathering()
+    throttle = Throttle()
     found: list[AnyChange] = [moved(1), moved(2, TWO.id), moved(3)]
-    gathering.add(found)
-    assert gathering.due_at() == -math.inf
+    throttle.add(found)
+    assert throttle.ready_at() == -math.inf
 
-    assert gathering.take(100.0) == found
-    assert not gathering
-    assert gathering.due_at() == math.inf
+    assert throttle.pop_ready(100.0) == found
+    assert not throttle
+    assert throttle.ready_at() == math.inf
 
 
 def test_progress_waits_for_a_quarter_of_a_second() -> None:
     """One bar moves four times a second; the others do not wait for it."""
-    gathering = Gathering()
-    gathering.add([moved(1)])
-    gathering.take(100.0)
-    gathering.add([moved(2), moved(3, TWO.id), moved(4)])
+    throttle = Throttle()
+    throttle.add([moved(1)])
+    throttle.pop_ready(100.0)
+    throttle.add([moved(2), moved(3, TWO.id), moved(4)])
 
-    assert gathering.take(100.1) == [moved(3, TWO.id)]
-    assert gathering.due_at() == 100.25
-    assert gathering.take(100.2) == []
-    assert gathering.take(100.25) == [moved(2), moved(4)]
+    assert throttle.pop_ready(100.1) == [moved(3, TWO.id)]
+    assert throttle.ready_at() == 100.25
+    assert throttle.pop_ready(100.2) == []
+    assert throttle.pop_ready(100.25) == [moved(2), moved(4)]
 
 
 @pytest.mark.parametrize(
@@ -65,50 +65,50 @@ def test_progress_waits_for_a_quarter_of_a_second() -> None:
 )
 def test_news_does_not_wait(change: PullChange) -> None:
     """An end, another phase, a node that fell silent or the reason of a failure come at once, with what was before."""
-    gathering = Gathering()
-    gathering.add([moved(1)])
-    gathering.take(100.0)
-    gathering.add([moved(2), change])
+    throttle = Throttle()
+    throttle.add([moved(1)])
+    throttle.pop_ready(100.0)
+    throttle.add([moved(2), change])
 
-    assert gathering.take(100.01) == [moved(2), change]
+    assert throttle.pop_ready(100.01) == [moved(2), change]
 
 
 def test_news_of_pods() -> None:
     """A pod's estimate waits as a bar does; that it is ready, new or gone does not."""
-    gathering = Gathering()
+    throttle = Throttle()
     waiting, later, ready = pod(), pod(estimated_at=5.0), pod(state=PodState.READY)
-    gathering.add([PodChange(1, None, waiting)])
-    gathering.take(100.0)
-    gathering.add([PodChange(2, waiting, later)])
-    assert gathering.take(100.1) == []
-    gathering.add([PodChange(3, later, ready)])
-    assert len(gathering.take(100.1)) == 2
-    gathering.add([PodChange(4, ready, None)])
-    assert len(gathering.take(100.1)) == 1
+    throttle.add([PodChange(1, None, waiting)])
+    throttle.pop_ready(100.0)
+    throttle.add([PodChange(2, waiting, later)])
+    assert throttle.pop_ready(100.1) == []
+    throttle.add([PodChange(3, later, ready)])
+    assert len(throttle.pop_ready(100.1)) == 2
+    throttle.add([PodChange(4, ready, None)])
+    assert len(throttle.pop_ready(100.1)) == 1
 
 
 def test_told_is_before_what_waits() -> None:
     """Who was told everything up to `told` misses nothing by asking for what came after it."""
-    gathering = Gathering(7)
-    assert gathering.told == 7
-    gathering.add([moved(8)])
-    gathering.take(100.0)
-    assert gathering.told == 8
-    gathering.add([moved(9), moved(10, TWO.id)])
-    gathering.take(100.1)
+    throttle = Throttle(7)
+    assert throttle.published_sequence == 7
+    throttle.add([moved(8)])
+    throttle.pop_ready(100.0)
+    assert throttle.published_sequence == 8
+    throttle.add([moved(9), moved(10, TWO.id)])
+    throttle.pop_ready(100.1)
 
-    assert (gathering.told, gathering.sequence) == (8, 10)
-    assert [gathering.holds(moved(number, ONE.id)) for number in (8, 9, 11)] == [False, True, True]
-    assert not gathering.holds(moved(10, TWO.id))
+    assert (throttle.published_sequence, throttle.sequence) == (8, 10)
+    assert [throttle.is_pending(moved(number, ONE.id)) for number in (8, 9, 11)] == [False, True, True]
+    assert not throttle.is_pending(moved(10, TWO.id))
 
 
 def test_begin_forgets() -> None:
     """After a new beginning nothing of before is told or waited for."""
-    gathering = Gathering()
-    gathering.add(changes(None, ONE))
-    gathering.begin(50)
+    throttle = Throttle()
+    throttle.add(changes(None, ONE))
+    throttle.reset(50)
 
-    assert (gathering.told, gathering.sequence, bool(gathering)) == (50, 50, False)
-    gathering.add([PullChange(51, None, None)])
-    assert (gathering.told, bool(gathering)) == (51, False)
-    assert not gathering.holds(PullChange(51, None, None))
+    assert (throttle.published_sequence, throttle.sequence, bool(throttle)) == (50, 50, False)
+    throttle.add([PullChange(51, None, None)])
+    assert (throttle.published_sequence, bool(throttle)) == (51, False)
+    assert not throttle.is_pending(PullChange(51, None, None))

@@ -7,7 +7,7 @@ from pulltrace.pulls.view import PodState
 from pulltrace.server.http.problems import read_query
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.endpoint import QUERY
-from pulltrace.server.sse.subscription_options import Options
+from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from tests.builders.views import POD
 from tests.builders.views import estimated_pod as pod
 from tests.server.streams import Streams, at
@@ -58,14 +58,16 @@ async def test_same_question_is_one_group() -> None:
     """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
     streams = Streams(at(0))
     asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
-    viewers = [streams.join(Options(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked]
+    viewers = [
+        streams.join(SubscriptionOptions(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked
+    ]
     for viewer in viewers:
         viewer.take()
     streams.source.put(at(1))
-    await until(lambda: all(viewer.written for viewer in viewers))
+    await until(lambda: all(viewer.frames for viewer in viewers))
 
-    assert viewers[0].written[0] is viewers[1].written[0]
-    assert viewers[0].written == viewers[2].written
+    assert viewers[0].frames[0] is viewers[1].frames[0]
+    assert viewers[0].frames == viewers[2].frames
     assert len(streams.hub._groups) == 2
     for viewer in viewers:
         viewer.leave()
