@@ -69,7 +69,7 @@ def test_page_follows_real_pulls(
         wait_until(lambda: percent(page, rows[app]) > first, "the bar to move on")
         assert [pull.wait(60) for pull in pulls] == [0, 0]
         page.get_by_role("button", name="History", exact=True).click()
-        ended = page.get_by_role("region", name="Finished and failed")
+        ended = page.get_by_role("region", name="Ended pulls")
         for image in (app, tool):
             expect(ended.get_by_text(image.ref.rpartition("/")[2])).to_be_visible(timeout=10_000)
         page.screenshot(path=str(_artifact(f"page-{containerd.version}-finished.png")))

@@ -1,4 +1,4 @@
-"""The real HTTP server over rows that nobody pulls: thousands of them, or names chosen to do harm.
+"""The real HTTP server with made-up rows: thousands of them, or hostile names.
 
 python -m tests.web.rows many|hostile|quiet PORT
 """
@@ -15,6 +15,7 @@ from dataclasses import replace
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     ImageNeed,
     NeedState,
@@ -22,7 +23,6 @@ from pulltrace.pulls.view import (
     PodState,
     PodView,
     PullView,
-    TimeLeft,
     WaitingContainer,
     Workload,
 )
@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 MANY = 5000
 LAYERS = 10
 REPORT_SECONDS = 15.0
-"""As agents report when so many pull at once."""
+"""The report interval of so many pulling nodes."""
 TICK_SECONDS = 0.1
 HOSTILE = (
     '<img src=x onerror="document.title=1">',
@@ -60,14 +60,14 @@ def pull(number: int, now: float) -> Pull:
         downloaded_bytes=40 * MIB * LAYERS,
         unpacked_bytes=10 * MIB * LAYERS,
         bytes_per_second=12.0 * MIB,
-        seconds_left=45.0 + number % 300,
+        time_left=TimeLeft.exactly(45.0 + number % 300),
         layer_count=LAYERS,
         layers=layers,
     )
 
 
 def many(now: float) -> Iterator[PullView]:
-    """One pull on each of 5,000 nodes, for the pods of a hundred workloads."""
+    """Yield one pull on each of 5,000 nodes, for the pods of a hundred workloads."""
     for number in range(MANY):
         image = f"registry.example.com/team-{number % 40}/service-{number % 100}:v{number % 7}"
         workload = Workload(f"team-{number % 40}", "Deployment", f"service-{number % 100}")
@@ -76,7 +76,7 @@ def many(now: float) -> Iterator[PullView]:
 
 
 def hostile(now: float) -> Iterator[PullView]:
-    """Every name that somebody else may choose, chosen badly."""
+    """Yield rows whose names are all hostile."""
     for number, name in enumerate(HOSTILE):
         waiting = WaitingContainer(name, name, name, name, Workload(name, name, name))
         yield PullView(name, pull(number, now), name, waiting=(waiting,))
@@ -85,11 +85,11 @@ def hostile(now: float) -> Iterator[PullView]:
 
 
 def pods(views: Iterator[PullView]) -> Iterator[PodView]:
-    """The pods that wait for the pulls; those of failed ones fail."""
+    """Yield the pods of the pulls; a failed pull has a failing pod."""
     for view in views:
         failed = view.pull.phase.ended
         for waiting in view.waiting:
-            left = None if failed else TimeLeft(view.pull.seconds_left or 0.0, 30.0, 400.0)
+            left = None if failed else TimeLeft(view.pull.time_left.likely if view.pull.time_left else 0.0, 30.0, 400.0)
             state = NeedState.FAILED if failed else NeedState.PULLING
             need = ImageNeed(waiting.container, "main", waiting.image, state, view.id, left=left, failure=view.failure)
             yield PodView(
@@ -113,7 +113,7 @@ ROWS: dict[str, Callable[[float], Iterator[PullView]]] = {
 
 
 async def move(store: PullStore) -> None:
-    """Lets each pull report in turn, in as many batches as agents make of it."""
+    """Let the pulls report one after another, in batches."""
     share = max(1, round(MANY * TICK_SECONDS / REPORT_SECONDS))
     place = 0
     while True:
@@ -133,7 +133,7 @@ async def move(store: PullStore) -> None:
             )
             for view in moved
         }
-        store.replace(list(after), after)
+        store.replace_pulls(list(after), after)
 
 
 def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
@@ -152,7 +152,7 @@ def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
 async def main(kind: str, port: int) -> None:
     store = PullStore()
     views = list(ROWS[kind](time.time()))
-    store.replace((), {view.id: view for view in views})
+    store.replace_pulls((), {view.id: view for view in views})
     store.replace_pods((), {pod.id: pod for pod in pods(iter(views))})
     store.mark_synced()
     app = create_app(store, nodes=lambda: nodes_of(views))

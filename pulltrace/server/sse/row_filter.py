@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, PodView, PullView, Row
+from pulltrace.pulls.view import AnyChange, PodChange, PodState, PodView, PullChange, PullView, Row
 from pulltrace.server.json.filters import Filters
 
 _ENDED_STATES = frozenset({PodState.READY, PodState.GONE})
@@ -74,7 +74,7 @@ class RowFilter:
 def _as_shown(change: AnyChange, *, before: bool, after: bool) -> Iterator[AnyChange]:
     if not (before or after):
         return
-    if isinstance(change, Change):
-        yield Change(change.sequence, change.before if before else None, change.after if after else None)
+    if isinstance(change, PullChange):
+        yield PullChange(change.sequence, change.before if before else None, change.after if after else None)
     else:
         yield PodChange(change.sequence, change.before if before else None, change.after if after else None)
