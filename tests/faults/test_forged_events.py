@@ -79,9 +79,19 @@ class Scene:
         """Write an Event on a pod, as a kubelet would."""
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         metadata = {"name": f"{name}.{next(self._numbers)}", "namespace": namespace}
-        times = {"firstTimestamp": _now(), "lastTimestamp": _now()}
-        values = {"pod": name, "namespace": namespace, "uid": uid, "metadata": metadata, **times}
-        event = event_object(**{"reason": "Pulling", "message": PULLING, **values, **more})
+        values = {
+            "reason": "Pulling",
+            "message": PULLING,
+            "pod": name,
+            "namespace": namespace,
+            "uid": uid,
+            "metadata": metadata,
+            "firstTimestamp": _now(),
+            "lastTimestamp": _now(),
+            "reportingComponent": "",
+            "reportingInstance": "",
+        }
+        event = event_object(**{**values, **more})
         return who.create(f"/api/v1/namespaces/{namespace}/events", event)
 
     def rows(self) -> dict[str, Row]:
