@@ -106,7 +106,7 @@ class Containerd:
         return run([self.ctr_program, "--address", self.socket, "--namespace", namespace, *args], seconds=600)
 
     def images(self) -> set[str]:
-        """The names of the image records."""
+        """Return the names of the image records."""
         return set(self.ctr("images", "ls", "-q").split())
 
     @property

@@ -35,7 +35,7 @@ class Options:
     version: Version
     serialize_image_pulls: bool = True
     containerd: ContainerdOptions = field(default_factory=ContainerdOptions)
-    """What differs in containerd; where and how it runs is up to the node."""
+    """Options of containerd; the node decides where and how it runs."""
 
 
 class Node:
@@ -120,7 +120,7 @@ class Node:
         self.kube_proxy.start()
 
     def services_work(self) -> bool:
-        """Whether kube-proxy has written its rules; OSError while it does not answer."""
+        """Return whether kube-proxy has written its rules; OSError while it does not answer."""
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"http://{self.address}:{KUBE_PROXY_HEALTH_PORT}/healthz", timeout=5
         ) as answer:

@@ -73,7 +73,7 @@ class Order:
         self.removed = asyncio.Event()
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether it takes this request; it then counts as used once more."""
+        """Return whether it takes this request; it then counts as used once more."""
         if self.left == 0 or not re.fullmatch(self.fault.method, method) or not re.search(self.fault.path, path):
             return False
         if self.left is not None:
@@ -93,7 +93,7 @@ class Cut(Exception):
 
 
 class Proxy:
-    """The handler of all requests, and what it was told."""
+    """The handler of all requests, and the faults in force."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -105,7 +105,7 @@ class Proxy:
         self._session: ClientSession | None = None
 
     def app(self) -> web.Application:
-        """The routes."""
+        """Return the routes."""
         app = web.Application(client_max_size=2**40)
         app.router.add_put("/_proxy/rate", self.on_rate)
         app.router.add_post("/_proxy/faults", self.on_add)
