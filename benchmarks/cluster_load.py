@@ -85,7 +85,7 @@ class PausableLoop(asyncio.SelectorEventLoop):
 
 
 def stand_still() -> Window:
-    """The time without agents that is measured."""
+    """Return the time without agents that is measured."""
     began = time.monotonic()
     time.sleep(STILL_SECONDS)
     return Window(began + SETTLE_SECONDS, time.monotonic())
@@ -202,7 +202,7 @@ def access_of(identity: Identity) -> Access:
 
 
 def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 0) -> Process:
-    """One of the processes of `cluster_load_others`."""
+    """Return one of the processes of `cluster_load_others`."""
     access = access_of(identity)
     words = [access.base_url, access.ca_file or "", access.certificate_file or "", access.key_file or "", records]
     command = ["nice", "-n", str(nice), sys.executable, "-m", "benchmarks.cluster_load_others", what]
@@ -210,7 +210,9 @@ def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 
 
 
 def capacity(folder: Path, identity: Identity) -> float:
-    """How many renewals a second this API server answers, when it is asked as fast as it answers and for nothing else."""
+    """Return how many renewals a second this API server answers, when it is asked as fast as it answers and for nothing
+    else.
+    """
     records = folder / "capacity"
     records.touch()
     begin, end = (time.monotonic() + seconds for seconds in CAPACITY_SECONDS)
@@ -227,7 +229,7 @@ def control_plane_cores() -> set[int]:
 
 
 def pinned(cores: set[int], wanted: bool) -> tuple[str, ...]:  # noqa: FBT001
-    """The beginning of a command that keeps to these cores. All that is started without it keeps to the others."""
+    """Return the beginning of a command that keeps to these cores. All that is started without it keeps to the others."""
     if not wanted or not cores:
         return ()
     # Before the first child is started: they inherit it, and so does the thread that starts them.

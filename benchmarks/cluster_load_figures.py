@@ -162,7 +162,7 @@ def first_writes(writes: Sequence[Write], began: float) -> list[float]:
 
 
 def worst(writes: Sequence[Write], active: Sequence[Window]) -> float:
-    """Writes a second in the 10 s that had the most, without the times when agents stood still."""
+    """Write a second in the 10 s that had the most, without the times when agents stood still."""
     times, passed = [], 0.0
     for window in active:
         times += [write.at - window.begin + passed for write in writes if window.holds(write.at)]

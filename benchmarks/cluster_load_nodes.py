@@ -139,7 +139,7 @@ class Course:
         return self.begins_at + self.seconds
 
     def at(self, now: float) -> Pull:
-        """The pull as an agent would tell it."""
+        """Return the pull as an agent would tell it."""
         download = self.seconds * (1 - UNPACK_SHARE) - RESOLVE_SECONDS
         part = min(max((now - self.begins_at - RESOLVE_SECONDS) / download, 0.0), 1.0)
         if now >= self.ends_at:
@@ -251,7 +251,7 @@ class Nodes:
         await asyncio.gather(*self._agents, return_exceptions=True)
 
     async def live(self) -> None:
-        """Lets the pulls go on: each busy node is looked at as often as this process can, at most once a second."""
+        """Let the pulls go on: each busy node is looked at as often as this process can, at most once a second."""
         while True:
             began = asyncio.get_running_loop().time()
             busy = [node for node in self.all if node.number < self.pulling or node.busy]

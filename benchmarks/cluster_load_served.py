@@ -48,7 +48,7 @@ class Served:
 
 
 def served(control_plane: ControlPlane) -> Served:
-    """All renewals since the API server was started. Costs it some tens of milliseconds."""
+    """Return all renewals since the API server was started. Costs it some tens of milliseconds."""
     bounds: dict[float, float] = {}
     sums = {"sum": 0.0, "count": 0.0}
     for kind, labels, value in _LINE.findall(control_plane.admin.get("/metrics")["text"]):

@@ -40,7 +40,9 @@ def all_phases(phases: Phases) -> list[str]:
 
 
 def kubelets(phases: Phases) -> list[str]:
-    """The kubelets' renewals with and without Pulltrace, and how far the times without it differ among themselves."""
+    """Return the kubelets' renewals with and without Pulltrace, and how far the times without it differ among
+    themselves.
+    """
     lines = [
         "| kubelets' renewals, ms | p50 with / without | p99 with / without | median of the windows' p99s with / without | quiet against quiet: p99 | mean and p99 as the API server counts, with / without |",
         "| --- " * 6 + "|",
@@ -82,7 +84,7 @@ def by_server(it: Figures) -> str:
 
 
 def targets(phases: Phases, lease: LeaseBytes, budget: int) -> list[str]:
-    """Each with what was measured, and whether it is met; latencies are for a reader to judge, with their noise."""
+    """Return each with what was measured, and whether it is met; latencies are for a reader to judge, with their noise."""
     lines = ["| target | measured | |", "| --- | --- | --- |"]
 
     def add(target: str, measured: str, met: bool | None) -> None:  # noqa: FBT001

@@ -102,6 +102,6 @@ async def _create(admin: Identity, path: str, objects: Iterable[JSON]) -> int:
 
 
 def peak_mib(pid: int) -> float:
-    """The most that was resident, as the kernel counts it (`VmHWM`)."""
+    """Return the most that was resident, as the kernel counts it (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))

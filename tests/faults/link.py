@@ -60,13 +60,13 @@ class Answer:
 
 
 def http(status: str, body: bytes = b"", *headers: str, content_type: str = "application/json") -> bytes:
-    """A whole answer, in bytes."""
+    """Return a whole answer, in bytes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", *headers, f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 
 def broken_off(body: bytes) -> bytes:
-    """The beginning of a watch that ends in the middle of its chunk."""
+    """Return the beginning of a watch that ends in the middle of its chunk."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head.encode() + f"{len(body) + 100:x}\r\n".encode() + body
 
@@ -95,7 +95,7 @@ class Link:
         self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
 
     def through(self, identity: Identity) -> Identity:
-        """The same identity, on its way through here."""
+        """Return the same identity, on its way through here."""
         return replace(identity, url=self.url)
 
     # -- orders ----------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Link:
         self.restore()
 
     def requests(self, pattern: str = "", since: float = 0.0) -> list[Seen]:
-        """The requests since then (monotonic) whose method and path fit."""
+        """Return the requests since then (monotonic) whose method and path fit."""
         return [one for one in self.seen if one.at >= since and re.search(pattern, f"{one.method} {one.path}")]
 
     # -- in the thread ---------------------------------------------------------------------------------

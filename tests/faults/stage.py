@@ -45,7 +45,7 @@ class Stage:
         self.admin.delete(LEASES)
 
     def leases(self) -> dict[str, JSON]:
-        """All Leases by name."""
+        """Return all Leases by name."""
         return {lease["metadata"]["name"]: lease for lease in self.admin.get(LEASES)["items"]}
 
     def report(self, node: str, report: NodeReport, *, seconds: int = 300, more: JSON | None = None) -> None:
@@ -74,14 +74,14 @@ class Stage:
 
     @contextmanager
     def link(self) -> Iterator[Link]:
-        """A way to the API server that can be made worse."""
+        """Provide a way to the API server that can be made worse."""
         with Link(self.admin, self.control_plane.authority.issue("link", "link", addresses=["IP:127.0.0.1"])) as link:
             yield link
 
     def aggregator(
         self, folder: Path, link: Link | None = None, *flags: str, env: Mapping[str, str] | None = None
     ) -> Server:
-        """An aggregator that has not been started, with the token of the chart's ServiceAccount."""
+        """Return an aggregator that has not been started, with the token of the chart's ServiceAccount."""
         folder /= f"aggregator-{next(self._folders)}"
         folder.mkdir()
         identity = self.control_plane.with_token(self.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
@@ -91,5 +91,5 @@ class Stage:
 
 
 def leads(server: Server) -> bool:
-    """Whether this replica says that it leads."""
+    """Return whether this replica says that it leads."""
     return bool(server.metrics()["pulltrace_leader"])

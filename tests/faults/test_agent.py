@@ -47,7 +47,7 @@ class Idle:
 
 
 def access(stage: Stage, link: Link, node: str = "") -> FixedAccess:
-    """The way of the agent of a node; without a node, of one that may write every Lease."""
+    """Return the way of the agent of a node; without a node, of one that may write every Lease."""
     authority = str(stage.control_plane.authority.certificate)
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent" if node else "everybody", node=node)
     return FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))
@@ -144,7 +144,7 @@ Told: TypeAlias = Callable[[Callable[[NodeReport], object], str], Awaitable[Node
 
 @asynccontextmanager
 async def agent(containerd: Containerd) -> AsyncIterator[Told]:
-    """The agent's own loop beside a containerd; gives a way to wait for what its Lease says."""
+    """Provide the agent's own loop beside a containerd; gives a way to wait for what its Lease says."""
     store = MemoryLeaseStore()
     settings = AgentSettings(NODE, "agent", str(containerd.socket), "k8s.io", report_interval_seconds=0.2)
 

@@ -52,7 +52,7 @@ class Clock:
 
 @pytest.fixture
 def replicas(stage: Stage, tmp_path: Path) -> Iterator[tuple[Server, Server, list[Clock]]]:
-    """The replica that leads, the other one, and the clocks of both."""
+    """Provide the replica that leads, the other one, and the clocks of both."""
     clocks = [Clock(tmp_path / f"clock-{number}") for number in range(2)]
     with ExitStack() as stack:
         leader, other = (stage.aggregator(tmp_path, env=clock.env()) for clock in clocks)
@@ -84,7 +84,9 @@ def test_d05_clocks_of_the_replicas_jump(stage: Stage, replicas: tuple[Server, S
 
 
 def _renewal(stage: Stage, ahead_seconds: int, seen: set[str]) -> dict[str, str]:
-    """The election's Lease once it is renewed by a clock that is so far ahead, at a time that was not seen before."""
+    """Return the election's Lease once it is renewed by a clock that is so far ahead, at a time that was not seen
+    before.
+    """
 
     def renewed() -> dict[str, str] | None:
         spec: dict[str, str] = stage.admin.get(f"{LEASES}/{ELECTION}")["spec"]

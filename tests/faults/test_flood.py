@@ -31,14 +31,14 @@ SLOWEST_SECONDS = 5.0
 
 
 def spec(number: int) -> JSON:
-    """A renewal that differs from the one before."""
+    """Return a renewal that differs from the one before."""
     time = f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000000Z"
     return {"spec": {"renewTime": time}}
 
 
 @pytest.fixture
 def agent(stage: Stage) -> Identity:
-    """The attacker: the agent of node-2, whose Lease exists, once the policy is enforced."""
+    """Provide the attacker: the agent of node-2, whose Lease exists, once the policy is enforced."""
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
 
     def enforced() -> bool:
@@ -55,7 +55,7 @@ def agent(stage: Stage) -> Identity:
 
 @pytest.fixture
 def priority_level(stage: Stage) -> Iterator[None]:
-    """The chart's own priority level for agents (`apiPriority.enabled`)."""
+    """Provide the chart's own priority level for agents (`apiPriority.enabled`)."""
     values = {"apiPriority": {"enabled": True}}
     kinds = {"FlowSchema", "PriorityLevelConfiguration"}
     text = yaml.safe_dump_all([one for (kind, _, _), one in rendered(values).items() if kind in kinds])
@@ -116,7 +116,7 @@ def largest(number: int) -> JSON:
 
 
 def invented(number: int, fields: int) -> JSON:
-    """An entry of managedFields whose fields do not exist: the API server keeps it as it is."""
+    """Return an entry of managedFields whose fields do not exist: the API server keeps it as it is."""
     annotations: JSON = {f"f:{'y' * 50}{number}-{one}": {} for one in range(fields)}
     return {
         "manager": f"attacker-{number}",
@@ -129,7 +129,7 @@ def invented(number: int, fields: int) -> JSON:
 
 
 def status(agent: Identity, query: str, body: JSON, content_type: str) -> int:
-    """The status that the API server answers a patch of the agent's own Lease with."""
+    """Return the status that the API server answers a patch of the agent's own Lease with."""
     try:
         agent.call("PATCH", OWN + query, body, content_type=content_type)
     except ApiError as error:

@@ -63,7 +63,7 @@ class Scene:
     _numbers: Iterator[int]
 
     def pod(self, name: str) -> JSON:
-        """A pod on node-1 that its kubelet has taken on."""
+        """Return a pod on node-1 that its kubelet has taken on."""
         spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": IMAGE}]}
         pod = self.stage.admin.create(f"/api/v1/namespaces/{SHOP}/pods", {"metadata": {"name": name}, "spec": spec})
         self.status(name, {"state": {"waiting": {"reason": "ContainerCreating"}}})
@@ -95,7 +95,7 @@ class Scene:
         return who.create(f"/api/v1/namespaces/{namespace}/events", event)
 
     def rows(self) -> dict[str, Row]:
-        """The pods as they are shown, by name."""
+        """Return the pods as they are shown, by name."""
         pods = json.loads(self.aggregator.get(self.aggregator.port, "/api/v1/pods"))["pods"]
         return {row["podName"]: row for row in pods if row["namespace"] == SHOP}
 
@@ -284,7 +284,7 @@ def forger_in(stage: Stage, namespace: str) -> Identity:
 
 
 def _may_write(identity: Identity, namespace: str) -> bool:
-    """Whether RBAC has seen the binding."""
+    """Return whether RBAC has seen the binding."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

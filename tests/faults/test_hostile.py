@@ -217,7 +217,9 @@ def _warnings(aggregator: Server) -> list[tuple[float, str]]:
 
 
 def _refused(agent: Identity) -> bool:
-    """Whether the policy keeps the agent of node-2 from the Lease of node-1; it is enforced a moment after it is made."""
+    """Return whether the policy keeps the agent of node-2 from the Lease of node-1; it is enforced a moment after it is
+    made.
+    """
     lease: JSON = {"metadata": {"name": "node-9", "labels": LABELS}, "spec": {"holderIdentity": "x"}}
     try:
         agent.create(f"{LEASES}?dryRun=All", lease)
@@ -227,7 +229,7 @@ def _refused(agent: Identity) -> bool:
 
 
 def _counted(aggregator: Server, before: float) -> bool:
-    """Whether the metric moves; each kind of Lease is rejected in a moment or never."""
+    """Return whether the metric moves; each kind of Lease is rejected in a moment or never."""
     try:
         return wait_until(lambda: aggregator.metrics()[REJECTED] > before, "a rejection", seconds=3)
     except AssertionError:

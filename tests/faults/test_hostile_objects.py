@@ -28,7 +28,7 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 @pytest.fixture
 def hostile_stage() -> Iterator[Stage]:
-    """A control plane of its own, with 30 Pods of 1 MB, 150 Events of 1.4 MB, and many Events on invented UIDs."""
+    """Provide a control plane of its own, with 30 Pods of 1 MB, 150 Events of 1.4 MB, and many Events on invented UIDs."""
     with ControlPlane() as control_plane:
         stage = Stage(control_plane)
         stage.build()
@@ -78,7 +78,7 @@ def _create_pod(stage: Stage, name: str) -> None:
 
 
 def _wait_for_pods(server: Server, names: set[str]) -> list[Row]:
-    """The rows, once these pods wait for the pull of node-2."""
+    """Return the rows, once these pods wait for the pull of node-2."""
 
     def shown(rows: list[Row]) -> bool:
         return {pod["podName"] for row in rows if row["nodeName"] == "node-2" for pod in row["pods"]} == names

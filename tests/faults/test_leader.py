@@ -47,7 +47,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Asks both all the time who leads."""
+        """Ask both all the time who leads."""
 
         def ask() -> None:
             while not self._done.wait(0.05):
@@ -65,7 +65,7 @@ class Replicas:
 
 @pytest.fixture
 def replicas(stage: Stage, tmp_path: Path) -> Iterator[Replicas]:
-    """Two aggregators of which one leads."""
+    """Provide two aggregators of which one leads."""
     with ExitStack() as stack:
         links = stack.enter_context(stage.link()), stack.enter_context(stage.link())
         first, second = (stage.aggregator(tmp_path, link) for link in links)
@@ -164,7 +164,7 @@ EXIT_SECONDS = 10
 
 
 async def _watch_to_the_end(port: int, watching: asyncio.Semaphore) -> bytes:
-    """Reads the live stream until the server closes it; gives back its last piece."""
+    """Read the live stream until the server closes it; gives back its last piece."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readuntil(b"event: snapshot")

@@ -63,7 +63,7 @@ class Flood:
 
 
 def lookups(link: Link, since: float) -> list[Seen]:
-    """The aggregator's questions that are no watch and no part of its own lists."""
+    """Return the aggregator's questions that are no watch and no part of its own lists."""
     return [one for one in link.requests("GET", since) if "/pods" in one.path and "/namespaces/" in one.path]
 
 

@@ -124,7 +124,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
 
 @asynccontextmanager
 async def without_binding(stage: Stage, name: str) -> AsyncIterator[None]:
-    """The chart's RoleBinding is gone for the length of the block, and the API server has noticed."""
+    """Provide the chart's RoleBinding is gone for the length of the block, and the API server has noticed."""
     kept = stage.admin.get(f"{ROLES}/{name}")
     stage.admin.delete(f"{ROLES}/{name}")
     try:
@@ -204,7 +204,7 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
 
 
 def _forbidden(stage: Stage, account: Account, verb: str) -> bool:
-    """Whether RBAC, which learns of changes by a watch, says no to this account now."""
+    """Return whether RBAC, which learns of changes by a watch, says no to this account now."""
     identity = stage.control_plane.with_token((account.folder / "token").read_text())
     what = {"group": "coordination.k8s.io", "resource": "leases", "verb": verb, "namespace": NAMESPACE}
     review = {"spec": {"resourceAttributes": what}}
@@ -236,7 +236,7 @@ def test_d22_policy_is_missing(stage: Stage, tmp_path: Path) -> None:
 
 
 def _writes(agent: Identity, node: str) -> bool:
-    """Whether the agent can write the Lease of this node."""
+    """Return whether the agent can write the Lease of this node."""
     try:
         agent.patch(f"{LEASES}/{node}", {"metadata": {"annotations": {"pulltrace.io/summary": "by another"}}})
     except ApiError as error:

@@ -41,7 +41,7 @@ def link(stage: Stage) -> Iterator[Link]:
 
 @pytest.fixture
 def aggregator(stage: Stage, link: Link, tmp_path: Path) -> Iterator[Server]:
-    """An aggregator behind the link, that knows one running pull and one ended pull of node-1."""
+    """Provide an aggregator behind the link, that knows one running pull and one ended pull of node-1."""
     stage.report("node-1", NodeReport(pulls=(pull(1),), recent=(ended(2),)))
     with stage.aggregator(tmp_path, link) as aggregator:
         aggregator.wait_for(lambda rows: len(rows) == 2, "both rows")
@@ -53,7 +53,7 @@ def phases(rows: list[Row]) -> dict[str, str]:
 
 
 def bytes_of(number: int) -> Callable[[list[Row]], bool]:
-    """Whether the running pull is told to have so many bytes."""
+    """Return whether the running pull is told to have so many bytes."""
     return lambda rows: any(row["downloadedBytes"] == number for row in rows if row["phase"] == "downloading")
 
 

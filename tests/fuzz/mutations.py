@@ -76,7 +76,7 @@ Change: TypeAlias = Callable[[Random, bytes], bytes]
 
 
 def mutated(chance: Random, samples: Sequence[bytes]) -> bytes:
-    """One of the samples after no, one or a few changes."""
+    """Return one of the samples after no, one or a few changes."""
     data = chance.choice(samples)
     for _ in range(chance.randint(0, 4)):
         data = chance.choice(CHANGES)(chance, data)
@@ -163,7 +163,7 @@ _MARK = "%mark%"
 
 
 def _places(holder: list[Any]) -> list[tuple[Any, Any]]:
-    """Every value, as what holds it and under which key; the first so many, level by level."""
+    """Return every value, as what holds it and under which key; the first so many, level by level."""
     places: list[tuple[Any, Any]] = [(holder, 0)]
     for where, key in places:
         value = where[key]

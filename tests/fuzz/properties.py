@@ -17,7 +17,7 @@ DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def honest(text: str) -> bool:
-    """Whether a reader sees what is there."""
+    """Return whether a reader sees what is there."""
     return not any(unicodedata.category(character) in DECEIVING for character in text)
 
 
@@ -87,7 +87,7 @@ def json_of(data: bytes) -> Any:
 
 
 def drive(work: Coroutine[Any, Any, None]) -> None:
-    """Runs what waits for nothing but its turn, to its end, without an event loop for each of thousands."""
+    """Run what waits for nothing but its turn, to its end, without an event loop for each of thousands."""
     try:
         while True:
             work.send(None)

@@ -88,7 +88,7 @@ def _is_ambiguous(head: bytes) -> bool:
 
 @functools.cache
 def _page() -> Path:
-    """The folder of a web UI, for as long as this process lives."""
+    """Return the folder of a web UI, for as long as this process lives."""
     folder = Path(tempfile.mkdtemp(prefix="pulltrace-fuzz-"))
     atexit.register(shutil.rmtree, folder)
     (folder / "index.html").write_text("<!doctype html>")

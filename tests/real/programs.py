@@ -60,7 +60,7 @@ class Server:
         return rows
 
     def wait_for(self, condition: Callable[[list[Row]], bool], what: str, seconds: float = 30) -> list[Row]:
-        """The rows as soon as they fulfil the condition."""
+        """Return the rows as soon as they fulfil the condition."""
 
         def rows() -> list[Row] | None:
             found = self.pulls()
@@ -72,7 +72,7 @@ class Server:
             raise AssertionError(f"{error}\nrows: {json.dumps(self.pulls(), indent=1)[:4000]}") from None
 
     def ended(self, count: int, seconds: float = 60) -> list[Row]:
-        """The rows once `count` pulls have ended and none runs."""
+        """Return the rows once `count` pulls have ended and none runs."""
         return self.wait_for(
             lambda rows: len(rows) == count and not any(row["phase"] in RUNNING for row in rows),
             f"{count} pulls to have ended",
@@ -81,14 +81,14 @@ class Server:
 
     @contextlib.contextmanager
     def stream(self, query: str = "") -> Iterator[Stream]:
-        """Reads the event stream while the block runs."""
+        """Read the event stream while the block runs."""
         stream = Stream(f"http://127.0.0.1:{self.port}/api/v1/events{query}")
         threading.Thread(target=stream.read, daemon=True).start()
         wait_until(lambda: bool(stream.events), "the first event", processes=[self.process])
         yield stream
 
     def metrics(self) -> dict[str, float]:
-        """The samples of /metrics by name and labels."""
+        """Return the samples of /metrics by name and labels."""
         lines = self.get(self.metrics_port, "/metrics").splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
@@ -114,7 +114,7 @@ def agent(folder: Path, enter: Sequence[str], *flags: str | Path) -> Process:
 
 
 def in_pod(folder: Path, identity: Identity, namespace: str) -> tuple[str, ...]:
-    """The beginning of a command that sees its token and the API's address where a container sees them."""
+    """Return the beginning of a command that sees its token and the API's address where a container sees them."""
     account = folder / "serviceaccount"
     account.mkdir(exist_ok=True)
     (account / "token").write_text(identity.token or "")

@@ -49,7 +49,7 @@ RULES: dict[str, list[JSON]] = {
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """A Kubernetes API with one node, and a ServiceAccount with its rights for each program."""
+    """Provide a Kubernetes API with one node, and a ServiceAccount with its rights for each program."""
     with ControlPlane() as control_plane:
         control_plane.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})
         for name, rules in RULES.items():
@@ -65,7 +65,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Path) -> Iterator[Process]:
-    """The agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
+    """Provide the agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
     token = control_plane.token(NAMESPACE, "agent", node=NODE)
     flags = ("--node-name", NODE, "--containerd-socket", containerd.socket, "--start-spread", "0s")
     with agent(tmp_path, in_pod(tmp_path, control_plane.with_token(token), NAMESPACE), *flags) as process:
@@ -76,7 +76,7 @@ def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Pa
 
 @pytest.fixture
 def aggregator(control_plane: ControlPlane, tmp_path: Path) -> Server:
-    """An aggregator that has not been started."""
+    """Provide an aggregator that has not been started."""
     identity = control_plane.with_token(control_plane.token(NAMESPACE, "aggregator"))
     kubeconfig = identity.write_kubeconfig(tmp_path / "kubeconfig")
     return Server("aggregator", tmp_path, "--kubeconfig", kubeconfig, "--namespace", NAMESPACE)

@@ -36,7 +36,7 @@ BROWSER_FLAGS = (
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page of Debian's Chromium."""
+    """Provide a page of Debian's Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(BROWSER_FLAGS))
         yield browser.new_page(viewport={"width": 1280, "height": 800})

@@ -39,7 +39,7 @@ def packed_metadata(packed: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def changelog(tmp_path: Path) -> Path:
-    """A changelog with a section for this version."""
+    """Provide a changelog with a section for this version."""
     path = tmp_path / "CHANGELOG.md"
     path.write_text(f'## [{pulltrace.__version__}] - 2026-11-24\n\n### Added\n\n- All of it: "quoted", and 50 %.\n')
     return path

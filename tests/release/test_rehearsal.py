@@ -23,7 +23,7 @@ IMAGES = [f"{program}={digest}" for program, digest in DIGESTS.items()]
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of what a release reads."""
+    """Provide a copy of what a release reads."""
     root = tmp_path / "pulltrace"
     for path in tracked("pulltrace", "deploy", "tools", "docs/install.md", "docs/verify.md", "CHANGELOG.md"):
         target = root / path.relative_to(ROOT)

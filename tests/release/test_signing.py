@@ -46,7 +46,7 @@ class Released:
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    """The agent's image, pushed, listed and signed; and a file beside it."""
+    """Provide the agent's image, pushed, listed and signed; and a file beside it."""
     folder, keys = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("keys")
     programs = [
         binaries.built(module, name).parent for module, name in ((binaries.COSIGN, "cosign"), (binaries.SYFT, "syft"))

@@ -16,7 +16,7 @@ DAY = date(2026, 11, 24)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of all files that name the version."""
+    """Provide a copy of all files that name the version."""
     for name in (*version.PLACES, "CHANGELOG.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(version.ROOT / name, tmp_path / name)

@@ -60,13 +60,13 @@ class Command:
 
 
 def documented() -> list[Command]:
-    """Every command of every document, once."""
+    """Return every command of every document, once."""
     found = (command for path in tracked("*.md") for command in of_page(name_of(path), path.read_text()))
     return list({command.text: command for command in found}.values())
 
 
 def of_page(page: str, text: str) -> Iterator[Command]:
-    """The commands of a page: lines of shell blocks, and code within the text that is a whole command."""
+    """Yield the commands of a page: lines of shell blocks, and code within the text that is a whole command."""
     for block in re.finditer(r"^```(sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in re.sub(r"\s*\\\n\s*", " ", block[2]).splitlines():
             is_command = block[1] == "sh" or line.startswith("$ ")

@@ -17,7 +17,7 @@ COMMANDS = documented()
 
 
 def of(program: str) -> list[Any]:
-    """The commands of a program that are tried as they stand."""
+    """Return the commands of a program that are tried as they stand."""
     mine = [one for one in COMMANDS if one.program == program and not one.is_one_of(NOT_HERE | ELSEWHERE)]
     return [pytest.param(one, id=f"{one.page}: {one.text}") for one in mine]
 

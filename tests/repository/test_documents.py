@@ -17,7 +17,7 @@ CODE = re.compile(r"^(```|~~~).*?^\1[`~]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
 def headings(path: Path) -> set[str]:
-    """The anchors of a Markdown file's headings, as GitHub makes them."""
+    """Return the anchors of a Markdown file's headings, as GitHub makes them."""
     anchors: set[str] = set()
     text = re.sub(r"^(```|~~~).*?^\1[`~]*$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     for title in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", text, re.MULTILINE):
@@ -31,7 +31,7 @@ def headings(path: Path) -> set[str]:
 
 
 def dead_links(path: Path, root: Path = ROOT) -> list[str]:
-    """The relative links of a Markdown file that lead nowhere."""
+    """Return the relative links of a Markdown file that lead nowhere."""
     dead = []
     for found in LINK.finditer(CODE.sub("", path.read_text())):
         link = found[1] or found[2]

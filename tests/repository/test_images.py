@@ -32,7 +32,7 @@ def bases(dockerfile: str) -> Iterator[str]:
 
 
 def images(value: Any, key: str = "") -> Iterator[str]:
-    """The images that a workflow names, wherever it does."""
+    """Yield the images that a workflow names, wherever it does."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from images(inner, str(name))

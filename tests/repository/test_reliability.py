@@ -13,7 +13,7 @@ FAULTS = [f"D{number}" for number in range(1, 29)]
 
 
 def rows() -> dict[str, list[tuple[Path, str]]]:
-    """Each fault, and the scenarios that its row names."""
+    """Return each fault, and the scenarios that its row names."""
     found: dict[str, list[tuple[Path, str]]] = {}
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]

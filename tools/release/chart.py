@@ -34,7 +34,7 @@ def annotated(chart: str, changes: str, digests: Mapping[str, str]) -> str:
 
 
 def pack(target: Path, digests: Mapping[str, str], chart: Path = CHART, changelog: Path = notes.CHANGELOG) -> Path:
-    """The packed chart in a folder."""
+    """Return the packed chart in a folder."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / chart.name
         shutil.copytree(chart, copy)
@@ -48,7 +48,7 @@ def pack(target: Path, digests: Mapping[str, str], chart: Path = CHART, changelo
 
 
 def push(packed: Path, registry: str, *flags: str) -> str:
-    """The digest of the chart in the registry."""
+    """Return the digest of the chart in the registry."""
     said = run("helm", "push", packed, registry, *flags)
     found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", said, re.MULTILINE)
     if not found:

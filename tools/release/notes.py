@@ -18,7 +18,7 @@ KINDS = frozenset({"added", "changed", "deprecated", "removed", "fixed", "securi
 
 
 def section(changelog: str, version: str) -> str:
-    """The Markdown below the heading of a version; raises SystemExit when there is nothing."""
+    """Return the Markdown below the heading of a version; raises SystemExit when there is nothing."""
     found = re.search(rf"^## \[{re.escape(version)}\].*\n((?:(?!## \[).*\n?)*)", changelog, re.MULTILINE)
     if not found or not found[1].strip():
         raise SystemExit(f"CHANGELOG.md says nothing of {version}")
@@ -26,7 +26,7 @@ def section(changelog: str, version: str) -> str:
 
 
 def changes(notes: str) -> str:
-    """The same as the annotation `artifacthub.io/changes`: JSON is YAML."""
+    """Return the same as the annotation `artifacthub.io/changes`: JSON is YAML."""
     kind, listed = "changed", []
     for line in re.sub(r"\n {2,}(?=\S)", " ", notes).splitlines():
         if heading := re.match(r"### (\w+)", line):

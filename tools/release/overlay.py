@@ -24,7 +24,7 @@ IMAGES = "ghcr.io/d44b/pulltrace-"
 
 
 def overlay(base: str, digests: Mapping[str, str]) -> str:
-    """A kustomization of a base, with pinned images."""
+    """Return a kustomization of a base, with pinned images."""
     images = "".join(
         f"  - name: {IMAGES}{program}\n    digest: {digest}\n" for program, digest in sorted(digests.items())
     )

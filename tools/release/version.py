@@ -28,7 +28,7 @@ UNRELEASED = "## [Unreleased]\n"
 
 
 def found(root: Path = ROOT) -> dict[str, set[str]]:
-    """The versions that each place names."""
+    """Return the versions that each place names."""
     return {name: set(re.findall(how, (root / name).read_text(), re.MULTILINE)) for name, how in PLACES.items()}
 
 
