@@ -189,7 +189,9 @@ def time_left(likely: float) -> TimeLeft:
 
 
 def pull_changes(*views: PullView | None, first: int = 1) -> list[Change]:
-    """Return the changes of one row: each view is the next `after`; None first is a new row, None last a deleted one."""
+    """Return the changes of one row: each view is the next `after`; None first is a new row, None last a
+    deleted one.
+    """
     return [Change(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
 
 

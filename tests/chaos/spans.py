@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 START_SECONDS = 4.0
-"""From a new process that reaches the API server to its first poll: Python starts, and the agent reads its Lease first."""
+"""From a new process that reaches the API server to its first poll: Python starts, and the agent reads
+its Lease first.
+"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Authorisation (Node and RBAC) and admission (NodeRestriction, PodSecurity, ValidatingAdmissionPolicy, …)
 are the real ones. There is no controller-manager, so no ServiceAccounts are made, no garbage is
-collected and no namespaces are deleted; `cluster.Cluster` has one. etcd does not sync to disk, so a start takes seconds.
+collected and no namespaces are deleted; `cluster.Cluster` has one. etcd does not sync to disk, so a start takes
+seconds.
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ class ControlPlane:
                     raise
 
     def token(self, namespace: str, service_account: str, *, pod: str = "", node: str = "", seconds: int = 3600) -> str:
-        """Return a ServiceAccount token as the TokenRequest API gives it, bound to a pod (and its node) or to a node."""
+        """Return a ServiceAccount token as the TokenRequest API gives it, bound to a pod (and its node) or to
+        a node.
+        """
         spec: JSON = {"expirationSeconds": seconds}
         if pod or node:
             kind, name = ("Pod", pod) if pod else ("Node", node)
@@ -198,7 +201,9 @@ class ControlPlane:
         }
 
     def _endpoints_flags(self) -> dict[str, object]:
-        """Return flags for a loopback address, on which Kubernetes 1.37 ends rather than list an endpoint of `kubernetes`."""
+        """Return flags for a loopback address, on which Kubernetes 1.37 ends rather than list an endpoint of
+        `kubernetes`.
+        """
         return {"endpoint-reconciler-type": "none"} if ip_address(self.options.address).is_loopback else {}
 
     def __enter__(self) -> Self:

@@ -115,7 +115,9 @@ def prometheus(pulltrace: Forward, cluster: Cluster, tmp_path: Path) -> Iterator
 def test_known_pulls_give_the_right_values(
     prometheus: Prometheus, pulltrace: Forward, cluster: Cluster, shop: Shop
 ) -> None:
-    """Two pulls are active while they run; then two completed and a failed one have moved every counter by what they were."""
+    """Two pulls are active while they run; then two completed and a failed one have moved every counter by what they
+    were.
+    """
     before = {name: prometheus.values(name)[0] for name in COUNTERS}
     image = shop.image("measured", 6 * MB, 4 * MB)
     for node in cluster.nodes:

@@ -76,7 +76,9 @@ def agrees(layers: list[Row], truth: list[LayerTruth]) -> bool:
 
 @pytest.fixture
 def base(node: Node) -> Layer:
-    """Provide a layer that the node has already. NOTE: to be named before `page`, beside which no event loop can run."""
+    """Provide a layer that the node has already. NOTE: to be named before `page`, beside which no event
+    loop can run.
+    """
     pull_now(node.containerd.socket, "direct.test/busybox:1")
     return busybox_layer()
 
