@@ -1,4 +1,4 @@
-"""Writes docs/events.schema.json; with --check only says whether it is up to date."""
+"""Write docs/events.schema.json; with --check, only report whether it is outdated."""
 
 from __future__ import annotations
 

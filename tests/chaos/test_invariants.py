@@ -136,8 +136,7 @@ def test_excuse(evidence: Evidence, excuse: str) -> None:
 
 def test_excuse_ends_where_its_rule_does() -> None:
     """No excuse covers a pull that outlasts the agent's absence or brought its image in it, a failure of three polls,
-    or a
-    fetched image.
+    or a fetched image.
     """
     outlasting = replace(with_another_pull(LONG), absences={"node-1": (Span(139, 144),)})
     before = replace(with_another_pull(LONG), absences={"node-1": (Span(142.1, 146), Span(145.1, 147))})

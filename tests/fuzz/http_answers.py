@@ -11,7 +11,7 @@ PROBLEM_CHARACTERS = 300
 
 
 def check(data: bytes) -> None:
-    """Any bytes are one answer within bounds, whose rest is left for the next, or `BadAnswer` on one line."""
+    """Read any bytes as one bounded answer, with the rest left for the next, or raise `BadAnswer` on one line."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(_read(data))

@@ -1,4 +1,4 @@
-"""Lists and watches: lines and pages as an API server sends them, or whatever stands between it and us."""
+"""Lists and watches: lines and pages of an API server, or of a proxy before it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MAX_BYTES = 16 * 1024
 """Few enough for some inputs to be too long."""
 
 
-class _Said(BaseException):
-    """The server has said all."""
+class _AllSent(BaseException):
+    """The server has sent all its bytes."""
 
 
 class _Server(Connection):
-    """A connection on which one list and one watch are answered with given bytes."""
+    """A connection whose list and watch are answered with given bytes."""
 
     def __init__(self, page: bytes, lines: list[bytes]) -> None:
         self._page: bytes | None = page
@@ -44,7 +44,7 @@ class _Server(Connection):
         self, path: str, params: Params, take: Callable[[Piece], None], *, shape: Shape | None = None, **_: Any
     ) -> Raw:
         if self._page is None:
-            raise _Said
+            raise _AllSent
         page, self._page = self._page, None
         async with Gate().turn() as turn:
             reader = ListReader(_chunks(page), turn, shape, MAX_BYTES)
@@ -56,7 +56,7 @@ class _Server(Connection):
         self, path: str, params: Params, read_timeout_seconds: float = 60.0, max_line_bytes: int = MAX_BYTES
     ) -> AsyncGenerator[bytes | TooLong, None]:
         if self._lines is None:
-            raise _Said
+            raise _AllSent
         lines, self._lines = self._lines, None
         async with Gate().turn() as turn:
             async for line in lines_of(_chunks(b"\n".join(lines)), turn, MAX_BYTES):
@@ -72,14 +72,16 @@ async def _chunks(data: bytes) -> AsyncIterator[bytes]:
 
 
 def check_lines(data: bytes) -> None:
-    """No line ends a watch: each is an event of sound records, is left out, or is a broken connection that is tried again,
-    and what is said of that is one line.
+    """No line ends a watch: each is an event of valid records, is left out, or is a broken connection that is retried
+    with a log of one line.
     """
     _follow(EMPTY, data.split(b"\n"))
 
 
 def check_page(data: bytes) -> None:
-    """The same for a list: what is in it that is no such object is left out, and what is no list is asked for again."""
+    """Read a list: other objects in it are left out, and an answer that is no list is requested
+    again.
+    """
     _follow(data, [])
 
 
@@ -108,7 +110,7 @@ async def _watched(resource: Resource[Any], page: bytes, lines: list[bytes]) -> 
                         _is_sound(item)
                     case Gone(key):
                         assert isinstance(key, str)
-    except _Said:
+    except _AllSent:
         pass
     assert all(0 < seconds <= 150 for seconds in waits)
     if watch.health.problem is not None:

@@ -39,7 +39,7 @@ def containerd(request: pytest.FixtureRequest, proxy: Proxy) -> Iterator[Contain
 
 @pytest.fixture(scope="session")
 def app(registry: Registry) -> Image:
-    """Four layers, 14 MB, behind an index."""
+    """Provide an image of four layers, 14 MB, behind an index."""
     layers = [random_layer(size * MB, seed=f"app-{size}") for size in (6, 4, 3, 1)]
     return Publisher(registry.url).push("team/app", layers, tags=("1.0",), index=True)
 

@@ -1,4 +1,4 @@
-"""Pulltrace's programs as a user starts them, and what a user sees of them."""
+"""Pulltrace's programs as a user starts them, and their output for a user."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Stream:
                     self.events.append((time.time(), json.loads(line[5:])))
 
     def of(self, pull_id: str) -> list[tuple[float, Row]]:
-        """What was said of one pull, in order."""
+        """Return the events of one pull, in order."""
         return [(at, event) for at, event in self.events if event.get("pull", {}).get("id") == pull_id]
 
 

@@ -1,4 +1,4 @@
-"""tools.release.notes: what a release says of itself."""
+"""tools.release.notes: the text of a release."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def publish_chart(remote: str, chart: Path) -> None:
 
 
 def test_first_site_makes_the_branch(remote: str, site: Path) -> None:
-    """Where there is no branch yet, it is made; GitHub is told to serve the files as they are."""
+    """The first push makes the branch, and a file that lets GitHub serve the files as they are."""
     publish_site(remote, site)
 
     assert branch(remote) == {".nojekyll", "index.html", "install/index.html"}
@@ -102,7 +102,7 @@ def test_no_site_is_an_error(remote: str, tmp_path: Path) -> None:
 
 
 def test_push_that_came_second_is_tried_again(remote: str, site: Path) -> None:
-    """Where somebody else pushed meanwhile, both changes are there in the end."""
+    """When another push came first, both changes are in the branch in the end."""
     publish_site(remote, site)
     tries = []
 

@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_there_is_one_version() -> None:
+def test_all_files_name_one_version() -> None:
     """Package, chart, images, kustomize and documentation name the version of the code, each at least once."""
     assert version.found() == {name: {pulltrace.__version__} for name in version.PLACES}
 

@@ -1,4 +1,4 @@
-"""The commands that the documentation tells people to run, and how each of them is tried."""
+"""The commands of the documentation, and how each of them is tried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_HERE = {
     r"kubectl describe pod web-1$": "a pod of the reader's, as an example",
     r"until curl ": "waits for a workload of the reader's; tests/server asks the same",
 }
-"""What cannot run on a machine without the internet, and why."""
+"""Commands that cannot run without the internet, and why."""
 ELSEWHERE = {
     r"helm install pulltrace (oci://\S+|deploy/helm/pulltrace) -n pulltrace --create-namespace$": "test_valid_01_install",
     r"helm uninstall pulltrace -n pulltrace$": "test_valid_01_install",
@@ -32,14 +32,14 @@ ELSEWHERE = {
     r"kubectl delete namespace pulltrace$": "installs",
     r"kubectl -n pulltrace port-forward ": "reach",
 }
-"""What other files of tests/e2e run."""
+"""Commands that other files of tests/e2e run."""
 PROGRAMS = ("kubectl", "helm", "make", "curl", "python", "pulltrace")
 INLINE = re.compile(r"`((?:sudo )?(?:kubectl|helm|make|\.venv/bin/python|python3?) [^`\n]+)`")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A line that somebody is told to run."""
+    """A command line of the documentation."""
 
     page: str
     text: str

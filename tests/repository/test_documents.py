@@ -1,4 +1,4 @@
-"""The documents: links that lead somewhere, and a changelog that goes with the version."""
+"""The documents: links with targets, and a changelog that matches the version."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_changelog_has_the_version() -> None:
 
 
 def test_readme_leads_to_a_demo_and_to_an_install() -> None:
-    """Whoever reads nothing but the README gets a running demo, and a real install that they can look at and find again."""
+    """A reader of the README alone gets a running demo, and a real install that they can check."""
     commands = [command.text for command in of_page("README.md", (ROOT / "README.md").read_text())]
 
     assert "make demo" in commands

@@ -1,4 +1,4 @@
-"""docs/reliability.md: every fault has its row, and every row a scenario that is there."""
+"""docs/reliability.md: every fault has its row, and every row an existing scenario."""
 
 from __future__ import annotations
 

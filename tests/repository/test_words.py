@@ -1,4 +1,6 @@
-"""The words of docs, docstrings, comments, strings, names and the page: see CONTRIBUTING.md. The rules are in words.py."""
+"""The words of docs, docstrings, comments, strings, names and the page: see CONTRIBUTING.md. The rules
+are in words.py.
+"""
 
 from __future__ import annotations
 

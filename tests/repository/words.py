@@ -78,7 +78,9 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def faults_of_text(path: str, text: Text) -> Iterator[Fault]:
-    """Find the openings and words of a paragraph that the rules ban; a question that stands alone is a heading or a label."""
+    """Find the openings and words of a paragraph that the rules ban; a question that stands alone is a heading or a
+    label.
+    """
     plain = re.sub(r"`[^`]*`", lambda code: re.sub(r"[^\n]", "x", code[0]), text.text)
     lines = text.text.split("\n")
     for at, sentence in sentences(plain):

@@ -1,8 +1,8 @@
-"""What a release says of itself, from CHANGELOG.md: the text of its page, and the list that Artifact Hub shows.
+"""The text of a release, from CHANGELOG.md: its page, and the list on Artifact Hub.
 
     python -m tools.release.notes 0.2.0        # the section, as Markdown
 
-The second is made by `changes`, for the chart.
+`changes` makes the second, for the chart.
 """
 
 from __future__ import annotations

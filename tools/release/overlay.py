@@ -1,9 +1,9 @@
-"""What `kubectl apply` installs of a release, with its images pinned by digest.
+"""The objects that `kubectl apply` installs of a release, with images pinned by digest.
 
     python -m tools.release.overlay OUT agent=sha256:… aggregator=sha256:…
 
-Two files: `kustomization.yaml`, an overlay to build one's own upon, which names the tag in the repository; and
-`pulltrace.yaml`, everything in one file.
+Two files: `kustomization.yaml`, an overlay to build upon, which names the tag in the repository; and `pulltrace.yaml`,
+everything in one file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def overlay(base: str, digests: Mapping[str, str]) -> str:
 
 
 def write(target: Path, digests: Mapping[str, str], version: str = pulltrace.__version__) -> None:
-    """Both files, into a folder."""
+    """Write both files into a folder."""
     target.mkdir(parents=True, exist_ok=True)
     remote = f"{REPOSITORY}//deploy/kustomize/overlays/default?ref=v{version}"
     (target / "kustomization.yaml").write_text(overlay(remote, digests))
