@@ -165,7 +165,7 @@ class Publisher:
         entrypoint: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Image:
-        """Push an image of these layers and say what it is."""
+        """Push an image of these layers and return it."""
         types = MEDIA_TYPES[image_format]
         pushed = tuple(
             PushedLayer(layer.digest, layer.size, layer.diff_id, types[layer.compression]) for layer in layers

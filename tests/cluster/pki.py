@@ -40,7 +40,7 @@ class Authority:
     def issue(self, name: str, user: str, *, groups: Sequence[str] = (), addresses: Sequence[str] = ()) -> Certificate:
         """Return a certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`).
 
-        The name stands for all of it: asked again, the same certificate is given.
+        The name is the key: a second call returns the same certificate.
         """
         made = Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         extensions = [

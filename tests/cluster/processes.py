@@ -43,7 +43,7 @@ class WaitFailed(AssertionError):
 class Process:
     """A child program with a log file, in a process group of its own.
 
-    `enter` is the beginning of a command that runs the rest somewhere else (`Machine.enter`).
+    `enter` is the start of a command that runs the rest somewhere else (`Machine.enter`).
     """
 
     def __init__(

@@ -44,12 +44,12 @@ def test_ready_times_come_true(pulltrace: Forward, cluster: Cluster, shop: Shop,
     estimates: dict[str, list[tuple[float, float]]] = defaultdict(list)
     ready_at: dict[str, float] = {}
     seen_at: dict[str, float] = {}
-    looks: list[Row] = []
+    polls: list[Row] = []
     deadline = time.monotonic() + 150
     while len(ready_at) < PODS and time.monotonic() < deadline:
         now = time.time()
         rows = pulltrace.ask(f"/api/v1/pods?namespace={NAMESPACE}")["pods"]
-        looks.append({"at": now, "pods": rows, "pulls": pulltrace.ask("/api/v1/pulls")["pulls"]})
+        polls.append({"at": now, "pods": rows, "pulls": pulltrace.ask("/api/v1/pulls")["pulls"]})
         for pod in rows:
             seen_at.setdefault(pod["podName"], now)
             if "readyAt" in pod and pod["state"] == "waiting":
@@ -58,7 +58,7 @@ def test_ready_times_come_true(pulltrace: Forward, cluster: Cluster, shop: Shop,
         pulltrace.process.wait_until(lambda: time.time() >= now + POLL_SECONDS, "the next poll")  # noqa: B023
 
     # The estimates and their times show where one was wrong.
-    (artifacts / "rollout.json").write_text(json.dumps({"ready_at": ready_at, "looks": looks}), encoding="utf-8")
+    (artifacts / "rollout.json").write_text(json.dumps({"ready_at": ready_at, "polls": polls}), encoding="utf-8")
     assert len(ready_at) == PODS
     errors: dict[int, list[float]] = defaultdict(list)
     for name, end in ready_at.items():

@@ -67,18 +67,18 @@ def check(data: bytes) -> None:
     """Observe a node twice (a line each; the last one stays): the agent survives, its report is within bounds, and the
     report's reader has no problem with it.
     """
-    looks = [look for line in data.split(b"\n") if isinstance(look := json_of(line), dict)]
-    if looks:
-        drive(_observed([*looks, looks[-1]][:3]))
+    polls = [poll for line in data.split(b"\n") if isinstance(poll := json_of(line), dict)]
+    if polls:
+        drive(_observed([*polls, polls[-1]][:3]))
 
 
-async def _observed(looks: Sequence[Mapping[str, Any]]) -> None:
+async def _observed(polls: Sequence[Mapping[str, Any]]) -> None:
     node = _Node({})
     now = START
     observer = Observer(node, lambda: 0.0, lambda: now, looked_at=START - 60)
     state = tracker.NodeState()
-    for look in looks:
-        node._shown = look
+    for poll in polls:
+        node._shown = poll
         now += 5.0
         state = tracker.advance(state, await observer.observe(), now, "node-1")
         report = tracker.report(state)

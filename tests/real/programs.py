@@ -108,13 +108,13 @@ class Server:
 
 
 def agent(folder: Path, enter: Sequence[str], *flags: str | Path) -> Process:
-    """`pulltrace agent`; `enter` begins the command that puts it where its credentials are."""
+    """`pulltrace agent`; `enter` starts the command that puts it beside its credentials."""
     command = [sys.executable, "-m", "pulltrace.cli", "agent", *flags]
     return Process(command, folder / "agent.log", enter=enter)
 
 
 def in_pod(folder: Path, identity: Identity, namespace: str) -> tuple[str, ...]:
-    """Return the beginning of a command that sees its token and the API's address where a container sees them."""
+    """Return the start of a command that sees its token and the API's address where a container sees them."""
     account = folder / "serviceaccount"
     account.mkdir(exist_ok=True)
     (account / "token").write_text(identity.token or "")

@@ -120,10 +120,10 @@ def test_stream_follows_containerd(
     with aggregator, aggregator.stream() as stream:
         samples = asyncio.run(pull_and_sample())
         (row,) = aggregator.ended(1)
-        pace = lease(control_plane, "pulltrace-aggregator")["metadata"]["annotations"]
+        annotations = lease(control_plane, "pulltrace-aggregator")["metadata"]["annotations"]
         progress = [(at, event["pull"]["downloadedBytes"]) for at, event in stream.of(row["id"])]
     assert row["imageRef"] == app.ref
-    assert pace["pulltrace.io/report-interval"] == "1.0s"
+    assert annotations["pulltrace.io/report-interval"] == "1.0s"
     delays = []
     for at, moved in samples:
         if moved:
@@ -140,7 +140,7 @@ def test_describe_lease(
     """`kubectl describe lease` shows a person the pulled images, their progress, and who reports them."""
     proxy.set_rate(MB)  # no aggregator asks for a report each second
 
-    async def look() -> str:
+    async def describe() -> str:
         pull = asyncio.create_task(pull_via_cri(containerd.socket, app.ref))
         summary = asyncio.to_thread(
             wait_until,
@@ -152,7 +152,7 @@ def test_describe_lease(
         await pull
         return text
 
-    text = asyncio.run(look())
+    text = asyncio.run(describe())
     print(text)
     assert "pulltrace.io/summary: 1 pulling (registry.test/team/app " in text
     assert '"repo":["registry.test/team/app"]' in text

@@ -21,7 +21,7 @@ def section(changelog: str, version: str) -> str:
     """Return the Markdown below the heading of a version; raises SystemExit when there is nothing."""
     found = re.search(rf"^## \[{re.escape(version)}\].*\n((?:(?!## \[).*\n?)*)", changelog, re.MULTILINE)
     if not found or not found[1].strip():
-        raise SystemExit(f"CHANGELOG.md says nothing of {version}")
+        raise SystemExit(f"CHANGELOG.md has no entry for {version}")
     return found[1].strip() + "\n"
 
 
