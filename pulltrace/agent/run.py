@@ -23,6 +23,7 @@ from pulltrace.kube.resources.leases import LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
+from pulltrace.pulls.thresholds import RECENT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def untold_since(lease: LeaseRecord | None, began: float) -> float:
     """
     if lease is None or lease.renewed_at is None:
         return began
-    return max(began - tracker.RECENT_SECONDS, min(began, lease.renewed_at - WRITTEN_AFTER_SECONDS))
+    return max(began - RECENT_SECONDS, min(began, lease.renewed_at - WRITTEN_AFTER_SECONDS))
 
 
 async def follow(

@@ -29,7 +29,7 @@ from pulltrace.kube.resources.pod_events import EventWriting
 from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.report_interval import interval_seconds
-from pulltrace.pulls.view import NodeView, PodFinding
+from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
@@ -88,7 +88,7 @@ async def run(
     *,
     events: EventWatching | None = None,
     lookup: PodLooking | None = None,
-    finder: PodFinding | None = None,
+    finder: PodLookup | None = None,
     event_writer: EventWriting | None = None,
     watches: Sequence[WatchHealth] = (),
 ) -> None:
@@ -104,12 +104,13 @@ async def run(
     lists = _Lists(leases=False, pods=pods is None)
     app = create_app(
         store,
-        nodes=NodesNow(cluster),
-        finder=finder,
+        nodes=lambda: cluster.nodes_now(time.monotonic()),
+        lookup=finder,
         ready=lambda: lists.missing,
         limits=settings.streams,
         proxies=settings.trusted_proxies,
         hosts=settings.hosts,
+        retention_seconds=settings.history_seconds,
     )
     live, usual = Live(), Usual()
     process = Process(
@@ -160,16 +161,6 @@ async def run(
             follower.cancel()
         await app.stream.ended(FAREWELL_SECONDS)
         served.set()
-
-
-@dataclass(frozen=True, slots=True)
-class NodesNow:
-    """The nodes as the server asks for them: a `NodeSource`."""
-
-    cluster: Cluster
-
-    def nodes(self) -> tuple[NodeView, ...]:
-        return self.cluster.nodes_now(time.monotonic())
 
 
 @dataclass(slots=True)
