@@ -122,7 +122,7 @@ def test_d07_stale_version_of_events(stage: Stage, link: Link, aggregator: Serve
 
 @pytest.mark.timeout(READ_SECONDS + 30)
 async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
-    """A connection on which nothing moves and that nobody closes is left within a minute; nothing is lost."""
+    """Leave a silent connection, without data and without a close, within a minute; no event is lost."""
     connection = AiohttpClient(StaticConfig(_access(stage, link)))
     async with connection:
         reflector = Reflector(connection, lease_list_watch(NAMESPACE))
