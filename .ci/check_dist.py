@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 UI = "pulltrace/server/static/index.html"
 RUNS = {
-    "agent": "pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.lease_store",
-    "aggregator": "pulltrace.aggregator.run, pulltrace.kube.client.aiohttp_client, pulltrace.kube.resources.lease_watch",
+    "agent": "pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.leases",
+    "aggregator": "pulltrace.aggregator.run, pulltrace.kube.client.aiohttp_client, pulltrace.kube.watch.multi_namespace",
     "all": "pulltrace.agent.run, pulltrace.aggregator.run",
 }
 """For each extra, what a process that installs only that extra imports."""

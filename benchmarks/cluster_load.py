@@ -41,8 +41,8 @@ from benchmarks.cluster_load_figures import (
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.cluster_load_served import Served, served
 from benchmarks.cluster_load_tables import tables
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from tests.cluster import binaries
 from tests.cluster.api import Identity
 from tests.cluster.control_plane import ControlPlane, Options
@@ -190,9 +190,9 @@ def install(control_plane: ControlPlane) -> None:
         control_plane.kubectl("create", kind, name, *more)
 
 
-def access_of(identity: Identity) -> Access:
+def access_of(identity: Identity) -> RestConfig:
     certificate = identity.certificate
-    return Access(
+    return RestConfig(
         identity.url,
         f"Bearer {identity.token}" if identity.token else None,
         str(identity.authority),
@@ -261,7 +261,7 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
             other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
             os.nice(given.nice)
-            store = KubeLeaseStore(Pool(FixedAccess(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
+            store = KubeLeaseStore(Pool(StaticConfig(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
             nodes = Nodes(given.nodes, store, (given.pull_seconds / 2, given.pull_seconds * 1.5))
             yield Scene(control_plane, server, nodes, traffic, records)
 

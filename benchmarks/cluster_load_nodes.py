@@ -20,12 +20,13 @@ import orjson
 
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
-from pulltrace.kube.client.credentials import AccessSource
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import ConfigSource
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 
 SERVICES, VERSIONS = 100, 5
@@ -64,10 +65,10 @@ class Traffic:
 
 
 class Pool:
-    """`Requesting` over some connections in turn; takes note of all that goes through."""
+    """`ApiClient` over some connections in turn; takes note of all that goes through."""
 
-    def __init__(self, source: AccessSource, traffic: Traffic, connections: int) -> None:
-        self._turn = itertools.cycle([SmallConnection(source) for _ in range(connections)])
+    def __init__(self, source: ConfigSource, traffic: Traffic, connections: int) -> None:
+        self._turn = itertools.cycle([H11Client(source) for _ in range(connections)])
         self._traffic = traffic
 
     async def namespace(self) -> str | None:
@@ -163,7 +164,7 @@ class Course:
             total_bytes=None if phase is Phase.RESOLVING else total,
             downloaded_bytes=total if phase is Phase.COMPLETED else done,
             bytes_per_second=total / download if phase is Phase.DOWNLOADING else 0.0,
-            seconds_left=self.ends_at - now if phase in {Phase.DOWNLOADING, Phase.UNPACKING} else None,
+            time_left=TimeLeft.exactly(self.ends_at - now) if phase in {Phase.DOWNLOADING, Phase.UNPACKING} else None,
             layer_count=0 if phase is Phase.RESOLVING else LAYERS,
             layers_done=LAYERS if phase is Phase.COMPLETED else 0,
             layers=layers,

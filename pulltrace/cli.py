@@ -95,11 +95,11 @@ def _agent(arguments: Sequence[str]) -> Program:
 
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.agent import run
-        from pulltrace.kube.client.credentials import usual_source
-        from pulltrace.kube.client.h11_client import SmallConnection
-        from pulltrace.kube.resources.lease_store import KubeLeaseStore
+        from pulltrace.kube.client.h11_client import H11Client
+        from pulltrace.kube.client.load_config import load_config
+        from pulltrace.kube.resources.leases import KubeLeaseStore
 
-        async with SmallConnection(await usual_source(given.kubeconfig or None)) as connection:
+        async with H11Client(await load_config(given.kubeconfig or None)) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
             agent = run.AgentSettings(
                 node_name=given.node_name,
@@ -121,12 +121,14 @@ def _aggregator(arguments: Sequence[str]) -> Program:
     async def program(stop: asyncio.Event) -> None:
         from pulltrace.aggregator import run
         from pulltrace.kube.client.aiohttp_client import connect
-        from pulltrace.kube.election.leader_elector import Elector
-        from pulltrace.kube.resources.event_recorder import KubeEventWriter
-        from pulltrace.kube.resources.event_watch import KubeEventWatch
-        from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-        from pulltrace.kube.resources.pod_lister import KubePodLookup
-        from pulltrace.kube.resources.pod_watch import KubePodWatch
+        from pulltrace.kube.election.leader_elector import LeaderElector
+        from pulltrace.kube.resources.event_recorder import EventRecorder
+        from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS
+        from pulltrace.kube.resources.leases import lease_list_watch
+        from pulltrace.kube.resources.pending_pods import PENDING_PODS
+        from pulltrace.kube.resources.pod_lister import PodLister
+        from pulltrace.kube.watch.multi_namespace import reflect_namespaces
+        from pulltrace.kube.watch.reflector import Reflector
         from pulltrace.pulls import report_interval
         from pulltrace.server.http.connection_limiter import Limits
 
@@ -144,14 +146,15 @@ def _aggregator(arguments: Sequence[str]) -> Program:
                 hosts=_hosts(given.allowed_hosts),
                 per_node_policy=given.per_node_policy,
             )
-            leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, given.watch_namespaces)
-            elector = Elector(connection, namespace, report_interval.LEASE, _identity())
-            events = KubeEventWatch(connection, given.watch_namespaces)
-            lookup = KubePodLookup(connection, given.watch_namespaces)
-            writer = KubeEventWriter(connection, _identity()) if given.kubernetes_events else None
+            leases = Reflector(connection, lease_list_watch(namespace))
+            pods = reflect_namespaces(connection, PENDING_PODS, given.watch_namespaces)
+            elector = LeaderElector(connection, namespace, report_interval.LEASE, _identity())
+            events = reflect_namespaces(connection, KUBELET_EVENTS, given.watch_namespaces)
+            lookup = PodLister(connection, given.watch_namespaces)
+            writer = EventRecorder(connection, _identity()) if given.kubernetes_events else None
             await run.run(
                 aggregator, leases, pods, stop, _say_where(given.http_addr), elector,
-                events=events, lookup=lookup, finder=lookup, event_writer=writer,
+                events=events, find_pod=lookup.find, finder=lookup, event_writer=writer,
                 watches=(leases.health, *pods.healths, *events.healths),
             )  # fmt: skip
 

@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,11 +15,11 @@ import tenacity
 
 from pulltrace.agent import tracker
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
+from pulltrace.kube.client.retry import describe_retry, retry_wait
 from pulltrace.kube.errors import KubeError
-from pulltrace.kube.resources.leases import LeaseRecord, LeaseWriting
+from pulltrace.kube.resources.leases import WRITE_PERMISSION, LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
@@ -66,7 +66,7 @@ async def run(settings: AgentSettings, store: LeaseWriting) -> None:
         began = time.time()
 
         def observer(looked_at: float) -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=looked_at)
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), since=looked_at)
 
         await wait_for_turn(settings.start_spread_seconds, observer(began))
         await follow(settings, lambda lease: observer(untold_since(lease, began)), store)
@@ -81,7 +81,7 @@ async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
     while (left := turn - now()) > 0:
         try:
             observation = await observer.observe()
-            if observation.pulls or observation.missed:
+            if observation.pulls or observation.unseen:
                 return
         except ContainerdError as error:
             logger.debug("containerd cannot be asked yet: %s", error)
@@ -110,8 +110,10 @@ async def follow(
         tasks.create_task(_track(settings, observer_after(lease), state, writer))
 
 
-async def _track(settings: AgentSettings, observer: Observing, state: tracker.NodeState, writer: LeaseWriter) -> None:
-    failures = failed_looks = 0
+async def _track(
+    settings: AgentSettings, observer: Observing, state: tracker.TrackerState, writer: LeaseWriter
+) -> None:
+    failures = failed_polls = 0
     limiter = LogLimiter()
     while True:
         began, now = time.monotonic(), time.time()
@@ -119,21 +121,21 @@ async def _track(settings: AgentSettings, observer: Observing, state: tracker.No
             observation = await observer.observe()
         except ContainerdError as error:
             failures += 1
-            failed_looks += 1
+            failed_polls += 1
             if failures < TROUBLE_AFTER:
                 line = f"containerd on {settings.containerd_socket}: {error}; looking again"
                 if limited := limiter.take("", line, began):
                     logger.info(limited)
             elif failures == TROUBLE_AFTER:
                 logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                report = replace(tracker.report(state), failed_looks=failed_looks)
-                writer.offer(replace(report, trouble="containerd does not answer"))
+                error_text = "containerd does not answer"
+                writer.offer(tracker.report(state, failed_polls=failed_polls, error=error_text))
         else:
             if failures >= TROUBLE_AFTER:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
-            writer.offer(replace(tracker.report(state), failed_looks=failed_looks))
+            writer.offer(tracker.report(state, failed_polls=failed_polls))
         pause = OBSERVE_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_OBSERVE_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 
@@ -144,7 +146,7 @@ async def _lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None:
         retry=tenacity.retry_if_exception_type(KubeError),
         wait=retry_wait,
         before_sleep=lambda attempt: logger.warning(
-            "the Lease of node %s cannot be read yet: %s", node_name, describe(attempt)
+            "the Lease of node %s cannot be read yet: %s", node_name, describe_retry(attempt, WRITE_PERMISSION)
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)

@@ -10,24 +10,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.leader.event_publisher import Announcing
-from pulltrace.aggregator.leader.interval_controller import Electing, Pacing
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.leader.event_publisher import EventPublisher
+from pulltrace.aggregator.leader.interval_controller import IntervalController
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.collectors import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
-from pulltrace.aggregator.metrics.registry_baseline import Usual
-from pulltrace.aggregator.state.change_feed import Account
-from pulltrace.aggregator.state.cluster_state import Cluster
-from pulltrace.aggregator.state.pod_poller import Lookups, PodLooking
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
+from pulltrace.aggregator.state.change_feed import ChangeFeed
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.aggregator.state.pod_poller import FindPod, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
-from pulltrace.kube.resources.kubelet_events import EventWatching
-from pulltrace.kube.resources.leases import LeaseWatching
-from pulltrace.kube.resources.pending_pods import PodWatching
-from pulltrace.kube.resources.pod_events import EventWriting
+from pulltrace.kube.election.leader_elector import LeaderElector
+from pulltrace.kube.resources.event_recorder import EventRecorder
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Put, WatchSource
 from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
@@ -80,31 +81,31 @@ class AggregatorSettings:
 
 async def run(
     settings: AggregatorSettings,
-    leases: LeaseWatching,
-    pods: PodWatching | None,
+    leases: WatchSource[LeaseRecord],
+    pods: WatchSource[PodRecord] | None,
     stop: asyncio.Event,
     listening: Callable[[int], None] = lambda port: None,
-    elector: Electing | None = None,
+    elector: LeaderElector | None = None,
     *,
-    events: EventWatching | None = None,
-    lookup: PodLooking | None = None,
+    events: WatchSource[EventRecord] | None = None,
+    find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
-    event_writer: EventWriting | None = None,
+    event_writer: EventRecorder | None = None,
     watches: Sequence[WatchHealth] = (),
 ) -> None:
     """Serves until `stop` is set. Raises `AddressError`.
 
-    `pods`, `events`, `lookup`, `finder` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
+    `pods`, `events`, `find_pod`, `finder` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
     where no Events are wanted; `watches` are those behind `leases`, `pods` and `events`.
     """
     if not settings.per_node_policy:
         logger.warning(NOT_ISOLATED)
     store = PullStore()
-    cluster = Cluster(store, settings.history_seconds, wall=time.time)
+    cluster = ClusterState(store, settings.history_seconds, wall=time.time)
     lists = _Lists(leases=False, pods=pods is None)
     app = create_app(
         store,
-        nodes=lambda: cluster.nodes_now(time.monotonic()),
+        nodes=lambda: cluster.node_views(time.monotonic()),
         lookup=finder,
         ready=lambda: lists.missing,
         limits=settings.streams,
@@ -112,7 +113,7 @@ async def run(
         hosts=settings.hosts,
         retention_seconds=settings.history_seconds,
     )
-    live, usual = Live(), Usual()
+    active, baseline = ActivePulls(), RegistryBaseline()
     process = Process(
         leading=lambda: elector is None or elector.leading,
         sse_clients=lambda: app.stream.clients,
@@ -120,32 +121,32 @@ async def run(
         per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
     )
-    metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
+    metrics = Metrics(store, cluster, process, active=active, consumers=(baseline,))
     served = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         followers = [
             tasks.create_task(_follow_leases(leases, cluster, lists)),
             tasks.create_task(_tick(cluster)),
-            tasks.create_task(metrics.account.run()),
+            tasks.create_task(metrics.feed.run()),
         ]
         if pods is not None:
-            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.account)))
+            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.feed)))
         if events is not None:
-            lookups = Lookups(lookup, cluster) if lookup is not None else None
-            followers.append(tasks.create_task(_follow_events(events, cluster, lists, lookups)))
-            if lookups is not None:
-                followers.append(tasks.create_task(lookups.run()))
+            pod_poller = PodPoller(find_pod, cluster) if find_pod is not None else None
+            followers.append(tasks.create_task(_follow_events(events, cluster, lists, pod_poller)))
+            if pod_poller is not None:
+                followers.append(tasks.create_task(pod_poller.run()))
         if elector is not None:
-            pacing = Pacing(
+            interval_controller = IntervalController(
                 elector, cluster, settings.writes_per_second,
                 streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lambda: lists.leases,
             )  # fmt: skip
-            beside = []
+            leader_tasks = []
             if event_writer is not None:
-                announcer = Announcer(live, usual, settings.events_per_second)
-                announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
-                beside.append(announcing.run)
-            followers.append(tasks.create_task(pacing.run(beside)))
+                planner = EventPlanner(active, baseline, settings.events_per_second)
+                publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
+                leader_tasks.append(publisher.run)
+            followers.append(tasks.create_task(interval_controller.run(leader_tasks)))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
         tasks.create_task(
             serve(
@@ -180,30 +181,32 @@ class _Lists:
         return None if self.pods else "the pods have not been listed yet"
 
 
-async def _follow_leases(leases: LeaseWatching, cluster: Cluster, lists: _Lists) -> None:
+async def _follow_leases(leases: WatchSource[LeaseRecord], cluster: ClusterState, lists: _Lists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
         lists.leases = True
 
 
-async def _follow_pods(pods: PodWatching, cluster: Cluster, lists: _Lists, account: Account) -> None:
+async def _follow_pods(pods: WatchSource[PodRecord], cluster: ClusterState, lists: _Lists, feed: ChangeFeed) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
         if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
-            account.begin_again()
+            feed.restart()
         lists.pods = True
         lists.pods_listed.set()
 
 
-async def _follow_events(events: EventWatching, cluster: Cluster, lists: _Lists, lookups: Lookups | None) -> None:
+async def _follow_events(
+    events: WatchSource[EventRecord], cluster: ClusterState, lists: _Lists, pod_poller: PodPoller | None
+) -> None:
     await lists.pods_listed.wait()  # Events count for pods that are known
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
-        if lookups is not None and isinstance(event, Put):  # a list tells of an hour: what still waits says so again
-            lookups.heard(event.item)
+        if pod_poller is not None and isinstance(event, Put):  # a list tells of an hour: what still waits says so again
+            pod_poller.add_event(event.item)
 
 
-async def _tick(cluster: Cluster) -> None:
+async def _tick(cluster: ClusterState) -> None:
     while True:
         cluster.tick(time.monotonic())
         await asyncio.sleep(TICK_SECONDS)

@@ -20,7 +20,7 @@ class Trackers:
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self._observers = {name: SimulatedObserver(node) for name, node in cluster.nodes.items()}
-        self.states: dict[str, tracker.NodeState] = dict.fromkeys(cluster.nodes, tracker.NodeState())
+        self.states: dict[str, tracker.TrackerState] = dict.fromkeys(cluster.nodes, tracker.TrackerState())
 
     def look(self, cluster: SimulatedCluster) -> None:
         """Every agent that is there looks at its node once."""
@@ -31,7 +31,7 @@ class Trackers:
 
 def replay(
     cluster: SimulatedCluster, until: float, look_seconds: float = LOOK_SECONDS
-) -> Iterator[Mapping[str, tracker.NodeState]]:
+) -> Iterator[Mapping[str, tracker.TrackerState]]:
     """What the agents know after each of their looks, from the cluster's time to `until`."""
     trackers = Trackers(cluster)
     while cluster.now + look_seconds <= until:
@@ -42,7 +42,7 @@ def replay(
 
 async def write(cluster: SimulatedCluster, until: float, leases: LeaseWriting) -> None:
     """Brings the cluster to `until` and leaves in the Leases what the agents would have written."""
-    states: Mapping[str, tracker.NodeState] = {}
+    states: Mapping[str, tracker.TrackerState] = {}
     for states in replay(cluster, until):  # noqa: B007 - the last one is what the Leases hold
         pass
     for name, state in states.items():

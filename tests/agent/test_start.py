@@ -67,7 +67,7 @@ def test_a_pull_that_runs_is_told_at_once() -> None:
 
 def test_a_pull_that_was_over_before_a_look_is_told_at_once() -> None:
     """Also one that began and ended while the agent waited."""
-    missed = NodeObservation(pulls=(), images=(), missed=PULLING.pulls)
+    missed = NodeObservation(pulls=(), images=(), unseen=PULLING.pulls)
 
     assert waited(600, missed) == [0]
 

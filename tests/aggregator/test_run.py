@@ -13,9 +13,9 @@ import pytest
 
 from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
 from pulltrace.errors import UserError
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.leases import LeasePatch
@@ -23,7 +23,8 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.builders.events import kubelet_event as asked
+from tests.aggregator.builders import pull_row_id
+from tests.builders.events import kubelet_event
 from tests.builders.pods import NODE, failing, pod
 from tests.builders.pulls import NGINX, START, ended, pull
 from tests.fakes import api_server
@@ -35,7 +36,7 @@ def free_port() -> int:
     return port
 
 
-class Running:
+class ActivePull:
     """An aggregator that serves, and what its agents and pods say."""
 
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
@@ -90,12 +91,12 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10
 
 
 @asynccontextmanager
-async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[Running]:
+async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[ActivePull]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port = free_port()
     settings = AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", history_seconds=600)
     async with aiohttp.ClientSession() as session:
-        aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
+        aggregator = ActivePull(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
         serving = asyncio.create_task(
             run(
@@ -105,7 +106,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
                 aggregator.stop,
                 port.set_result,
                 events=aggregator.events,
-                lookup=aggregator,
+                find_pod=aggregator.find,
             )
         )
         aggregator.url = f"http://127.0.0.1:{await port}"
@@ -118,7 +119,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
 
 
 async def test_a_report_becomes_a_row() -> None:
-    """What an agent writes to its Lease is in the JSON, joined with the pod that waits."""
+    """An agent's report is in the JSON, joined with the pod that waits."""
     async with running() as aggregator:
         aggregator.pods.put("shop/web", pod("web", "nginx:1.29"))
         await aggregator.report(pull())
@@ -141,16 +142,16 @@ async def test_a_failure_is_told_with_its_reason() -> None:
 
 
 async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
-    """What the kubelet has asked for is the name; a pod that nobody watches is looked up."""
+    """The requested image is the name; an unwatched pod is polled."""
     async with running() as aggregator:
         aggregator.pods.put("shop/new", pod("new", "nginx:1.29"))
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
         await aggregator.report(pull())
         await aggregator.row_where(lambda row: len(row["imageCandidates"]) == 2)
-        aggregator.events.put("new", asked("new", "nginx:1.29", START - 1))
+        aggregator.events.put("new", kubelet_event("new", "nginx:1.29", START - 1))
         row = await aggregator.row_where(lambda row: bool(row["nameKnown"]))
 
-        aggregator.events.put("debug", asked("debug", "busybox:1", START))
+        aggregator.events.put("debug", kubelet_event("debug", "busybox:1", START))
 
         async def looked_up() -> bool:
             return aggregator.looked_up == ["shop/debug"]
@@ -181,7 +182,7 @@ class Silent(MemoryStore[PodRecord]):
 
 @pytest.mark.parametrize("missing", ["leases", "pods"])
 async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
-    """An empty page that only has not heard yet must not take traffic."""
+    """A replica without its first lists must not get traffic."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
     leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()
@@ -209,11 +210,11 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
     leases = MemoryLeaseStore()
     await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
     async with running(leases=leases) as aggregator:
-        await aggregator.row_where(lambda row: row["id"] == ended(1).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(1))
         assert await aggregator.metric("pulltrace_pulls_total") == 0
 
         await aggregator.report(pull(2), recent=(ended(1),))
-        await aggregator.row_where(lambda row: row["id"] == pull(2).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(2))
 
         assert await aggregator.metric("pulltrace_pulls_total") == 1
 
@@ -222,8 +223,8 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
     """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
-        elector = Elector(connection, "ns", report_interval.LEASE, "a")
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "a")
         serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
 
         async def published() -> dict[str, str]:
@@ -245,12 +246,12 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
     metrics_port, leases = free_port(), MemoryLeaseStore()
     stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
     held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         server.put("leases", held)
-        elector = Elector(connection, "ns", report_interval.LEASE, "b")
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
         async with aiohttp.ClientSession() as session:
-            follower = Running(leases, MemoryStore(), session)
+            follower = ActivePull(leases, MemoryStore(), session)
             follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
             await follower.report(pull())
             await follower.row_where(lambda row: True)

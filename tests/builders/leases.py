@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulltrace.kube.resources.lease_store import LABELS
-from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.leases import LABELS, LeaseRecord
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Pull
 from tests.builders.pods import NODE
@@ -29,12 +28,12 @@ class LeaseWriter:
         duration_seconds: int | None = 40,
         omitted: int = 0,
         refused: int = 0,
-        failed_looks: int = 0,
+        failed_polls: int = 0,
         junk: str | None = None,
     ) -> LeaseRecord:
         """Return the next Lease of a node; `junk` is the value of an additional annotation."""
         self.version += 1
-        annotations = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_looks=failed_looks))
+        annotations = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_polls=failed_polls))
         if omitted:
             annotations["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
         if junk is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.resources.lease_store import LABELS, micro_time
+from pulltrace.kube.resources.leases import LABELS, micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import START

@@ -18,10 +18,10 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.run import AgentSettings, run, wait_for_turn
 from pulltrace.containerd.observation import NodeObservation
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.builders.pulls import pull, report
@@ -46,11 +46,11 @@ class Idle:
         return NodeObservation(())
 
 
-def access(stage: Stage, link: Link, node: str = "") -> FixedAccess:
+def access(stage: Stage, link: Link, node: str = "") -> StaticConfig:
     """The way of the agent of a node; without a node, of one that may write every Lease."""
     authority = str(stage.control_plane.authority.certificate)
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent" if node else "everybody", node=node)
-    return FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))
+    return StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))
 
 
 async def test_d10_agents_start_together(stage: Stage) -> None:
@@ -62,7 +62,7 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
     with stage.link() as link:
         async with contextlib.AsyncExitStack() as stack:
             source = access(stage, link)
-            connections = [await stack.enter_async_context(SmallConnection(source)) for _ in range(10)]
+            connections = [await stack.enter_async_context(H11Client(source)) for _ in range(10)]
 
             async def start(number: int) -> None:
                 store = KubeLeaseStore(connections[number % len(connections)], NAMESPACE)
@@ -112,7 +112,7 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
     caplog.set_level(logging.CRITICAL)  # pytest keeps every line
     # NOTE: the waits are virtual; connections, refusals, TLS and the API server are real.
     with stage.link() as link:
-        async with SmallConnection(access(stage, link, "node-1")) as connection:
+        async with H11Client(access(stage, link, "node-1")) as connection:
             hour = Hour(3600, link.restore)
             store = KubeLeaseStore(connection, NAMESPACE)
             writer = hour.writer = LeaseWriter(
@@ -125,7 +125,7 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
             tracemalloc.start()
             try:
                 began = time.monotonic()
-                await writer._write_until_it_works()
+                await writer._write_with_retries()
             finally:
                 tracemalloc.stop()
     told = decode(stage.leases()["node-1"]["metadata"]["annotations"])
@@ -173,17 +173,17 @@ async def test_d12_containerd_hangs(containerd: Containerd, proxy: Proxy, app: I
         before = await told(lambda report: any(pull.downloaded_bytes > MB for pull in report.pulls), "bytes")
         containerd.freeze()
         began = time.monotonic()
-        hung = await told(lambda report: report.trouble, "the trouble")
+        hung = await told(lambda report: report.error, "the trouble")
         took = time.monotonic() - began
         containerd.thaw()
-        after = await told(lambda report: not report.trouble, "the end of the trouble")
+        after = await told(lambda report: not report.error, "the end of the trouble")
         proxy.set_rate(None)
         await pulling
         done = await told(lambda report: report.recent, "the end")
     print(f"\ntold after {took:.1f} s")
 
     assert took <= 3 * 2 + 2  # three looks, each with 2 s until its deadline
-    assert hung.trouble == "containerd does not answer"
+    assert hung.error == "containerd does not answer"
     assert [pull.id for pull in hung.pulls] == [pull.id for pull in before.pulls]
     assert not hung.recent
     assert [pull.id for pull in after.pulls] == [pull.id for pull in before.pulls]
@@ -211,9 +211,9 @@ async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd,
             while watch.failures < failures + 3:
                 await asyncio.sleep(0.05)
         kept = watch.report
-        in_a_row = await told(lambda report: report.trouble, "three looks in a row that gave nothing")
+        in_a_row = await told(lambda report: report.error, "three looks in a row that gave nothing")
         started.write_bytes(text)
-        after = await told(lambda report: not report.trouble, "a look that gave something")
+        after = await told(lambda report: not report.error, "a look that gave something")
         proxy.set_rate(None)
         await pulling
         [ended] = await watch.wait_for_ends(1)
@@ -221,7 +221,7 @@ async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd,
 
     assert [pull.id for pull in kept.pulls] == [pull.id for pull in before.pulls]
     assert not kept.recent
-    assert in_a_row.failed_looks == 3
-    assert after.failed_looks >= 3
+    assert in_a_row.failed_polls == 3
+    assert after.failed_polls >= 3
     assert [pull.id for pull in after.pulls] == [pull.id for pull in before.pulls]
     assert (ended.id, ended.phase) == (before.pulls[0].id, Phase.COMPLETED)

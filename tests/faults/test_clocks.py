@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.resources.lease_store import micro_time
+from pulltrace.kube.resources.leases import micro_time
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull
 from tests.cluster import binaries

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.kube.client.aiohttp_client import connect
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull
 from tests.cluster.processes import wait_until
@@ -138,7 +138,10 @@ async def test_d03_leaders_work_raises(stage: Stage) -> None:
         await asyncio.Event().wait()
 
     async with await connect(kubeconfig) as one, await connect(kubeconfig) as another, asyncio.timeout(30):
-        first, second = Elector(one, "pulltrace", ELECTION, "a"), Elector(another, "pulltrace", ELECTION, "b")
+        first, second = (
+            LeaderElector(one, "pulltrace", ELECTION, "a"),
+            LeaderElector(another, "pulltrace", ELECTION, "b"),
+        )
         ending = asyncio.create_task(first.run(fail))
         while not first.leading:
             await asyncio.sleep(0.02)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess, usual_source
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.client.load_config import load_config
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import large_pull as image
@@ -37,7 +37,7 @@ async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) 
     """The agent's own writes of these reports, one after the other, with its own token and under the chart's policy."""
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=node)
     authority = str(stage.control_plane.authority.certificate)
-    async with SmallConnection(FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))) as connection:
+    async with H11Client(StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))) as connection:
         writer = LeaseWriter(KubeLeaseStore(connection, NAMESPACE), node, "agent", None)
         for report in reports:
             writer.offer(report)
@@ -70,8 +70,8 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
 
 async def fill(stage: Stage, nodes: int) -> None:
     """The Leases of so many nodes, each with five pulls of ten layers."""
-    source = await usual_source(str(stage.control_plane.kubeconfig))
-    async with Connection(source) as connection:
+    source = await load_config(str(stage.control_plane.kubeconfig))
+    async with AiohttpClient(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
         room = asyncio.Semaphore(32)
 

@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import TOKEN_SECONDS, InCluster
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import TOKEN_SECONDS, InClusterConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, lease_list_watch
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull, report
@@ -45,9 +44,9 @@ class Account:
     link: Link
     now: float = 0.0
 
-    def source(self) -> InCluster:
+    def source(self) -> InClusterConfig:
         environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.link.port)}
-        return InCluster(self.folder, environ, monotonic=lambda: self.now)
+        return InClusterConfig(self.folder, environ, monotonic=lambda: self.now)
 
     def token(self, token: str) -> None:
         self._put("token", token)
@@ -77,20 +76,20 @@ async def test_d20_token_is_rotated_and_revoked(stage: Stage, account: Account) 
     # NOTE: the minute is the injected clock of the token's file; the API server judges the tokens for real.
     asked: list[str] = []
     source = account.source()
-    async with SmallConnection(source) as connection:
+    async with H11Client(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
         await store.patch("node-1", PATCH)
-        first = (await source.access()).authorization
+        first = (await source.config()).authorization
         account.token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1", seconds=7200))
         account.now += TOKEN_SECONDS
         await store.patch("node-1", PATCH)
-        second = (await source.access()).authorization
+        second = (await source.config()).authorization
         account.token("revoked")
         account.now += TOKEN_SECONDS
-        asked.append(str((await source.access()).authorization))  # what every request has from now on
+        asked.append(str((await source.config()).authorization))  # what every request has from now on
         account.token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1"))
         await store.patch("node-1", PATCH)
-        third = (await source.access()).authorization
+        third = (await source.config()).authorization
 
     assert TOKEN_SECONDS <= 60
     assert asked == ["Bearer revoked"]
@@ -103,8 +102,8 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
     new.create()
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
     stage.report("node-1", NodeReport())
-    async with SmallConnection(account.source()) as small, Connection(account.source()) as connection:
-        store, watching = KubeLeaseStore(small, NAMESPACE), KubeLeaseWatch(connection, NAMESPACE)
+    async with H11Client(account.source()) as small, AiohttpClient(account.source()) as connection:
+        store, watching = KubeLeaseStore(small, NAMESPACE), Reflector(connection, lease_list_watch(NAMESPACE))
         async with aclosing(watching.watch()) as events:
             assert isinstance(await anext(events), Listed)
             assert await store.get("node-1") is not None
@@ -144,7 +143,7 @@ async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, cap
     """The agent names the permission, asks again once a minute, and writes what is true then when it is given back."""
     # NOTE: the waits are virtual; the API server forbids for real.
     slept: list[float] = []
-    async with SmallConnection(account.source()) as connection:
+    async with H11Client(account.source()) as connection:
 
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
@@ -159,7 +158,7 @@ async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, cap
         async with without_binding(stage, "pulltrace-agent"):
             await until(lambda: _forbidden(stage, account, "patch"))
             began = time.monotonic()
-            trying = asyncio.create_task(writer._write_until_it_works())
+            trying = asyncio.create_task(writer._write_with_retries())
             await given.wait()
             tries = len(account.link.requests("PATCH|POST|GET .*/node-1", began))
         await until(lambda: not _forbidden(stage, account, "patch"))
@@ -179,8 +178,8 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
     stage.report("node-1", NodeReport())
     time_ = FakeTime()
-    async with Connection(account.source()) as connection:
-        watching = KubeLeaseWatch(connection, NAMESPACE, timing=time_.timing)
+    async with AiohttpClient(account.source()) as connection:
+        watching = Reflector(connection, lease_list_watch(NAMESPACE), timing=time_.timing)
         async with aclosing(watching.watch()) as events:
             assert isinstance(await anext(events), Listed)
             hearing = asyncio.create_task(anext(events))

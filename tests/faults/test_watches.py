@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.resources.leases import lease_list_watch
+from pulltrace.kube.watch.reflector import READ_SECONDS, Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
+from tests.aggregator.builders import pull_row_id
 from tests.builders.pulls import ended, pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link, broken_off, http
@@ -49,7 +50,12 @@ def aggregator(stage: Stage, link: Link, tmp_path: Path) -> Iterator[Server]:
 
 
 def phases(rows: list[Row]) -> dict[str, str]:
-    return {str(row["id"])[-1]: str(row["phase"]) for row in rows}
+    numbers = {
+        pull_row_id(1, "node-1"): "1",
+        pull_row_id(2, "node-1"): "2",
+        pull_row_id(3, "node-2"): "3",
+    }
+    return {numbers[str(row["id"])]: str(row["phase"]) for row in rows}
 
 
 def bytes_of(number: int) -> Callable[[list[Row]], bool]:
@@ -113,11 +119,10 @@ def test_d07_stale_version_of_events(stage: Stage, link: Link, aggregator: Serve
 @pytest.mark.timeout(READ_SECONDS + 30)
 async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
     """A connection on which nothing moves and that nobody closes is left within a minute; nothing is lost."""
-    connection = Connection(FixedAccess(_access(stage, link)))
-    resource = KubeLeaseWatch(connection, NAMESPACE)._resource
+    connection = AiohttpClient(StaticConfig(_access(stage, link)))
     async with connection:
-        watch = Watch(connection, resource)
-        async with aclosing(watch.events()) as events:
+        reflector = Reflector(connection, lease_list_watch(NAMESPACE))
+        async with aclosing(reflector.watch()) as events:
             assert await anext(events) == Listed(())
             link.go_silent()
             silent = time.monotonic()
@@ -128,7 +133,7 @@ async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
 
     assert isinstance(event, Put)
     assert READ_SECONDS <= took <= 60 + 0.8 * 1.25 + 1
-    assert watch.health.restarts["error"] == 1
+    assert reflector.health.restarts["error"] == 1
 
 
 def test_d08_half_open_watch_is_shown(stage: Stage, link: Link, aggregator: Server) -> None:
@@ -184,9 +189,9 @@ def test_d09_strange_answers(stage: Stage, link: Link, aggregator: Server) -> No
     assert "Traceback" not in aggregator.process.log.read_text()
 
 
-def _access(stage: Stage, link: Link) -> Access:
+def _access(stage: Stage, link: Link) -> RestConfig:
     token = stage.control_plane.token(NAMESPACE, "pulltrace-aggregator")
-    return Access(link.url, f"Bearer {token}", ca_file=str(stage.control_plane.authority.certificate))
+    return RestConfig(link.url, f"Bearer {token}", ca_file=str(stage.control_plane.authority.certificate))
 
 
 def _watched_since(link: Link, before: float) -> None:

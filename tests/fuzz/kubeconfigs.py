@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.client.credentials import Access
+from pulltrace.kube.client.credentials import RestConfig
 from pulltrace.kube.client.kubeconfig import Kubeconfig
 from pulltrace.kube.errors import ConnectError
 from tests.fuzz.properties import is_line
@@ -29,7 +29,7 @@ def check(data: bytes) -> None:
         path = Path(folder) / "config"
         path.write_bytes(data)
         try:
-            access = asyncio.run(Kubeconfig(str(path)).access())
+            access = asyncio.run(Kubeconfig(str(path)).config())
         except ConnectError as error:
             shown = str(error).replace(folder, "")
             is_line(shown, PROBLEM_CHARACTERS)
@@ -40,7 +40,7 @@ def check(data: bytes) -> None:
         assert SECRET not in shown or SECRET.encode() in SECRET_IN_PLACE.sub(b"", data)
 
 
-def _has_its_types(access: Access) -> None:
+def _has_its_types(access: RestConfig) -> None:
     assert isinstance(access.base_url, str)
     assert isinstance(access.verify, bool)
     for text in (access.authorization, access.server_name, access.proxy, access.namespace):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import astuple
 
-from pulltrace.aggregator.pods.kubelet_event_index import Said, heard
-from pulltrace.kube.client.api import error_of
-from pulltrace.kube.decoding.fields import status_error
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event
+from pulltrace.kube.client.api import response_error
+from pulltrace.kube.decoding.api_objects import status_error
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventRecord, event_record
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.resources.pod_lister import _counted, _read
+from pulltrace.kube.resources.pod_lister import counted_pod, read_pod
 from pulltrace.pulls.lease_format.values import MAX_TEXT
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.fuzz.properties import is_line, json_of
@@ -24,8 +24,8 @@ def check_pod(data: bytes) -> None:
     """A Pod is read, with every field of its type and of bounded size, or is said to be none."""
     raw = json_of(data)
     try:
-        is_pod(_read(raw)[0])
-        assert hash(_counted(raw))
+        is_pod(read_pod(raw)[0])
+        assert hash(counted_pod(raw))
     except ApiUnreachable as error:
         is_line(str(error), REASON_CHARACTERS)
 
@@ -55,7 +55,7 @@ def is_event(event: EventRecord) -> None:
         assert isinstance(text, str)
         assert len(text) <= MAX_TEXT
     assert len(event.message) <= READ_CHARACTERS + 1
-    is_message(heard(Said(), event, 1).words)
+    is_message(apply_event(ImagePullStatus(), event, 1).message)
     assert math.isfinite(event.at)
     assert type(event.count) is int
     assert event.count > 0
@@ -64,7 +64,7 @@ def is_event(event: EventRecord) -> None:
 def check_status(data: bytes) -> None:
     """What an answer that is no success says (a first line for Retry-After, then the body) is one line and a finite wait."""
     after, _, body = data.partition(b"\n")
-    error = error_of(503, "Service Unavailable", after.decode("latin-1"), body)
+    error = response_error(503, "Service Unavailable", after.decode("latin-1"), body)
     is_line(error.reason, REASON_CHARACTERS)
     assert error.retry_after_seconds is None or math.isfinite(error.retry_after_seconds)
     raw = json_of(body)

@@ -81,9 +81,7 @@ def test_workflow_is_pinned_and_bounded(path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "pulltrace/agent/run.py").exists(), reason="the agent is not there yet")
 def test_agent_loads_nothing_that_only_the_aggregator_needs() -> None:
     """The agent runs on every node: each megabyte that it loads is paid for thousands of times."""
-    programs = (
-        "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.lease_store"
-    )
+    programs = "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.leases"
     code = f"import sys, {programs}; print(*[name for name in {NOT_IN_THE_AGENT} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []
