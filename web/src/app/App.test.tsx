@@ -3,6 +3,7 @@ import "../testing/dom";
 import { act, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { steadyNowMs } from "../data/clock";
+import { Feed } from "../data/feed";
 import { Store } from "../data/store";
 import { StoreContext } from "../data/useStore";
 import { FakeServer, MIB, wireImage, wirePod, wirePull } from "../testing/builders";
@@ -36,7 +37,7 @@ afterEach(() => {
 
 function open(search = "") {
   history.replaceState(null, "", `/prefix/${search}`);
-  const store = new Store(server);
+  const store = new Store((onUpdate) => new Feed(document.baseURI, server).subscribe(onUpdate));
   stop = store.start();
   const { unmount } = render(
     <StoreContext value={store}>
