@@ -1,9 +1,9 @@
-"""What ten thousand viewers cost one replica, how new is what few of them see, and what reading Leases costs.
+"""Measure the cost of ten thousand subscribers, the age of rows with few of them, and the cost of reading Leases.
 
     .venv/bin/python -m benchmarks.stream [--viewers 10000] [--seconds 10]
 
 The aggregator is a process of its own (`stream_server`), the viewers are sockets in others (`stream_clients`); memory and
-CPU are the server's alone, as /proc tells them. While they stream, `/metrics` and `/api/v1/nodes` are asked ten times a
+CPU are the server's alone, from /proc. While they stream, `/metrics` and `/api/v1/nodes` are requested ten times a
 second. Nothing else is needed, not even root.
 """
 
@@ -68,11 +68,11 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         self._process.terminate()
 
     def has_ended(self) -> bool:
-        """Whether it is gone, and all was well."""
+        """Return whether it has ended without an error."""
         assert self._process.poll() in {None, 0}, f"the server ended with {self._process.returncode}"
         return self._process.returncode is not None
 
@@ -82,10 +82,10 @@ class Server:
 
 
 class Viewers:
-    """The processes of the viewers, and what they said last."""
+    """The processes of the viewers, and their last reports."""
 
     def __init__(self, port: int, count: int, processes: int = 2) -> None:
-        self._told: dict[int, dict[str, float]] = {}
+        self._reports: dict[int, dict[str, float]] = {}
         self._processes = []
         for number in range(processes):
             share = count // processes + (number < count % processes)
@@ -96,10 +96,10 @@ class Viewers:
 
     def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
-            self._told[number] = json.loads(line)
+            self._reports[number] = json.loads(line)
 
-    def total(self, what: str) -> float:
-        return sum(told[what] for told in self._told.values())
+    def total(self, name: str) -> float:
+        return sum(report[name] for report in self._reports.values())
 
     def end(self) -> None:
         for process in self._processes:

@@ -35,7 +35,7 @@ class Impatient(DeadlineProtocol):
 
 
 async def watch(stack: AsyncExitStack, port: int) -> socket.socket:
-    """A viewer that reads nothing."""
+    """Open a stream that is not read."""
     slow = stack.enter_context(socket.socket())
     slow.setblocking(False)
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -58,11 +58,11 @@ class Busy:
         await send({"type": "http.response.body"})
 
 
-# -- Who reads slowly, or not at all ---------------------------------------------------------------
+# -- Slow readers ---------------------------------------------------------------
 
 
-async def test_slow_viewer_gets_a_snapshot() -> None:
-    """A viewer that stops reading for a while gets the state of then, not all that happened."""
+async def test_slow_subscriber_gets_a_snapshot() -> None:
+    """A subscriber that stops reading for a while gets the current state, not the history."""
     source = FakePullSource(view())
     app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS, window_seconds=lambda subscribers: 0.001)
     sent = 0
@@ -85,7 +85,7 @@ async def test_slow_viewer_gets_a_snapshot() -> None:
 
 
 async def test_peer_that_never_reads_is_cut_off() -> None:
-    """A viewer that takes nothing at all loses its connection, and is forgotten."""
+    """A subscriber that reads nothing loses its connection and is removed."""
     source = FakePullSource(view(error="x" * 20_000_000))
     app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS)
     async with serving(app, protocol=Impatient) as port, connection(port) as (_, writer):
@@ -95,8 +95,8 @@ async def test_peer_that_never_reads_is_cut_off() -> None:
         await until(lambda: not app.subscribers)
 
 
-def test_viewer_that_vanished_is_forgotten_within_30_seconds() -> None:
-    """Nothing said goodbye: a ping finds out, and the kernel gives up on it, within the time that is promised."""
+def test_vanished_subscriber_is_removed_within_30_seconds() -> None:
+    """A peer vanishes silently: a keep-alive comment is not acknowledged, and the kernel gives up within the promised time."""
     seconds = DEFAULT_POLICY.keep_alive_seconds + DEFAULT_POLICY.check_seconds + serving_module.UNACKNOWLEDGED_SECONDS
     with serving_module.listen(serving_module.parse_address("127.0.0.1:0", "X"), "X") as bound:
         bound.setblocking(True)
@@ -107,7 +107,7 @@ def test_viewer_that_vanished_is_forgotten_within_30_seconds() -> None:
     assert seconds <= 30
 
 
-# -- Who sends slowly, or nothing ------------------------------------------------------------------
+# -- Slow senders ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT"])
@@ -159,8 +159,8 @@ async def test_bodies_have_a_deadline(path: bytes) -> None:
             assert reader.at_eof()
 
 
-async def test_hundreds_of_dripping_connections_keep_nobody_waiting() -> None:
-    """Many more connections than there may be hang in their headers: the oldest make way, and everybody else is answered."""
+async def test_slow_senders_do_not_displace_requests() -> None:
+    """Many more connections than the limit owe their headers: the oldest are aborted, and all other requests are answered."""
     app = create_app(FakePullSource(view()))
     async with serving(app, max_incomplete=100) as port, AsyncExitStack() as stack:
         dripping = []
@@ -176,8 +176,8 @@ async def test_hundreds_of_dripping_connections_keep_nobody_waiting() -> None:
     assert [answer.status for answer in answers] == [200, 200]
 
 
-async def test_requests_that_are_answered_do_not_make_way() -> None:
-    """However many connections come, the ones that go are those that have asked nothing yet."""
+async def test_running_requests_are_not_aborted() -> None:
+    """However many connections come, only those without a request are aborted."""
     app = Busy()
     async with serving(app, max_incomplete=1) as port, AsyncExitStack() as stack:
         served, writer = await stack.enter_async_context(connection(port))

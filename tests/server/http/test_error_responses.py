@@ -36,7 +36,7 @@ class Busy:
 
 
 async def test_requests_are_limited() -> None:
-    """One request too many at once is told so, and when to come back; those that are answered are not touched."""
+    """One request too many gets 503 and Retry-After; the running ones are not touched."""
     app = Busy()
     async with serving(secured(limit_requests(app, 2))) as port, AsyncExitStack() as stack:
         served = [await stack.enter_async_context(connection(port)) for _ in range(2)]
@@ -69,8 +69,8 @@ async def test_requests_are_limited() -> None:
     ],
     ids=["query", "headers", "no-http", "no-chunk", "no-length"],
 )
-async def test_what_is_no_request(request_: bytes, status: int, title: str) -> None:
-    """What is too large, or no HTTP, is answered with a problem document, and the connection ends."""
+async def test_invalid_requests(request_: bytes, status: int, title: str) -> None:
+    """A request that is too large, or no HTTP, gets a problem document, and the connection ends."""
     async with serving(create_app(FakePullSource())) as port, connection(port) as (reader, writer):
         writer.write(request_)
         answer = Answer(await all_of(reader))
@@ -90,7 +90,7 @@ async def test_long_values(name: str) -> None:
 
 @pytest.mark.parametrize("path", [b"/api/v1/events", b"/api/v1/wait?pod=a/b", b"/api/v1/pulls"])
 async def test_bad_requests_do_not_fill_the_log(path: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever sends thousands of requests that are refused does not write as many lines, or stack traces, into our log."""
+    """Thousands of refused requests do not write as many lines, or stack traces, into the log."""
     async with serving(create_app(FakePullSource())) as port:
         for request in (CHUNKED % path, b"nonsense\r\n\r\n", CHUNKED % path):
             async with connection(port) as (reader, writer):

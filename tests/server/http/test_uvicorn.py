@@ -95,7 +95,7 @@ async def test_bad_request_is_one_call() -> None:
 
 
 async def test_lost_connection_may_be_reported_twice() -> None:
-    """An early `connection_lost` tells the application before it starts, makes its sends no-ops, and may be repeated."""
+    """An early `connection_lost` reaches the application before it starts, makes its sends no-ops, and may be repeated."""
     protocol, peer, application = connected()
     protocol.data_received(GET + b"\r\n")
     protocol.connection_lost(None)

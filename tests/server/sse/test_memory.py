@@ -1,4 +1,4 @@
-"""What the server keeps does not grow with the rows that come and go, whoever watches and whenever."""
+"""The memory of the stream does not grow with rows that come and go."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.server.waiting import until
 
 
 def rows(first: int, count: int = SPARE_ROWS) -> list[PullView]:
-    """Pulls that nobody has seen before."""
+    """Return new pulls."""
     return [view(f"{number:012x}") for number in range(first, first + count)]
 
 
-async def test_rows_that_went_while_nobody_watched_are_forgotten() -> None:
-    """Somebody looks at the page now and then, and finds other pulls each time."""
+async def test_rows_removed_without_subscribers_are_forgotten() -> None:
+    """A page is opened now and then, with other pulls each time."""
     streams = Streams()
     for visit in range(6):
         shown = rows(visit * SPARE_ROWS)
@@ -30,23 +30,23 @@ async def test_rows_that_went_while_nobody_watched_are_forgotten() -> None:
     assert len(streams.hub._row_cache._by_id) <= 3 * SPARE_ROWS
 
 
-async def test_rows_that_went_while_a_viewer_was_away_are_forgotten() -> None:
-    """It is told that they came and went, once; another one watches all the time."""
+async def test_rows_of_resumed_streams_are_forgotten() -> None:
+    """A client that resumes receives their events once; another one stays connected."""
     streams = Streams(view(), policy=StreamPolicy(check_seconds=0.01))
     streams.join()
     for row in rows(1, 2 * SPARE_ROWS):
         streams.source.put(row)
         streams.source.remove(row.id)
-    told = 1 + 4 * SPARE_ROWS
-    await until(lambda: streams.hub._throttle.published_sequence == told)
-    missed = streams.join(last_event_id=f"{PROCESS_ID}-1").take()
+    published = 1 + 4 * SPARE_ROWS
+    await until(lambda: streams.hub._throttle.published_sequence == published)
+    resumed = streams.join(last_event_id=f"{PROCESS_ID}-1").take()
 
-    assert missed.count(b"pull.removed") == 2 * SPARE_ROWS
+    assert resumed.count(b"pull.removed") == 2 * SPARE_ROWS
     await until(lambda: len(streams.hub._row_cache._by_id) <= 1 + SPARE_ROWS)
 
 
-async def test_texts_of_what_was_missed_are_few() -> None:
-    """While nothing happens, viewers come back to as many places as there were changes."""
+async def test_resume_frames_are_few() -> None:
+    """Without new changes, clients resume from as many places as changes exist."""
     streams = Streams(view())
     streams.join()
     streams.source.put(*rows(1, 3 * MAX_RESUMED))
@@ -57,8 +57,8 @@ async def test_texts_of_what_was_missed_are_few() -> None:
     assert len(streams.hub._groups[PLAIN]._resumed) == MAX_RESUMED
 
 
-async def test_texts_of_what_was_missed_are_not_kept_for_long() -> None:
-    """Whoever was cut off together comes back together."""
+async def test_resume_frames_are_dropped_soon() -> None:
+    """Clients that lost their connections together resume together."""
     streams = Streams(view(), policy=StreamPolicy(check_seconds=0.01))
     streams.join()
     group = streams.hub._groups[PLAIN]

@@ -1,4 +1,4 @@
-"""A viewer that comes back: what it missed, or a snapshot."""
+"""A client that reconnects: the changes that it missed, or a snapshot."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.server.waiting import until
 
 
 async def test_resume() -> None:
-    """A viewer that names the last event it got is told what it missed, and no snapshot."""
+    """A client that sends its last event id receives the changes that it missed, and no snapshot."""
     streams = Streams(at(0))
     async with streams.open() as reader:
         await reader.event()
         streams.source.put(at(1))
         [last_id] = [line[4:] for line in (await reader.event()).splitlines() if line.startswith("id: ")]
-        async with streams.open():  # so that somebody watches meanwhile
+        async with streams.open():  # so that the hub keeps running
             streams.source.put(at(2), at(0, pull_id="00000000000b"))
             await until(lambda: streams.hub._throttle.published_sequence == 4)
             async with streams.open(**{"Last-Event-ID": last_id}) as again:
@@ -34,7 +34,7 @@ async def test_resume() -> None:
 
 
 async def test_resume_without_news() -> None:
-    """A viewer that missed nothing is told just that."""
+    """A client that missed nothing receives only the event `resumed`."""
     streams = Streams(at(0))
     async with streams.open(**{"Last-Event-ID": f"{PROCESS_ID}-1"}) as reader:
         assert (await reader.event()).startswith(f"event: resumed\nid: {PROCESS_ID}-1\ndata: ")
@@ -44,13 +44,13 @@ async def test_resume_without_news() -> None:
     "last_id", ["", "7", "00000000-1", f"{PROCESS_ID}-0", f"{PROCESS_ID}-99", f"{PROCESS_ID}-x", f"{PROCESS_ID}-٣"]
 )
 async def test_no_resume(last_id: str) -> None:
-    """An id of another process, of the future, or from before what is remembered gets a snapshot."""
+    """An id of another process, of the future, or from before the log gets a snapshot."""
     streams = Streams(at(0))
     assert b"event: snapshot\n" in streams.join(last_event_id=last_id).take()
 
 
-async def test_who_missed_much_gets_a_snapshot() -> None:
-    """A very long way back is no shorter than beginning again."""
+async def test_snapshot_after_many_changes() -> None:
+    """Very many missed changes are no shorter than a snapshot."""
     streams = Streams(at(0))
     for done in range(MAX_RESUMED_CHANGES + 1):
         streams.source.put(at(done))
@@ -60,7 +60,7 @@ async def test_who_missed_much_gets_a_snapshot() -> None:
 
 
 async def test_resume_with_filters() -> None:
-    """What was missed is told as the filters show it."""
+    """Missed changes pass the filters."""
     streams = Streams(at(0))
     shop = SubscriptionOptions(filters=Filters(namespace=("shop",)))
     one = streams.join(shop)

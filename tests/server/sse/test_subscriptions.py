@@ -1,4 +1,4 @@
-"""Who may watch, and that whoever leaves is forgotten."""
+"""Limits of subscribers, and that a client that leaves is removed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.server.streams import Streams, at
 from tests.server.waiting import until
 
 
-async def test_viewer_that_leaves_is_forgotten() -> None:
-    """After the last viewer nobody is subscribed any more, and the next one begins anew."""
+async def test_client_that_leaves_is_removed() -> None:
+    """After the last subscriber the hub leaves the source, and the next one starts it again."""
     streams = Streams(at(0))
     for downloaded in (1, 2):
         async with streams.open() as reader:
@@ -73,8 +73,8 @@ async def test_task_that_is_cancelled_is_forgotten() -> None:
         (ConnectionLimits(per_address=1), "127.0.0.1 has 1 live streams, which is the limit for one address."),
     ],
 )
-async def test_viewers_are_limited(limits: ConnectionLimits, detail: str) -> None:
-    """One viewer too many is told so, when to come back, and what works meanwhile."""
+async def test_streams_are_limited(limits: ConnectionLimits, detail: str) -> None:
+    """One stream too many gets 503, Retry-After, and a path that still answers."""
     streams = Streams(limits=limits)
     async with streams.open() as reader:
         await reader.event()
@@ -90,8 +90,8 @@ async def test_viewers_are_limited(limits: ConnectionLimits, detail: str) -> Non
     }
 
 
-async def test_another_address_has_room() -> None:
-    """The bound for one address is none for others, nor for one that has left."""
+async def test_limit_holds_for_each_address() -> None:
+    """The limit of one address is none for others, and ends with its streams."""
     streams = Streams(limits=ConnectionLimits(per_address=1))
     first, _ = streams.join(address="192.0.2.1"), streams.join(address="192.0.2.2")
     with pytest.raises(TooManyConnections):
@@ -103,7 +103,7 @@ async def test_another_address_has_room() -> None:
 
 
 async def test_sets_of_filters_are_limited() -> None:
-    """So many different questions can be asked at once; one that is asked already is no new one."""
+    """Sets of filters are limited; a known one is no new one."""
     streams = Streams()
     for number in range(MAX_GROUPS):
         streams.join(SubscriptionOptions(filters=Filters(node=(f"node-{number}",))))
@@ -131,7 +131,7 @@ async def test_queues_together_are_bounded() -> None:
 
 @pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("nodes=x", "nodes"), ("layers=", "layers")])
 async def test_bad_query(query: str, parameter: str) -> None:
-    """What the stream does not know it refuses, before it begins."""
+    """The stream refuses unknown parameters before it begins."""
     answer = await Streams().get(query)
 
     assert (answer.status_code, answer.json()["parameter"]) == (400, parameter)
@@ -144,8 +144,8 @@ async def test_bad_method() -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
-async def test_shutting_down_takes_no_viewers() -> None:
-    """Once the source is closed a viewer is sent elsewhere."""
+async def test_shutting_down_refuses_streams() -> None:
+    """Once the source is closed a client gets 503."""
     streams = Streams()
     streams.source.close()
     answer = await streams.get()

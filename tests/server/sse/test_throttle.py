@@ -1,4 +1,4 @@
-"""When changes are told: at once, at the end of the window, or later because the same bar moved just now."""
+"""When changes are published: at once, at the end of the window, or later because the same bar moved just now."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def moved(sequence: int, row_id: str = ONE.id) -> PullChange:
     return PullChange(sequence, view(row_id, downloaded_bytes=sequence - 1), view(row_id, downloaded_bytes=sequence))
 
 
-@pytest.mark.parametrize(("viewers", "seconds"), [(0, 0.03), (10, 0.03), (75, 0.03), (250, 0.1), (10_000, 0.25)])
-def test_window_grows_with_the_viewers(viewers: int, seconds: float) -> None:
-    """Few viewers get what is new; many share a bounded number of sends a second."""
-    assert window_seconds(viewers) == seconds
+@pytest.mark.parametrize(("subscribers", "seconds"), [(0, 0.03), (10, 0.03), (75, 0.03), (250, 0.1), (10_000, 0.25)])
+def test_window_grows_with_the_subscribers(subscribers: int, seconds: float) -> None:
+    """Few subscribers get changes at once; many share a bounded number of sends a second."""
+    assert window_seconds(subscribers) == seconds
 
 
-def test_first_progress_is_told_at_once() -> None:
-    """What was not told lately is told with the next window, in the order in which it came."""
+def test_first_progress_is_published_at_once() -> None:
+    """A row that was not published lately is published with the next window, in order."""
     throttle = Throttle()
     found: list[AnyChange] = [moved(1), moved(2, TWO.id), moved(3)]
     throttle.add(found)
@@ -64,7 +64,7 @@ def test_progress_waits_for_a_quarter_of_a_second() -> None:
     ],
 )
 def test_news_does_not_wait(change: PullChange) -> None:
-    """An end, another phase, a node that fell silent or the reason of a failure come at once, with what was before."""
+    """An end, another phase, a node whose agent stopped reporting or the reason of a failure come at once, with what was before."""
     throttle = Throttle()
     throttle.add([moved(1)])
     throttle.pop_ready(100.0)
@@ -87,8 +87,8 @@ def test_news_of_pods() -> None:
     assert len(throttle.pop_ready(100.1)) == 1
 
 
-def test_told_is_before_what_waits() -> None:
-    """Who was told everything up to `told` misses nothing by asking for what came after it."""
+def test_published_sequence_precedes_pending_changes() -> None:
+    """A client with everything up to that sequence misses nothing by resuming from it."""
     throttle = Throttle(7)
     assert throttle.published_sequence == 7
     throttle.add([moved(8)])
@@ -102,8 +102,8 @@ def test_told_is_before_what_waits() -> None:
     assert not throttle.is_pending(moved(10, TWO.id))
 
 
-def test_begin_forgets() -> None:
-    """After a new beginning nothing of before is told or waited for."""
+def test_reset_drops_pending_changes() -> None:
+    """After a reset no earlier change is published."""
     throttle = Throttle()
     throttle.add(changes(None, ONE))
     throttle.reset(50)
