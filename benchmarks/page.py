@@ -1,4 +1,4 @@
-"""What 5,000 pulls cost a browser: how soon there is something to read, and the script time of an update, in each view.
+"""The cost of 5,000 pulls for a browser: time to the first content, and the script time of an update, in each view.
 
     .venv/bin/python -m benchmarks.page [--seconds 15]
 
@@ -28,7 +28,7 @@ VIEWS = {
     "rollout": "nav[aria-label=Workloads] button",
     "history": "nav[aria-label=Views]",
 }
-"""Each view, and what is there as soon as there is something to read; nothing has ended, so History shows that."""
+"""Each view, and its first content; nothing has ended, so History shows that."""
 
 # Every update arrives at a port of the shared worker. React draws changes of the store in a microtask after it, and other
 # changes in tasks of a port of its own. The cost of an update is the sum of all until the next update.
@@ -59,7 +59,7 @@ MEASURE = """
 
 
 class Cost(NamedTuple):
-    """Of one view."""
+    """The cost of one view."""
 
     first_rows_seconds: float
     updates: int

@@ -1,4 +1,4 @@
-"""What one report of an agent costs the aggregator: from the line of the watch to the change in the store."""
+"""Measure the cost of one report in the aggregator: from the line of the watch to the change in the store."""
 
 from __future__ import annotations
 

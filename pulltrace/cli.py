@@ -130,7 +130,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
         from pulltrace.kube.watch.multi_namespace import reflect_namespaces
         from pulltrace.kube.watch.reflector import Reflector
         from pulltrace.pulls import report_interval
-        from pulltrace.server.http.connection_limiter import Limits
+        from pulltrace.server.http.connection_limiter import ConnectionLimits
 
         async with await connect(given.kubeconfig or None) as connection:
             namespace = given.namespace or await connection.namespace() or DEFAULT_NAMESPACE
@@ -141,7 +141,7 @@ def _aggregator(arguments: Sequence[str]) -> Program:
                 given.history_ttl,
                 given.write_budget,
                 given.event_budget,
-                streams=Limits(given.max_streams, given.max_streams_per_address),
+                streams=ConnectionLimits(given.max_streams, given.max_streams_per_address),
                 trusted_proxies=given.trusted_proxies,
                 hosts=_hosts(given.allowed_hosts),
                 per_node_policy=given.per_node_policy,

@@ -35,8 +35,8 @@ from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
 from pulltrace.server.http.client_address import Network
-from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
-from pulltrace.server.http.server import serve
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, ConnectionLimits
+from pulltrace.server.http.server import MAX_CONNECTIONS, serve
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class AggregatorSettings:
     """What all agents together may write to their Leases."""
     events_per_second: float = 10.0
     """Kubernetes Events that are written at most."""
-    streams: Limits = DEFAULT_LIMITS
+    streams: ConnectionLimits = DEFAULT_LIMITS
     trusted_proxies: Sequence[Network] = ()
     """Believed when they say whom they serve."""
     hosts: AllowedHosts = DEFAULT_HOSTS
@@ -116,7 +116,7 @@ async def run(
     active, baseline = ActivePulls(), RegistryBaseline()
     process = Process(
         leading=lambda: elector is None or elector.leading,
-        sse_clients=lambda: app.stream.clients,
+        sse_clients=lambda: app.stream.subscribers,
         watches=watches,
         per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
@@ -139,7 +139,7 @@ async def run(
         if elector is not None:
             interval_controller = IntervalController(
                 elector, cluster, settings.writes_per_second,
-                streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lambda: lists.leases,
+                streams=lambda: app.stream.subscribers, requests=lambda: app.answers, synced=lambda: lists.leases,
             )  # fmt: skip
             leader_tasks = []
             if event_writer is not None:
@@ -147,7 +147,16 @@ async def run(
                 publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
                 leader_tasks.append(publisher.run)
             followers.append(tasks.create_task(interval_controller.run(leader_tasks)))
-        tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=listening, stop=served))
+        tasks.create_task(
+            serve(
+                app,
+                settings.http_addr,
+                setting="--http-addr",
+                ready=listening,
+                stop=served,
+                max_connections=settings.streams.total + MAX_CONNECTIONS,
+            )
+        )
         tasks.create_task(
             serve(
                 create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=settings.hosts),
@@ -160,7 +169,7 @@ async def run(
         store.close()
         for follower in followers:
             follower.cancel()
-        await app.stream.ended(FAREWELL_SECONDS)
+        await app.stream.wait_until_empty(FAREWELL_SECONDS)
         served.set()
 
 

@@ -1,4 +1,4 @@
-"""The server over real connections: addresses, shutdown, and viewers that leave; peers that do it harm are in test_abuse."""
+"""The server over real connections: addresses, shutdown, and clients that leave; slow peers are in test_deadlines."""
 
 from __future__ import annotations
 
@@ -46,18 +46,17 @@ def test_address(text: str, expected: Address) -> None:
     "text", ["", "8080", "localhost", "localhost:", ":http", ":65536", ":-1", "::1:8080", "[]:80", ":٣"]
 )
 def test_no_address(text: str) -> None:
-    """What is no address is one line that names the setting and what it takes."""
+    """An invalid address is one line with the setting and the valid forms."""
     with pytest.raises(AddressError) as caught:
         parse_address(text, SETTING)
 
     assert str(caught.value) == (
-        f"PULLTRACE_HTTP_ADDR: {text!r} is no address: "
-        "it takes host:port, :port or [IPv6]:port, with a port up to 65535"
+        f"PULLTRACE_HTTP_ADDR: {text!r} is not an address: use host:port, :port or [IPv6]:port, with a port up to 65535"
     )
 
 
 async def test_port_in_use() -> None:
-    """A port that somebody else has is one line, not the end of the process."""
+    """A port in use is one line, not the end of the process."""
     with taken_port() as port, pytest.raises(AddressError) as caught:
         await serve(create_app(FakePullSource()), f"127.0.0.1:{port}", setting=SETTING)
 
@@ -94,24 +93,24 @@ async def test_cancelling_stops_the_server() -> None:
 
 
 async def test_stream_over_a_connection() -> None:
-    """A viewer gets the snapshot, then changes as they come, and is forgotten as soon as it leaves."""
+    """A subscriber gets the snapshot, then changes as they come, and is removed as soon as it leaves."""
     source = FakePullSource(view())
     app = create_app(source)
     async with serving(app) as port, httpx.AsyncClient() as client:
         async with client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events") as answer:
             lines = answer.aiter_lines()
             assert await anext(lines) == "event: snapshot"
-            assert app.stream.clients == 1
+            assert app.stream.subscribers == 1
             source.put(view(downloaded_bytes=1))
             async with asyncio.timeout(5):
                 while '"pull.progress"' not in await anext(lines):
                     pass
-        await until(lambda: not app.stream.clients, deadline_seconds=2)
+        await until(lambda: not app.stream.subscribers, deadline_seconds=2)
         assert not source.subscriptions
 
 
 async def test_shutdown_ends_streams() -> None:
-    """When the process stops, viewers are told when to come back, and the server ends within seconds."""
+    """When the process stops, each subscriber receives a retry field, and the server ends within seconds."""
     source = FakePullSource(view())
     loop = asyncio.get_running_loop()
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as tasks:
@@ -121,12 +120,12 @@ async def test_shutdown_ends_streams() -> None:
 
         app = create_app(source)
         async with serving(app) as port:
-            viewers = [tasks.create_task(watch(port)) for _ in range(20)]
-            await until(lambda: app.stream.clients == len(viewers))
+            streams = [tasks.create_task(watch(port)) for _ in range(20)]
+            await until(lambda: app.stream.subscribers == len(streams))
             source.close()
             stopped = loop.time()
         assert loop.time() - stopped < 2
 
-    endings = {viewer.result().splitlines()[-2] for viewer in viewers}
+    endings = {viewer.result().splitlines()[-2] for viewer in streams}
     assert all(ending.startswith("retry: ") for ending in endings)
     assert len(endings) > 1

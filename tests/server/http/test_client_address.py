@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pulltrace.server.http.client_address import peer_of
+from pulltrace.server.http.client_address import client_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -33,10 +33,10 @@ def test_address(client: str, forwarded: list[str], expected: str) -> None:
     """Only proxies that we know are believed, and they only what they say of their own peers."""
     headers = [(b"x-forwarded-for", each.encode()) for each in forwarded]
 
-    assert expected == peer_of({"client": (client, 1234), "headers": headers}, PROXIES)
+    assert expected == client_address({"client": (client, 1234), "headers": headers}, PROXIES)
 
 
 @pytest.mark.parametrize("scope", [{}, {"client": None}, {"client": ("a name", 1)}])
 def test_unknown_address(scope: dict[str, Any]) -> None:
     """A peer without an address is one that is not bounded."""
-    assert peer_of(scope, PROXIES) == ""
+    assert client_address(scope, PROXIES) == ""

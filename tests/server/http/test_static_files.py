@@ -34,12 +34,12 @@ def test_index(ui: TestClient, path: str) -> None:
 
 
 def test_index_with_query(ui: TestClient) -> None:
-    """What follows the question mark belongs to the UI."""
+    """The query string belongs to the UI."""
     assert ui.simulate_get("/", query_string="node=node-1").status_code == 200
 
 
 def test_unchanged_index(ui: TestClient) -> None:
-    """A browser that has the page is told that it is still the same."""
+    """A browser that has the page gets 304 while the page is the same."""
     etag = ui.simulate_get("/").headers["etag"]
     answer = ui.simulate_get("/", headers={"If-None-Match": etag})
 
@@ -47,7 +47,7 @@ def test_unchanged_index(ui: TestClient) -> None:
 
 
 def test_hashed_assets(ui: TestClient) -> None:
-    """What has its hash in its name is never asked for again."""
+    """A file with its hash in its name is cached for ever."""
     answer = ui.simulate_get("/assets/index-abc123.js")
 
     assert (answer.status_code, answer.text) == (200, "run()")

@@ -26,7 +26,7 @@ DATA = ("/api/v1/pulls", "/api/v1/events", "/api/v1/wait?pod=shop/web-1&timeout=
 
 
 def refused(path: str = "/", *, hosts: AllowedHosts = DEFAULT_HOSTS, **headers: str) -> falcon.HTTPError | None:
-    """What is answered to a request with these headers."""
+    """Return the response to a request with these headers."""
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return refusal({"type": "http", "path": path, "headers": given}, hosts)
 
@@ -53,7 +53,7 @@ def test_names_that_need_no_setting(host: str) -> None:
     ],
 )  # fmt: skip
 def test_other_names_are_refused(host: str) -> None:
-    """A name that anybody may own is refused by default, with a text that has the name and the setting."""
+    """A name that any site may own is refused by default, with a text that has the name and the setting."""
     error = refused(host=host)
 
     assert error
@@ -149,10 +149,10 @@ async def test_whole_server(path: str, tmp_path: Path) -> None:
     app = create_app(FakePullSource(), hosts=DEFAULT_HOSTS, static_folder=tmp_path)
     async with serving(app) as port, httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}{path}", headers={"Host": "evil.test"})
-    told: dict[str, Any] = answer.json()
+    problem: dict[str, Any] = answer.json()
 
     assert (answer.status_code, answer.headers["content-type"]) == (421, "application/problem+json")
-    assert (told["title"], told["status"]) == ("Host not allowed", 421)
+    assert (problem["title"], problem["status"]) == ("Host not allowed", 421)
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 

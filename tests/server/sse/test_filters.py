@@ -1,4 +1,4 @@
-"""The live stream with filters, and groups of viewers that have the same ones."""
+"""Streams with filters, and groups of subscribers with equal ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pulltrace.pulls.view import PodState
 from pulltrace.server.http.problems import read_query
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.endpoint import QUERY
-from pulltrace.server.sse.subscription_options import Options
+from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from tests.builders.views import POD
 from tests.builders.views import estimated_pod as pod
 from tests.server.streams import Streams, at
@@ -15,21 +15,21 @@ from tests.server.waiting import until
 
 
 async def test_filters_choose_rows_and_changes() -> None:
-    """A viewer with filters is told of what fits, and nothing else: in the snapshot and after it."""
-    here, there = at(0), at(0, node="node-2", pull_id="00000000000b")
-    streams = Streams(here, there)
+    """A subscriber with filters receives matching rows only: in the snapshot and after it."""
+    one, other = at(0), at(0, node="node-2", pull_id="00000000000b")
+    streams = Streams(one, other)
     async with streams.open("node=node-2&layers=true") as reader:
         snapshot = await reader.event()
-        assert here.id not in snapshot
-        assert there.id in snapshot
-        streams.source.put(at(1), at(2, node="node-2", pull_id=there.id))
+        assert one.id not in snapshot
+        assert other.id in snapshot
+        streams.source.put(at(1), at(2, node="node-2", pull_id=other.id))
         change = await reader.event()
-        assert here.id not in change
+        assert one.id not in change
         assert '"downloadedBytes":2' in change
 
 
 async def test_row_that_fits_no_more_is_gone() -> None:
-    """For a viewer with filters a row comes when it begins to fit and goes when it does not any more."""
+    """For a subscriber with filters a row comes when it begins to fit and goes when it does not any more."""
     streams = Streams()
     async with streams.open("phase=downloading") as reader:
         await reader.event()
@@ -40,8 +40,8 @@ async def test_row_that_fits_no_more_is_gone() -> None:
         assert '"type":"pull.removed"' in await reader.event()
 
 
-async def test_end_is_told_to_who_saw_the_pull() -> None:
-    """Nobody waits for a pull that has ended, yet who watched it by its pods is told how it ended, and when it goes."""
+async def test_shown_pull_ends_for_its_subscribers() -> None:
+    """No pod waits for an ended pull, yet subscribers that saw it receive its end and its removal."""
     streams = Streams(at(0, waiting=(POD,)))
     async with streams.open("namespace=shop") as reader, streams.open("namespace=other") as other:
         await reader.event()
@@ -55,25 +55,27 @@ async def test_end_is_told_to_who_saw_the_pull() -> None:
 
 
 async def test_same_question_is_one_group() -> None:
-    """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
+    """Subscribers with equal filters in another order receive the same bytes; an event of two groups is written once."""
     streams = Streams(at(0))
     asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
-    viewers = [streams.join(Options(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked]
-    for viewer in viewers:
-        viewer.take()
+    clients = [
+        streams.join(SubscriptionOptions(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked
+    ]
+    for client in clients:
+        client.take()
     streams.source.put(at(1))
-    await until(lambda: all(viewer.written for viewer in viewers))
+    await until(lambda: all(client.frames for client in clients))
 
-    assert viewers[0].written[0] is viewers[1].written[0]
-    assert viewers[0].written == viewers[2].written
+    assert clients[0].frames[0] is clients[1].frames[0]
+    assert clients[0].frames == clients[2].frames
     assert len(streams.hub._groups) == 2
-    for viewer in viewers:
-        viewer.leave()
+    for client in clients:
+        client.leave()
     assert not streams.hub._groups
 
 
 async def test_pods_are_chosen_too() -> None:
-    """Filters choose among pods as among pulls; a pod that was shown is told to be ready, though it needs no image then."""
+    """Filters choose among pods as among pulls; a shown pod is reported ready, although it needs no image then."""
     streams = Streams(pod(), at(1))
     async with streams.open("pods=true&image=nginx") as reader, streams.open("pods=true&namespace=other") as other:
         assert '"podName":"web-1"' in await reader.event()

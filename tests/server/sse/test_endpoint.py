@@ -1,4 +1,4 @@
-"""The live stream as the application sends it, literally; what needs a real connection is in test_serving."""
+"""The stream as the application sends it, literally."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
 from pulltrace.server.http.asgi import SECURITY_HEADERS
 from pulltrace.server.json.event_ids import PROCESS_ID
-from pulltrace.server.sse.client import Manners
-from pulltrace.server.sse.hub import SLICE_VIEWERS
+from pulltrace.server.sse.hub import SLICE_SUBSCRIBERS, StreamPolicy
 from tests.builders.pulls import layer
 from tests.builders.views import estimated_pod as pod
 from tests.server.serve import serving
@@ -34,8 +33,8 @@ async def test_snapshot_comes_first() -> None:
         assert reader.answer.headers["x-accel-buffering"] == "no"
 
 
-async def test_beginning_of_the_answer_is_one_of_http() -> None:
-    """The headers, which no library writes, are whole: with the date, the end of the connection, and those of every answer."""
+async def test_headers() -> None:
+    """The headers have the date, the end of the connection, and those of every response."""
     async with Streams().open() as reader:
         answer = reader.answer
 
@@ -85,7 +84,7 @@ async def test_changes_of_a_window_are_one() -> None:
 
 
 async def test_window_bounds_the_rate() -> None:
-    """A viewer is sent one block a window, however often the rows change."""
+    """A subscriber is sent one frame a window, however often the rows change."""
     streams = Streams(at(0), window_seconds=0.25)
     async with streams.open() as reader:
         await reader.event()
@@ -116,30 +115,30 @@ async def test_layers_on_request() -> None:
     ) in both
 
 
-async def test_all_viewers_are_sent_the_same_bytes() -> None:
-    """An event is written once: two viewers get the very same object."""
+async def test_all_subscribers_are_sent_the_same_bytes() -> None:
+    """An event is written once: two subscribers get the very same object."""
     streams = Streams(at(0))
     one, two = streams.join(), streams.join()
     one.take(), two.take()
     streams.source.put(at(1))
-    await until(lambda: two.written)
+    await until(lambda: two.frames)
 
-    assert b'"downloadedBytes":1' in one.written[0]
-    assert one.written[0] is two.written[0]
+    assert b'"downloadedBytes":1' in one.frames[0]
+    assert one.frames[0] is two.frames[0]
     one.leave()
     two.leave()
 
 
 async def test_silence_is_filled() -> None:
     """When nothing happens a comment keeps the connection alive."""
-    streams = Streams(at(0), manners=Manners(ping_seconds=0.01, look_seconds=0.005))
+    streams = Streams(at(0), policy=StreamPolicy(keep_alive_seconds=0.01, check_seconds=0.005))
     async with streams.open() as reader:
         await reader.until("}\n\n")
         assert (await reader.until(": ping\n\n")).startswith(": ping\n\n")
 
 
 async def test_source_becomes_complete() -> None:
-    """A viewer that came before the first list of Leases gets a new snapshot once it is in."""
+    """A subscriber that came before the first list of Leases gets a new snapshot once it is in."""
     streams = Streams()
     streams.source.synced = False
     async with streams.open() as reader:
@@ -153,8 +152,8 @@ async def test_source_becomes_complete() -> None:
     assert '"downloadedBytes":1' in snapshot
 
 
-async def test_hub_that_was_too_slow_begins_again() -> None:
-    """When the source lost the hub, every viewer gets a new snapshot and then changes again."""
+async def test_hub_that_was_too_slow_restarts() -> None:
+    """When the source lost the hub, every subscriber gets a new snapshot and then changes again."""
     streams = Streams(at(0))
     async with streams.open() as reader:
         await reader.event()
@@ -176,7 +175,7 @@ async def test_shutdown_ends_the_stream() -> None:
         await reader.event()
         streams.source.close()
         farewell = await reader.event()
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
 
     name, milliseconds = farewell.split()
     assert name == "retry:"
@@ -184,10 +183,10 @@ async def test_shutdown_ends_the_stream() -> None:
 
 
 async def test_old_stream_ends() -> None:
-    """A viewer does not stay with one replica for ever: after a while it is asked to come again."""
-    streams = Streams(at(0), manners=Manners(max_age_seconds=0.01, look_seconds=0.005))
+    """A subscriber does not stay with one replica for ever: its stream ends after a while."""
+    streams = Streams(at(0), policy=StreamPolicy(max_age_seconds=0.01, check_seconds=0.005))
     async with streams.open() as reader:
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
         assert "".join([text async for text in reader.rest()]).splitlines()[-2].startswith("retry: ")
 
 
@@ -209,22 +208,22 @@ async def test_old_http_has_no_chunks() -> None:
     assert farewell.endswith(b"\n\n")
 
 
-async def test_broken_source_sends_viewers_away(caplog: pytest.LogCaptureFixture) -> None:
-    """An error while following is logged once and ends the streams; those who come back begin anew."""
+async def test_broken_source_ends_streams(caplog: pytest.LogCaptureFixture) -> None:
+    """An error while following is logged once and ends the streams; clients that reconnect start again."""
     streams = Streams(at(0))
     async with streams.open() as reader:
         await reader.event()
         [subscription] = streams.source.subscriptions
         subscription.take("nonsense")  # type: ignore[arg-type]
         assert (await reader.event()).startswith("retry: ")
-        await until(lambda: not streams.app.clients)
+        await until(lambda: not streams.app.subscribers)
 
     assert subscription not in streams.source.subscriptions
-    assert "The live stream broke" in caplog.text
+    assert "The event stream failed" in caplog.text
 
 
 async def test_pods_on_request() -> None:
-    """With `pods=true` the snapshot has the pods beside the pulls, and events tell how they wait."""
+    """With `pods=true` the snapshot has the pods beside the pulls, and events show how they wait."""
     streams = Streams(pod())
     async with streams.open("pods=true") as detailed, streams.open() as plain:
         assert '"pulls":[],"pods":[{"namespace":"shop","podName":"web-1"' in await detailed.event()
@@ -235,16 +234,16 @@ async def test_pods_on_request() -> None:
         assert "pod.ready" not in await plain.event()
 
 
-async def test_many_viewers_leave_room_for_others() -> None:
-    """While a block goes to very many viewers, others have their turn in between."""
+async def test_other_tasks_run_between_slices() -> None:
+    """While a frame goes to very many subscribers, other tasks run in between."""
     streams = Streams(at(0))
-    peers = [streams.join() for _ in range(5 * SLICE_VIEWERS)]
+    peers = [streams.join() for _ in range(5 * SLICE_SUBSCRIBERS)]
     for peer in peers:
         peer.take()
     streams.source.put(at(1))
     turns = 0
-    while not peers[-1].written or not all(peer.written for peer in peers):
+    while not peers[-1].frames or not all(peer.frames for peer in peers):
         await asyncio.sleep(0)
-        turns += any(peer.written for peer in peers)
+        turns += any(peer.frames for peer in peers)
 
     assert turns >= 4

@@ -10,12 +10,12 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.protocol import Connection
+from pulltrace.server.http.protocol import DeadlineProtocol
 from pulltrace.server.http.request_heads import BAD_LINES, flaw
 from tests.fakes.pull_source import FakePullSource
+from tests.server.connections import Answer, all_of, assert_problem, connection
 from tests.server.peer import Peer
 from tests.server.serve import serving
-from tests.server.test_abuse import Answer, all_of, assert_problem, connection
 
 START = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 NEXT = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -83,8 +83,8 @@ async def test_ambiguous_request(request_: bytes) -> None:
 async def test_ambiguous_request_in_pieces(request_: bytes, size: int) -> None:
     """It is refused however it is split."""
     config = uvicorn.Config(create_app(FakePullSource()), ws="none", log_config=None)
-    protocol, peer = Connection(config, ServerState(), {}), Peer()
-    peer.plays(protocol)
+    protocol, peer = DeadlineProtocol(config, ServerState(), {}), Peer()
+    peer.connect(protocol)
     sent = request_ + NEXT
     for start in range(0, len(sent), size):
         if not peer.is_closing():

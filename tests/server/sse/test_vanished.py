@@ -1,4 +1,4 @@
-"""A viewer that vanishes without a word, over a network of its own whose cable is pulled."""
+"""A subscriber that vanishes silently, over a network of its own whose link goes down."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ip(*arguments: str) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[list[str]]:
-    """The beginning of a command that runs on the other end of a cable."""
+    """Yield the start of a command that runs on the other end of a link."""
     ip("netns", "add", NAMESPACE)
     try:
         ip("link", "add", "pt-gone", "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
@@ -48,15 +48,15 @@ def elsewhere() -> Iterator[list[str]]:
         ip("netns", "delete", NAMESPACE)
 
 
-async def test_viewer_that_vanished_is_forgotten(elsewhere: list[str]) -> None:
-    """Nothing happens, the viewer is silent as always, and it is not there any more: 30 s later the server knows."""
+async def test_vanished_subscriber_is_removed(elsewhere: list[str]) -> None:
+    """Nothing changes and the client is silent as always: 30 s after it vanished the server has removed it."""
     app = create_app(FakePullSource(view()))
     async with serving(app, f"{OURS}:0") as port:
         viewer = await asyncio.create_subprocess_exec(*elsewhere, "python3", "-c", WATCH % (OURS, port))
-        await until(lambda: app.stream.clients == 1)
+        await until(lambda: app.stream.subscribers == 1)
         ip("-n", NAMESPACE, "link", "set", "eth0", "down")
         began = asyncio.get_running_loop().time()
-        await until(lambda: not app.stream.clients, deadline_seconds=PROMISED_SECONDS)
-        print(f"\nforgotten after {asyncio.get_running_loop().time() - began:.1f} s")
+        await until(lambda: not app.stream.subscribers, deadline_seconds=PROMISED_SECONDS)
+        print(f"\nremoved after {asyncio.get_running_loop().time() - began:.1f} s")
         viewer.kill()
         await viewer.wait()
