@@ -1,10 +1,10 @@
-"""Who else talks to the API server in `cluster_load`, each as a process of its own: kubelets and a viewer.
+"""The other clients of the API server in `cluster_load`, each as its own process: kubelets and a viewer.
 
 They append lines to a file (times are of the system's monotonic clock, which all processes share):
 
-    renewal AT SECONDS STATUS      a kubelet's renewal of its Lease, from when it was due to the answer
-    watch AT VERSION               a Lease of an agent came by a watch like the aggregator's
-    sse AT ID PHASE BYTES          the aggregator's event stream told of a pull
+    renewal AT SECONDS STATUS      a kubelet's renewal of its Lease, from its planned time to the answer
+    watch AT VERSION               a watch like the aggregator's received an agent's Lease
+    sse AT ID PHASE BYTES          the aggregator's event stream reported a pull
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ NAMESPACE = "kube-node-lease"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 CONNECTIONS = 24
 KUBELET_SECONDS = 10.0
-"""How often each of them renews."""
+"""Renewal period of a kubelet."""
 NAMES_AT_ONCE = 500
-"""How many Leases there are when they are renewed as fast as answers come."""
+"""Number of Leases when they are renewed without a rate."""
 
 
 async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
@@ -66,7 +66,7 @@ async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
                 continue
             at = began + number / rate
             await asyncio.sleep(max(0.0, at - time.monotonic()))
-            if due.qsize() < 10 * rate:  # the API server is away: a kubelet would not try more often either
+            if due.qsize() < 10 * rate:  # the API server is down: a kubelet would not retry more often either
                 due.put_nowait((at, names[number % len(names)]))
 
 

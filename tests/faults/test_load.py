@@ -34,7 +34,9 @@ FULL_SECONDS = 10
 
 
 async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) -> None:
-    """The agent's own writes of these reports, one after the other, with its own token and under the chart's policy."""
+    """Write these reports one after the other with the agent's own writer, its own token and under the
+    chart's policy.
+    """
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=node)
     authority = str(stage.control_plane.authority.certificate)
     async with H11Client(StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))) as connection:
@@ -45,7 +47,9 @@ async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) 
 
 
 async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Path) -> None:
-    """Each of 100 layers: the Leases keep to 16 KiB, each report is one write that is taken, and what has no room is counted."""
+    """Each of 100 layers: the Leases keep to 16 KiB, each report is one accepted write, and omitted pulls
+    are counted.
+    """
     a_node = PULLS // len(NODES)
     with stage.link() as link:
         for first, node in enumerate(NODES):
@@ -63,7 +67,7 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
     print(f"\nLeases of {sizes} bytes tell of {len(rows)} of {PULLS} pulls")
 
     assert max(sizes) <= LEASE_BYTES
-    assert writes == len(NODES) * (1 + 2)  # the first is a patch in vain, and then the Lease is made
+    assert writes == len(NODES) * (1 + 2)  # the first is a patch that fails, and then the Lease is made
     assert [node["pulling"] for node in nodes] == [a_node] * len(NODES)
     assert {row["phase"] for row in rows} == {"downloading"}
 
@@ -85,7 +89,7 @@ async def fill(stage: Stage, nodes: int) -> None:
 
 
 def test_d24_aggregator_is_killed_at_full_load(stage: Stage, tmp_path: Path) -> None:
-    """5,000 pulls of 1,000 nodes are all there again within 10 s, from the Leases alone, and for a few lists."""
+    """5,000 pulls of 1,000 nodes are shown again within 10 s, from the Leases alone, and for a few lists."""
     asyncio.run(fill(stage, MANY_NODES))
     with stage.link() as link, stage.aggregator(tmp_path, link) as aggregator:
         rows = len(aggregator.pulls())

@@ -25,7 +25,7 @@ NODE = "spot-1"
 
 @pytest.fixture
 def garbage_collector(stage: Stage, tmp_path: Path) -> Iterator[Process]:
-    """What deletes a Lease whose Node is gone in every cluster."""
+    """Provide the controller that deletes a Lease whose Node is gone."""
     flags = [f"--kubeconfig={stage.control_plane.kubeconfig}", "--controllers=garbage-collector-controller"]
     flags += ["--leader-elect=false", "--secure-port=0"]
     program = binaries.kubernetes("kube-controller-manager")
@@ -34,7 +34,7 @@ def garbage_collector(stage: Stage, tmp_path: Path) -> Iterator[Process]:
 
 
 async def write(stage: Stage, report: NodeReport) -> None:
-    """The agent's own write of a report of this node."""
+    """Write a report of this node with the agent's own writer."""
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=NODE)
     authority = str(stage.control_plane.authority.certificate)
     source = StaticConfig(RestConfig(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
@@ -44,7 +44,7 @@ async def write(stage: Stage, report: NodeReport) -> None:
 
 
 async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collector: Process, tmp_path: Path) -> None:
-    """Its Lease goes with it and its pull ends as "the node is gone"; a node that takes the name begins anew."""
+    """Its Lease is deleted and its pull ends as "the node is gone"; a new node of that name starts without history."""
     path = f"/api/v1/nodes/{NODE}"
     first = stage.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})["metadata"]["uid"]
     await write(stage, NodeReport(pulls=(pull(1),), recent=(ended(2),)))
@@ -63,7 +63,7 @@ async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collecto
         await write(stage, NodeReport(pulls=(pull(5),)))
         rows = aggregator.wait_for(lambda rows: len(rows) == 3, "the pull of the new node")
         lease = stage.admin.get(f"{LEASES}/{NODE}")["metadata"]
-    wait_until(lambda: garbage_collector.running, "the garbage collector to be there still")
+    wait_until(lambda: garbage_collector.running, "the garbage collector to run still")
     stage.admin.delete(path)
 
     assert {row["id"]: row["phase"] for row in rows} == {

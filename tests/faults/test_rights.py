@@ -38,7 +38,7 @@ ROLES = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings
 
 @dataclass
 class Account:
-    """The folder of a pod's service account, as the kubelet keeps it up to date, and the clock by which it is read."""
+    """The folder of a pod's service account, as the kubelet keeps it up to date, and the clock of its reader."""
 
     folder: Path
     link: Link
@@ -97,7 +97,9 @@ async def test_d20_token_is_rotated_and_revoked(stage: Stage, account: Account) 
 
 
 async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path: Path) -> None:
-    """The API server shows a certificate of a new authority: with the new bundle agent and watch go on, without a restart."""
+    """The API server shows a certificate of a new authority: with the new bundle agent and watch go on, without a
+    restart.
+    """
     new = Authority(tmp_path / "new")
     new.create()
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
@@ -113,7 +115,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
             async with asyncio.timeout(20):
                 event = await anext(events)
             assert await store.get("node-1") is not None
-            # Trust that is withdrawn is gone, too.
+            # An authority that is removed is no longer trusted.
             account.authorities(stage.control_plane.authority.certificate)
             with pytest.raises(ApiUnreachable, match="certificate verify failed"):
                 await store.get("node-1")
@@ -123,7 +125,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
 
 @asynccontextmanager
 async def without_binding(stage: Stage, name: str) -> AsyncIterator[None]:
-    """The chart's RoleBinding is gone for the length of the block, and the API server has noticed."""
+    """Remove the chart's RoleBinding for the length of the block, once the API server has noticed."""
     kept = stage.admin.get(f"{ROLES}/{name}")
     stage.admin.delete(f"{ROLES}/{name}")
     try:
@@ -140,7 +142,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, caplog: pytest.LogCaptureFixture) -> None:
-    """The agent names the permission, asks again once a minute, and writes what is true then when it is given back."""
+    """The agent names the permission, retries once a minute, and writes the present state when it is granted again."""
     # NOTE: the waits are virtual; the API server forbids for real.
     slept: list[float] = []
     async with H11Client(account.source()) as connection:
@@ -173,7 +175,9 @@ async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, cap
 
 
 async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, caplog: pytest.LogCaptureFixture) -> None:
-    """The aggregator keeps what it has, names the permission, asks once a minute, and hears again when it is given back."""
+    """The aggregator keeps its rows, names the permission, retries once a minute, and watches again when
+    it is granted.
+    """
     caplog.set_level(logging.WARNING)
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
     stage.report("node-1", NodeReport())
@@ -203,7 +207,7 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
 
 
 def _forbidden(stage: Stage, account: Account, verb: str) -> bool:
-    """Whether RBAC, which learns of changes by a watch, says no to this account now."""
+    """Return whether RBAC, which learns of changes by a watch, denies this account now."""
     identity = stage.control_plane.with_token((account.folder / "token").read_text())
     what = {"group": "coordination.k8s.io", "resource": "leases", "verb": verb, "namespace": NAMESPACE}
     review = {"spec": {"resourceAttributes": what}}
@@ -212,7 +216,7 @@ def _forbidden(stage: Stage, account: Account, verb: str) -> bool:
 
 
 def test_d22_policy_is_missing(stage: Stage, tmp_path: Path) -> None:
-    """Without the per-node policy all works, an agent can write another's Lease, and log and metric say so."""
+    """Without the per-node policy all works, an agent can write another's Lease, and log and metric report it."""
     binding = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
     [kept] = stage.admin.get(binding)["items"]
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
@@ -235,7 +239,7 @@ def test_d22_policy_is_missing(stage: Stage, tmp_path: Path) -> None:
 
 
 def _writes(agent: Identity, node: str) -> bool:
-    """Whether the agent can write the Lease of this node."""
+    """Return whether the agent can write the Lease of this node."""
     try:
         agent.patch(f"{LEASES}/{node}", {"metadata": {"annotations": {"pulltrace.io/summary": "by another"}}})
     except ApiError as error:

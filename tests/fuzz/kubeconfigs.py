@@ -18,11 +18,11 @@ from tests.fuzz.texts import SECRET
 PROBLEM_CHARACTERS = 500
 SECRET_IN_PLACE = re.compile(rb'(?:token|password)"?:\s*"?%s' % SECRET.encode())
 RUNS_OR_READS = ("exec", "auth-provider", "cmd-path", "tokenFile")
-"""What names programs and files: mutated names of those are not tried on the machine of whoever runs this."""
+"""Keys of programs and files: mutated names of those are not tried on this machine."""
 
 
 def check(data: bytes) -> None:
-    """Any file gives an access with fields of their types, or `ConnectError` on one line, which says no secret."""
+    """Read any file as an access with fields of their types, or raise `ConnectError` on one line without a secret."""
     if _runs_something(data):
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def check(data: bytes) -> None:
         else:
             shown = repr(access)
             _has_its_types(access)
-        # A token that was moved to where a name belongs is no secret any more.
+        # A token that was moved to the place of a name is no secret any more.
         assert SECRET not in shown or SECRET.encode() in SECRET_IN_PLACE.sub(b"", data)
 
 

@@ -1,4 +1,4 @@
-"""Objects of Kubernetes that others write: Pods, Events, Status."""
+"""Objects of Kubernetes with foreign authors: Pods, Events, Status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REASON_CHARACTERS = 300
 
 
 def check_pod(data: bytes) -> None:
-    """A Pod is read, with every field of its type and of bounded size, or is said to be none."""
+    """Read a Pod with every field of its type and of bounded size, or none."""
     raw = json_of(data)
     try:
         is_pod(read_pod(raw)[0])
@@ -44,7 +44,7 @@ def is_pod(pod: PodRecord) -> None:
 
 
 def check_event(data: bytes) -> None:
-    """An Event is read or left out, and never an error."""
+    """Read an Event, or leave it out, and never raise."""
     raw = json_of(data)
     if isinstance(raw, dict) and (event := event_record(raw)) is not None:
         is_event(event)
@@ -62,7 +62,7 @@ def is_event(event: EventRecord) -> None:
 
 
 def check_status(data: bytes) -> None:
-    """What an answer that is no success says (a first line for Retry-After, then the body) is one line and a finite wait."""
+    """Read a failed answer (a first line for Retry-After, then the body) as one line and a finite wait."""
     after, _, body = data.partition(b"\n")
     error = response_error(503, "Service Unavailable", after.decode("latin-1"), body)
     is_line(error.reason, REASON_CHARACTERS)

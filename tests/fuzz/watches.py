@@ -63,7 +63,7 @@ class _Server(AiohttpClient):
 
 
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:
-    """The bytes in pieces as a network makes them, small and large."""
+    """Yield the bytes in pieces as a network makes them, small and large."""
     at, size = 0, 1
     while at < len(data):
         yield data[at : at + size]

@@ -47,7 +47,7 @@ def test_requirements_are_locked_with_hashes_and_without_an_index() -> None:
 
 
 def test_locks_agree_on_every_version() -> None:
-    """What is tested is what runs: a package has one version in all lock files."""
+    """The tests run the released versions: a package has one version in all lock files."""
     versions: dict[str, set[str]] = {}
     for lock in tracked("requirements/*.txt"):
         for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE):

@@ -64,6 +64,16 @@ def test_tabs_share_one_stream(open_page: OpenPage, tmp_path: Path) -> None:
         wait_until(lambda: 0 < connections(server.port) <= 2, "connections of the load to be closed")
 
 
+def test_works_without_shared_workers(open_page: OpenPage, tmp_path: Path) -> None:
+    """A browser without shared workers runs the feed in the page."""
+    with RowsServer(tmp_path, "many") as server:
+        page = open_page("about:blank")
+        page.add_init_script("delete window.SharedWorker")
+        page.goto(f"{server.url}?view=pulls")
+        expect(page.get_by_role("progressbar").first).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
 def connections(port: int) -> int:
     """Return the number of open connections of a server's port."""
     hexed = f":{port:04X}"

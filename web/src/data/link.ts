@@ -1,9 +1,9 @@
 /*
  * A page's subscription to the feed. A browser opens at most six connections to a server, so its pages share one stream in
- * a worker. A page has a feed of its own if there is no worker, or if the worker does not start.
+ * a worker. Without a worker that starts in time, the page loads the feed's code and runs a feed of its own.
  */
 import type { Update } from "../model/cluster";
-import { BROWSER, Feed, type FeedSeams, type Subscription } from "./feed";
+import type { Subscription } from "./feed";
 
 const KEEPALIVE_MS = 20_000;
 const START_TIMEOUT_MS = 4_000;
@@ -13,45 +13,55 @@ export type PageMessage =
   | { readonly kind: "keepalive"; readonly base: string; readonly active: boolean; readonly open: readonly string[] }
   | { readonly kind: "close" };
 
-export function openLink(onUpdate: (update: Update) => void, seams?: FeedSeams): Subscription {
-  const ownFeed = () => new Feed(document.baseURI, seams ?? BROWSER).subscribe(onUpdate);
-  if (seams !== undefined || typeof SharedWorker === "undefined") return ownFeed();
-  try {
-    return openWorker(onUpdate, ownFeed);
-  } catch {
-    return ownFeed();
+export function openLink(onUpdate: (update: Update) => void): Subscription {
+  let active = true;
+  let open: readonly string[] = [];
+  let closed = false;
+  let link: Subscription | null = null;
+
+  async function openFeed() {
+    link?.close();
+    const { BROWSER, Feed } = await import("./feed");
+    if (closed) return;
+    link = new Feed(document.baseURI, BROWSER).subscribe(onUpdate);
+    link.setOpen(open);
+    link.setActive(active);
   }
+
+  try {
+    link = openWorker(onUpdate, () => void openFeed());
+  } catch {
+    void openFeed();
+  }
+  return {
+    setActive: (next) => {
+      active = next;
+      link?.setActive(next);
+    },
+    setOpen: (next) => {
+      open = next;
+      link?.setOpen(next);
+    },
+    close: () => {
+      closed = true;
+      link?.close();
+    },
+  };
 }
 
-function openWorker(onUpdate: (update: Update) => void, ownFeed: () => Subscription): Subscription {
+/** Throw if the browser has no shared workers. `onFailure`: the worker fails, or does not start in time. */
+function openWorker(onUpdate: (update: Update) => void, onFailure: () => void): Subscription {
   const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "pulltrace" });
   let active = true;
   let open: readonly string[] = [];
-  let fallback: Subscription | null = null;
 
   const post = (message: PageMessage) => worker.port.postMessage(message);
   const keepAlive = () => post({ kind: "keepalive", base: document.baseURI, active, open });
   const close = () => post({ kind: "close" });
 
-  function fallBack() {
-    if (fallback !== null) return;
-    stop();
-    fallback = ownFeed();
-    fallback.setOpen(open);
-    fallback.setActive(active);
-  }
-  function stop() {
-    clearTimeout(startTimeout);
-    clearInterval(timer);
-    removeEventListener("pagehide", close);
-    removeEventListener("pageshow", keepAlive);
-    close();
-    worker.port.close();
-  }
-
-  const startTimeout = setTimeout(fallBack, START_TIMEOUT_MS);
+  const startTimeout = setTimeout(onFailure, START_TIMEOUT_MS);
   const timer = setInterval(keepAlive, KEEPALIVE_MS);
-  worker.onerror = fallBack;
+  worker.onerror = onFailure;
   worker.port.onmessage = ({ data }: MessageEvent<Update>) => {
     clearTimeout(startTimeout);
     onUpdate(data);
@@ -61,19 +71,22 @@ function openWorker(onUpdate: (update: Update) => void, ownFeed: () => Subscript
   keepAlive();
 
   return {
-    setActive(next) {
+    setActive: (next) => {
       active = next;
-      if (fallback === null) keepAlive();
-      else fallback.setActive(next);
+      keepAlive();
     },
-    setOpen(next) {
+    setOpen: (next) => {
       open = next;
-      if (fallback === null) keepAlive();
-      else fallback.setOpen(next);
+      keepAlive();
     },
-    close() {
-      if (fallback === null) stop();
-      else fallback.close();
+    close: () => {
+      clearTimeout(startTimeout);
+      clearInterval(timer);
+      worker.onerror = null;
+      removeEventListener("pagehide", close);
+      removeEventListener("pageshow", keepAlive);
+      close();
+      worker.port.close();
     },
   };
 }

@@ -2,11 +2,10 @@
  * The page's one store: the cluster, the clock, the route and the user's choices. Components read it with selectors
  * (useStore.ts), so a change draws only its readers.
  */
-import { applyUpdate, EMPTY, type Cluster } from "../model/cluster";
+import { applyUpdate, EMPTY, type Cluster, type Update } from "../model/cluster";
 import { formatRoute, NO_FILTER, parseRoute, toggled, toView, type Route, type View } from "../model/route";
 import { steadyNowMs } from "./clock";
-import type { FeedSeams, Subscription } from "./feed";
-import { openLink } from "./link";
+import type { Subscription } from "./feed";
 import { readShortcuts, readTheme, writeShortcuts, writeTheme, type Theme } from "./settings";
 
 const TICK_MS = 500;
@@ -49,7 +48,8 @@ export class Store {
   private readonly listeners = new Set<() => void>();
   private subscription: Subscription | null = null;
 
-  constructor(private readonly seams?: FeedSeams) {
+  /** `openFeed` subscribes the page to the feed: `openLink`. */
+  constructor(private readonly openFeed: (onUpdate: (update: Update) => void) => Subscription) {
     const route = parseRoute(location.search);
     this.state = {
       cluster: EMPTY,
@@ -70,7 +70,7 @@ export class Store {
 
   /** Follow the feed, the clock and the browser until the returned function is called. */
   start(): () => void {
-    const subscription = openLink((update) => this.set({ cluster: applyUpdate(this.state.cluster, update) }), this.seams);
+    const subscription = this.openFeed((update) => this.set({ cluster: applyUpdate(this.state.cluster, update) }));
     this.subscription = subscription;
     subscription.setOpen(this.state.route.open);
     const timer = setInterval(() => {

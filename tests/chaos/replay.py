@@ -1,47 +1,47 @@
-"""What a client of the event stream has after each event, and what happened to it on the way. Pure."""
+"""The state of a client of the event stream after each event, and its changes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.chaos.evidence import ENDED, JSON, Heard
+from tests.chaos.evidence import ENDED, JSON, StreamEvent
 
 
 @dataclass(frozen=True)
 class Step:
-    """A row that came, changed or went."""
+    """A new, changed or removed row."""
 
     after: float
-    """It happened after this moment: when the event before it was heard, for a snapshot; else when it was heard."""
+    """Lower bound of the change's time: for a snapshot the event before it, otherwise the event itself."""
     at: float
     before: JSON | None
     row: JSON | None
     snapshot: bool
-    """Whether a snapshot told of it: what it means for a row to be there is then up to what was missed."""
+    """Whether a snapshot brought it; the change itself may then have been missed."""
 
     @property
     def id(self) -> str:
         return str((self.row or self.before or {})["id"])
 
     def reaches(self, phase: str) -> bool:
-        """Whether the row has now ended so, and had not ended before."""
+        """Return whether the row has now ended in this phase, and had not ended before."""
         return self.row is not None and self.row["phase"] == phase and not (self.before and has_ended(self.before))
 
 
 @dataclass
-class Played:
+class Client:
     """A client at the end."""
 
     rows: dict[str, JSON] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
 
-def play(heard: Iterable[Heard]) -> Played:
-    """Applies a stream as the documentation tells clients to."""
-    client = Played()
+def replay(events: Iterable[StreamEvent]) -> Client:
+    """Apply a stream as the documentation describes it for clients."""
+    client = Client()
     last_at = 0.0
-    for one in heard:
+    for one in events:
         event = one.event
         if event["type"] == "snapshot":
             _replace_all(client, {row["id"]: row for row in event["pulls"]}, last_at, one.at)
@@ -55,7 +55,7 @@ def play(heard: Iterable[Heard]) -> Played:
     return client
 
 
-def _replace_all(client: Played, rows: dict[str, JSON], after: float, at: float) -> None:
+def _replace_all(client: Client, rows: dict[str, JSON], after: float, at: float) -> None:
     for key in {**client.rows, **rows}:
         before, row = client.rows.get(key), rows.get(key)
         if before != row:

@@ -1,4 +1,4 @@
-"""Evidence of a run that never was: one good run, and what the tests change in it."""
+"""Synthetic evidence: one good run, and the changes that the tests make to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.chaos.counters import COMPLETED, FAILED, REPORTS, SEEN
-from tests.chaos.evidence import JSON, Evidence, Heard, Replica, Scrape, TruePull
+from tests.chaos.evidence import JSON, Evidence, Replica, Scrape, StreamEvent, TruePull
 
 WELL = "registry.test/shop/well:1"
 ILL = "registry.test/shop/ill:1"
@@ -15,8 +15,8 @@ SIZE = 1000
 
 
 def row(key: str, image: str, began: float, **more: Any) -> JSON:
-    """A row as the API has it, running unless told otherwise."""
-    told = {
+    """Return a row as the API has it, running by default."""
+    values = {
         "id": key,
         "nodeName": "node-1",
         "imageRef": image,
@@ -31,21 +31,21 @@ def row(key: str, image: str, began: float, **more: Any) -> JSON:
         "lazyBytes": 0,
         "startedAt": datetime.fromtimestamp(began, UTC).isoformat(),
     }
-    return told | more
+    return values | more
 
 
-def ends(told: JSON, phase: str) -> JSON:
-    """The same row once it has ended."""
-    done = SIZE if phase == "completed" else told["downloadedBytes"]
-    return told | {"phase": phase, "downloadedBytes": done, "completedAt": told["startedAt"]}
+def ends(before: JSON, phase: str) -> JSON:
+    """Return the row after its end."""
+    done = SIZE if phase == "completed" else before["downloadedBytes"]
+    return before | {"phase": phase, "downloadedBytes": done, "completedAt": before["startedAt"]}
 
 
-def heard(at: float, kind: str, told: JSON) -> Heard:
-    return Heard(at, 1, {"type": kind, "pull": told})
+def event(at: float, kind: str, pull: JSON) -> StreamEvent:
+    return StreamEvent(at, 1, {"type": kind, "pull": pull})
 
 
 def scrape(at: float, completed: int, failed: int, seen: int) -> Scrape:
-    """Of a replica that leads."""
+    """Return a scrape of a leader."""
     return Scrape(at, leading=True, counts={COMPLETED: completed, FAILED: failed, SEEN: seen, REPORTS: at})
 
 
@@ -55,19 +55,19 @@ DONE = ends(BEGUN, "completed")
 TRIED = row("b", ILL, 130)
 FAILED_ROW = ends(TRIED, "failed")
 STREAM = (
-    Heard(101, 1, {"type": "snapshot", "pulls": []}),
-    heard(111, "pull.started", BEGUN),
-    heard(115, "pull.progress", MOVED),
-    heard(120, "pull.completed", DONE),
-    heard(131, "pull.started", TRIED),
-    heard(135, "pull.failed", FAILED_ROW),
+    StreamEvent(101, 1, {"type": "snapshot", "pulls": []}),
+    event(111, "pull.started", BEGUN),
+    event(115, "pull.progress", MOVED),
+    event(120, "pull.completed", DONE),
+    event(131, "pull.started", TRIED),
+    event(135, "pull.failed", FAILED_ROW),
 )
 LEADER = Replica("leader", STREAM, (scrape(102, 0, 0, 0), scrape(150, 1, 1, 2)), (DONE, FAILED_ROW))
 OTHER = Replica("other", STREAM, (Scrape(102), Scrape(150)), (DONE, FAILED_ROW))
 
 
 def good_run() -> Evidence:
-    """One pull that went well and one that failed, seen by two replicas."""
+    """Return a run with a completed and a failed pull, reported by two replicas."""
     return Evidence(
         since=100,
         pulls=(
@@ -81,18 +81,18 @@ def good_run() -> Evidence:
     )
 
 
-def told_otherwise(index: int, event: Heard) -> Evidence:
-    """The good run, but the leader's stream has another event in one place, and the rows are what came of it."""
-    stream = (*STREAM[:index], event, *STREAM[index + 1 :])
-    return replace(good_run(), replicas=(replace(LEADER, heard=stream, scrapes=(), rows=None),))
+def with_other_event(index: int, other: StreamEvent) -> Evidence:
+    """Replace one event of the leader's stream in the good run; no other replica has a stream."""
+    stream = (*STREAM[:index], other, *STREAM[index + 1 :])
+    return replace(good_run(), replicas=(replace(LEADER, events=stream, scrapes=(), rows=None),))
 
 
-def also_told(*events: Heard) -> Evidence:
-    """The good run, with more at the end of the only stream."""
-    return replace(good_run(), replicas=(replace(LEADER, heard=(*STREAM, *events), scrapes=(), rows=None),))
+def with_more_events(*events: StreamEvent) -> Evidence:
+    """Append events to the only stream of the good run."""
+    return replace(good_run(), replicas=(replace(LEADER, events=(*STREAM, *events), scrapes=(), rows=None),))
 
 
-def also_pulled(pull: TruePull) -> Evidence:
-    """The good run, with one pull more, of which no row tells."""
+def with_another_pull(pull: TruePull) -> Evidence:
+    """Add a pull without a row to the good run."""
     run = good_run()
     return replace(run, pulls=(*run.pulls, pull))
