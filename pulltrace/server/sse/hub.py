@@ -181,7 +181,11 @@ class Hub:
                 now = loop.time()
                 if now >= max(window_ends_at, self._throttle.ready_at()):
                     await self._publish(self._throttle.pop_ready(now))
-                    window_ends_at = loop.time() + self._window_seconds(len(self._limiter))
+                    # The window includes the sends, which take a part of it, and leaves a moment for all else.
+                    window_ends_at = max(
+                        now + self._window_seconds(len(self._limiter)),
+                        loop.time() + throttle.SHORTEST_WINDOW_SECONDS,
+                    )
             await self._publish(self._throttle.pop_ready(float("inf")))
         except Exception:
             logger.exception("The event stream failed; its subscribers are disconnected and may reconnect")
