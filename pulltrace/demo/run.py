@@ -12,16 +12,14 @@ from collections.abc import Callable
 
 from pulltrace.agent import run as agent_run
 from pulltrace.aggregator import run as aggregator_run
-from pulltrace.aggregator.run import AggregatorSettings
 from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.settings.programs import AgentSettings, DemoSettings
 
-HISTORY_SECONDS = 45.0
-"""How long ended pulls are shown: some, but not so many that the page has to be scrolled."""
 REPORT_SECONDS = 1.0
 TICK_SECONDS = 0.25
 CATCH_UP_SECONDS = 1.0
@@ -34,7 +32,9 @@ PodStore = MemoryStore[PodRecord]
 EventStore = MemoryStore[EventRecord]
 
 
-async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
+async def run(
+    settings: DemoSettings, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None
+) -> None:
     """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
     cluster = SimulatedCluster(SEED, time.time())
     leases, pods, events = MemoryLeaseStore(), PodStore(), EventStore()
@@ -42,7 +42,7 @@ async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Call
     apply_changes(cluster, pods, events)
     async with asyncio.TaskGroup() as tasks:
         simulation = tasks.create_task(_simulate(cluster, leases, pods, events))
-        await aggregator_run.run(settings, leases, pods, stop, listening, events=events)
+        await aggregator_run.run(settings, leases, pods, stop, events=events, listening=listening)
         simulation.cancel()
 
 
@@ -68,22 +68,13 @@ async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: P
             apply_changes(cluster, pods, events)
             for name, node in cluster.nodes.items():
                 if not cluster.silent(name) and name not in agents:
-                    agents[name] = tasks.create_task(_follow(name, SimulatedObserver(node), leases))
+                    agents[name] = tasks.create_task(_run_agent(name, SimulatedObserver(node), leases))
                 elif cluster.silent(name) and name in agents:
                     agents.pop(name).cancel()
             behind = now - cluster.now > CATCH_UP_SECONDS
             await asyncio.sleep(0 if behind else TICK_SECONDS)
 
 
-async def _follow(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
-    await agent_run.follow(_agent(node_name), lambda _: observer, leases)
-
-
-def _agent(node_name: str) -> agent_run.AgentSettings:
-    return agent_run.AgentSettings(
-        node_name=node_name,
-        holder=f"pulltrace-agent-{node_name}",
-        containerd_socket="(simulated)",
-        containerd_namespace="k8s.io",
-        report_interval_seconds=REPORT_SECONDS,
-    )
+async def _run_agent(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
+    settings = AgentSettings(node_name=node_name, report_interval_seconds=REPORT_SECONDS)
+    await agent_run.report_pulls(settings, leases, f"pulltrace-agent-{node_name}", lambda _: observer)

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from pulltrace.agent.run import AgentSettings, run, untold_since
+from pulltrace.agent.run import run, unreported_since
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.settings.programs import AgentSettings
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd, image, until
 
@@ -44,8 +45,10 @@ async def wait_for(store: MemoryLeaseStore, fits: Callable[[NodeReport], bool]) 
 @asynccontextmanager
 async def agent(node: FakeContainerd, store: MemoryLeaseStore) -> AsyncIterator[None]:
     """An agent that runs."""
-    settings = AgentSettings(NODE, "agent-x", str(node.socket), containerd.NAMESPACE, report_interval_seconds=0.1)
-    running = asyncio.create_task(run(settings, store))
+    settings = AgentSettings(
+        node_name=NODE, containerd_socket=str(node.socket), report_interval_seconds=0.1, start_spread_seconds=0.0
+    )
+    running = asyncio.create_task(run(settings, store, "agent-x"))
     try:
         yield
     finally:
@@ -187,12 +190,12 @@ async def test_what_an_agent_could_not_write_is_told_by_the_next() -> None:
 )
 def test_an_agent_looks_back_to_the_last_report(renewed_at: float | None, since: float) -> None:
     """Half an hour at most, as long as rows are kept; a time that cannot be is none."""
-    assert untold_since(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
+    assert unreported_since(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
 
 
 def test_without_a_lease_nothing_is_looked_for() -> None:
     """What was pulled before Pulltrace was installed is not its business."""
-    assert untold_since(None, 5000) == 5000
+    assert unreported_since(None, 5000) == 5000
 
 
 class LateStore(MemoryLeaseStore):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulltrace.agent.run import wait_for_turn
+from pulltrace.agent.run import delay_idle_start
 from pulltrace.containerd.client import ContainerdError
 from pulltrace.containerd.observation import NodeObservation, PullObservation
 from tests.agent import virtual_time
@@ -40,7 +40,7 @@ def waited(spread_seconds: float, *script: NodeObservation | None, agents: int =
     turns: list[float] = []
 
     async def start() -> None:
-        await wait_for_turn(spread_seconds, Looks(script))
+        await delay_idle_start(spread_seconds, Looks(script))
         turns.append(virtual_time.now())
 
     async def all_of_them() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
+from pulltrace.aggregator.run import require_own_namespace, run
 from pulltrace.errors import UserError
 from pulltrace.kube.client.aiohttp_client import Connection
 from pulltrace.kube.client.credentials import Access, FixedAccess
@@ -23,6 +23,7 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.settings.programs import AggregatorSettings
 from tests.aggregator.records import NGINX, NODE, START, asked, ended, failing, pod, pull
 from tests.fakes import api_server
 
@@ -31,6 +32,10 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
+
+
+def settings_with(metrics_addr: str, http_addr: str = "127.0.0.1:0") -> AggregatorSettings:
+    return AggregatorSettings(http_addr=http_addr, metrics_addr=metrics_addr, history_ttl_seconds=600)
 
 
 class Running:
@@ -91,7 +96,7 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10
 async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[Running]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port = free_port()
-    settings = AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", history_seconds=600)
+    settings = settings_with(f"127.0.0.1:{metrics_port}")
     async with aiohttp.ClientSession() as session:
         aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
@@ -101,9 +106,9 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
                 aggregator.leases,
                 pods,
                 aggregator.stop,
-                port.set_result,
                 events=aggregator.events,
                 lookup=aggregator,
+                listening=port.set_result,
             )
         )
         aggregator.url = f"http://127.0.0.1:{await port}"
@@ -181,9 +186,11 @@ class Silent(MemoryStore[PodRecord]):
 async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
     """An empty page that only has not heard yet must not take traffic."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()
-    serving = asyncio.create_task(run(settings, leases, Silent() if missing == "pods" else None, stop, port.set_result))
+    serving = asyncio.create_task(
+        run(settings, leases, Silent() if missing == "pods" else None, stop, listening=port.set_result)
+    )
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{await port}/readyz") as answer:
         status, text = answer.status, await answer.text()
     stop.set()
@@ -219,10 +226,12 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
 async def test_it_leads_sets_the_pace_and_lets_go() -> None:
     """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
         elector = Elector(connection, "ns", report_interval.LEASE, "a")
-        serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
+        serving = asyncio.create_task(
+            run(settings, MemoryLeaseStore(), None, stop, elector=elector, listening=port.set_result)
+        )
 
         async def published() -> dict[str, str]:
             return dict(elector.annotations)
@@ -241,12 +250,12 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
     """Its rows are as good as the leader's; its metrics are those of its own process."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port, leases = free_port(), MemoryLeaseStore()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
+    stop, settings = asyncio.Event(), settings_with(f"127.0.0.1:{metrics_port}")
     held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
     async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
         server.put("leases", held)
         elector = Elector(connection, "ns", report_interval.LEASE, "b")
-        serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
+        serving = asyncio.create_task(run(settings, leases, None, stop, elector=elector, listening=port.set_result))
         async with aiohttp.ClientSession() as session:
             follower = Running(leases, MemoryStore(), session)
             follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
@@ -274,7 +283,7 @@ async def test_a_port_that_is_in_use_is_one_line() -> None:
     """An address that cannot be had ends the aggregator with an error for the person who set it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        settings = AggregatorSettings(address, "127.0.0.1:0", 600)
+        settings = settings_with("127.0.0.1:0", address)
         with pytest.raises(ExceptionGroup) as group:
             await run(settings, MemoryLeaseStore(), None, asyncio.Event())
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace import settings
+from pulltrace.settings.flags import parser, read
+from pulltrace.settings.programs import AgentSettings, AggregatorSettings
 from tests.deploy.manifests import (
     CHART,
     NEEDS_HELM,
@@ -100,34 +101,34 @@ def test_names_under_which_it_is_reached(values: Values, more: list[str]) -> Non
     """The Service's short name, the hosts of Ingress and HTTPRoute, and what is listed are allowed."""
     environ = variables(aggregator_pod(rendered(values)))
 
-    assert settings.read(settings.Aggregator, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
+    assert read(AggregatorSettings, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
 
 
 def test_pods_get_settings_that_the_programs_take() -> None:
     """Each variable of the pods is one that the program knows, with a value that it takes."""
     found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"},
                       "aggregator": {"streams": {"trustedProxies": ["10.0.0.0/8", "fd00::/8"]}}})  # fmt: skip
-    agent = settings.read(settings.Agent, [], variables(agent_pod(found)), "agent")
-    aggregator = settings.read(settings.Aggregator, [], variables(aggregator_pod(found)), "aggregator")
+    agent = read(AgentSettings, [], variables(agent_pod(found)), "agent")
+    aggregator = read(AggregatorSettings, [], variables(aggregator_pod(found)), "aggregator")
 
-    assert (agent.containerd_socket, agent.report_interval) == ("/host/run/containerd/containerd.sock", 2)
+    assert (agent.containerd_socket, agent.report_interval_seconds) == ("/host/run/containerd/containerd.sock", 2)
     assert (aggregator.http_addr, aggregator.metrics_addr) == (":8080", ":9090")
     assert aggregator.watch_namespaces == ("team-a", "team-b")
-    assert (agent.start_spread, aggregator.write_budget) == (30, 100)
-    assert (aggregator.kubernetes_events, aggregator.event_budget) == (True, 10)
+    assert (agent.start_spread_seconds, aggregator.writes_per_second) == (30, 100)
+    assert (aggregator.kubernetes_events, aggregator.events_per_second) == (True, 10)
     assert (aggregator.max_streams, aggregator.max_streams_per_address) == (10_000, 100)
     assert [str(network) for network in aggregator.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
-    known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (settings.Agent, settings.Aggregator)
-             for flag in re.findall(r"--[a-z-]+", settings.parser(kind, "x").format_help())}  # fmt: skip
+    known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (AgentSettings, AggregatorSettings)
+             for flag in re.findall(r"--[a-z-]+", parser(kind, "x").format_help())}  # fmt: skip
     given = variables(agent_pod(found)).keys() | variables(aggregator_pod(found)).keys()
     assert given - known == set()
 
 
 def test_by_default_the_aggregator_sets_the_report_interval() -> None:
     """What nobody has set does not stand against what the leader publishes."""
-    agent = settings.read(settings.Agent, [], variables(agent_pod(rendered())), "agent")
+    agent = read(AgentSettings, [], variables(agent_pod(rendered())), "agent")
 
-    assert agent.report_interval is None
+    assert agent.report_interval_seconds is None
 
 
 def test_agent_knows_its_node_and_itself() -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from pulltrace import settings
+from pulltrace.settings.flags import read
+from pulltrace.settings.programs import DemoSettings, StandaloneSettings
 from tests.deploy import manifests
 from tests.repository.commands import ELSEWHERE, NOT_HERE, Command, documented, of_page
 from tests.repository.files import ROOT
 
-KINDS: dict[str, type[Any]] = {"standalone": settings.Standalone, "demo": settings.Demo}
+KINDS: dict[str, type[Any]] = {"standalone": StandaloneSettings, "demo": DemoSettings}
 COMMANDS = documented()
 
 
@@ -73,7 +74,7 @@ def test_pulltrace(command: Command) -> None:
     """Each program and flag of pulltrace's own is one that there is."""
     _, program, *flags = command.words
 
-    assert settings.read(KINDS[program], flags, {}, program)
+    assert read(KINDS[program], flags, {}, program)
 
 
 @manifests.NEEDS_HELM

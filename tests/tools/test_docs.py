@@ -8,7 +8,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from pulltrace import settings
+from pulltrace.cli import PROGRAMS
+from pulltrace.settings.flags import parser
 from tests.deploy.manifests import CHART
 from tools.docs import __main__ as docs
 from tools.docs import api_page, links, metrics_page, settings_page, values_page
@@ -55,8 +56,8 @@ def test_every_setting_is_on_its_page() -> None:
     """Each program has its section, with each of its flags and variables."""
     page = settings_page.page()
 
-    for kind in settings_page.PROGRAMS:
-        for line in settings.parser(kind, "pulltrace").format_help().splitlines():
+    for kind, _ in PROGRAMS.values():
+        for line in parser(kind, "pulltrace").format_help().splitlines():
             if line.strip().startswith("--"):
                 assert f"| `{line.split()[0]}` |" in page
 

@@ -155,7 +155,7 @@ class Cluster:
 
     def tick(self, now: float) -> tuple[AnyChange, ...]:
         """Lets time do its part: Leases expire, history runs out. Call about once a second."""
-        for line in self._limiter.due(now):
+        for line in self._limiter.flush(now):
             logger.warning(line)
         return self._refresh([name for name, node in self._nodes.items() if node.due_at <= now], now)
 
@@ -172,7 +172,7 @@ class Cluster:
         report = redact_names(decode(record.annotations))
         if report.problems and (node is None or node.report.problems != report.problems):
             self.problems += len(report.problems)
-            if line := self._limiter.take(
+            if line := self._limiter.admit(
                 record.name, f"Lease of node {record.name!r}: {'; '.join(report.problems[:3])}", now
             ):
                 logger.warning(line)

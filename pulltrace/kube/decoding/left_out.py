@@ -36,5 +36,5 @@ class LeftOut:
         """Count one more, and log it if the last line is long enough ago."""
         self.count += 1
         line = f"left out {what} of {self._resource}: {why[:200]}"
-        if limited := self._limiter.take("", line, self._monotonic()):
+        if limited := self._limiter.admit("", line, self._monotonic()):
             _log.warning(limited)

@@ -151,7 +151,7 @@ class Wait:
         except Exception as error:
             # Whatever Kubernetes has against the question: it may have an answer to the next.
             line = f"asking for {target.name[:200]}: {error!r}; it is asked again in {self._ask_seconds:g} s"
-            if limited := self._limiter.take("", line, self._clocks.monotonic()):
+            if limited := self._limiter.admit("", line, self._clocks.monotonic()):
                 logger.warning(limited)
             return Finding(ready=False, asked=True, told={})
 
