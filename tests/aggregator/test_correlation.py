@@ -341,6 +341,19 @@ def test_a_candidate_that_has_had_its_answer_stays_one() -> None:
     assert after.waiting == ()
 
 
+def test_a_wrong_guess_leaves_every_name_possible() -> None:
+    """The Event `Pulling` of the pull that runs is late, so an earlier one names it; that one turns out to have failed."""
+    pods = (pod("a", "nginx:1.29"), pod("b", "redis:8"), pod("c", "redis:9"))
+    events = [asked("a", "nginx:1.29", START - 3), asked("c", "redis:9", START - 1)]
+    [first] = correlate(NODE, [resolving()], waits(*pods, events=events), {}).values()
+    events += [refused("a", "nginx:1.29", START)]
+    pods = (failing("a", "nginx:1.29", "denied"), *pods[1:])
+    [after] = correlate(NODE, [resolving()], waits(*pods, events=events), {first.id: first}).values()
+
+    assert first.candidates == (f"{NGINX}:1.29",)
+    assert after.candidates == (f"{NGINX}:1.29", "docker.io/library/redis:8", "docker.io/library/redis:9")
+
+
 def test_only_an_event_names_a_failure_that_nobody_followed() -> None:
     """Beside a pod that fails, which try the row was is told by its Event. Where no Events are heard, a pod that fails
     since the aggregator began may be it.

@@ -79,6 +79,8 @@ class ToldPull:
 
     def __str__(self) -> str:
         name = self.row["imageRef"] or "(no name)"
+        if not self.row["imageRef"] and (may_be := self.row.get("imageCandidates")):
+            name += f", one of {', '.join(may_be)},"
         return f"row {self.id}: {name} on {self.node}, begun {clock(self.began)}, {self.phase}"
 
 

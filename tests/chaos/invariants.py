@@ -16,12 +16,15 @@ from tests.chaos.streams import judge_streams
 
 LOOK_SECONDS = 2.0
 """Two looks of an idle agent."""
+NEAR_SECONDS = 3.0
+"""Pulls that began so near to a row without a pull are printed with it."""
 SAID_SECONDS = 4.0
 """A failure that only pods tell of is shown 1.5 s after the first of them said so, to the next look at what is due."""
 EXCUSES: Mapping[str, str] = {
     "failed between two looks": f"it failed within {LOOK_SECONDS:g} s, and a row made of the pods' words, or of another try of the same image, tells of it",
     "failed between two looks, unsaid": f"it failed within {LOOK_SECONDS:g} s, and no pod said so for as long as {SAID_SECONDS:g} s, because it was deleted before, or the API server was away",
     "found on the node": "it completed without fetching anything from the registry: there was nothing to show",
+    "completed between two looks": f"it completed within {LOOK_SECONDS:g} s beside another pull of its image, which has a row: the node has one image record for both",
     "no agent": f"it ended while no agent was looking at its node, had begun less than {LOOK_SECONDS:g} s before that at the earliest, and failed, or was not the only pull of its image",
     "end unseen": "it is told as unknown, and ended while no agent was looking at its node",
     "end recorded": "containerd was killed after it had written the image's record and before it answered",
@@ -74,7 +77,20 @@ def judge_missing(evidence: Evidence, matching: Matching) -> Iterable[Finding]:
     failures = failures_told(evidence)
     for pull in matching.pulls:
         if pull.began >= evidence.since:
-            yield Finding("missing", f"no row tells of {pull}", excuse=_missing_excuse(pull, evidence, failures))
+            excuse = _missing_excuse(pull, evidence, failures)
+            if excuse is None and any(_hides(told, pull) for _, told in matching.pairs):
+                excuse = "completed between two looks"
+            yield Finding("missing", f"no row tells of {pull}", excuse=excuse)
+
+
+def _hides(other: TruePull, pull: TruePull) -> bool:
+    """Whether two quick pulls of one image, which ran at the same time, can leave the trace of one."""
+    if (other.node, other.image) != (pull.node, pull.image) or not other.outcome == pull.outcome == "completed":
+        return False
+    if pull.ended is None or other.ended is None:
+        return False
+    quick = max(pull.ended - pull.began, other.ended - other.began) <= LOOK_SECONDS
+    return quick and other.began <= pull.ended and pull.began <= other.ended
 
 
 def failures_told(evidence: Evidence) -> frozenset[tuple[str, str]]:
@@ -107,8 +123,13 @@ def _missing_excuse(pull: TruePull, evidence: Evidence, failures: Collection[tup
 
 def judge_invented(evidence: Evidence, matching: Matching, words: list[ToldPull]) -> Iterable[Finding]:
     """Each row has a pull, and no two rows the same."""
+    of = {pull: row for row, pull in matching.pairs}
     for row in matching.rows:
-        near = [str(pull) for _, pull in matching.pairs if pull.node == row.node and names(row, pull.image)]
+        near = [
+            f"{pull}; reported by {of.get(pull, 'no row')}"
+            for pull in evidence.pulls
+            if pull.node == row.node and (names(row, pull.image) or abs(pull.began - row.began) < NEAR_SECONDS)
+        ]
         yield Finding("invented", f"no pull of which {row} could tell", tuple(near))
     for row in words:
         tries = [pull for pull in evidence.pulls if pull.node == row.node and names(row, pull.image)]

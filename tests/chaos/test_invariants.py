@@ -41,6 +41,13 @@ def said(evidence: Evidence, seconds: float) -> Evidence:
     return replace(evidence, said={node: {NEW: Span(141, 141 + seconds)} for node in ("node-1", "node-2")})
 
 
+def twins(began: float, ended: float) -> Evidence:
+    """A quick pull, and a second one of the same image of which no row tells."""
+    run = also_pulled(TruePull("node-1", WELL, began, ended, "completed", recorded=True))
+    first = replace(run.pulls[0], ended=run.pulls[0].began + 1)
+    return replace(run, pulls=(first, *run.pulls[1:]), fetched={"node-1": ((began + 0.1, "shop/well"),)})
+
+
 def found(evidence: Evidence) -> list[tuple[str, str | None]]:
     return [(one.invariant, one.excuse) for one in judge(evidence)]
 
@@ -54,6 +61,8 @@ def test_good_run_has_no_findings() -> None:
     ("evidence", "invariant"),
     [
         (also_pulled(LONG), "missing"),
+        (twins(110.5, 113), "missing"),
+        (twins(111.5, 112), "missing"),
         (said(also_pulled(TruePull("node-1", NEW, 140, 140.1, "failed")), 5), "missing"),
         (said(also_pulled(TruePull("node-2", NEW, 130, 130.1, "failed")), 5), "missing"),
         (also_pulled(TruePull("node-1", "other.test/x:1", 140, 141, "completed", recorded=True)), "missing"),
@@ -106,6 +115,7 @@ def test_counters_are_not_held_against_what_nobody_led() -> None:
 @pytest.mark.parametrize(
     ("evidence", "excuse"),
     [
+        (twins(110.5, 111), "completed between two looks"),
         (replace(also_pulled(LONG), absences={"node-1": (Span(139, 146),)}), "no agent"),
         (replace(also_pulled(LONG), absences={"node-1": (Span(141.9, 146),)}), "no agent"),
         (also_pulled(TruePull("node-1", ILL, 132, 133.9, "failed")), "failed between two looks"),

@@ -54,8 +54,9 @@ def correlate(
     nameless = [view for view in views.values() if not view.pull.repositories and not view.pull.names]
     free = [wait for wait in waiting if wait.key not in claimed] if nameless else []
     for view in nameless:
-        resolving = _resolving(view, free, served if alone else None, only=len(nameless) == 1)
-        views[view.id] = _with_answered(resolving, before.get(view.id), waiting)
+        views[view.id] = _resolving(
+            view, before.get(view.id), free, waiting, served if alone else None, only=len(nameless) == 1
+        )
     failing = [wait for wait in waiting if wait.failure is not None and wait.pulled and wait.key not in claimed]
     newest = _newest_failures(pulls)
     for pull in pulls:
@@ -126,27 +127,31 @@ def _running(
     return PullView(node, pull, name, candidates=() if name is not None else tuple(names), waiting=containers), fitting
 
 
-def _resolving(view: PullView, free: Sequence[Wait], served: Collection[str] | None, *, only: bool) -> PullView:
-    """Before the first blob only the pods can tell; they wait for this pull for certain when there is no other choice."""
-    free = [wait for wait in free if wait.pulled and not _is_later(wait, view.pull.started_at)]
-    if only and (name := _asked(view.pull, free, served)) is not None:
-        free = [wait for wait in free if wait.name == name]
-    names = tuple(sorted({wait.name for wait in free}))
-    certain = only and len(names) == 1
-    return replace(view, candidates=names, waiting=tuple(wait.container for wait in free) if certain else ())
+def _resolving(
+    view: PullView,
+    before: PullView | None,
+    free: Sequence[Wait],
+    waiting: Sequence[Wait],
+    served: Collection[str] | None,
+    *,
+    only: bool,
+) -> PullView:
+    """Before the first blob only the pods tell a pull's name. It is certain when there is no other choice.
 
-
-def _with_answered(view: PullView, before: PullView | None, waiting: Sequence[Wait]) -> PullView:
-    """A pull may be over before its node says so. When one of its candidates has had an answer since it began (it failed,
-    or waits no more), the pods tell of the next pull already: then no candidate is dropped.
+    A pull may end before its node reports that. When one of its candidates got an answer since it began, the pull was
+    that one's, or the guess was wrong (an Event `Pulling` came late, or never): then every name stays possible.
     """
-    if before is None:
-        return view
+    free = [wait for wait in free if wait.pulled and not _is_later(wait, view.pull.started_at)]
     unanswered = _unanswered(view.pull, waiting)
-    if all(name in unanswered for name in before.candidates):
-        return view
-    names = tuple(sorted({*before.candidates, *view.candidates}))
-    return replace(view, candidates=names, waiting=before.waiting if names == before.candidates else ())
+    earlier = before.candidates if before is not None else ()
+    answered = any(name not in unanswered for name in earlier)
+    if only and not answered and (name := _asked(view.pull, free, served)) is not None:
+        free = [wait for wait in free if wait.name == name]
+    names = {wait.name for wait in free} | (set(earlier) if answered else set())
+    certain = only and not answered and len(names) == 1
+    kept = before.waiting if before is not None and names == set(earlier) else ()
+    waits = tuple(wait.container for wait in free) if certain else kept if answered else ()
+    return replace(view, candidates=tuple(sorted(names)), waiting=waits)
 
 
 def _unanswered(pull: Pull, waiting: Sequence[Wait]) -> frozenset[str]:
