@@ -52,9 +52,9 @@ def flag(
     *,
     default: str,
     parse: Callable[[str], Value],
-    help: str,
+    help: str,  # noqa: A002
     allowed: str,
-    chart_value: str = "",  # noqa: A002
+    chart_value: str = "",
 ) -> Value:
     """Declare a field of a settings class that users can set."""
     declared = Flag(name, default, parse, help, allowed, chart_value)
