@@ -21,7 +21,8 @@ from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.aggregator import hostile
-from tests.aggregator.records import Writer, pull
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pulls import pull
 
 GOOD_NODES = 500
 AIM_MS = 5

@@ -31,7 +31,7 @@ from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.resources.pending_pods import pod_record
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until
 from tests.faults import hostile_objects

@@ -31,8 +31,8 @@ from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import PULL_PREFIX, SUMMARY, decode, encode
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS
-from tests.agent import virtual_time
-from tests.agent.reports import pull, report
+from tests.builders import virtual_time
+from tests.builders.pulls import pull, report
 
 INTERVAL = 5.0
 NODE = "node-1"

@@ -31,7 +31,7 @@ from pulltrace.agent.write_schedule import (
 )
 from pulltrace.pulls.model import NodeReport, Phase
 from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS
-from tests.agent.reports import pull, report
+from tests.builders.pulls import pull, report
 
 INTERVAL = 5.0
 

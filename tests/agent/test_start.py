@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pulltrace.agent.run import delay_idle_start
 from pulltrace.containerd.client import ContainerdError
 from pulltrace.containerd.observation import NodeObservation, PullObservation
-from tests.agent import virtual_time
+from tests.builders import virtual_time
 
 AGENTS = 5000
 SPREAD_SECONDS = 30

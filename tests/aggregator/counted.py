@@ -15,8 +15,11 @@ from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PullView
-from tests.aggregator.records import START, Writer
-from tests.aggregator.waiting import need, running, waiting
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pulls import START
+from tests.builders.views import image_need as need
+from tests.builders.views import running_view as running
+from tests.builders.views import waiting_pod as waiting
 
 
 class Counted:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from pulltrace.pulls.lease_format.annotations import NODE, PULL_PREFIX, RECENT
+from tests.builders.leases import lease_object
 
 GOOD: dict[str, Any] = {"v": 1, "phase": "downloading", "start": "2026-11-23T15:04:05.678Z", "total": 10}
 KEY = PULL_PREFIX + "0123456789ab"
@@ -45,7 +46,6 @@ ANNOTATIONS: dict[str, dict[str, str]] = {
 
 def lease(name: str, annotations: dict[str, str], version: int = 1, *, renew_time: str = "9999-12-31T23:59:59.999999Z") -> Any:  # fmt: skip
     """A Lease of the API, by default renewed in the future."""
-    return {
-        "metadata": {"name": name, "resourceVersion": str(version), "annotations": annotations},
-        "spec": {"holderIdentity": "somebody", "renewTime": renew_time, "leaseDurationSeconds": 2**31 - 1},
-    }
+    return lease_object(
+        name, annotations, renew_time=renew_time, duration_seconds=2**31 - 1, resourceVersion=str(version)
+    )

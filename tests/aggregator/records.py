@@ -1,78 +1,19 @@
-"""Pulls, pods and Leases for the tests of the aggregator."""
+"""What the aggregator makes of pods, Events and rows, for its tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from pulltrace.aggregator.pods.pending_images import Wait
 from pulltrace.aggregator.pods.pod_index import KnownPods
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.leases import LeaseRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
-from pulltrace.pulls.lease_format.annotations import encode
-from pulltrace.pulls.model import NodeReport, Phase, Pull
-from pulltrace.pulls.view import Workload
-
-START = 1_763_910_000.0
-NODE = "node-1"
-NGINX = "docker.io/library/nginx"
-DIGEST = "sha256:" + "a" * 64
-OTHER_DIGEST = "sha256:" + "b" * 64
-
-
-def pull(number: int = 1, **fields: Any) -> Pull:
-    """A running pull of nginx, whose name is not known."""
-    values = {
-        "id": f"{number:012x}",
-        "phase": Phase.DOWNLOADING,
-        "started_at": START,
-        "progressed_at": START + 1,
-        "repositories": (NGINX,),
-        "target_digest": DIGEST,
-        "total_bytes": 1000,
-        "downloaded_bytes": 100,
-    }
-    return Pull(**{**values, **fields})
-
-
-def resolving(number: int = 1) -> Pull:
-    return pull(
-        number, phase=Phase.RESOLVING, repositories=(), target_digest=None, total_bytes=None, downloaded_bytes=0
-    )
-
-
-def ended(number: int = 1, phase: Phase = Phase.COMPLETED, **fields: Any) -> Pull:
-    values = {"phase": phase, "ended_at": START + 30, "progressed_at": START + 30, "downloaded_bytes": 1000}
-    names = {"names": (f"{NGINX}:1.29",)} if phase is Phase.COMPLETED else {}
-    return pull(number, **{**values, **names, **fields})
-
-
-def pod(
-    name: str, *images: str, node: str = NODE, waiting: Iterable[ImageWait] = (), started_at: float | None = None
-) -> PodRecord:
-    """A pod that waits for these images."""
-    waits = [ImageWait(f"c{number}", image, Role.MAIN, "ContainerCreating") for number, image in enumerate(images)]
-    return PodRecord(
-        "shop", name, f"uid-{name}", node, Workload("shop", "Pod", name), started_at, waiting=(*waiting, *waits)
-    )
-
-
-def asked(
-    pod_name: str,
-    image: str,
-    at: float,
-    container: str | None = "c0",
-    kind: EventKind = EventKind.PULLING,
-    message: str = "",
-    count: int = 1,
-) -> EventRecord:
-    """An Event of the kubelet on the image of a container."""
-    return EventRecord("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
+from pulltrace.aggregator.state.store import PullStore
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.pulls.view import PodView, PullView
 
 
 def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> KnownPods:
-    """The pods of a node, as far as pods and Events tell."""
+    """Return the index of these pods after these Events."""
     found = KnownPods()
     for each in pods:
         found.put(each, now)
@@ -82,39 +23,15 @@ def known(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0
 
 
 def waits(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[Wait]:
-    """All waits of these pods, on whichever node, in their stable order."""
+    """Return the pending images of these pods on all nodes, in their stable order."""
     found = known(*pods, events=events)
     every = [wait for node in found.nodes for one in found.on(node).values() for wait in one.waits]
     return sorted(every, key=lambda wait: wait.key)
 
 
-def failing(name: str, image: str, message: str | None, reason: str = "ImagePullBackOff") -> PodRecord:
-    """A pod whose image could not be pulled."""
-    return pod(name, waiting=[ImageWait("c0", image, Role.MAIN, reason, message)])
-
-
-class Writer:
-    """Leases as agents write them: every one with a version of its own."""
-
-    def __init__(self) -> None:
-        self.version = 0
-
-    def lease(
-        self,
-        *pulls: Pull,
-        node: str = NODE,
-        recent: tuple[Pull, ...] = (),
-        renewed_at: float = START + 60,
-        duration_seconds: int | None = 40,
-        omitted: int = 0,
-        refused: int = 0,
-        failed_looks: int = 0,
-        junk: str | None = None,
-    ) -> LeaseRecord:
-        self.version += 1
-        told = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_looks=failed_looks))
-        if omitted:
-            told["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
-        if junk is not None:
-            told["pull.pulltrace.io/0123456789ab"] = junk
-        return LeaseRecord(node, told, "agent", renewed_at, duration_seconds, str(self.version))
+def store_of(views: Sequence[PullView] = (), waiting: Sequence[PodView] = ()) -> PullStore:
+    """Return a store that holds these rows."""
+    store = PullStore()
+    store.replace((), {view.id: view for view in views})
+    store.replace_pods((), {pod.id: pod for pod in waiting})
+    return store

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pulltrace.aggregator.state.change_feed import Account
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import AnyChange, Snapshot
-from tests.aggregator.waiting import running
+from tests.builders.views import running_view as running
 
 
 class Kept:

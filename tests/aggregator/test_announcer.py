@@ -12,8 +12,13 @@ from pulltrace.aggregator.metrics.registry_baseline import Usual
 from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
-from tests.aggregator.records import START
-from tests.aggregator.waiting import MIB, left, need, running, store_of, waiting, waits_for
+from tests.aggregator.records import store_of
+from tests.builders.pulls import MIB, START
+from tests.builders.views import image_need as need
+from tests.builders.views import running_view as running
+from tests.builders.views import time_left as left
+from tests.builders.views import waiting_containers as waits_for
+from tests.builders.views import waiting_pod as waiting
 
 
 class Scene:

@@ -15,9 +15,12 @@ from pulltrace.aggregator.metrics.registry_baseline import Usual
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.resources.pod_events import PodEvent
-from tests.agent import virtual_time
-from tests.agent.virtual_time import now
-from tests.aggregator.waiting import MIB, running, store_of, waiting
+from tests.aggregator.records import store_of
+from tests.builders import virtual_time
+from tests.builders.pulls import MIB
+from tests.builders.views import running_view as running
+from tests.builders.views import waiting_pod as waiting
+from tests.builders.virtual_time import now
 
 
 class Writer:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pulltrace.aggregator.pods.event_attribution import CLOCK_SECONDS, counts, is_possible, names
-from tests.aggregator.records import START, asked, pod
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import pod
+from tests.builders.pulls import START
 
 WEB = replace(pod("web", "nginx:1", started_at=START), created_at=START)
 EVENT = asked("web", "nginx:1", START + 5)

@@ -9,12 +9,14 @@ from pulltrace.aggregator.state.cluster_state import Cluster
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.resources.leases import LeaseRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Change, PullView
 from tests.aggregator import hostile
-from tests.aggregator.records import NGINX, NODE, START, Writer, ended, failing, pod, pull
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29")
@@ -345,7 +347,7 @@ def test_an_unknown_pod_can_go(world: World) -> None:
 def test_pods_that_wait_for_an_image_are_counted(world: World) -> None:
     """A pod that waits for something else is none of them."""
     done = pod("done")
-    never = pod("never", waiting=[ImageWait("c", "x", Role.MAIN, None)])
+    never = pod("never", waiting=[pending_image("x", None, container="c")])
     world.cluster.pod_event(Listed((WEB, done, never)), 0)
 
     assert world.cluster.waiting_pods == 2

@@ -9,24 +9,14 @@ import pytest
 
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Reason
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView
-from tests.aggregator.records import (
-    DIGEST,
-    NGINX,
-    NODE,
-    OTHER_DIGEST,
-    START,
-    asked,
-    ended,
-    failing,
-    pod,
-    pull,
-    resolving,
-    waits,
-)
+from tests.aggregator.records import waits
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import DIGEST, NGINX, OTHER_DIGEST, START, ended, pull, resolving
 
 
 def rows(
@@ -197,14 +187,14 @@ def test_two_resolving_pulls_claim_no_pods() -> None:
 @pytest.mark.parametrize("reason", sorted(NEVER_PULLED))
 def test_what_the_kubelet_never_pulls_is_no_candidate(reason: str) -> None:
     """A container whose image may not or cannot be pulled is not what is being resolved."""
-    view = row(resolving(), pod("a", waiting=[ImageWait("c0", "nginx:1.29", Role.MAIN, reason)]))
+    view = row(resolving(), pod("a", waiting=[pending_image("nginx:1.29", reason)]))
 
     assert (view.candidates, view.waiting) == ((), ())
 
 
 def test_a_container_that_is_never_pulled_for_waits_for_the_pull_of_another() -> None:
     """When the image is there, it will start."""
-    never = pod("b", waiting=[ImageWait("c0", "nginx:1.29", Role.MAIN, "ErrImageNeverPull")])
+    never = pod("b", waiting=[pending_image("nginx:1.29", "ErrImageNeverPull")])
 
     assert waiting(row(pull(), pod("a", "nginx:1.29"), never)) == [("a", "c0"), ("b", "c0")]
 
@@ -219,7 +209,7 @@ def test_a_pod_with_two_images_waits_with_the_right_container() -> None:
 
 def test_two_containers_of_one_pod_wait_for_one_pull() -> None:
     """Init container and container of the same image both wait."""
-    init = ImageWait("prepare", "nginx:1.29", Role.INIT, "PodInitializing")
+    init = pending_image("nginx:1.29", "PodInitializing", container="prepare", role=Role.INIT)
 
     assert waiting(row(pull(), pod("web", "nginx:1.29", waiting=[init]))) == [("web", "c0"), ("web", "prepare")]
 

@@ -17,9 +17,10 @@ from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
 from pulltrace.server.json import pod_serializers
-from tests.aggregator.records import START, Writer, ended, pull
+from tests.builders.events import event_object
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pulls import START, ended, pull
 from tests.fuzz import secret_names
-from tests.kube import event_objects
 
 SECRET = "Zq9hunter2"
 
@@ -53,7 +54,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     cluster.lease_event(Listed((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
     cluster.pod_event(Listed((pod_record(raw_pod(name, message)),)), 0)
     for reason in ("Pulling", "Failed"):
-        raw = event_objects.event(reason, f"Failed to pull image {json.dumps(name, ensure_ascii=False)}: {message}")
+        raw = event_object(reason, f"Failed to pull image {json.dumps(name, ensure_ascii=False)}: {message}")
         if (record := event_record(raw)) is not None:
             cluster.kubelet_event(Put(record), 1)
     snapshot = store.snapshot()

@@ -7,8 +7,13 @@ import pytest
 from pulltrace.aggregator.metrics.phase_durations import Duration, Durations
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodState, PullView
-from tests.aggregator.records import START
-from tests.aggregator.waiting import need, pods, pulls, running, store_of, waiting
+from tests.aggregator.records import store_of
+from tests.builders.pulls import START
+from tests.builders.views import image_need as need
+from tests.builders.views import pod_changes as pods
+from tests.builders.views import pull_changes as pulls
+from tests.builders.views import running_view as running
+from tests.builders.views import waiting_pod as waiting
 
 
 def take(steps: list[tuple[float, PullView]], durations: Durations | None = None) -> list[tuple[str, float]]:

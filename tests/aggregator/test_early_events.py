@@ -10,7 +10,9 @@ from pulltrace.aggregator.pods.kubelet_event_index import Said
 from pulltrace.aggregator.pods.pod_index import KnownPods
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
-from tests.aggregator.records import START, asked, pod
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import pod
+from tests.builders.pulls import START
 
 INVENTED = 50_000
 

@@ -9,16 +9,18 @@ import pytest
 from pulltrace.aggregator.pods.image_failures import Trouble, trouble
 from pulltrace.aggregator.pods.kubelet_event_index import Said, heard, in_order, pull_seconds
 from pulltrace.kube.resources.kubelet_events import EventKind
-from pulltrace.kube.resources.pending_pods import ImageWait, Role
+from pulltrace.kube.resources.pending_pods import ImageWait
 from pulltrace.pulls.failures import Reason
-from tests.aggregator.records import START, asked
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import pending_image
+from tests.builders.pulls import START
 
 NOT_FOUND = 'failed to resolve reference "docker.io/library/nginx:1": docker.io/library/nginx:1: not found'
 NOTHING = Said()
 
 
 def wait(reason: str | None, message: str | None = None) -> ImageWait:
-    return ImageWait("c0", "nginx:1", Role.MAIN, reason, message)
+    return pending_image("nginx:1", reason, message)
 
 
 def after(*steps: tuple[ImageWait, Said, float]) -> Trouble | None:

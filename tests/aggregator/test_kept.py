@@ -24,8 +24,11 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase, Pull
 from tests.aggregator.census import census
-from tests.aggregator.records import START, Writer, asked, failing, pod, pull
-from tests.aggregator.records import ended as ended_pull
+from tests.builders.events import kubelet_event as asked
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import failing, pod
+from tests.builders.pulls import START, pull
+from tests.builders.pulls import ended as ended_pull
 
 MIB = 1024 * 1024
 HISTORY_SECONDS = 60.0

@@ -11,7 +11,8 @@ from pulltrace.aggregator.metrics.metric_labels import (
     registry_of_image,
     size_class,
 )
-from tests.aggregator.waiting import MIB, running
+from tests.builders.pulls import MIB
+from tests.builders.views import running_view as running
 
 
 def test_the_first_values_have_a_label_of_their_own() -> None:

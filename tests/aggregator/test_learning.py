@@ -20,7 +20,8 @@ from pulltrace.aggregator.rows.pull_ids import PullIds
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import PullView
-from tests.aggregator.records import DIGEST, NGINX, NODE, START, ended, pull
+from tests.builders.pods import NODE
+from tests.builders.pulls import DIGEST, NGINX, START, ended, pull
 
 MIB = 1024 * 1024
 QUIET = NodeReport()

@@ -7,7 +7,12 @@ import pytest
 from pulltrace.aggregator.metrics.active_pulls import Live
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState
-from tests.aggregator.waiting import MIB, pods, pulls, running, store_of, waiting
+from tests.aggregator.records import store_of
+from tests.builders.pulls import MIB
+from tests.builders.views import pod_changes as pods
+from tests.builders.views import pull_changes as pulls
+from tests.builders.views import running_view as running
+from tests.builders.views import waiting_pod as waiting
 
 
 def test_running_pulls_are_those_that_have_not_ended() -> None:

@@ -21,7 +21,10 @@ from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Listed, Put
-from tests.aggregator.records import START, Writer, asked, pod
+from tests.builders.events import kubelet_event as asked
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import pod
+from tests.builders.pulls import START
 
 DEBUG = pod("web", "busybox:1")
 EVENT = asked("web", "busybox:1", START)

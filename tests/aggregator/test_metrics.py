@@ -17,8 +17,10 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState
 from tests.aggregator.counted import NODES, PULLS, Counted, crowded
-from tests.aggregator.records import START, ended, pull
-from tests.aggregator.waiting import left, running, waiting
+from tests.builders.pulls import START, ended, pull
+from tests.builders.views import running_view as running
+from tests.builders.views import time_left as left
+from tests.builders.views import waiting_pod as waiting
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
-from tests.agent import virtual_time
-from tests.aggregator.records import Writer, pull
+from tests.builders import virtual_time
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pulls import pull
 from tests.fakes.api_server import FakeApiServer
 from tests.kube.elections import NAME, Line, lease
 

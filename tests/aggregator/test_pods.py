@@ -12,11 +12,14 @@ from pulltrace.aggregator.rows.node_rows import ENDED_PODS
 from pulltrace.aggregator.state.cluster_state import Cluster
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, TimeLeft, Workload
-from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
+from tests.builders.events import kubelet_event as asked
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 TTL = 600.0
 WEB = pod("web", "nginx:1.29", started_at=START)
@@ -174,7 +177,7 @@ def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
 def test_a_failure_that_is_over_is_not_shown_until_the_whole_pod_starts(world: World) -> None:
     """The status shows it while the pod's other image is pulled; the kubelet's Event and the node's agent know better."""
     waits = failing("web", "nginx:1.29", "manifest unknown").waiting
-    world.pod(pod("web", waiting=(*waits, ImageWait("c1", "busybox:1", Role.MAIN)), started_at=START))
+    world.pod(pod("web", waiting=(*waits, pending_image("busybox:1", None, container="c1")), started_at=START))
     world.event(asked("web", "nginx:1.29", START + 20), 1)
     world.event(asked("web", "nginx:1.29", START + 31, kind=EventKind.PULLED), 2)
     failed = [world.view.state, len(world.view.needs)]

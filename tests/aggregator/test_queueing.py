@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +13,17 @@ from pulltrace.aggregator.estimates.pull_queue import Queue, line_up, pulls_at_o
 from pulltrace.aggregator.pods.pending_images import Wait
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.model import Pull
-from tests.aggregator.records import NGINX, NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving
+from tests.aggregator.records import known
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import NGINX, OTHER_DIGEST, START, pull, resolving
 
 REDIS = "docker.io/library/redis"
 
 
-def redis(number: int = 2, **fields: object) -> Pull:
+def redis(number: int = 2, **fields: Any) -> Pull:
     return pull(number, repositories=(REDIS,), target_digest=OTHER_DIGEST, **fields)
 
 
@@ -101,8 +105,8 @@ def test_a_pod_asks_for_one_image_at_a_time() -> None:
 
 def test_after_a_failure_the_kubelet_goes_on_with_the_next_container() -> None:
     """An image that failed keeps the others of its pod from nothing, unless it is that of an init container."""
-    failed = ImageWait("bad", "redis:8", Role.MAIN, "ImagePullBackOff")
-    init = ImageWait("bad", "redis:8", Role.INIT, "ImagePullBackOff")
+    failed = pending_image("redis:8", "ImagePullBackOff", container="bad")
+    init = pending_image("redis:8", "ImagePullBackOff", container="bad", role=Role.INIT)
     going_on = queue([pod("a", "nginx:1"), pod("b", "postgres:17", waiting=[failed])], [pull()])
     held_up = queue([pod("a", "nginx:1"), pod("b", "postgres:17", waiting=[init])], [pull()])
 
@@ -139,7 +143,7 @@ def test_an_image_that_is_there_by_what_an_event_says_is_not_waited_for() -> Non
 
 def test_image_volumes_are_told_by_their_image() -> None:
     """An Event of an image volume names no container."""
-    volume = ImageWait("models", "registry.test/models", Role.VOLUME)
+    volume = pending_image("registry.test/models", None, container="models", role=Role.VOLUME)
     events = [asked("a", "registry.test/models:latest", START, container=None)]
     [wait] = known(pod("a", waiting=[volume]), events=events).on(NODE)["shop/a"].waits
 

@@ -14,10 +14,13 @@ from pulltrace.aggregator.estimates.pull_queue import line_up
 from pulltrace.aggregator.estimates.ready_time import times_left, together
 from pulltrace.aggregator.estimates.throughput import Pace
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
+from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView, TimeLeft
-from tests.aggregator.records import NODE, OTHER_DIGEST, START, asked, failing, known, pod, pull, resolving
+from tests.aggregator.records import known
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import NODE, failing, pending_image, pod
+from tests.builders.pulls import OTHER_DIGEST, START, pull, resolving
 
 MB = 1_000_000
 PACE = Pace(1 / MB, 0.5 / MB, 2 / MB)
@@ -134,7 +137,7 @@ def test_the_images_of_a_pod_come_one_after_another_from_the_end_of_the_queue() 
 
 def test_an_init_container_leaves_the_latest_end_open() -> None:
     """The images after it are pulled when it has ended, and nobody knows how long it runs."""
-    init = ImageWait("init", "nginx:1", Role.INIT, "ContainerCreating")
+    init = pending_image("nginx:1", "ContainerCreating", container="init", role=Role.INIT)
     found = left([pod("a", "redis:1", waiting=[init])], pull(seconds_left=20.0), known_sizes=sizes(redis=30))
 
     assert found["a/init"] == TimeLeft(20.0, 20.0, 20.0)
@@ -143,7 +146,7 @@ def test_an_init_container_leaves_the_latest_end_open() -> None:
 
 def test_a_sidecar_leaves_it_closed() -> None:
     """A sidecar starts and the next image is pulled."""
-    sidecar = ImageWait("proxy", "nginx:1", Role.SIDECAR, "ContainerCreating")
+    sidecar = pending_image("nginx:1", "ContainerCreating", container="proxy", role=Role.SIDECAR)
     found = left([pod("a", "redis:1", waiting=[sidecar])], pull(seconds_left=20.0), known_sizes=sizes(redis=30))
 
     assert found["a/c0"] == TimeLeft(51.0, 36.0, 111.0)
@@ -151,7 +154,7 @@ def test_a_sidecar_leaves_it_closed() -> None:
 
 def test_an_init_container_that_runs_leaves_the_latest_end_open() -> None:
     """The kubelet has not asked for the image yet, and says that it initializes."""
-    waiting = ImageWait("c", "redis:1", Role.MAIN, "PodInitializing")
+    waiting = pending_image("redis:1", "PodInitializing", container="c")
     found = left([pod("a", waiting=[waiting])], known_sizes=sizes(redis=30))
 
     assert found["a/c"] == TimeLeft(31.0, 16.0, None)

@@ -24,7 +24,9 @@ from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.settings.programs import AggregatorSettings
-from tests.aggregator.records import NGINX, NODE, START, asked, ended, failing, pod, pull
+from tests.builders.events import kubelet_event as asked
+from tests.builders.pods import NODE, failing, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 from tests.fakes import api_server
 
 

@@ -7,7 +7,13 @@ import pytest
 from pulltrace.aggregator.metrics.estimate_accuracy import MOST_ESTIMATES, Score, Scoring
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
-from tests.aggregator.waiting import MIB, left, pods, pulls, running, store_of, waiting
+from tests.aggregator.records import store_of
+from tests.builders.pulls import MIB
+from tests.builders.views import pod_changes as pods
+from tests.builders.views import pull_changes as pulls
+from tests.builders.views import running_view as running
+from tests.builders.views import time_left as left
+from tests.builders.views import waiting_pod as waiting
 
 
 def scores(*steps: tuple[float, PullView | PodView], scoring: Scoring | None = None) -> list[Score]:

@@ -6,7 +6,8 @@ import asyncio
 
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import PullSource, PullView
-from tests.aggregator.records import NODE, pull
+from tests.builders.pods import NODE
+from tests.builders.pulls import pull
 
 SILENCE = 0.01
 

@@ -15,7 +15,10 @@ from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, NeedState, PullView
-from tests.aggregator.records import NGINX, NODE, START, Writer, asked, ended, failing, pod, pull
+from tests.builders.events import kubelet_event as asked
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import NODE, failing, pod
+from tests.builders.pulls import NGINX, START, ended, pull
 
 NAME = f"{NGINX}:1.29"
 FAILED = failing("web", "nginx:1.29", "manifest unknown", "ErrImagePull")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pulltrace.aggregator.metrics.registry_baseline import ENOUGH, KEPT, Usual
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView
-from tests.aggregator.records import START
-from tests.aggregator.waiting import MIB, pulls, running, store_of
+from tests.aggregator.records import store_of
+from tests.builders.pulls import MIB, START
+from tests.builders.views import pull_changes as pulls
+from tests.builders.views import running_view as running
 
 
 def done(number: int, mib_a_second: int, **fields: object) -> PullView:

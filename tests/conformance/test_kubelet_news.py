@@ -11,8 +11,9 @@ from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.resources.pod_lister import KubePodLookup
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.view import Workload
+from tests.builders.events import Raw
+from tests.builders.events import event_object as event
 from tests.conformance.servers import Server
-from tests.kube.event_objects import Raw, event
 
 
 async def tell(server: Server, name: str, raw: Raw) -> None:

@@ -15,27 +15,17 @@ from pulltrace.containerd.observation import (
     Observer,
     PullObservation,
 )
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.containerd import SNAPSHOTTER, FakeContainerd, FakeImage, Lease, digest_of, image
 
 NGINX = image("docker.io/library/nginx", ("base", 1000), ("middle", 2000), ("top", 3000))
 BASE, MIDDLE, TOP = (digest for digest, _ in NGINX.layers)
 
 
-class Clock:
-    """The node's clock: a second for every look at it."""
-
-    def __init__(self) -> None:
-        self.at = 1_000_000.0
-
-    def __call__(self) -> float:
-        self.at += 1
-        return self.at
-
-
 @pytest.fixture(autouse=True)
-def clock(node: FakeContainerd) -> Clock:
+def clock(node: FakeContainerd) -> FakeTime:
     """The times on the node are those of a test, not of today."""
-    node.now = clock = Clock()
+    node.now = clock = FakeTime(1_000_000.0, step_seconds=1.0)
     return clock
 
 
@@ -511,11 +501,11 @@ async def test_an_end_during_an_outage_is_seen_after_it(node: FakeContainerd, ob
 
 
 async def test_the_first_look_tells_what_was_missed_since(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """Who knows since when nobody has looked is told of the pulls that began and ended since then, and of no others."""
     node.pull(image("docker.io/library/redis", ("a", 1)), "earlier").complete()
-    observer = Observer(client, lambda: 0.0, looked_at=clock.at)
+    observer = Observer(client, lambda: 0.0, looked_at=clock.now)
     node.pull(NGINX).complete()
 
     [missed] = (await observer.observe()).missed
@@ -525,10 +515,10 @@ async def test_the_first_look_tells_what_was_missed_since(
 
 
 async def test_an_image_without_its_id_is_not_recorded_yet(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """While the CRI plugin is writing its records nobody says how the pull ended; with the image's ID it succeeded."""
-    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    observer = Observer(client, lambda: 0.0, lambda: clock.now)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     pull.end()
@@ -543,17 +533,17 @@ async def test_an_image_without_its_id_is_not_recorded_yet(
 
 
 async def test_a_record_that_stays_without_an_id_is_none(
-    node: FakeContainerd, clock: Clock, client: ContainerdClient
+    node: FakeContainerd, clock: FakeTime, client: ContainerdClient
 ) -> None:
     """What the CRI plugin began to record and gave up is no sign of success."""
-    observer = Observer(client, lambda: 0.0, lambda: clock.at)
+    observer = Observer(client, lambda: 0.0, lambda: clock.now)
     pull = node.pull(NGINX).resolve()
     await observer.observe()
     pull.end()
     pull.record("docker.io/library/nginx:1", managed=True)
     assert (await observer.observe()).images is None
 
-    clock.at += RECORDING_SECONDS
+    clock.now += RECORDING_SECONDS
 
     assert (await observer.observe()).images == ()
     assert (await observer.observe()).images is None

@@ -25,6 +25,7 @@ from pulltrace.kube.resources.event_recorder import KubeEventWriter
 from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.kube.resources.pod_events import PodEvent
+from tests.builders.leases import lease_object as lease
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -92,19 +93,6 @@ def helm(cluster: ControlPlane, *arguments: Any) -> str:
 
 def pod(name: str, spec: Object, *, node: str = "") -> Object:
     return {"metadata": {"name": name}, "spec": spec | ({"nodeName": node} if node else {})}
-
-
-def lease(name: str, **metadata: Any) -> Object:
-    """A Lease as an agent makes it."""
-    annotations = {"pulltrace.io/summary": "idle", "pull.pulltrace.io/abc": "{}"}
-    return {
-        "metadata": {"name": name, "labels": LABELS, "annotations": annotations} | metadata,
-        "spec": {
-            "holderIdentity": "agent-on-node-1",
-            "renewTime": "2026-01-01T00:00:00.000000Z",
-            "leaseDurationSeconds": 300,
-        },
-    }
 
 
 def denied(call: Callable[[], object]) -> bool:

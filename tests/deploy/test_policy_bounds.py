@@ -13,6 +13,7 @@ from pulltrace.kube.client.credentials import Access, FixedAccess
 from pulltrace.kube.client.h11_client import SmallConnection
 from pulltrace.kube.resources.lease_store import LABELS, KubeLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
+from tests.builders.leases import lease_object as lease
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until
@@ -66,14 +67,6 @@ def own(cluster: ControlPlane, agent: Identity, leases: str) -> Iterator[str]:
     cluster.admin.delete(f"{leases}/node-1")
 
 
-def lease(name: str, **metadata: Any) -> Object:
-    """A Lease as an agent creates it."""
-    annotations = {"pulltrace.io/summary": "idle"}
-    spec = {"holderIdentity": "agent", "renewTime": "2026-01-01T00:00:00.000000Z", "leaseDurationSeconds": 300}
-    kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-    return {**kind, "metadata": {"name": name, "labels": LABELS, "annotations": annotations} | metadata, "spec": spec}
-
-
 def entry(fields: Object, **more: Any) -> Object:
     """An entry of managedFields that a client sends."""
     return {
@@ -107,7 +100,7 @@ def status(call: Callable[[], object]) -> int:
 @pytest.mark.parametrize("fields", INVENTED.values(), ids=INVENTED)
 def test_invented_managed_fields_are_refused(agent: Identity, leases: str, own: str, fields: Object) -> None:
     """The API server keeps managedFields that a client invents; the policy refuses large ones, in patches and creations."""
-    metadata = {"managedFields": [entry(fields)]}
+    metadata: Object = {"managedFields": [entry(fields)]}
 
     assert status(lambda: agent.patch(own, {"metadata": metadata})) == 403
     assert status(lambda: agent.create(leases + "?dryRun=All", lease("node-1", **metadata))) == 403

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.builders.events import event_object
 from tests.cluster.api import JSON, Identity
 
 NAMESPACE = "hostile"
@@ -62,24 +63,10 @@ def invented_events(count: int) -> Iterator[JSON]:
 
 
 def event(name: str, uid: str, text: str) -> JSON:
-    """An Event as kubelets write them, with a text of one's own."""
-    return {
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "involvedObject": {
-            "kind": "Pod",
-            "namespace": NAMESPACE,
-            "name": name,
-            "uid": uid,
-            "fieldPath": "spec.containers{main}",
-        },
-        "reason": "Failed",
-        "message": f'Failed to pull image "hostile.test/a:1": {text}',
-        "source": {"component": "kubelet", "host": "node-1"},
-        "type": "Warning",
-        "firstTimestamp": "2026-11-24T10:00:00Z",
-        "lastTimestamp": "2026-11-24T10:00:00Z",
-        "count": 1,
-    }
+    """Return an Event about a failed pull with this text."""
+    message = f'Failed to pull image "hostile.test/a:1": {text}'
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return event_object("Failed", message, pod=name, namespace=NAMESPACE, uid=uid, metadata=metadata, type="Warning")
 
 
 def create(admin: Identity, path: str, objects: Iterable[JSON]) -> int:

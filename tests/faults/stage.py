@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from pulltrace.kube.resources.lease_store import LABELS, micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import START
+from tests.builders.pulls import START
 from tests.cluster.api import JSON, ApiError
 from tests.cluster.control_plane import ControlPlane
 from tests.deploy.manifests import rendered

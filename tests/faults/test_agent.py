@@ -25,7 +25,7 @@ from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
 from pulltrace.settings.programs import AgentSettings
-from tests.agent.reports import pull, report
+from tests.builders.pulls import pull, report
 from tests.cluster.containerd import Containerd
 from tests.cluster.images import Image
 from tests.cluster.proxy import Proxy

@@ -12,7 +12,7 @@ import pytest
 
 from pulltrace.kube.resources.lease_store import micro_time
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull
 from tests.cluster import binaries
 from tests.cluster.processes import wait_until
 from tests.faults.stage import ELECTION, LEASES, Stage, leads

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.resources.lease_store import LABELS
+from tests.builders.leases import lease_object as lease
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.deploy.manifests import rendered
@@ -34,11 +34,6 @@ def spec(number: int) -> JSON:
     """A renewal that differs from the one before."""
     time = f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000000Z"
     return {"spec": {"renewTime": time}}
-
-
-def lease(name: str) -> JSON:
-    """A Lease as an agent or a kubelet makes it."""
-    return {"metadata": {"name": name, "labels": LABELS}, "spec": {"holderIdentity": name, "leaseDurationSeconds": 40}}
 
 
 @pytest.fixture
@@ -72,7 +67,7 @@ def priority_level(stage: Stage) -> Iterator[None]:
 def test_d27_lease_stays_small(stage: Stage, agent: Identity) -> None:
     """Ever-new field managers, invented managedFields and long names leave the Lease below its bound."""
     annotations = {f"pulltrace.io/{'k' * 40}{n}": "" for n in range(250)}
-    applied = {**lease("node-2"), "apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+    applied = lease("node-2")
     applied["metadata"] = {"name": "node-2", "annotations": annotations}
     statuses = []
     for number in range(20):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.pulls.model import NodeReport
+from tests.builders.events import event_object
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.faults.stage import Stage
@@ -76,20 +77,11 @@ class Scene:
 
     def tell(self, who: Identity, pod: JSON, more: JSON, namespace: str = SHOP) -> JSON:
         """Write an Event on a pod, as a kubelet would."""
-        metadata = pod["metadata"]
-        reference = {"kind": "Pod", "namespace": namespace, "name": metadata["name"], "uid": metadata["uid"]}
-        event = {
-            "metadata": {"name": f"{metadata['name']}.{next(self._numbers)}", "namespace": namespace},
-            "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
-            "reason": "Pulling",
-            "message": PULLING,
-            "source": {"component": "kubelet", "host": "node-1"},
-            "type": "Normal",
-            "firstTimestamp": _now(),
-            "lastTimestamp": _now(),
-            "count": 1,
-            **more,
-        }
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        metadata = {"name": f"{name}.{next(self._numbers)}", "namespace": namespace}
+        times = {"firstTimestamp": _now(), "lastTimestamp": _now()}
+        values = {"pod": name, "namespace": namespace, "uid": uid, "metadata": metadata, **times}
+        event = event_object(**{"reason": "Pulling", "message": PULLING, **values, **more})
         return who.create(f"/api/v1/namespaces/{namespace}/events", event)
 
     def rows(self) -> dict[str, Row]:

@@ -15,7 +15,8 @@ from pulltrace.kube.resources.lease_store import LABELS
 from pulltrace.pulls.formatting import from_rfc3339
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.aggregator import hostile
-from tests.aggregator.records import DIGEST, pull
+from tests.builders.events import event_object
+from tests.builders.pulls import DIGEST, pull
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.faults.link import http
@@ -75,18 +76,16 @@ def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
         f"{PODS}/evil/status",
         {"status": {"phase": "Pending", "containerStatuses": [{**status, "state": {"waiting": waiting}}]}},
     )
-    reference = {"kind": "Pod", "namespace": NAMESPACE, "name": "evil", "uid": pod["metadata"]["uid"]}
-    event = {
-        "metadata": {"name": "evil.1"},
-        "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
-        "reason": "Failed",
-        "message": f'Failed to pull image "{name}": {message}'[:1000],
-        "source": {"component": "kubelet"},
-        "type": "Warning",
-        "lastTimestamp": "2026-11-24T10:00:00Z",
-        "firstTimestamp": "2026-11-24T10:00:00Z",
-        "count": 3,
-    }
+    event = event_object(
+        "Failed",
+        f'Failed to pull image "{name}": {message}'[:1000],
+        pod="evil",
+        namespace=NAMESPACE,
+        uid=pod["metadata"]["uid"],
+        source={"component": "kubelet"},
+        type="Warning",
+        count=3,
+    )
     stage.admin.create(f"/api/v1/namespaces/{NAMESPACE}/events", event)
     with stage.aggregator(tmp_path) as aggregator, aggregator.stream() as stream:
 
@@ -203,16 +202,9 @@ def _pod_without_its_image(stage: Stage, pod: str, image: str) -> None:
     waiting = {"waiting": {"reason": "InvalidImageName", "message": message}}
     told = {"phase": "Pending", "containerStatuses": [{**status, "state": waiting}]}
     stage.admin.patch(f"{PODS}/{pod}/status", {"status": told})
-    reference = {"kind": "Pod", "namespace": NAMESPACE, "name": pod, "uid": made["metadata"]["uid"]}
-    event = {
-        "metadata": {"name": f"{pod}.1"},
-        "involvedObject": {**reference, "fieldPath": "spec.containers{main}"},
-        "reason": "InspectFailed",
-        "message": message,
-        "source": {"component": "kubelet", "host": "node-1"},
-        "type": "Warning",
-        "lastTimestamp": "2026-11-24T10:00:00Z",
-    }
+    event = event_object(
+        "InspectFailed", message, pod=pod, namespace=NAMESPACE, uid=made["metadata"]["uid"], type="Warning"
+    )
     stage.admin.create(f"/api/v1/namespaces/{NAMESPACE}/events", event)
 
 

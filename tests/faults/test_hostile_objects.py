@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until
 from tests.faults import hostile_objects

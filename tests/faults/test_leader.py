@@ -18,7 +18,7 @@ import pytest
 from pulltrace.kube.client.aiohttp_client import connect
 from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link
 from tests.faults.stage import ELECTION, Stage, leads

@@ -18,10 +18,10 @@ from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
+from tests.builders.pulls import large_pull as image
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link
 from tests.faults.stage import NAMESPACE, NODES, Stage
-from tests.pulls.reports import image
 
 pytestmark = pytest.mark.real("etcd", "openssl")
 

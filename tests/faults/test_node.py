@@ -13,7 +13,7 @@ from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import ended, pull
+from tests.builders.pulls import ended, pull
 from tests.cluster import binaries
 from tests.cluster.processes import Process, wait_until
 from tests.faults.stage import LEASES, NAMESPACE, Stage

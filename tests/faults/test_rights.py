@@ -23,14 +23,13 @@ from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
-from tests.agent.reports import report
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull, report
+from tests.builders.virtual_time import FakeTime
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.pki import Authority
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link
 from tests.faults.stage import LEASES, NAMESPACE, Stage
-from tests.kube.fake_time import FakeTime
 
 pytestmark = pytest.mark.real("etcd", "openssl")
 

@@ -14,7 +14,7 @@ import pytest
 
 from pulltrace.pulls.lease_format.annotations import NODE, PULL_PREFIX, RECENT, decode, encode
 from pulltrace.pulls.model import NodeReport, Phase
-from tests.aggregator.records import pull
+from tests.builders.pulls import pull
 from tests.faults.stage import Stage
 
 RECORDED = sorted((Path(__file__).parents[1] / "recorded" / "leases").glob("*.json"))

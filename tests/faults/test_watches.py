@@ -18,7 +18,7 @@ from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
 from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
-from tests.aggregator.records import ended, pull
+from tests.builders.pulls import ended, pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link, broken_off, http
 from tests.faults.stage import LEASES, NAMESPACE, Stage

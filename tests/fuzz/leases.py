@@ -26,7 +26,9 @@ from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
 from pulltrace.server.json import pod_serializers
 from tests.aggregator import hostile
-from tests.aggregator.records import Writer, pod, pull
+from tests.builders.leases import LeaseWriter as Writer
+from tests.builders.pods import pod
+from tests.builders.pulls import pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
 
 PROBLEM_CHARACTERS = 400

@@ -17,7 +17,9 @@ from pulltrace.server.json import paging
 from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
 from pulltrace.server.json.filters import OF_PODS, OF_PULLS, Filters
 from pulltrace.server.json.paging import Place, Row
-from tests.server.views import NOW, pod, view
+from tests.builders.views import NOW
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_view as view
 
 PULLS = [
     *(view(f"{number:012x}", started_at=NOW + number) for number in range(3)),

@@ -18,9 +18,10 @@ from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
 from pulltrace.server.http.protocol import Connection
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
-from tests.server.views import pod, view
 
 TURNS = 60
 """So many turns of the event loop are more than any answer needs that waits for nothing."""

@@ -10,7 +10,7 @@ from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from tests.agent import virtual_time
+from tests.builders import virtual_time
 from tests.fakes.api_server import FakeApiServer, Raw, Seen, StatusError
 
 NAME = "election"

@@ -8,7 +8,7 @@ import pytest
 
 from pulltrace.kube.client.response_cache import ERROR_SECONDS, MOST_PENDING, Answers
 from pulltrace.kube.errors import ApiUnreachable
-from tests.kube.fake_time import FakeTime
+from tests.builders.virtual_time import FakeTime
 
 
 class Server:

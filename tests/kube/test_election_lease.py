@@ -10,9 +10,9 @@ from pulltrace.kube.client.aiohttp_client import Connection
 from pulltrace.kube.election.lease_lock import ElectionLease
 from pulltrace.kube.errors import ApiError, ApiUnreachable
 from pulltrace.kube.resources import lease_store
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
-from tests.kube.fake_time import FakeTime
 
 MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 OTHER = {"holderIdentity": "b", "leaseDurationSeconds": 15, "renewTime": "2030-01-01T00:00:00.000000Z"}

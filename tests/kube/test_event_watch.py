@@ -9,10 +9,11 @@ from pulltrace.kube.client.aiohttp_client import Connection
 from pulltrace.kube.resources.event_watch import SELECTOR, KubeEventWatch
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
+from tests.builders.events import CRASHING, Raw
+from tests.builders.events import event_object as event
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
-from tests.kube.event_objects import CRASHING, Raw, event
-from tests.kube.fake_time import FakeTime
 
 
 def pulling(image: str, namespace: str = "shop") -> Raw:

@@ -9,7 +9,8 @@ import pytest
 
 from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, worth_reading
 from pulltrace.pulls.redaction import READ_CHARACTERS
-from tests.kube.event_objects import CRASHING, PULLING, Raw, event
+from tests.builders.events import CRASHING, PULLING, Raw
+from tests.builders.events import event_object as event
 
 AT = 1_795_500_010.0
 RECORD = EventRecord(

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent import virtual_time
-from tests.agent.virtual_time import now
+from tests.builders import virtual_time
+from tests.builders.virtual_time import now
 from tests.fakes.api_server import FakeApiServer
 from tests.kube.elections import Candidate, leads, lease
 

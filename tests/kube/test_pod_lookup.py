@@ -17,9 +17,9 @@ from pulltrace.kube.resources.pod_lister import (
     KubePodLookup,
 )
 from pulltrace.pulls.view import PodFinding, Workload
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Raw
 from tests.fakes.api_server_faults import hang, status
-from tests.kube.fake_time import FakeTime
 
 WEB = Workload("shop", "Deployment", "web")
 THERE: Raw = {"name": "main", "imageID": "sha256:1", "state": {"running": {}}}

@@ -11,9 +11,9 @@ from pulltrace.kube.client.aiohttp_client import Connection
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.resources.pod_watch import KubePodWatch
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import status
-from tests.kube.fake_time import FakeTime
 
 
 def put(server: FakeApiServer, namespace: str, name: str, *, phase: str = "Pending", node: str = "node-1") -> None:

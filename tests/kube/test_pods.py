@@ -14,18 +14,11 @@ from pulltrace.kube.decoding.object_fields import POD
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role, pod_key, pod_record
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
+from tests.builders.pods import pod_object as pod
 
 Raw = dict[str, Any]
 
 IMAGE_VOLUME: Raw = {"name": "model", "image": {"reference": "m:1"}}
-
-
-def pod(spec: Raw | None = None, status: Raw | None = None, **metadata: Any) -> Raw:
-    return {
-        "metadata": {"name": "web-1", "namespace": "shop", "uid": "u-1", **metadata},
-        "spec": {"nodeName": "node-1", "containers": [{"name": "main", "image": "nginx:1"}], **(spec or {})},
-        "status": {"phase": "Pending", **(status or {})},
-    }
 
 
 def waits(reason: str | None, name: str = "main", **more: str) -> Raw:

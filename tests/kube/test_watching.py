@@ -17,9 +17,9 @@ from pulltrace.kube.decoding.object_reader import Piece
 from pulltrace.kube.errors import ApiTooSlow
 from pulltrace.kube.watch.reflector import Resource, Watch, name_of
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
-from tests.kube.fake_time import FakeTime
 
 LEASES: Resource[str] = Resource(
     name="leases",

@@ -25,7 +25,9 @@ from pulltrace.pulls.lease_format.annotations import (
     summary,
 )
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
-from tests.pulls.reports import ENDED, START, ended, history, image, layer, pull, reports, running
+from tests.builders.pulls import START, ended, layer, pull, resolving
+from tests.builders.pulls import large_pull as image
+from tests.pulls.strategies import ENDED, history, reports, running
 
 KEY = PULL_PREFIX + "0123456789ab"
 VALUE: dict[str, Any] = {"v": 1, "phase": "downloading", "start": "2026-11-23T15:04:05.678Z"}
@@ -70,8 +72,8 @@ def test_what_a_lease_carries_comes_back_equal(report: NodeReport) -> None:
 def test_what_a_lease_does_not_carry_is_rounded() -> None:
     """Digests are cut to 12 digits, times to tenths of a second, rates to bytes."""
     told = pull(
-        0,
-        replace(layer(1), digest="sha256:0123456789abcdef" + "0" * 48),
+        layers=(layer("0123456789abcdef" + "0" * 48),),
+        layer_count=1,
         progressed_at=START + 1.2345,
         bytes_per_second=1000.6,
         seconds_left=12.34,
@@ -136,14 +138,14 @@ def test_an_idle_node_says_little() -> None:
             ),
             "2 pulling (pytorch/pytorch 61% 33 MiB/s ~42s, nginx unpacking), 1 failed in the last 30 min",
         ),
-        (NodeReport(pulls=(pull(1, phase=Phase.RESOLVING),)), "1 pulling (an image resolving)"),
+        (NodeReport(pulls=(resolving(),)), "1 pulling (an image resolving)"),
         (NodeReport(recent=(ended(1), ended(2))), "idle, 2 completed in the last 30 min"),
         (
             NodeReport(trouble="containerd does not answer"),
             "containerd does not answer; last seen: idle",
         ),
         (
-            NodeReport(pulls=tuple(pull(n, phase=Phase.RESOLVING) for n in range(5))),
+            NodeReport(pulls=tuple(resolving(n) for n in range(5))),
             "5 pulling (an image resolving, an image resolving, an image resolving, 2 more)",
         ),
     ],

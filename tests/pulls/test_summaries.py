@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, TimeLeft, Workload
+from pulltrace.pulls.view import PodState, TimeLeft, Workload
 from pulltrace.pulls.workload_summary import WorkloadSummary, left_at, summarize
-
-NOW = 1000.0
-WEB = Workload("shop", "Deployment", "web")
-NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.PULLING)
-
-
-def pod(name: str, state: PodState = PodState.WAITING, left: TimeLeft | None = None, **given: Any) -> PodView:
-    needs = (NEED,) if state in {PodState.WAITING, PodState.FAILING} else ()
-    return PodView(
-        "shop", name, name, given.pop("node", "node-1"), given.pop("workload", WEB), state,
-        estimated_at=given.pop("estimated_at", NOW), left=left, needs=needs, **given,
-    )  # fmt: skip
+from tests.builders.views import MONOTONIC as NOW
+from tests.builders.views import WEB
+from tests.builders.views import pod_view as pod
 
 
 def test_workload_is_ready_when_its_last_pod_is() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pulltrace.server.http.asgi import Application
 from pulltrace.server.http.server import serve
-from tests.server.views import until
+from tests.server.waiting import until
 
 SETTING = "PULLTRACE_HTTP_ADDR"
 

@@ -15,10 +15,11 @@ from pulltrace.server.json.row_cache import Fragments
 from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import Hub
 from pulltrace.server.sse.subscription_options import Options
+from tests.builders.views import NOW
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 from tests.server.serve import serving
-from tests.server.views import NOW, view
 
 ROW = (
     '{"id":"0123456789ab","nodeName":"node-1","imageRef":"docker.io/library/nginx:1.29","nameKnown":true,'

@@ -18,9 +18,10 @@ from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import Fragments
 from pulltrace.server.sse.client import DEFAULT_MANNERS, Manners
 from pulltrace.server.sse.endpoint import EventStream
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
-from tests.server.views import until, view
+from tests.server.waiting import until
 
 CLOCKS = Clocks()
 GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -7,7 +7,11 @@ import pytest
 from pulltrace.pulls.model import Layer, LayerState, Phase
 from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
 from pulltrace.server.json.stream_events import LayerEvent, PullEvent, coalesce
-from tests.server.views import MONOTONIC, changes, layer, pod, view
+from tests.builders.pulls import layer
+from tests.builders.views import MONOTONIC
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_changes as changes
+from tests.builders.views import pull_view as view
 
 RESOLVING = view(phase=Phase.RESOLVING)
 RUNNING = view(downloaded_bytes=1)

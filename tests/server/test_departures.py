@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from pulltrace.server.http.departures import AT_ONCE, Departures
-from tests.server.views import open_epolls, until
+from tests.server.waiting import open_epolls, until
 
 MANY = 150
 

@@ -12,8 +12,10 @@ from pulltrace.pulls.failures import Failure, Reason, advice
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, NodeView, PodState, Row, Workload
 from pulltrace.server.app import create_app
+from tests.builders.views import MONOTONIC, NOW, POD, STARTED, node_view
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
-from tests.server.views import MONOTONIC, NOW, POD, STARTED, pod, view
 
 HEAD = {"schemaVersion": "v1", "timestamp": "2026-11-23T15:04:05.678Z", "synced": True}
 WEB = {"namespace": "shop", "kind": "Deployment", "name": "web"}
@@ -25,8 +27,15 @@ class SomeNodes:
 
     def nodes(self) -> Sequence[NodeView]:
         return (
-            NodeView("node-1", MONOTONIC - 2.34, False, 1e6 + 0.4, 1, 2, 0, False),
-            NodeView("node-2", MONOTONIC - 90, True, 0.0, 0, 0, 1, True, "containerd does not answer"),
+            node_view(heard_at=MONOTONIC - 2.34, bytes_per_second=1e6 + 0.4, pulling=1, queued=2),
+            node_view(
+                "node-2",
+                heard_at=MONOTONIC - 90,
+                stale=True,
+                failing=1,
+                parallel=True,
+                trouble="containerd does not answer",
+            ),
         )
 
 
@@ -55,7 +64,7 @@ def test_pod_has_all_fields() -> None:
     assert written == {
         "namespace": "shop",
         "podName": "web-1",
-        "uid": "uid-of-web-1",
+        "uid": "uid-web-1",
         "nodeName": "node-1",
         "workload": WEB,
         "state": "failing",
@@ -117,7 +126,7 @@ def test_one_pod_and_one_pull() -> None:
     """One row alone stands under its name."""
     both = client(pod(), view())
 
-    assert get(both, "/api/v1/pods/shop/web-1")["pod"]["uid"] == "uid-of-web-1"
+    assert get(both, "/api/v1/pods/shop/web-1")["pod"]["uid"] == "uid-web-1"
     one = get(both, "/api/v1/pulls/0123456789ab")
     assert one["pull"]["id"] == "0123456789ab"
     assert {key: one[key] for key in HEAD} == HEAD

@@ -6,7 +6,7 @@ import tracemalloc
 
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import SPARE_ROWS, Fragments
-from tests.server.views import view
+from tests.builders.views import pull_view as view
 
 
 def test_row_is_encoded_once() -> None:

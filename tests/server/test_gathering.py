@@ -10,7 +10,9 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState
 from pulltrace.server.sse.throttle import Gathering, window_seconds
-from tests.server.views import changes, pod, view
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_changes as changes
+from tests.builders.views import pull_view as view
 
 FAILURE = Failure(Reason.NOT_FOUND, "not found")
 ONE, TWO = (view(f"{number:012x}") for number in (1, 2))

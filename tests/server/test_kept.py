@@ -10,9 +10,10 @@ from pulltrace.server.json.event_ids import BOOT
 from pulltrace.server.json.row_cache import SPARE_ROWS
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.subscriber_group import MOST_MISSED
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.streams import PLAIN, Streams
-from tests.server.views import until, view
+from tests.server.waiting import until
 
 
 def rows(first: int, count: int = SPARE_ROWS) -> list[PullView]:

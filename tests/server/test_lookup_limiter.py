@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.server.api.lookup_limiter import MAX_ADDRESSES, LookupLimiter, Rate, TooManyLookups
-from tests.kube.fake_time import FakeTime
+from tests.builders.virtual_time import FakeTime
 
 REPLICA = Rate(10, 20)
 ADDRESS = Rate(1, 5)

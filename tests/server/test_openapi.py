@@ -41,9 +41,13 @@ from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import Fragments
 from pulltrace.server.json.stream_events import coalesce
 from pulltrace.server.sse.subscriber_group import Frames
+from tests.builders.pulls import layer
+from tests.builders.views import MONOTONIC, NEED, NOW, WEB, node_view
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_changes as changes
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING
-from tests.server.views import MONOTONIC, NEED, NOW, WEB, changes, layer, pod, view
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +65,7 @@ FULL_PULL = view(
     target_digest="sha256:d",
 )
 FULL_POD = pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
-FULL_NODE = NodeView("node-1", MONOTONIC, False, 1.0, 1, 0, 0, False, "trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
 [FULL_WORKLOAD] = summarize([FULL_POD], MONOTONIC)
 LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
 [LEAST_WORKLOAD] = summarize([pod(state=PodState.READY)], MONOTONIC)

@@ -10,8 +10,9 @@ from falcon.testing import TestClient
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView, WaitingContainer
 from pulltrace.server.app import create_app
+from tests.builders.views import NOW, POD, STARTED
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
-from tests.server.views import NOW, POD, STARTED, view
 
 OLD = view("00000000000a", started_at=STARTED - 60, node="node-1", waiting=(POD,))
 NEW = view("00000000000b", started_at=STARTED, node="node-2", image="ghcr.io/acme/api:7", phase=Phase.UNPACKING)

@@ -9,8 +9,9 @@ from pulltrace.server.json.event_ids import BOOT
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.hub import MAX_MISSED_CHANGES
 from pulltrace.server.sse.subscription_options import Options
+from tests.builders.views import POD
 from tests.server.streams import HEAD, Streams, at
-from tests.server.views import POD, until
+from tests.server.waiting import until
 
 
 async def test_resume() -> None:

@@ -13,9 +13,10 @@ import pytest
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import Address, AddressError, parse_address, serve
 from pulltrace.server.json.clock import Clocks
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING, serving
-from tests.server.views import until, view
+from tests.server.waiting import until
 
 CLOCKS = Clocks()
 

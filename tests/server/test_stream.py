@@ -14,9 +14,11 @@ from pulltrace.server.http.asgi import SECURITY_HEADERS
 from pulltrace.server.json.event_ids import BOOT
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.hub import SLICE_VIEWERS
+from tests.builders.pulls import layer
+from tests.builders.views import estimated_pod as pod
 from tests.server.serve import serving
 from tests.server.streams import ENDED, HEAD, ROW, Streams, at
-from tests.server.views import layer, pod, until
+from tests.server.waiting import until
 
 
 async def test_snapshot_comes_first() -> None:

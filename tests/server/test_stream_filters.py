@@ -8,8 +8,10 @@ from pulltrace.server.http.problems import read_query
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.endpoint import QUERY
 from pulltrace.server.sse.subscription_options import Options
+from tests.builders.views import POD
+from tests.builders.views import estimated_pod as pod
 from tests.server.streams import Streams, at
-from tests.server.views import POD, pod, until
+from tests.server.waiting import until
 
 
 async def test_filters_choose_rows_and_changes() -> None:

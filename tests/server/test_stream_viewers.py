@@ -11,8 +11,9 @@ from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.hub import MAX_GROUPS
 from pulltrace.server.sse.subscription_options import Options
+from tests.builders.views import pull_view as view
 from tests.server.streams import PLAIN, Streams, at
-from tests.server.views import open_epolls, until, view
+from tests.server.waiting import open_epolls, until
 
 
 async def test_viewer_that_leaves_is_forgotten() -> None:

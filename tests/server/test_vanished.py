@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from pulltrace.server.app import create_app
+from tests.builders.views import pull_view as view
 from tests.cluster import binaries
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
-from tests.server.views import until, view
+from tests.server.waiting import until
 
 pytestmark = [pytest.mark.real("ip", "nsenter"), pytest.mark.timeout(90, func_only=True)]
 

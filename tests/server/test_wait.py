@@ -14,9 +14,12 @@ from pulltrace.server.api.lookup_limiter import Rate
 from pulltrace.server.api.wait import Wait
 from pulltrace.server.http.connection_limiter import Limits
 from pulltrace.server.json.clock import Clocks
+from tests.builders.views import MONOTONIC, NOW
+from tests.builders.views import estimated_pod as pod
+from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
-from tests.server.views import MONOTONIC, NOW, pod, until, view
+from tests.server.waiting import until
 
 CLOCKS = Clocks(lambda: NOW, lambda: MONOTONIC)
 

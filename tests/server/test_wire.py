@@ -13,7 +13,9 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.server.json import pod_serializers, serializers
 from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
-from tests.server.views import NOW, POD, STARTED, layer, view
+from tests.builders.pulls import layer
+from tests.builders.views import NOW, POD, STARTED
+from tests.builders.views import pull_view as view
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
 

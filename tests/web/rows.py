@@ -28,6 +28,7 @@ from pulltrace.pulls.view import (
 )
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import serve
+from tests.builders.views import node_view
 
 MIB = 1024 * 1024
 MANY = 5000
@@ -148,7 +149,8 @@ class Nodes:
             pulling[view.node] += not view.pull.phase.ended
             rates[view.node] += round(view.pull.bytes_per_second)
         return tuple(
-            NodeView(name, time.monotonic(), False, rates[name], count, 0, 0, False) for name, count in pulling.items()
+            node_view(name, heard_at=time.monotonic(), bytes_per_second=rates[name], pulling=count)
+            for name, count in pulling.items()
         )
 
 

@@ -14,11 +14,12 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from tests.aggregator.records import ended, pull
+from tests.builders.pods import NODE
+from tests.builders.pulls import ended, pull
 from tests.cluster.processes import free_port
 from tests.fakes import api_server, containerd
 from tests.fakes.containerd import until
-from tests.wiring.scene import NODE, Scene
+from tests.wiring.scene import Scene
 
 Case = Callable[[Scene], Awaitable[None]]
 CASES: dict[tuple[str, str], Case] = {}

@@ -15,17 +15,18 @@ import aiohttp
 import pytest
 
 from pulltrace import cli
-from pulltrace.kube.resources.lease_store import LABELS, micro_time
+from pulltrace.kube.resources.lease_store import micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.settings.flags import flags_of
+from tests.builders.leases import lease_object
+from tests.builders.pods import NODE, pod_object
 from tests.cluster.processes import free_port
 from tests.fakes import api_server, containerd
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.containerd import FakeContainerd, until
 
 NAMESPACE = "pulltrace"
-NODE = "node-1"
 IMAGE = "docker.io/library/nginx:1.29"
 
 
@@ -136,21 +137,15 @@ class Scene:
         self, node: str, report: NodeReport, namespace: str = NAMESPACE, server: FakeApiServer | None = None
     ) -> None:
         """Write the Lease of a node as its agent would."""
-        metadata = {"name": node, "namespace": namespace, "labels": LABELS, "annotations": dict(encode(report))}
-        spec = {"holderIdentity": "agent", "renewTime": micro_time(time.time()), "leaseDurationSeconds": 300}
-        (server or self.server).put("leases", {"metadata": metadata, "spec": spec})
+        lease = lease_object(node, encode(report), renew_time=micro_time(time.time()), namespace=namespace)
+        (server or self.server).put("leases", lease)
 
-    def pending_pod(self, name: str, namespace: str = "shop", node: str = NODE) -> None:
+    def pending_pod(self, name: str, namespace: str = "shop") -> None:
         """Schedule a pod that waits for `IMAGE`."""
         waiting = {"name": "main", "image": IMAGE, "state": {"waiting": {"reason": "ContainerCreating"}}}
-        self.server.put(
-            "pods",
-            {
-                "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}"},
-                "spec": {"nodeName": node, "containers": [{"name": "main", "image": IMAGE}]},
-                "status": {"phase": "Pending", "containerStatuses": [waiting]},
-            },
-        )
+        spec = {"containers": [{"name": "main", "image": IMAGE}]}
+        status = {"containerStatuses": [waiting]}
+        self.server.put("pods", pod_object(spec, status, name=name, namespace=namespace, uid=f"uid-{name}"))
 
     def events(self) -> list[dict[str, Any]]:
         """Return the Kubernetes Events that programs have created."""

@@ -1,71 +1,16 @@
-"""Reports for the tests of the Lease contract: by hand, and as hypothesis makes them up."""
+"""Hypothesis strategies of pulls and reports: only values that a Lease can carry."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import strategies as st
 
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from tests.builders.pulls import WITHOUT_BYTES
 
-START = 1_763_910_245.678
 RUNNING = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
 ENDED = (Phase.COMPLETED, Phase.FAILED, Phase.UNKNOWN)
-
-
-def pull(number: int = 0, *layers: Layer, **fields: Any) -> Pull:
-    values = {
-        "id": f"{number:012x}",
-        "phase": Phase.DOWNLOADING,
-        "started_at": START,
-        "progressed_at": START + 1.5,
-        "layers": layers,
-        "layer_count": len(layers),
-    }
-    return Pull(**{**values, **fields})
-
-
-WITHOUT_BYTES = (LayerState.QUEUED, LayerState.LAZY)
-
-
-def layer(number: int, state: LayerState = LayerState.DOWNLOADING, size: int = 54_321_987, done: int = 0) -> Layer:
-    done = done if state is LayerState.DOWNLOADING else 0 if state in WITHOUT_BYTES else size
-    return Layer(f"sha256:{number:012x}", size, done, state)
-
-
-def image(number: int, layer_count: int, **fields: Any) -> Pull:
-    """A pull in the middle of its work, with figures as long as real ones are."""
-    states = [*LayerState] * layer_count
-    layers = [layer(987_654_321_000 + 100 * number + i, states[i], done=12_345_678) for i in range(layer_count)]
-    values = {
-        "repositories": (f"registry.example.com/team-{number}/service",),
-        "target_digest": "sha256:" + (f"{number:x}" * 64)[:64],
-        "total_bytes": 54_321_987 * layer_count,
-        "downloaded_bytes": 12_345_678 * layer_count,
-        "cached_bytes": 54_321_987,
-        "unpacked_bytes": 54_321_987,
-        "bytes_per_second": 34_567_890.0,
-        "seconds_left": 42.1,
-        "layers_done": 2,
-    }
-    return pull(987_654_321_000 + number, *layers, **{**values, **fields})
-
-
-def ended(number: int, **fields: Any) -> Pull:
-    values = {
-        "phase": Phase.COMPLETED,
-        "ended_at": START + 30.5,
-        "progressed_at": START + 30.5,
-        "names": (f"registry.example.com/team-{number}/service:1.0",),
-        "total_bytes": 123_456_789,
-        "downloaded_bytes": 123_456_789,
-        "layer_count": 10,
-    }
-    return pull(500_000_000_000 + number, **{**values, **fields})
-
-
-# -- as hypothesis makes them ----------------------------------------------------------------------
 
 sizes = st.integers(0, 2**42)
 tenths = st.integers(0, 10_000_000).map(lambda n: n / 10)
