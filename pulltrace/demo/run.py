@@ -1,7 +1,7 @@
 """`pulltrace demo`: the simulated cluster in real time, with an agent for each node and an aggregator.
 
-Everything but the nodes and pods is the real thing: trackers, Lease writers and Lease format, correlation, store,
-live stream and web UI. Only the Leases and pods are kept in memory.
+Only nodes and pods are simulated, and Leases are in memory. Trackers, Lease writers, Lease format, correlation, store, event
+stream and web UI are the real ones.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.settings.programs import AgentSettings, DemoSettings
 
 REPORT_SECONDS = 1.0
-TICK_SECONDS = 0.25
+ADVANCE_SECONDS = 0.25
 CATCH_UP_SECONDS = 1.0
-"""How much may pass in one go: after a sleep of the machine hours are made up for without blocking anybody."""
+"""Maximum step of the cluster's time, so that the cluster catches up after a suspend without blocking the server."""
 SEED = 1
 
 KEPT_EVENTS = 1000
@@ -35,7 +35,7 @@ EventStore = MemoryStore[EventRecord]
 async def run(
     settings: DemoSettings, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None
 ) -> None:
-    """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
+    """Serve a simulated cluster until `stop` is set. Raises `AddressError`."""
     cluster = SimulatedCluster(SEED, time.time())
     leases, pods, events = MemoryLeaseStore(), PodStore(), EventStore()
     await warmup.write(cluster, time.time(), leases)
@@ -47,7 +47,7 @@ async def run(
 
 
 def apply_changes(cluster: SimulatedCluster, pods: PodStore, events: EventStore) -> None:
-    """Tells whoever watches the pods and their Events what has changed."""
+    """Apply the changes of the cluster to the watched pods and Events."""
     for key, record in cluster.pod_changes():
         if record is None:
             pods.remove(key)
@@ -59,7 +59,7 @@ def apply_changes(cluster: SimulatedCluster, pods: PodStore, events: EventStore)
 
 
 async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: PodStore, events: EventStore) -> None:
-    """Lets the cluster go with the clock, and agents come and go."""
+    """Advance the cluster with the clock, and start and stop agents."""
     agents: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
         while True:
@@ -72,7 +72,7 @@ async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: P
                 elif cluster.silent(name) and name in agents:
                     agents.pop(name).cancel()
             behind = now - cluster.now > CATCH_UP_SECONDS
-            await asyncio.sleep(0 if behind else TICK_SECONDS)
+            await asyncio.sleep(0 if behind else ADVANCE_SECONDS)
 
 
 async def _run_agent(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:

@@ -15,7 +15,7 @@ def test_a_pull_is_first_a_lease_without_content() -> None:
     simulated = node()
     simulated.pull(APP, 2.0)
     simulated.advance(ORIGIN + 1)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
 
     assert (pull.has_content, pull.repositories, pull.index_digest, pull.layers) == (False, (), None, None)
 
@@ -25,7 +25,7 @@ def test_the_repository_comes_before_the_layers() -> None:
     simulated = node()
     simulated.pull(APP, 0.5)
     simulated.advance(ORIGIN + 0.625)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
 
     assert pull.repositories == ("ghcr.io/acme/app",)
     assert pull.layers is None
@@ -39,7 +39,7 @@ def test_offsets_move_in_whole_mib() -> None:
     observer = SimulatedObserver(simulated)
     for step in range(40):
         simulated.advance(ORIGIN + step * 0.25)
-        for pull in observer.look().pulls:
+        for pull in observer.poll().pulls:
             offsets |= {layer.ingested_bytes for layer in pull.layers or () if layer.ingested_bytes is not None}
 
     assert len(offsets) > 5
@@ -50,11 +50,11 @@ def test_image_records_come_when_a_pull_may_have_ended() -> None:
     """The first look and those after a lease has gone list the image records; others do not."""
     simulated = node(link_mib=100, unpack_mib=100)
     observer = SimulatedObserver(simulated)
-    first = observer.look()
+    first = observer.poll()
     simulated.pull(APP, 0.5)
-    during = observer.look()
+    during = observer.poll()
     simulated.advance(ORIGIN + 10)
-    after = observer.look()
+    after = observer.poll()
 
     assert first.images == ()
     assert during.images is None
@@ -67,7 +67,7 @@ def test_cached_layers_show_only_their_snapshot() -> None:
     simulated.preload(image("base:1", ("base", 5.5)))
     simulated.pull(APP, 0.5)
     simulated.advance(ORIGIN + 2)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
     assert pull.layers is not None
     cached, own = pull.layers
 
@@ -83,8 +83,8 @@ def test_a_missing_image_ends_without_content() -> None:
     simulated.pull(APP, 2.0, Failure("not found"))
     observer = SimulatedObserver(simulated)
     simulated.advance(ORIGIN + 1)
-    before = observer.look()
+    before = observer.poll()
     simulated.advance(ORIGIN + 3)
 
     assert [pull.has_content for pull in before.pulls] == [False]
-    assert observer.look() == type(before)(pulls=(), images=())
+    assert observer.poll() == type(before)(pulls=(), images=())

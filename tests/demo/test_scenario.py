@@ -36,7 +36,7 @@ class LongRun:
 @pytest.fixture(scope="module")
 def long_run() -> LongRun:
     run = LongRun(SimulatedCluster(1, ORIGIN), [], {})
-    for states in warmup.replay(run.cluster, ORIGIN + HALF_AN_HOUR, look_seconds=1.0):
+    for states in warmup.replay(run.cluster, ORIGIN + HALF_AN_HOUR, poll_seconds=1.0):
         if run.cluster.now >= ORIGIN:
             run.running.append(sum(len(node.pulls) for node in run.cluster.nodes.values()))
         for name, state in states.items():

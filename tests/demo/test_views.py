@@ -66,7 +66,7 @@ def shown() -> Shown:
     while simulated.now < ORIGIN + UNTIL_SECONDS:
         simulated.advance(simulated.now + 0.5)
         now += 0.5
-        trackers.look(simulated)
+        trackers.poll(simulated)
         for event in simulated.events():
             shown.take(cluster.kubelet_event(Put(event), now))
         for key, record in simulated.pod_changes():
