@@ -1,4 +1,4 @@
-"""How often lines that outsiders cause are logged."""
+"""The limit of log lines that outsiders cause."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pulltrace.log_limiter import LogLimiter
 
 
 def test_the_first_line_is_logged_at_once() -> None:
-    """And that of another key, too."""
+    """So is the first line of another key."""
     limiter = LogLimiter()
 
     assert limiter.admit("node-1", "junk", 0.0) == "junk"
     assert limiter.admit("node-2", "other junk", 0.0) == "other junk"
 
 
-def test_one_line_in_ten_seconds_says_how_many_there_were() -> None:
-    """Whatever they say."""
+def test_one_line_in_ten_seconds_has_the_number_of_others() -> None:
+    """Their texts make no difference."""
     limiter = LogLimiter()
     logged = [limiter.admit("node-1", f"junk {number}", number / 20) for number in range(202)]
 
     assert [line for line in logged if line] == ["junk 0", "junk 200 (and 199 more in the last 10 s)"]
 
 
-def test_the_last_line_is_logged_in_the_end() -> None:
-    """What an agent goes on to say must not stay unknown because it said something else before."""
+def test_the_newest_line_is_flushed() -> None:
+    """The newest line of a key appears, although another line of it was logged before."""
     limiter = LogLimiter()
     for number in range(4):
         limiter.admit("node-1", f"junk {number}", number)
@@ -37,7 +37,7 @@ def test_the_last_line_is_logged_in_the_end() -> None:
 
 
 def test_ever_new_keys_share_one_line() -> None:
-    """Neither memory nor lines are without end, and a key that is known keeps its own."""
+    """Memory and lines have a limit, and a known key keeps its own line."""
     limiter = LogLimiter(max_keys=3)
     logged = [limiter.admit(f"node-{number}", "junk", 0.0) for number in range(1000)]
 
@@ -47,7 +47,7 @@ def test_ever_new_keys_share_one_line() -> None:
 
 
 def test_a_clock_that_is_set_back() -> None:
-    """Nothing waits until it has caught up."""
+    """No line waits until the clock has caught up."""
     limiter = LogLimiter()
     limiter.admit("x", "before", 1000.0)
 
@@ -56,7 +56,7 @@ def test_a_clock_that_is_set_back() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 5)), max_size=200))
 def test_no_more_lines_than_keys_in_any_ten_seconds(lines: list[tuple[str, float]]) -> None:
-    """However they come, each is logged or counted."""
+    """Each line is logged or counted, in any order."""
     limiter, now = LogLimiter(max_keys=4), 0.0
     logged: list[tuple[float, str]] = []
     for key, pause in lines:

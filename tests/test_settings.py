@@ -1,4 +1,4 @@
-"""Settings: defaults, what wins over what, and that a wrong value is refused in one line that helps."""
+"""Settings: defaults, precedence, and one line for a value that is refused."""
 
 from __future__ import annotations
 

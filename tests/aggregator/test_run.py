@@ -41,7 +41,7 @@ def settings_with(metrics_addr: str, http_addr: str = "127.0.0.1:0") -> Aggregat
 
 
 class Running:
-    """An aggregator that serves, and what its agents and pods say."""
+    """An aggregator that serves, with its Leases, pods and Events."""
 
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
         self.leases = leases
@@ -54,15 +54,15 @@ class Running:
         self.metrics_url = ""
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
-        """Notes which pods are looked up; there are none."""
+        """Record the lookup; no pod exists."""
         self.looked_up.append(f"{namespace}/{name}")
         return None
 
     async def report(self, *pulls: Pull, recent: tuple[Pull, ...] = (), node: str = NODE) -> None:
         before = await self.leases.get(node)
-        told = encode(NodeReport(pulls=pulls, recent=recent))
-        gone = {key: None for key in (before.annotations if before else ()) if key not in told}
-        await self.leases.patch(node, LeasePatch({**gone, **told}, "agent", START + 60, 40))
+        annotations = encode(NodeReport(pulls=pulls, recent=recent))
+        gone = {key: None for key in (before.annotations if before else ()) if key not in annotations}
+        await self.leases.patch(node, LeasePatch({**gone, **annotations}, "agent", START + 60, 40))
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as answer:
@@ -78,7 +78,7 @@ class Running:
         return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
 
     async def row_where(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first row that fits, as soon as there is one."""
+        """Return the first row that fits, as soon as one appears."""
 
         async def look() -> list[dict[str, Any]]:
             return [row for row in (await self.get("/api/v1/pulls"))["pulls"] if fits(row)]
@@ -123,7 +123,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
 
 
 async def test_a_report_becomes_a_row() -> None:
-    """What an agent writes to its Lease is in the JSON, joined with the pod that waits."""
+    """The JSON has the report of an agent's Lease, matched with the pending pod."""
     async with running() as aggregator:
         aggregator.pods.put("shop/web", pod("web", "nginx:1.29"))
         await aggregator.report(pull())
@@ -133,8 +133,8 @@ async def test_a_report_becomes_a_row() -> None:
     assert row["pods"][0]["podName"] == "web"
 
 
-async def test_a_failure_is_told_with_its_reason() -> None:
-    """A pull that fails ends with what the kubelet says of its pod."""
+async def test_a_failure_has_its_reason() -> None:
+    """A failed pull gets the message of the pod's status."""
     async with running() as aggregator:
         await aggregator.report(pull())
         await aggregator.row_where(lambda row: True)
@@ -145,8 +145,8 @@ async def test_a_failure_is_told_with_its_reason() -> None:
     assert row["error"] == "manifest unknown"
 
 
-async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
-    """What the kubelet has asked for is the name; a pod that nobody watches is looked up."""
+async def test_an_event_names_one_of_two_tags() -> None:
+    """The kubelet's Event names the image; a pod that is not watched is looked up."""
     async with running() as aggregator:
         aggregator.pods.put("shop/new", pod("new", "nginx:1.29"))
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
@@ -166,7 +166,7 @@ async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
 
 
 async def test_it_is_ready_when_leases_and_pods_have_been_listed() -> None:
-    """Readiness comes with the first lists; liveness was there before."""
+    """Readiness needs the first lists; liveness does not."""
     async with running() as aggregator:
         assert await aggregator.status("/healthz") == 200
 
@@ -186,7 +186,7 @@ class Silent(MemoryStore[PodRecord]):
 
 @pytest.mark.parametrize("missing", ["leases", "pods"])
 async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
-    """An empty page that only has not heard yet must not take traffic."""
+    """A replica without data must not take traffic."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()
@@ -211,8 +211,8 @@ async def test_it_works_without_kubernetes() -> None:
         assert await aggregator.status("/readyz") == 200
 
 
-async def test_what_ended_before_it_came_up_is_not_counted() -> None:
-    """A restart shows the history and counts only what happens from now on."""
+async def test_pulls_that_ended_before_its_start_are_not_counted() -> None:
+    """A restart shows the history and counts only later pulls."""
     leases = MemoryLeaseStore()
     await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
     async with running(leases=leases) as aggregator:
@@ -225,8 +225,8 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
         assert await aggregator.metric("pulltrace_pulls_total") == 1
 
 
-async def test_it_leads_sets_the_pace_and_lets_go() -> None:
-    """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
+async def test_it_leads_publishes_the_interval_and_releases_the_lease() -> None:
+    """With an elector it takes part in the election; the lock's Lease has the interval."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
@@ -248,8 +248,8 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
         assert server.get("leases", "ns", report_interval.LEASE)["spec"]["holderIdentity"] == ""
 
 
-async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
-    """Its rows are as good as the leader's; its metrics are those of its own process."""
+async def test_a_follower_serves_and_exports_no_metrics_of_the_cluster() -> None:
+    """It has the leader's rows; its metrics are those of its own process."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port, leases = free_port(), MemoryLeaseStore()
     stop, settings = asyncio.Event(), settings_with(f"127.0.0.1:{metrics_port}")
@@ -273,7 +273,7 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
 
 
 async def test_an_open_stream_does_not_hold_up_the_end() -> None:
-    """Stopping ends the streams of those who watch."""
+    """A stop ends the open streams."""
     async with running() as aggregator, aggregator.session.get(aggregator.url + "/api/v1/events") as stream:
         assert await aggregator.metric("pulltrace_sse_clients_active") == 1
         aggregator.stop.set()
@@ -282,7 +282,7 @@ async def test_an_open_stream_does_not_hold_up_the_end() -> None:
 
 
 async def test_a_port_that_is_in_use_is_one_line() -> None:
-    """An address that cannot be had ends the aggregator with an error for the person who set it."""
+    """An address that is in use ends the aggregator with an error for the user."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         settings = settings_with("127.0.0.1:0", address)
@@ -303,5 +303,5 @@ def test_namespaces_of_kubernetes_need_the_policy(namespace: str) -> None:
     ("namespace", "per_node_policy"), [("kube-system", True), ("pulltrace", False), ("default", False)]
 )
 def test_other_namespaces_are_accepted(namespace: str, *, per_node_policy: bool) -> None:
-    """With the policy every namespace will do, and without it every one that is not Kubernetes' own."""
+    """The policy allows every namespace; without it, every one that is not Kubernetes' own is allowed."""
     require_own_namespace(namespace, per_node_policy=per_node_policy)

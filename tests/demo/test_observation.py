@@ -1,4 +1,4 @@
-"""What an agent sees of a simulated node is what containerd would show it."""
+"""Observations of a simulated node are those of a real one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ APP = image("ghcr.io/acme/app:1", ("base", 5.5), ("app", 40.0))
 
 
 def test_a_pull_is_first_a_lease_without_content() -> None:
-    """While the reference is resolved there is a lease and nothing else."""
+    """While containerd resolves the reference, the node has a lease and nothing else."""
     simulated = node()
     simulated.pull(APP, 2.0)
     simulated.advance(ORIGIN + 1)
@@ -47,7 +47,7 @@ def test_offsets_move_in_whole_mib() -> None:
 
 
 def test_image_records_come_when_a_pull_may_have_ended() -> None:
-    """The first look and those after a lease has gone list the image records; others do not."""
+    """Only the first poll and polls after the end of a lease list the image records."""
     simulated = node(link_mib=100, unpack_mib=100)
     observer = SimulatedObserver(simulated)
     first = observer.poll()
@@ -78,7 +78,7 @@ def test_cached_layers_show_only_their_snapshot() -> None:
 
 
 def test_a_missing_image_ends_without_content() -> None:
-    """A reference that nobody knows is a lease that comes and goes."""
+    """An unknown reference is a lease that appears and ends."""
     simulated = node()
     simulated.pull(APP, 2.0, Failure("not found"))
     observer = SimulatedObserver(simulated)

@@ -12,8 +12,8 @@ from tools.docs.tables import GENERATED, code, table
 HEAD = """\
 # Settings
 
-Each program reads flags and environment variables; a flag wins. A wrong value ends the program with one line before it
-starts. In a cluster, the [chart's values](values.md) set the variables.
+Each program reads flags and environment variables; a flag wins. A wrong value ends the program with
+one line before it starts. In a cluster, the [chart's values](values.md) set the variables.
 """
 
 
