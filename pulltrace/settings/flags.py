@@ -62,8 +62,9 @@ def flag(
 
 
 def flags_of(kind: type[Any]) -> dict[str, Flag]:
-    """Return the flags of a settings class by field, in the order of `kind.FLAGS` where it has that."""
-    declared = {each.name: each.metadata["flag"] for each in fields(kind) if "flag" in each.metadata}
+    """Return the flags of a settings class by field: in the order of `kind.FLAGS`, or else its own before inherited ones."""
+    own_first = sorted(fields(kind), key=lambda each: each.name not in kind.__annotations__)
+    declared = {each.name: each.metadata["flag"] for each in own_first if "flag" in each.metadata}
     order: Sequence[str] | None = getattr(kind, "FLAGS", None)
     if order is None:
         return declared
