@@ -23,6 +23,7 @@ from pulltrace.kube.resources.leases import LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
+from pulltrace.pulls.thresholds import RECENT_SECONDS
 from pulltrace.settings.programs import AgentSettings
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def unreported_since(lease: LeaseRecord | None, started_at: float) -> float:
     """
     if lease is None or lease.renewed_at is None:
         return started_at
-    return max(started_at - tracker.RECENT_SECONDS, min(started_at, lease.renewed_at - WRITTEN_AFTER_SECONDS))
+    return max(started_at - RECENT_SECONDS, min(started_at, lease.renewed_at - WRITTEN_AFTER_SECONDS))
 
 
 async def report_pulls(

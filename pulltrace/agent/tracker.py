@@ -24,13 +24,13 @@ from pulltrace.agent.unseen_pulls import untold
 from pulltrace.containerd.observation import ImageRecord, NodeObservation, PullObservation
 from pulltrace.pulls import download_rate
 from pulltrace.pulls.model import NEED_NO_WORK, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.thresholds import RECENT_SECONDS
 
 RESOLVING_GRACE_SECONDS = 0.5
 """A lease that holds nothing may be a container start's, which lasts milliseconds: shown only when older."""
 IMAGE_LIFE_SECONDS = 120.0
 """No kubelet removes an image sooner (imageMinimumGCAge); after a longer absence a missing record proves nothing."""
 NEARLY_DONE_SECONDS = 3.0
-RECENT_SECONDS = 30 * 60.0
 RECENT_PULLS = 60
 
 

@@ -10,7 +10,6 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pulltrace.aggregator.leader.event_planner import Announcer
@@ -32,7 +31,7 @@ from pulltrace.kube.resources.pod_events import EventWriting
 from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.report_interval import interval_seconds
-from pulltrace.pulls.view import NodeView, PodFinding
+from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import AllowedHosts, allowed_hosts
@@ -74,7 +73,7 @@ async def run(
     elector: Electing | None = None,
     events: EventWatching | None = None,
     lookup: PodLooking | None = None,
-    finder: PodFinding | None = None,
+    finder: PodLookup | None = None,
     event_writer: EventWriting | None = None,
     watches: Sequence[WatchHealth] = (),
     listening: Callable[[int], None] = lambda port: None,
@@ -92,12 +91,13 @@ async def run(
     hosts = _allowed_hosts(settings)
     app = create_app(
         store,
-        nodes=NodesNow(cluster),
-        finder=finder,
+        nodes=lambda: cluster.nodes_now(time.monotonic()),
+        lookup=finder,
         ready=lambda: lists.missing,
         limits=Limits(settings.max_streams, settings.max_streams_per_address),
         proxies=settings.trusted_proxies,
         hosts=hosts,
+        retention_seconds=settings.history_ttl_seconds,
     )
     live, usual = Live(), Usual()
     process = Process(
@@ -161,16 +161,6 @@ def _allowed_hosts(settings: AggregatorSettings) -> AllowedHosts:
 def _place(http_addr: str, port: int) -> str:
     host = http_addr.rpartition(":")[0]
     return f"http://{host}:{port}" if host else f"port {port}"
-
-
-@dataclass(frozen=True, slots=True)
-class NodesNow:
-    """The nodes as the server asks for them: a `NodeSource`."""
-
-    cluster: Cluster
-
-    def nodes(self) -> tuple[NodeView, ...]:
-        return self.cluster.nodes_now(time.monotonic())
 
 
 class _InitialLists:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pulltrace.pulls.thresholds import STALLED_SECONDS
+
 MEMORY_SECONDS = 40.0
 """Older steps say nothing of the present."""
 STEPS_BYTES = 3 * 1024 * 1024
@@ -19,8 +21,6 @@ WANTED_STEPS = 4
 """So few can lie on any line."""
 LATELY_SECONDS = 20.0
 """So long after a change it is not known yet whether the new speed will stay."""
-SILENCE_SECONDS = 10.0
-"""Without a byte for so long (and for three usual gaps) the rate is zero."""
 END_SECONDS = 0.5
 """From the last layer to the image's record, and until a look sees what has happened, as long as a node has not shown it."""
 PRIOR_BYTES = 8 * 1024 * 1024
@@ -104,7 +104,7 @@ def _rate(window: Sequence[Step], now: float) -> float:
     first, last = window[0], window[-1]
     usual_gap = (last.at - first.at) / (len(window) - 1)
     silence = now - last.at
-    if silence > max(SILENCE_SECONDS, 3 * usual_gap):
+    if silence > max(STALLED_SECONDS, 3 * usual_gap):
         return 0.0
     span = last.at - first.at if silence <= 2 * usual_gap else now - first.at
     return (last.moved_bytes - first.moved_bytes) / span if span > 0 else 0.0

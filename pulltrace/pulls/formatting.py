@@ -9,11 +9,15 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def human_bytes(count: float) -> str:
-    """`34 MiB`, `1.9 GiB`: three figures at most."""
+    """Return a size as `412 MiB` or `12.3 GiB`: one decimal below ten and from GiB on.
+
+    The page has the same rule; `tests/pulls/sizes.tsv` holds both to it.
+    """
     value, unit = float(max(count, 0)), 0
     while value >= 999.5 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 9.95 else f"{value:.0f} {_UNITS[unit]}"
+    decimals = 1 if unit and (value < 9.95 or _UNITS[unit] in {"GiB", "TiB"}) else 0
+    return f"{value:.{decimals}f} {_UNITS[unit]}"
 
 
 def human_seconds(seconds: float) -> str:

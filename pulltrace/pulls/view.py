@@ -123,6 +123,11 @@ class PodState(StrEnum):
     GONE = "gone"
     """It was deleted before that."""
 
+    @property
+    def pending(self) -> bool:
+        """Whether the pod waits for at least one image."""
+        return self in (PodState.WAITING, PodState.FAILING)
+
 
 @dataclass(frozen=True, slots=True)
 class PodView:
@@ -239,21 +244,14 @@ class PullSource(Protocol):
         """True once the process is shutting down: streams end."""
 
 
-class NodeSource(Protocol):
-    """What the server asks for the nodes."""
+class PodLookup(Protocol):
+    """Asks Kubernetes for pods that have no row: they wait for no image, or not yet.
 
-    def nodes(self) -> Sequence[NodeView]:
-        """All nodes with an agent, as they are now, in the order of their names."""
+    `admit` is called before each request to Kubernetes. Both methods raise what it raises.
+    """
 
+    async def has_images(self, namespace: str, name: str, admit: Callable[[], None]) -> bool | None:
+        """Return whether all containers of the pod have their images; None when the pod does not exist."""
 
-class PodFinding(Protocol):
-    """Asks Kubernetes for pods of which the rows say nothing: those that wait for no image, or not yet."""
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        """The same for one client: `admit` is called before Kubernetes is asked, and may raise what the caller then gets."""
-
-    async def has_images(self, namespace: str, name: str) -> bool | None:
-        """Whether all containers of the pod have their images; None when there is no such pod."""
-
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
-        """How many pods of the workload there are, and how many of them have all their images."""
+    async def pods_with_images(self, workload: Workload, admit: Callable[[], None]) -> tuple[int, int]:
+        """Return the number of the workload's pods, and of those that have all their images."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from pulltrace.pulls.view import PodState, PodView, TimeLeft, Workload
 
-_WAITS = frozenset({PodState.WAITING, PodState.FAILING})
-
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSummary:
@@ -44,7 +42,7 @@ def left_at(left: TimeLeft, estimated_at: float, now: float) -> TimeLeft:
 
 
 def _summary(workload: Workload, pods: list[PodView], now: float) -> WorkloadSummary:
-    waiting = [pod for pod in pods if pod.state in _WAITS]
+    waiting = [pod for pod in pods if pod.state.pending]
     times = [None if pod.left is None else left_at(pod.left, pod.estimated_at, now) for pod in waiting]
     slowest = max(zip(times, waiting), key=_slowness, default=None)
     return WorkloadSummary(

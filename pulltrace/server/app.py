@@ -9,13 +9,12 @@ from pathlib import Path
 
 import falcon.asgi
 
-from pulltrace.pulls.view import NodeSource, PodFinding, PullSource
-from pulltrace.server.api import openapi, wait
-from pulltrace.server.api.nodes import Nodes, NoNodes
-from pulltrace.server.api.pods import OnePod, Pods, Workloads
+from pulltrace.pulls.thresholds import RECENT_SECONDS
+from pulltrace.pulls.view import NodeView, PodLookup, PullSource
+from pulltrace.server.api import openapi, resources, wait
 from pulltrace.server.api.probes import Check, Probe, all_is_well
-from pulltrace.server.api.pulls import OnePull, Pulls
-from pulltrace.server.api.responder import Answering
+from pulltrace.server.api.responder import Responder
+from pulltrace.server.api.thresholds import ThresholdsResource
 from pulltrace.server.http import problems
 from pulltrace.server.http.allowed_hosts import EVERY_HOST, AllowedHosts
 from pulltrace.server.http.asgi import Application, Receive, Scope, Send, secured
@@ -24,7 +23,7 @@ from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
 from pulltrace.server.http.guard import guarded
 from pulltrace.server.http.static_files import BUILT_UI, StaticFiles
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import endpoint
 
 
@@ -33,13 +32,13 @@ class App:
     """An ASGI application; `stream.clients` tells how many are watching, `answers` how often it was asked."""
 
     stream: endpoint.EventStream
-    _answering: Answering
+    _responder: Responder
     _entry: Application
 
     @property
     def answers(self) -> int:
         """How often a document of the API was asked for so far."""
-        return self._answering.answers
+        return self._responder.answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entry(scope, receive, send)
@@ -48,43 +47,45 @@ class App:
 def create_app(
     source: PullSource,
     *,
-    nodes: NodeSource | None = None,
-    finder: PodFinding | None = None,
+    nodes: Callable[[], Sequence[NodeView]] = tuple,
+    lookup: PodLookup | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
     limits: Limits = DEFAULT_LIMITS,
     proxies: Sequence[Network] = (),
     hosts: AllowedHosts = EVERY_HOST,
+    retention_seconds: float = RECENT_SECONDS,
     static_folder: Path = BUILT_UI,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> App:
     """The application that shows what the source has."""
     clocks = Clocks(clock, monotonic)
-    fragments = Fragments(clocks)
-    answering = Answering(source, fragments, clocks)
-    events = endpoint.EventStream(source, fragments, clocks, limits=limits, proxies=proxies)
+    row_cache = RowCache(clocks)
+    responder = Responder(source, row_cache, clocks)
+    events = endpoint.EventStream(source, row_cache, clocks, limits=limits, proxies=proxies)
 
     pages = falcon.asgi.App()
     pages.set_error_serializer(problems.serialize)
-    pages.add_route("/api/v1/pulls", Pulls(answering))
-    pages.add_route("/api/v1/pulls/{pull_id}", OnePull(answering))
-    pages.add_route("/api/v1/pods", Pods(answering))
-    pages.add_route("/api/v1/pods/{namespace}/{name}", OnePod(answering))
-    pages.add_route("/api/v1/workloads", Workloads(answering))
-    pages.add_route("/api/v1/nodes", Nodes(answering, nodes or NoNodes()))
-    pages.add_route(openapi.PATH, openapi.OpenApi())
+    pages.add_route("/api/v1/pulls", resources.pulls(responder))
+    pages.add_route("/api/v1/pulls/{pull_id}", resources.one_pull(responder))
+    pages.add_route("/api/v1/pods", resources.pods(responder))
+    pages.add_route("/api/v1/pods/{namespace}/{name}", resources.one_pod(responder))
+    pages.add_route("/api/v1/workloads", resources.workloads(responder))
+    pages.add_route("/api/v1/nodes", resources.nodes(responder, nodes))
+    pages.add_route("/api/v1/thresholds", ThresholdsResource(responder, retention_seconds))
+    pages.add_route(openapi.PATH, openapi.OpenApiResource())
     pages.add_route("/healthz", Probe(healthy))
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
 
     beside: dict[str, Application] = {
         endpoint.PATH: events,
-        wait.PATH: wait.Wait(source, finder, clocks, proxies=proxies),
+        wait.PATH: wait.Wait(source, lookup, clocks, proxies=proxies),
     }
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
         await beside.get(path, pages)(scope, receive, send)
 
-    return App(events, answering, secured(guarded(route, hosts)))
+    return App(events, responder, secured(guarded(route, hosts)))

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulltrace.agent import tracker
-from pulltrace.agent.tracker import RECENT_PULLS, RECENT_SECONDS, NodeState
+from pulltrace.agent.tracker import RECENT_PULLS, NodeState
 from pulltrace.containerd.observation import LayerObservation, NodeObservation
 from pulltrace.pulls.download_rate import END_SECONDS
 from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import LayerState, NodeReport, Phase
+from pulltrace.pulls.thresholds import RECENT_SECONDS
 from tests.agent.observations import (
     INDEX,
     MIB,

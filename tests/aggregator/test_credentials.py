@@ -16,7 +16,7 @@ from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
-from pulltrace.server.json import pod_serializers
+from pulltrace.server.json import serializers
 from tests.builders.events import event_object
 from tests.builders.leases import LeaseWriter as Writer
 from tests.builders.pulls import START, ended, pull
@@ -63,7 +63,7 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     need = pod.needs[0]
     said = event(Matter(QUEUED, pod, _behind(need), None), {}, {}, 2.0).note
     report = NodeReport(pulls=tuple(row.pull for row in snapshot.pulls.values() if not row.pull.phase.ended))
-    shown = [*(pod_serializers.encode(row, START) for row in rows), said, orjson.dumps(encode(report)), repr(snapshot)]
+    shown = [*(serializers.encode(row, START) for row in rows), said, orjson.dumps(encode(report)), repr(snapshot)]
 
     assert any(need.image in str(text) for text in shown)
     assert [text for text in shown if SECRET[:8] in str(text)] == []

@@ -24,7 +24,7 @@ from pulltrace.pulls.lease_format.annotations import (
 )
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
-from pulltrace.server.json import pod_serializers
+from pulltrace.server.json import serializers
 from tests.aggregator import hostile
 from tests.builders.leases import LeaseWriter as Writer
 from tests.builders.pods import pod
@@ -119,7 +119,7 @@ def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
         snapshot = store.snapshot()
         rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
         for row in rows:
-            assert json_of(pod_serializers.encode(row, 0.0)) is not None
+            assert json_of(serializers.encode(row, 0.0)) is not None
         if now < 40:
             assert [row for row in snapshot.pulls.values() if row.node == "node-1"] == before
     cluster.lease_event(Gone(record.name), 101)

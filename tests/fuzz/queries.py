@@ -15,8 +15,8 @@ from pulltrace.server.http import problems
 from pulltrace.server.http.client_address import peer_of
 from pulltrace.server.json import paging
 from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
-from pulltrace.server.json.filters import OF_PODS, OF_PULLS, Filters
-from pulltrace.server.json.paging import Place, Row
+from pulltrace.server.json.filters import POD_FILTERS, PULL_FILTERS, Filters
+from pulltrace.server.json.paging import Row, SortKey
 from tests.builders.views import NOW
 from tests.builders.views import estimated_pod as pod
 from tests.builders.views import pull_view as view
@@ -33,10 +33,10 @@ ANSWER_CHARACTERS = 4096
 def check_query(data: bytes) -> None:
     """A query string is read, or answered 400 with a short problem; pages of what it asks for follow each other to the end."""
     text = data.decode("latin-1")
-    _page(text, {**OF_PULLS, **paging.QUERY}, PULLS, paging.place_of_pull, Filters.fit_pull)
-    _page(text, {**OF_PODS, **paging.QUERY}, PODS, paging.place_of_pod, Filters.fit_pod)
+    _page(text, {**PULL_FILTERS, **paging.PARAMETERS}, PULLS, paging.pull_sort_key, Filters.matches_pull)
+    _page(text, {**POD_FILTERS, **paging.PARAMETERS}, PODS, paging.pod_sort_key, Filters.matches_pod)
     try:
-        query = problems.read_query(text, wait.QUERY)
+        query = problems.read_query(text, wait.PARAMETERS)
         wait._target(query)
         assert 0 <= wait._timeout_seconds(query) <= wait.MAX_SECONDS
     except falcon.HTTPBadRequest as error:
@@ -47,12 +47,12 @@ def _page(
     text: str,
     allowed: Mapping[str, Sequence[str]],
     rows: Sequence[Row],
-    place: Callable[[Row], Place],
+    place: Callable[[Row], SortKey],
     fit: Callable[[Filters, Row], bool],
 ) -> None:
     try:
         query = problems.read_query(text, allowed)
-        filters = Filters.of(query)
+        filters = Filters.from_query(query)
         fitting = [row for row in rows if fit(filters, row)]
         shown, cursor = paging.page(fitting, place, query)
     except falcon.HTTPBadRequest as error:

@@ -16,7 +16,7 @@ from pulltrace.kube.resources.pod_lister import (
     REQUESTS,
     KubePodLookup,
 )
-from pulltrace.pulls.view import PodFinding, Workload
+from pulltrace.pulls.view import PodLookup, Workload
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Raw
 from tests.fakes.api_server_faults import hang, status
@@ -48,9 +48,9 @@ def put(
 
 async def test_it_is_what_the_server_asks(lookup: KubePodLookup) -> None:
     """It keeps the contract that the web server knows."""
-    finding: PodFinding = lookup
+    asked: PodLookup = lookup
 
-    assert await finding.has_images("shop", "web-1") is None
+    assert await asked.has_images("shop", "web-1", lambda: None) is None
 
 
 async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: KubePodLookup) -> None:
@@ -159,10 +159,9 @@ async def test_a_client_that_is_not_admitted(server: FakeApiServer, lookup: Kube
     def refuse() -> None:
         raise PermissionError("not now")
 
-    client = lookup.for_client(refuse)
     assert await lookup.has_images("shop", "web-1") is False
-    assert await client.has_images("shop", "web-1") is False
-    for ask in (client.has_images("shop", "web-2"), client.pods_with_images(WEB)):
+    assert await lookup.has_images("shop", "web-1", refuse) is False
+    for ask in (lookup.has_images("shop", "web-2", refuse), lookup.pods_with_images(WEB, refuse)):
         with pytest.raises(PermissionError):
             await ask
     assert server.count("list") == 1

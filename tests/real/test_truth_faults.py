@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.pulls.download_rate import SILENCE_SECONDS
 from pulltrace.pulls.model import NodeReport, Phase
+from pulltrace.pulls.thresholds import STALLED_SECONDS
 from tests.cluster.containerd import VERSIONS, Containerd, Options, Version
 from tests.cluster.faults import Fault
 from tests.cluster.images import Image, Publisher, random_layer
@@ -190,7 +190,7 @@ async def test_stalled(containerd: Containerd, proxy: Proxy, image: Image) -> No
 def check_stalled(watch: Watch) -> None:
     """A quarter of a minute on, the one pull would still be downloading, at no rate, and say since when nothing came."""
     before, (now, last) = watch.report.pulls[0], watch.looks[-1]
-    later = tracker.advance(watch.state, last, now + SILENCE_SECONDS + 5, NODE)
+    later = tracker.advance(watch.state, last, now + STALLED_SECONDS + 5, NODE)
     [stalled] = tracker.report(later).pulls
     assert (stalled.phase, stalled.progressed_at) == (Phase.DOWNLOADING, before.progressed_at)
     assert (stalled.bytes_per_second, stalled.seconds_left) == (0, None)

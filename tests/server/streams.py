@@ -11,7 +11,7 @@ import httpx
 
 from pulltrace.pulls.model import Phase
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import Hub
 from pulltrace.server.sse.subscription_options import Options
@@ -66,7 +66,7 @@ class Streams:
         self.source = FakePullSource(*views)
         window_seconds = options.pop("window_seconds", 0.01)
         self.app = EventStream(
-            self.source, Fragments(CLOCKS), CLOCKS, window_seconds=lambda viewers: window_seconds, **options
+            self.source, RowCache(CLOCKS), CLOCKS, window_seconds=lambda viewers: window_seconds, **options
         )
 
     @property

@@ -15,7 +15,7 @@ from pulltrace.server.http import server as serving_module
 from pulltrace.server.http.asgi import SECURITY_HEADERS, Receive, Scope, Send
 from pulltrace.server.http.protocol import Connection
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse.client import DEFAULT_MANNERS, Manners
 from pulltrace.server.sse.endpoint import EventStream
 from tests.builders.views import pull_view as view
@@ -102,7 +102,7 @@ class Busy:
 async def test_slow_viewer_gets_a_snapshot() -> None:
     """A viewer that stops reading for a while gets the state of then, not all that happened."""
     source = FakePullSource(view())
-    app = EventStream(source, Fragments(CLOCKS), CLOCKS, window_seconds=lambda viewers: 0.001)
+    app = EventStream(source, RowCache(CLOCKS), CLOCKS, window_seconds=lambda viewers: 0.001)
     sent = 0
     async with serving(app) as port, AsyncExitStack() as stack:
         slow = await watch(stack, port)
@@ -126,7 +126,7 @@ async def test_peer_that_never_reads_is_cut_off() -> None:
     """A viewer that takes nothing at all loses its connection, and is forgotten."""
     source = FakePullSource(view(error="x" * 20_000_000))
     manners = Manners(write_seconds=0.05, look_seconds=0.05)
-    app = EventStream(source, Fragments(CLOCKS), CLOCKS, manners=manners)
+    app = EventStream(source, RowCache(CLOCKS), CLOCKS, manners=manners)
     async with serving(app) as port, connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GET_EVENTS)
@@ -176,7 +176,7 @@ async def test_headers_of_later_requests_have_a_deadline() -> None:
 async def test_deadline_of_headers_spares_streams() -> None:
     """A request that is complete may be answered for as long as it takes."""
     manners = Manners(ping_seconds=0.02, look_seconds=0.01)
-    app = EventStream(FakePullSource(), Fragments(CLOCKS), CLOCKS, manners=manners)
+    app = EventStream(FakePullSource(), RowCache(CLOCKS), CLOCKS, manners=manners)
     async with serving(app, connection=Impatient) as port, connection(port) as (reader, writer):
         writer.write(GET_EVENTS)
         async with asyncio.timeout(5):

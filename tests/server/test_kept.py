@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from falcon.testing import TestClient
-
 from pulltrace.pulls.view import PullView
-from pulltrace.server.app import create_app
-from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.json.event_ids import PROCESS_ID
 from pulltrace.server.json.row_cache import SPARE_ROWS
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.subscriber_group import MOST_MISSED
 from tests.builders.views import pull_view as view
-from tests.fakes.pull_source import FakePullSource
 from tests.server.streams import PLAIN, Streams
 from tests.server.waiting import until
 
@@ -43,7 +39,7 @@ async def test_rows_that_went_while_a_viewer_was_away_are_forgotten() -> None:
         streams.source.remove(row.id)
     told = 1 + 4 * SPARE_ROWS
     await until(lambda: streams.hub._gathering.told == told)
-    missed = streams.join(last_event_id=f"{BOOT}-1").take()
+    missed = streams.join(last_event_id=f"{PROCESS_ID}-1").take()
 
     assert missed.count(b"pull.removed") == 2 * SPARE_ROWS
     await until(lambda: len(streams.hub._fragments._by_id) <= 1 + SPARE_ROWS)
@@ -56,7 +52,7 @@ async def test_texts_of_what_was_missed_are_few() -> None:
     streams.source.put(*rows(1, 3 * MOST_MISSED))
     await until(lambda: streams.hub._gathering.told == 1 + 3 * MOST_MISSED)
     for sequence in range(1, 1 + 3 * MOST_MISSED):
-        assert b"event: resumed\n" in streams.join(last_event_id=f"{BOOT}-{sequence}").take()
+        assert b"event: resumed\n" in streams.join(last_event_id=f"{PROCESS_ID}-{sequence}").take()
 
     assert len(streams.hub._groups[PLAIN]._missed) == MOST_MISSED
 
@@ -66,20 +62,7 @@ async def test_texts_of_what_was_missed_are_not_kept_for_long() -> None:
     streams = Streams(view(), manners=Manners(look_seconds=0.01))
     streams.join()
     group = streams.hub._groups[PLAIN]
-    streams.join(last_event_id=f"{BOOT}-1")
+    streams.join(last_event_id=f"{PROCESS_ID}-1")
 
     assert len(group._missed) == 1
     await until(lambda: not group._missed)
-
-
-def test_rows_that_are_asked_for_one_by_one_are_forgotten() -> None:
-    """Nobody watches, and nobody asks for a list."""
-    source = FakePullSource()
-    app = create_app(source)
-    client = TestClient(app)
-    for row in rows(0, 2 * SPARE_ROWS):
-        source.put(row)
-        assert client.simulate_get(f"/api/v1/pulls/{row.id}").status_code == 200
-        source.remove(row.id)
-
-    assert len(app._answering.fragments._by_id) <= 1 + SPARE_ROWS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.pulls.model import Phase
-from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.json.event_ids import PROCESS_ID
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.hub import MAX_MISSED_CHANGES
 from pulltrace.server.sse.subscription_options import Options
@@ -30,17 +30,19 @@ async def test_resume() -> None:
     assert missed.startswith(f'event: resumed\ndata: {HEAD},"type":"resumed","synced":true}}\n\n')
     assert '"type":"pull.progress"' in missed
     assert '"type":"pull.started"' in missed
-    assert f"\nid: {BOOT}-4\n" in missed
+    assert f"\nid: {PROCESS_ID}-4\n" in missed
 
 
 async def test_resume_without_news() -> None:
     """A viewer that missed nothing is told just that."""
     streams = Streams(at(0))
-    async with streams.open(**{"Last-Event-ID": f"{BOOT}-1"}) as reader:
-        assert (await reader.event()).startswith(f"event: resumed\nid: {BOOT}-1\ndata: ")
+    async with streams.open(**{"Last-Event-ID": f"{PROCESS_ID}-1"}) as reader:
+        assert (await reader.event()).startswith(f"event: resumed\nid: {PROCESS_ID}-1\ndata: ")
 
 
-@pytest.mark.parametrize("last_id", ["", "7", "00000000-1", f"{BOOT}-0", f"{BOOT}-99", f"{BOOT}-x", f"{BOOT}-٣"])
+@pytest.mark.parametrize(
+    "last_id", ["", "7", "00000000-1", f"{PROCESS_ID}-0", f"{PROCESS_ID}-99", f"{PROCESS_ID}-x", f"{PROCESS_ID}-٣"]
+)
 async def test_no_resume(last_id: str) -> None:
     """An id of another process, of the future, or from before what is remembered gets a snapshot."""
     streams = Streams(at(0))
@@ -53,8 +55,8 @@ async def test_who_missed_much_gets_a_snapshot() -> None:
     for done in range(MAX_MISSED_CHANGES + 1):
         streams.source.put(at(done))
 
-    assert b"event: snapshot\n" in streams.join(last_event_id=f"{BOOT}-1").take()
-    assert b"event: resumed\n" in streams.join(last_event_id=f"{BOOT}-2").take()
+    assert b"event: snapshot\n" in streams.join(last_event_id=f"{PROCESS_ID}-1").take()
+    assert b"event: resumed\n" in streams.join(last_event_id=f"{PROCESS_ID}-2").take()
 
 
 async def test_resume_with_filters() -> None:
@@ -64,8 +66,8 @@ async def test_resume_with_filters() -> None:
     one = streams.join(shop)
     streams.source.put(at(1, waiting=(POD,)), at(100, Phase.COMPLETED))
     await until(lambda: b"pull.completed" in b"".join(one.written))
-    missed = streams.join(shop, last_event_id=f"{BOOT}-1").take()
-    other = streams.join(Options(filters=Filters(namespace=("x",))), last_event_id=f"{BOOT}-1").take()
+    missed = streams.join(shop, last_event_id=f"{PROCESS_ID}-1").take()
+    other = streams.join(Options(filters=Filters(namespace=("x",))), last_event_id=f"{PROCESS_ID}-1").take()
 
     assert b"pull.completed" in missed
     assert b"data:" not in other.partition(b"event: resumed\n")[2].partition(b"data:")[2]

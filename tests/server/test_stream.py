@@ -11,7 +11,7 @@ import pytest
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import PodState
 from pulltrace.server.http.asgi import SECURITY_HEADERS
-from pulltrace.server.json.event_ids import BOOT
+from pulltrace.server.json.event_ids import PROCESS_ID
 from pulltrace.server.sse.client import Manners
 from pulltrace.server.sse.hub import SLICE_VIEWERS
 from tests.builders.pulls import layer
@@ -26,7 +26,7 @@ async def test_snapshot_comes_first() -> None:
     streams = Streams(at(50))
     async with streams.open() as reader:
         assert await reader.event() == (
-            f'event: snapshot\nid: {BOOT}-1\ndata: {HEAD},"type":"snapshot","synced":true,'
+            f'event: snapshot\nid: {PROCESS_ID}-1\ndata: {HEAD},"type":"snapshot","synced":true,'
             f'"pulls":[{ROW % ("downloading", 50, 50, "")}]}}\n\n'
         )
         assert reader.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -61,7 +61,7 @@ async def test_changes_follow() -> None:
         removed = await reader.event()
 
     def event(number: int, kind: str, row: str) -> str:
-        return f'id: {BOOT}-{number}\ndata: {HEAD},"type":"{kind}","nodeName":"node-1","pull":{row}}}\n\n'
+        return f'id: {PROCESS_ID}-{number}\ndata: {HEAD},"type":"{kind}","nodeName":"node-1","pull":{row}}}\n\n'
 
     assert started == event(1, "pull.started", ROW % ("downloading", 0, 0, ""))
     assert progress == event(2, "pull.progress", ROW % ("downloading", 50, 50, ""))
@@ -79,7 +79,7 @@ async def test_changes_of_a_window_are_one() -> None:
         streams.source.put(at(100, Phase.COMPLETED))
         both = await reader.until("}\n\n")
 
-    assert [line for line in both.splitlines() if line.startswith("id")] == [f"id: {BOOT}-11"]
+    assert [line for line in both.splitlines() if line.startswith("id")] == [f"id: {PROCESS_ID}-11"]
     assert '"type":"pull.started"' in both
     assert '"type":"pull.completed"' in both
 

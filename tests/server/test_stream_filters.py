@@ -58,7 +58,7 @@ async def test_same_question_is_one_group() -> None:
     """Viewers who ask the same in other words are sent the same bytes; an event of two groups is written once."""
     streams = Streams(at(0))
     asked = ("node=node-1&node=a", "node=a&node=node-1&node=a", "image=nginx")
-    viewers = [streams.join(Options(filters=Filters.of(read_query(query, QUERY)))) for query in asked]
+    viewers = [streams.join(Options(filters=Filters.from_query(read_query(query, QUERY)))) for query in asked]
     for viewer in viewers:
         viewer.take()
     streams.source.put(at(1))

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.failures import Failure, Reason
@@ -136,22 +136,17 @@ async def move(store: PullStore) -> None:
         store.replace(list(after), after)
 
 
-@dataclass(frozen=True)
-class Nodes:
-    """The nodes of these rows, just heard of: a `NodeSource`. Where nobody pulls there is one that is idle."""
-
-    views: Sequence[PullView]
-
-    def nodes(self) -> tuple[NodeView, ...]:
-        pulling = Counter({"node-idle": 0} if not self.views else ())
-        rates = Counter[str]()
-        for view in self.views:
-            pulling[view.node] += not view.pull.phase.ended
-            rates[view.node] += round(view.pull.bytes_per_second)
-        return tuple(
-            node_view(name, heard_at=time.monotonic(), bytes_per_second=rates[name], pulling=count)
-            for name, count in pulling.items()
-        )
+def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
+    """Return the nodes of these rows with a report of this moment; an idle one when there are no rows."""
+    pulling = Counter({"node-idle": 0} if not views else ())
+    rates = Counter[str]()
+    for view in views:
+        pulling[view.node] += not view.pull.phase.ended
+        rates[view.node] += round(view.pull.bytes_per_second)
+    return tuple(
+        node_view(name, heard_at=time.monotonic(), bytes_per_second=rates[name], pulling=count)
+        for name, count in pulling.items()
+    )
 
 
 async def main(kind: str, port: int) -> None:
@@ -160,7 +155,7 @@ async def main(kind: str, port: int) -> None:
     store.replace((), {view.id: view for view in views})
     store.replace_pods((), {pod.id: pod for pod in pods(iter(views))})
     store.mark_synced()
-    app = create_app(store, nodes=Nodes(views))
+    app = create_app(store, nodes=lambda: nodes_of(views))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve(app, f"127.0.0.1:{port}", setting="PORT"))
         if kind == "many":

@@ -21,7 +21,7 @@ ERROR_SECONDS = 3.0
 """An API server that says no is not asked the same at once."""
 MOST = 2000
 MOST_PENDING = 500
-"""As many as clients that may wait at once (`server.api.wait.ROOM`)."""
+"""As many as clients that may wait at once (`server.api.wait.WAITERS`)."""
 
 
 @dataclass(slots=True, eq=False)

@@ -24,7 +24,7 @@ from pulltrace.kube.decoding.object_reader import Piece
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.pending_pods import PODS_PATH, PodRecord, image_waits, pod_record
 from pulltrace.kube.watch.multi_namespace import in_namespace
-from pulltrace.pulls.view import PodFinding, Workload
+from pulltrace.pulls.view import Workload
 
 HOLDS_SECONDS = 3.0
 ABSENT_SECONDS = 10.0
@@ -61,25 +61,8 @@ def _admit_all() -> None:
     """Admit every question."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ForClient:
-    """`PodFinding` for one client."""
-
-    lookup: KubePodLookup
-    admit: Callable[[], None]
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        return _ForClient(self.lookup, admit)
-
-    async def has_images(self, namespace: str, name: str) -> bool | None:
-        return await self.lookup.has_images(namespace, name, self.admit)
-
-    async def pods_with_images(self, workload: Workload) -> tuple[int, int]:
-        return await self.lookup.pods_with_images(workload, self.admit)
-
-
 class KubePodLookup:
-    """`PodFinding` over the API server; all methods raise `kube.errors.KubeError` when it does not answer."""
+    """A `PodLookup` over the API server; all methods raise `kube.errors.KubeError` when it does not answer."""
 
     def __init__(
         self,
@@ -101,9 +84,6 @@ class KubePodLookup:
         self._count_turn = asyncio.Semaphore(1)
         self._images = Answers(timing.monotonic, _holds_pod_seconds)
         self._counts = Answers(timing.monotonic, _holds_counts_seconds, size=_size_of, most=KEPT_WORKLOADS)
-
-    def for_client(self, admit: Callable[[], None]) -> PodFinding:
-        return _ForClient(self, admit)
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
         """The pod in whatever phase it is: with what it waits for, if anything."""

@@ -30,6 +30,7 @@ from pulltrace.pulls.lease_format.values import (
 )
 from pulltrace.pulls.model import LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import short_name
+from pulltrace.pulls.thresholds import RECENT_SECONDS
 
 SUMMARY = "pulltrace.io/summary"
 RECENT = "pulltrace.io/recent"
@@ -126,7 +127,7 @@ def summary(report: NodeReport) -> str:
     for phase in (Phase.FAILED, Phase.COMPLETED):
         if count := sum(pull.phase is phase for pull in report.recent):
             parts.append(f"{count} {phase.value}")
-    line = ", ".join(parts) + (" in the last 30 min" if len(parts) > 1 else "")
+    line = ", ".join(parts) + (f" in the last {RECENT_SECONDS / 60:.0f} min" if len(parts) > 1 else "")
     return f"{clean(report.trouble)[:MAX_TROUBLE]}; last seen: {line}" if report.trouble else line
 
 

@@ -1,8 +1,8 @@
-"""A limit for the questions that clients of the API have the aggregator ask Kubernetes.
+"""A rate limit for lookups in Kubernetes on behalf of clients.
 
-Each question is a request to the API server under the aggregator's identity. A token bucket for the replica bounds all of them; one
-for each address keeps one client from using up the replica's. Requests that wait already have buckets of their own: new requests,
-however many, cannot keep them from their answer.
+Each lookup is a request to the API server under the aggregator's identity. One token bucket bounds the lookups of the
+replica. A bucket for each address keeps one client from using up the replica's bucket. Requests that wait already have
+a limiter of their own, so that new requests cannot exhaust it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_ADDRESSES = 4096
-"""An address that was not seen for the longest time is forgotten first; the replica's bucket holds for it all the same."""
+"""The address that has asked least recently is dropped first; the replica's bucket still bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Questions a second, and at once after a pause."""
+    """Lookups a second, and at once after a pause."""
 
     per_second: float
     burst: float
@@ -29,7 +29,7 @@ ADDRESS = Rate(5, 50)
 
 
 class TooManyLookups(Exception):
-    """Kubernetes is not asked now."""
+    """The limiter refuses a lookup."""
 
     def __init__(self, detail: str, retry_seconds: int) -> None:
         super().__init__(detail)
@@ -57,7 +57,7 @@ class LookupLimiter:
         self._addresses: OrderedDict[str, _Bucket] = OrderedDict()
 
     def admit(self, address: str) -> None:
-        """Count one question; raises TooManyLookups when a bucket is empty. Clients without a known address share `""`."""
+        """Count one lookup; raises TooManyLookups when a bucket is empty. Clients of unknown address share `""`."""
         now = self._monotonic()
         bucket = self._bucket(address, now)
         bucket.fill(self._address_rate, now)
@@ -78,6 +78,6 @@ class LookupLimiter:
         return self._addresses[address]
 
 
-def _refusal(who: str, bucket: _Bucket, rate: Rate) -> TooManyLookups:
-    detail = f"{who} asked for more than {rate.per_second:g} lookups in Kubernetes a second."
+def _refusal(client: str, bucket: _Bucket, rate: Rate) -> TooManyLookups:
+    detail = f"{client} asked for more than {rate.per_second:g} lookups in Kubernetes a second."
     return TooManyLookups(detail, max(1, math.ceil((1 - bucket.tokens) / rate.per_second)))

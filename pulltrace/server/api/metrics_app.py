@@ -1,10 +1,9 @@
-"""`GET /metrics` on a port of its own: the Prometheus page; and the probes, which are on the API's port as well.
+"""`GET /metrics` on a port of its own, and the probes, which the API's port serves as well.
 
-The kubelet asks here: however many viewers, or whoever else, take all the connections that the API's port may have,
-that is no reason to restart the process.
+The kubelet probes this port: clients that take all connections of the API's port are no reason to restart the process.
 
-The values are collected in the event loop, where nothing changes while they are read, and written as text in a
-thread: with 20,000 series that takes a quarter of a second.
+The event loop collects the values, so that none changes meanwhile. A thread encodes them: 20,000 series take a quarter
+of a second.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pulltrace.server.http.guard import guarded
 
 
 class _Collected(Collector):
-    """Metrics as they were at one moment."""
+    """Metrics of one moment."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = tuple(metrics)
@@ -36,7 +35,7 @@ class _Collected(Collector):
 
 
 class _Page:
-    """The registry as text, one page at a time."""
+    """The registry as text; one page is encoded at a time."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -52,9 +51,9 @@ class _Page:
 
 
 def encoder_for(accept: str) -> tuple[Callable[[Collector], bytes], str]:
-    """How the page is written for who accepts this, and its content type.
+    """Return the encoder and content type for an `Accept` header.
 
-    NOTE: the library (0.26) raises TypeError for a version that is no number; such a client gets the usual format.
+    NOTE: the library (0.26) raises TypeError for a version that is not a number; such a client gets the text format.
     """
     try:
         return choose_encoder(accept)
@@ -69,7 +68,7 @@ def create_metrics_app(
     ready: Check = all_is_well,
     hosts: AllowedHosts = EVERY_HOST,
 ) -> Application:
-    """An ASGI application that shows the registry and answers the probes."""
+    """Return an ASGI application that serves the registry and the probes."""
     app = falcon.asgi.App()
     app.set_error_serializer(problems.serialize)
     app.add_route("/metrics", _Page(registry))

@@ -1,4 +1,4 @@
-"""`GET /api/v1/openapi.json`: the API as an OpenAPI 3.1 document, written once. docs/http-api.md is the one for people."""
+"""`GET /api/v1/openapi.json`: the API as an OpenAPI 3.1 document; docs/http-api.md explains it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import falcon.asgi
 import orjson
 
 from pulltrace import __version__
-from pulltrace.server.api import pods, pulls, wait
-from pulltrace.server.api.nodes import QUERY as NODES_QUERY
+from pulltrace.server.api import resources, wait
 from pulltrace.server.http.problems import CONTENT_TYPE, MAX_VALUES
-from pulltrace.server.json import paging, schemas
-from pulltrace.server.json.schemas import Schema, ref
+from pulltrace.server.json import json_schema, paging, schemas
+from pulltrace.server.json.json_schema import Schema, ref
 from pulltrace.server.sse import endpoint
 
 PATH = "/api/v1/openapi.json"
@@ -22,18 +21,18 @@ WORKLOAD_PATTERN = "^[^/]+/[^/]+/[^/]+$"
 POD_PATTERN = "^[^/]+/[^/]+$"
 
 _MEANINGS: Mapping[str, str] = {
-    "node": "Of this node.",
-    "namespace": "Of pods in this namespace, or waited for by them.",
-    "workload": "Of this workload, as NAMESPACE/KIND/NAME, or waited for by its pods.",
-    "image": "With this text in the name of an image.",
+    "node": "Rows of this node.",
+    "namespace": "Pods of this namespace, and pulls that they wait for.",
+    "workload": "Pods of this workload, as NAMESPACE/KIND/NAME, and pulls that they wait for.",
+    "image": "Rows with this text in the name of an image.",
     "phase": "Pulls in this phase.",
     "state": "Pods in this state.",
-    "limit": "At most so many rows; the answer has a nextCursor when there are more.",
-    "cursor": "The nextCursor of the page before.",
-    "layers": "Events of single layers too.",
-    "pods": "Pods beside the pulls.",
+    "limit": "Maximum number of rows; the answer has a nextCursor when more rows follow.",
+    "cursor": "The nextCursor of the previous page.",
+    "layers": "Send events of single layers too.",
+    "pods": "Send pods beside the pulls.",
     "pod": "The pod to wait for, as NAMESPACE/NAME.",
-    "timeout": "Seconds after which the answer comes in any case.",
+    "timeout": "Maximum seconds to wait.",
 }
 _FORMS: Mapping[str, Schema] = {
     "workload": {"type": "string", "pattern": WORKLOAD_PATTERN},
@@ -45,10 +44,10 @@ _ONCE = frozenset({"limit", "cursor", "layers", "pods", "pod", "timeout"})
 
 
 def _parameters(query: Mapping[str, Sequence[str]], *, once: frozenset[str] = _ONCE) -> list[Schema]:
-    """The parameters of a query as `problems.read_query` takes them."""
+    """Return the parameters of a query as `problems.read_query` takes them."""
     written = []
     for name, values in query.items():
-        form = schemas.words(values) if values else _FORMS.get(name, {"type": "string", "minLength": 1})
+        form = json_schema.text_of(values) if values else _FORMS.get(name, {"type": "string", "minLength": 1})
         schema = form if name in once else {"type": "array", "items": form, "minItems": 1, "maxItems": MAX_VALUES}
         written.append({"name": name, "in": "query", "description": _MEANINGS[name], "schema": schema})
     return written
@@ -63,17 +62,17 @@ def _problem(description: str) -> Schema:
     return {"description": description, "content": {CONTENT_TYPE: {"schema": ref("Problem")}}}
 
 
-_BAD_QUERY = _problem("A parameter does not exist or cannot have this value; the answer says what can be.")
-_FULL = _problem("There is no room now; Retry-After says when to try again.")
+_BAD_QUERY = _problem("A parameter does not exist or cannot have this value; the answer lists the allowed ones.")
+_FULL = _problem("The server is at its limit; Retry-After is the time until the next try.")
 _GUARDED = {
     "403": _problem("A browser sent the request for a page of another site."),
-    "421": _problem("The server does not answer for the name in Host; see --allowed-hosts."),
+    "421": _problem("The name in Host is not allowed; see --allowed-hosts."),
 }
-"""Answers of every path: see `server.http.guard`."""
+"""Every path may answer these: see `server.http.guard`."""
 
 
 def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) -> Schema:
-    """One GET; `more` are its further answers, by status."""
+    """Return one GET; `more` are its further answers, by status."""
     good = {"description": summary, "content": {"application/json": {"schema": ref(answer)}}}
     others = {status.removeprefix("_"): response for status, response in more.items()}
     return {
@@ -86,17 +85,17 @@ def _get(summary: str, answer: str, parameters: list[Schema], **more: Schema) ->
     }
 
 
-_UNCHANGED = {"description": "Nothing has changed since the answer whose ETag is in If-None-Match."}
-_NOT_THERE = _problem("There is no such thing.")
+_UNCHANGED = {"description": "The list has not changed since the answer with the ETag in If-None-Match."}
+_ABSENT = _problem("The pull, pod or workload does not exist.")
 
 _STREAM = {
     "get": {
         "operationId": "getEvents",
-        "summary": "What changes, as server-sent events; the data of each is one of the events among the schemas.",
+        "summary": "Changes as server-sent events; the schemas of the events describe their data",
         "parameters": _parameters(endpoint.QUERY),
         "responses": {
             "200": {
-                "description": "A stream that does not end by itself for about half an hour.",
+                "description": "A stream; the server ends it after about 30 minutes and the client reconnects.",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             "400": _BAD_QUERY,
@@ -108,53 +107,59 @@ _STREAM = {
 
 
 def openapi() -> dict[str, Any]:
-    """The document."""
+    """Return the document."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Pulltrace",
             "version": __version__,
-            "description": "Which images are pulled on which node, how far, and which pods wait for them.",
+            "description": "Image pulls on every node, their progress and estimates, and the pods that wait for them.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to this document, so that it is right behind any prefix.
+        # Relative to this document, so that it holds behind any prefix of a proxy.
         "servers": [{"url": "../.."}],
         "paths": {
-            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(pulls.QUERY), _304=_UNCHANGED),
-            "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_NOT_THERE),
-            "/api/v1/pods": _get("Pods and what they wait for", "PodList", _parameters(pods.QUERY), _304=_UNCHANGED),
-            "/api/v1/pods/{namespace}/{name}": _get(
-                "One pod", "PodDocument", _in_path("namespace", "name"), _404=_NOT_THERE
+            "/api/v1/pulls": _get("Pulls", "PullList", _parameters(resources.PULL_PARAMETERS), _304=_UNCHANGED),
+            "/api/v1/pulls/{pullId}": _get("One pull", "PullDocument", _in_path("pullId"), _404=_ABSENT),
+            "/api/v1/pods": _get(
+                "Pods and the images that they wait for",
+                "PodList",
+                _parameters(resources.POD_PARAMETERS),
+                _304=_UNCHANGED,
             ),
-            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(pods.WORKLOADS_QUERY)),
-            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(NODES_QUERY)),
+            "/api/v1/pods/{namespace}/{name}": _get(
+                "One pod", "PodDocument", _in_path("namespace", "name"), _404=_ABSENT
+            ),
+            "/api/v1/workloads": _get("Workloads", "WorkloadList", _parameters(resources.WORKLOAD_PARAMETERS)),
+            "/api/v1/nodes": _get("Nodes with an agent", "NodeList", _parameters(resources.NODE_PARAMETERS)),
+            "/api/v1/thresholds": _get("Limits that define stalled, slow and long", "Thresholds", []),
             "/api/v1/wait": _get(
-                "Waits until the images of one pod or of one workload are there",
+                "Wait until a pod or workload has its images",
                 "WaitResult",
-                _parameters(wait.QUERY, once=_ONCE | {"workload"}),
-                _404=_NOT_THERE,
+                _parameters(wait.PARAMETERS, once=_ONCE | {"workload"}),
+                _404=_ABSENT,
                 _503=_FULL,
             ),
             "/api/v1/events": _STREAM,
         },
-        "components": {"schemas": {**schemas.ROWS, **schemas.DOCUMENTS, **schemas.EVENTS}},
+        "components": {"schemas": json_schema.object_schemas((*schemas.ROWS, *schemas.DOCUMENTS, *schemas.EVENTS))},
     }
 
 
 def events_schema() -> dict[str, Any]:
-    """The data of every event of the live endpoint, as one JSON Schema: docs/events.schema.json."""
-    definitions = {**schemas.ROWS, **schemas.EVENTS}
-    written = orjson.dumps(definitions).replace(schemas.PREFIX.encode(), b"#/$defs/")
+    """Return one JSON Schema for the data of all events of the stream: docs/events.schema.json."""
+    definitions = json_schema.object_schemas((*schemas.ROWS, *schemas.EVENTS))
+    written = orjson.dumps(definitions).replace(json_schema.PREFIX.encode(), b"#/$defs/")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The data of an event of GET /api/v1/events",
-        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in schemas.EVENTS],
+        "oneOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in schemas.EVENTS],
         "$defs": orjson.loads(written),
     }
 
 
-class OpenApi:
-    """The document, written once."""
+class OpenApiResource:
+    """The document, encoded once."""
 
     def __init__(self) -> None:
         self._text = orjson.dumps(openapi())

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: one word when all is well, else one line that says what is not."""
+"""`/healthz` and `/readyz`: `ok`, or 503 and one line with the fault."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import falcon
 import falcon.asgi
 
 Check = Callable[[], str | None]
-"""What is missing, in one line; None when nothing is."""
+"""Returns the fault in one line, or None."""
 
 
 def all_is_well() -> None:
-    """A check for whoever has nothing to check."""
+    """Report no fault: the check of a program that has nothing to check."""
     return
 
 
 class Probe:
-    """One check as a resource."""
+    """The answer of one check."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
 
     async def on_get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        missing = self._check()
+        fault = self._check()
         response.content_type = "text/plain; charset=utf-8"
         response.cache_control = ["no-store"]
-        response.status = falcon.HTTP_200 if missing is None else falcon.HTTP_503
-        response.text = "ok\n" if missing is None else f"{missing}\n"
+        response.status = falcon.HTTP_200 if fault is None else falcon.HTTP_503
+        response.text = "ok\n" if fault is None else f"{fault}\n"
 
     on_head = on_get

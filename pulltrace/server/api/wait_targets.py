@@ -1,46 +1,36 @@
-"""What somebody waits for: a pod or a workload, and whether its images are there.
+"""The pod or workload that a client waits for, and whether its images are present.
 
-The rows tell of pods that wait for images. Of the others (images that are there, pods that are not scheduled yet)
-Kubernetes is asked, where there is one: only the status of a pod makes it ready, neither an Event nor that a pod is no
-longer watched.
+Rows exist only for pods that wait for images. Kubernetes answers for the others (images present, pod not scheduled).
+Only a pod's status makes it ready, neither an Event nor the end of its row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TypeAlias
 
-from pulltrace.pulls.view import PodFinding, PodState, PodView, Snapshot, Workload
+from pulltrace.pulls.formatting import rfc3339
+from pulltrace.pulls.view import AnyChange, PodChange, PodLookup, PodState, PodView, Snapshot, Workload
 from pulltrace.pulls.workload_summary import WorkloadSummary, summarize
-from pulltrace.server.json import pod_serializers, serializers
+from pulltrace.server.json import schemas, serializers
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import as_asked
-from pulltrace.server.json.serializers import Json
+from pulltrace.server.json.filters import normalized
 
-_OPEN = frozenset({PodState.WAITING, PodState.FAILING})
+Admit: TypeAlias = Callable[[], None]
+"""Called before Kubernetes is asked; raises what the check raises then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """How a target stands."""
+class Readiness:
+    """How far a target is."""
 
     ready: bool | None
-    """Whether all its images are there; None when there is no such thing."""
-    asked: bool
-    """Whether Kubernetes had to be asked; then nobody says when that changes."""
-    told: Json
-    """What the answer says of it."""
-
-
-class Target(Protocol):
-    """What is waited for."""
-
-    name: str
-
-    def concerns(self, pod: PodView) -> bool:
-        """Whether a change of this pod may change the finding."""
-
-    async def look(self, snapshot: Snapshot, finder: PodFinding | None, clocks: Clocks) -> Finding: ...
+    """Whether all its images are present; None when the target does not exist."""
+    from_kubernetes: bool = False
+    """No change of a row announces the next state of such a target."""
+    pod: schemas.Pod | None = None
+    workload: schemas.WorkloadSummary | None = None
 
 
 class PodTarget:
@@ -51,50 +41,67 @@ class PodTarget:
         self._namespace = namespace
         self._pod = name
 
-    def concerns(self, pod: PodView) -> bool:
+    def includes(self, pod: PodView) -> bool:
         return (pod.namespace, pod.name) == (self._namespace, self._pod)
 
-    async def look(self, snapshot: Snapshot, finder: PodFinding | None, clocks: Clocks) -> Finding:
-        view = snapshot.pods.get(f"{self._namespace}/{self._pod}")
-        if view is not None and view.state is PodState.GONE:
-            view = None
-        told: Json = {} if view is None else {"pod": pod_serializers.pod(view, clocks.to_wall())}
-        if view is not None and view.state in _OPEN:
-            return Finding(ready=False, asked=False, told=told)
-        if finder is None:
-            return Finding(None if view is None else True, asked=False, told=told)
-        ready = await finder.has_images(self._namespace, self._pod)
-        return Finding(ready, asked=True, told=told if ready else {})
+    async def check(self, snapshot: Snapshot, lookup: PodLookup | None, admit: Admit, clocks: Clocks) -> Readiness:
+        row = snapshot.pods.get(f"{self._namespace}/{self._pod}")
+        if row is not None and row.state is PodState.GONE:
+            row = None
+        pod = None if row is None else serializers.pod(row, clocks.wall_offset())
+        if row is not None and row.state.pending:
+            return Readiness(ready=False, pod=pod)
+        if lookup is None:
+            return Readiness(None if row is None else True, pod=pod)
+        ready = await lookup.has_images(self._namespace, self._pod, admit)
+        return Readiness(ready, from_kubernetes=True, pod=pod if ready else None)
 
 
 class WorkloadTarget:
-    """A workload: all its pods that there are at the time."""
+    """All current pods of a workload."""
 
     def __init__(self, workload: Workload) -> None:
         self.name = f"workload {workload.namespace}/{workload.kind}/{workload.name}"
         self._workload = workload
 
-    def concerns(self, pod: PodView) -> bool:
-        return as_asked(pod.workload) == as_asked(self._workload)
+    def includes(self, pod: PodView) -> bool:
+        return normalized(pod.workload) == normalized(self._workload)
 
-    async def look(self, snapshot: Snapshot, finder: PodFinding | None, clocks: Clocks) -> Finding:
-        pods = [pod for pod in snapshot.pods.values() if self.concerns(pod) and pod.state is not PodState.GONE]
+    async def check(self, snapshot: Snapshot, lookup: PodLookup | None, admit: Admit, clocks: Clocks) -> Readiness:
+        pods = [pod for pod in snapshot.pods.values() if self.includes(pod) and pod.state is not PodState.GONE]
         [*_, summary] = summarize(pods, clocks.monotonic()) or (
             WorkloadSummary(self._workload, 0, 0, 0, None, None, ()),
         )
-        if any(pod.state in _OPEN for pod in pods):
-            return _found(False, summary, clocks, asked=False)
-        if finder is None:
-            return _found(True if pods else None, summary, clocks, asked=False)
-        there, with_images = await finder.pods_with_images(summary.workload)
-        summary = replace(summary, pods=there, ready=with_images)
-        return _found(there == with_images if there else None, summary, clocks, asked=True)
+        now = clocks.wall()
+        if any(pod.state.pending for pod in pods):
+            return Readiness(ready=False, workload=serializers.summary(summary, now))
+        if lookup is None:
+            return Readiness(True if pods else None, workload=serializers.summary(summary, now))
+        count, with_images = await lookup.pods_with_images(summary.workload, admit)
+        summary = replace(summary, pods=count, ready=with_images)
+        ready = count == with_images if count else None
+        return Readiness(ready, from_kubernetes=True, workload=serializers.summary(summary, now))
 
 
-def _found(ready: bool | None, summary: WorkloadSummary, clocks: Clocks, *, asked: bool) -> Finding:  # noqa: FBT001
-    return Finding(ready, asked, {"workload": pod_serializers.workload(summary, clocks.wall())})
+Target: TypeAlias = PodTarget | WorkloadTarget
 
 
-def answer(finding: Finding, *, timed_out: bool, now: float) -> Json:
-    """The document that says how the wait ended."""
-    return {**serializers.head(now), "ready": bool(finding.ready), "timedOut": timed_out, **finding.told}
+def concerns(target: Target, change: AnyChange) -> bool:
+    """Return whether a change may change the readiness of a target."""
+    pod = (change.after or change.before) if isinstance(change, PodChange) else None
+    return pod is not None and target.includes(pod)
+
+
+def result(readiness: Readiness, *, timed_out: bool, now: float) -> schemas.WaitResult:
+    """Return the answer that ends the wait."""
+    written: schemas.WaitResult = {
+        "schemaVersion": "v1",
+        "timestamp": rfc3339(now),
+        "ready": bool(readiness.ready),
+        "timedOut": timed_out,
+    }
+    if readiness.pod is not None:
+        written["pod"] = readiness.pod
+    if readiness.workload is not None:
+        written["workload"] = readiness.workload
+    return written

@@ -1,1 +1,1 @@
-"""The JSON of API and stream."""
+"""The JSON of the API and the stream."""

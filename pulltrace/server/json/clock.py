@@ -1,4 +1,4 @@
-"""Two clocks: rows carry moments of the monotonic one, people and JSON want the other."""
+"""The wall clock and the monotonic clock: rows carry monotonic times, and JSON carries Unix times."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What time it is, in Unix seconds and on the clock that never jumps."""
+    """Both clocks, in seconds."""
 
     wall: Callable[[], float] = time.time
+    """Unix time."""
     monotonic: Callable[[], float] = time.monotonic
 
-    def to_wall(self) -> float:
-        """What makes Unix seconds of a monotonic moment when it is added."""
+    def wall_offset(self) -> float:
+        """Return the seconds that convert a monotonic time to Unix time when they are added."""
         return self.wall() - self.monotonic()

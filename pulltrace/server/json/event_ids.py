@@ -1,26 +1,26 @@
-"""What events and answers are numbered with: the process and the store's sequence. Pure, but for the process's name.
+"""Ids of events and ETags of answers: the process and the store's sequence. Pure except for the process's id.
 
-A sequence of another process, or of this one before a restart, means nothing here.
+A sequence of another process, or of the time before a restart, has no meaning here.
 """
 
 from __future__ import annotations
 
 import secrets
 
-BOOT = secrets.token_hex(4)
-"""This process."""
+PROCESS_ID = secrets.token_hex(4)
+"""Identifies this process."""
 
 MAX_DIGITS = 18
 
 
 def event_id(sequence: int) -> bytes:
-    """Names a moment: everything up to this sequence."""
-    return b"%s-%d" % (BOOT.encode(), sequence)
+    """Return the id of the state after this sequence."""
+    return b"%s-%d" % (PROCESS_ID.encode(), sequence)
 
 
 def sequence_of(text: str) -> int | None:
-    """The sequence of an id that this process gave; None for any other text."""
+    """Return the sequence of an id of this process; None for any other text."""
     boot, _, digits = text.partition("-")
-    if boot != BOOT or not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_DIGITS:
+    if boot != PROCESS_ID or not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_DIGITS:
         return None
     return int(digits)

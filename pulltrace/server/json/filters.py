@@ -1,4 +1,4 @@
-"""Which rows somebody asks for: the same words for the documents and for the live stream. Pure."""
+"""Filters of rows by query parameters: the same for documents and the stream. Pure."""
 
 from __future__ import annotations
 
@@ -16,53 +16,55 @@ COMMON: Mapping[str, Sequence[str]] = {
     "workload": ANY_TEXT,
     "image": ANY_TEXT,
 }
-OF_PULLS = {**COMMON, "phase": tuple(phase.value for phase in Phase)}
-OF_PODS = {**COMMON, "state": tuple(state.value for state in PodState)}
+PULL_FILTERS = {**COMMON, "phase": tuple(phase.value for phase in Phase)}
+POD_FILTERS = {**COMMON, "state": tuple(state.value for state in PodState)}
 
 WORKLOAD_FORM = "NAMESPACE/KIND/NAME"
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """A row fits when it has one of the values of each field that has any. Equal for equal questions."""
+    """A row matches when it has one of the values of each field that has any. Equal queries give equal filters."""
 
     node: tuple[str, ...] = ()
     namespace: tuple[str, ...] = ()
     workload: tuple[Workload, ...] = ()
     image: tuple[str, ...] = ()
     phase: tuple[str, ...] = ()
-    """Chooses among pulls only."""
+    """Selects among pulls only."""
     state: tuple[str, ...] = ()
-    """Chooses among pods only."""
+    """Selects among pods only."""
 
     @classmethod
-    def of(cls, query: Mapping[str, Sequence[str]]) -> Filters:
-        """From the parameters of a query; those of other names are left to others."""
+    def from_query(cls, query: Mapping[str, Sequence[str]]) -> Filters:
+        """Read the filters among the parameters of a query; raises BadParameter."""
         given = {each.name: tuple(sorted(set(query.get(each.name, ())))) for each in fields(cls)}
-        workloads = tuple(sorted({as_asked(read_workload(text)) for text in given.pop("workload")}))
+        workloads = tuple(sorted({normalized(read_workload(text)) for text in given.pop("workload")}))
         return cls(workload=workloads, **given)
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS
 
-    def fit_pull(self, view: PullView) -> bool:
+    def matches_pull(self, view: PullView) -> bool:
         return (
             (not self.node or view.node in self.node)
             and (not self.phase or view.pull.phase.value in self.phase)
             and (not self.namespace or any(each.namespace in self.namespace for each in view.waiting))
             and (
                 not self.workload
-                or any(each.workload is not None and as_asked(each.workload) in self.workload for each in view.waiting)
+                or any(
+                    each.workload is not None and normalized(each.workload) in self.workload for each in view.waiting
+                )
             )
             and (not self.image or _any_in(self.image, _names(view)))
         )
 
-    def fit_pod(self, view: PodView) -> bool:
+    def matches_pod(self, view: PodView) -> bool:
         return (
             (not self.node or view.node in self.node)
             and (not self.state or view.state.value in self.state)
             and (not self.namespace or view.namespace in self.namespace)
-            and (not self.workload or as_asked(view.workload) in self.workload)
+            and (not self.workload or normalized(view.workload) in self.workload)
             and (not self.image or _any_in(self.image, (need.image for need in view.needs)))
         )
 
@@ -71,20 +73,20 @@ NO_FILTERS = Filters()
 
 
 def read_workload(text: str, parameter: str = "workload") -> Workload:
-    """`shop/Deployment/web`; raises BadParameter."""
+    """Read `shop/Deployment/web`; raises BadParameter."""
     parts = text.split("/")
     if len(parts) != 3 or not all(parts):
         raise BadParameter(parameter, text, (), f"{parameter} is written {WORKLOAD_FORM}, such as shop/Deployment/web.")
     return Workload(*parts)
 
 
-def as_asked(workload: Workload) -> Workload:
-    """The same for all spellings of its kind: `Deployment` and `deployment` are one."""
+def normalized(workload: Workload) -> Workload:
+    """Return the workload with its kind in lower case, so that `Deployment` and `deployment` are equal."""
     return Workload(workload.namespace, workload.kind.lower(), workload.name)
 
 
 def _names(view: PullView) -> tuple[str, ...]:
-    """All that a row may be looked for by: also the names that are not certain, and what pods call it."""
+    """Return all names that may find the row: the certain one, candidates, repositories and the names in pods."""
     certain = () if view.image is None else (view.image,)
     return (*certain, *view.candidates, *view.pull.repositories, *(each.image for each in view.waiting))
 

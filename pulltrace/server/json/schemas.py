@@ -1,205 +1,297 @@
-"""What the JSON of version 1 looks like, as JSON Schemas: of rows, documents and events. Pure.
+"""The JSON of API version 1, declared once as types: rows, documents and events of the stream.
 
-One source for the OpenAPI document (`openapi`) and for docs/events.schema.json. What the fields mean is in
-docs/http-api.md; that these are exactly the fields that are written is tested against `wire`. Fields may be added at any
-time, so further ones are allowed everywhere.
+The serializers return these types, so mypy compares both. The JSON Schemas of the OpenAPI document and of
+docs/events.schema.json come from these types, and the page's TypeScript types come from the OpenAPI document.
+docs/http-api.md explains the fields. A later release may add fields, so the schemas allow further ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Literal, NotRequired, TypeAlias, TypedDict
 
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import LayerState, Phase
 from pulltrace.pulls.view import NeedState, PodState
 from pulltrace.server.json.stream_events import LayerKind, PodKind, PullKind
 
-Schema: TypeAlias = dict[str, Any]
-
-PREFIX = "#/components/schemas/"
-
-_TEXT: Schema = {"type": "string"}
-_SWITCH: Schema = {"type": "boolean"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_SECONDS: Schema = {"type": "number", "minimum": 0}
-_PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_VERSION: Schema = {"const": "v1"}
-_RANGE: Schema = {
-    "type": "array",
-    "prefixItems": [_COUNT, {"type": ["integer", "null"], "minimum": 0}],
-    "minItems": 2,
-    "maxItems": 2,
-    "description": "Soonest and latest; the latest is null where nobody can say.",
-}
+Version: TypeAlias = Literal["v1"]
+Count: TypeAlias = Annotated[int, {"minimum": 0}]
+Seconds: TypeAlias = Annotated[float, {"minimum": 0}]
+Share: TypeAlias = Annotated[float, {"minimum": 0, "maximum": 1}]
+Percent: TypeAlias = Annotated[float, {"minimum": 0, "maximum": 100}]
+Time: TypeAlias = Annotated[str, {"format": "date-time"}]
+EtaRange: TypeAlias = Annotated[
+    tuple[Count, Annotated[int | None, {"minimum": 0}]],
+    {"description": "Soonest and latest; null where the latest is unknown."},
+]
 
 
-def ref(name: str) -> Schema:
-    return {"$ref": PREFIX + name}
+class Workload(TypedDict):
+    """The controller that a pod belongs to; for a bare pod the pod itself."""
+
+    namespace: str
+    kind: str
+    name: str
 
 
-def listed(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
+class WaitingContainer(TypedDict):
+    """A container that waits for the image of a pull."""
+
+    namespace: str
+    podName: str
+    container: str
+    image: str
+    workload: NotRequired[Workload]
 
 
-def words(values: Iterable[str] | type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [str(value) for value in values]}
+class Failure(TypedDict):
+    """The reason why the last attempt failed, and when the kubelet retries."""
+
+    reason: Reason
+    message: str
+    advice: str
+    tries: Count
+    retryAt: NotRequired[Time]
 
 
-def an_object(required: Schema, optional: Schema | None = None) -> Schema:
-    """An object whose `required` fields are always there."""
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+class Layer(TypedDict):
+    """A layer of a running pull."""
+
+    pullId: str
+    digest: str
+    state: LayerState
+    totalBytes: Count
+    downloadedBytes: Count
+    percent: Percent
+    totalKnown: bool
 
 
-def document(**lists: Schema) -> Schema:
-    """An answer that is a list, or one row."""
-    head = {"schemaVersion": _VERSION, "timestamp": _TIME, "synced": _SWITCH}
-    return an_object({**head, **lists}, {"nextCursor": _TEXT})
+class Pull(TypedDict):
+    """A pull of one image on one node."""
+
+    id: str
+    nodeName: str
+    imageRef: str
+    nameKnown: bool
+    imageCandidates: Sequence[str]
+    repositories: Sequence[str]
+    phase: Phase
+    stale: bool
+    totalKnown: bool
+    totalBytes: Count
+    downloadedBytes: Count
+    cachedBytes: Count
+    lazyBytes: Count
+    unpackedBytes: Count
+    bytesPerSec: Count
+    percent: Percent
+    layerCount: Count
+    layersDone: Count
+    startedAt: Time
+    progressedAt: Time
+    pods: Sequence[WaitingContainer]
+    etaSeconds: NotRequired[Count]
+    etaRangeSeconds: NotRequired[EtaRange]
+    completedAt: NotRequired[Time]
+    error: NotRequired[str]
+    failure: NotRequired[Failure]
+    reachedContainerd: NotRequired[Literal[False]]
+    digest: NotRequired[str]
+    layers: NotRequired[Sequence[Layer]]
 
 
-def _event(kinds: type[StrEnum], **rows: Schema) -> Schema:
-    head = {"schemaVersion": _VERSION, "timestamp": _TIME, "type": words(kinds), "nodeName": _TEXT}
-    return an_object({**head, **rows})
+class Need(TypedDict):
+    """An image that a pod still waits for."""
+
+    container: str
+    role: str
+    image: str
+    state: NeedState
+    behind: Sequence[Ahead]
+    pullId: NotRequired[str]
+    failure: NotRequired[Failure]
+    etaSeconds: NotRequired[Count]
+    etaRangeSeconds: NotRequired[EtaRange]
 
 
-_ETA = {"etaSeconds": _COUNT, "etaRangeSeconds": _RANGE}
+class Ahead(TypedDict):
+    """An image that the kubelet pulls first."""
 
-_PULL_REQUIRED: Schema = {
-    "id": _TEXT,
-    "nodeName": _TEXT,
-    "imageRef": _TEXT,
-    "nameKnown": _SWITCH,
-    "imageCandidates": listed(_TEXT),
-    "repositories": listed(_TEXT),
-    "phase": words(Phase),
-    "stale": _SWITCH,
-    "totalKnown": _SWITCH,
-    "totalBytes": _COUNT,
-    "downloadedBytes": _COUNT,
-    "cachedBytes": _COUNT,
-    "lazyBytes": _COUNT,
-    "unpackedBytes": _COUNT,
-    "bytesPerSec": _COUNT,
-    "percent": _PERCENT,
-    "layerCount": _COUNT,
-    "layersDone": _COUNT,
-    "startedAt": _TIME,
-    "progressedAt": _TIME,
-    "pods": listed(ref("WaitingContainer")),
-}
-_PULL_OPTIONAL: Schema = {
-    **_ETA,
-    "completedAt": _TIME,
-    "error": _TEXT,
-    "failure": ref("Failure"),
-    "reachedContainerd": {"const": False},
-    "digest": _TEXT,
-    "layers": listed(ref("Layer")),
-}
+    image: str
+    pullId: NotRequired[str]
 
-ROWS: Schema = {
-    "Workload": an_object({"namespace": _TEXT, "kind": _TEXT, "name": _TEXT}),
-    "WaitingContainer": an_object(
-        {"namespace": _TEXT, "podName": _TEXT, "container": _TEXT, "image": _TEXT}, {"workload": ref("Workload")}
-    ),
-    "Failure": an_object(
-        {"reason": words(Reason), "message": _TEXT, "advice": _TEXT, "tries": _COUNT}, {"retryAt": _TIME}
-    ),
-    "Layer": an_object(
-        {
-            "pullId": _TEXT,
-            "digest": _TEXT,
-            "state": words(LayerState),
-            "totalBytes": _COUNT,
-            "downloadedBytes": _COUNT,
-            "percent": _PERCENT,
-            "totalKnown": _SWITCH,
-        }
-    ),
-    "Pull": an_object(_PULL_REQUIRED, _PULL_OPTIONAL),
-    "Need": an_object(
-        {
-            "container": _TEXT,
-            "role": _TEXT,
-            "image": _TEXT,
-            "state": words(NeedState),
-            "behind": listed(ref("Ahead")),
-        },
-        {"pullId": _TEXT, "failure": ref("Failure"), **_ETA},
-    ),
-    "Ahead": an_object({"image": _TEXT}, {"pullId": _TEXT}),
-    "Pod": an_object(
-        {
-            "namespace": _TEXT,
-            "podName": _TEXT,
-            "uid": _TEXT,
-            "nodeName": _TEXT,
-            "workload": ref("Workload"),
-            "state": words(PodState),
-            "estimatedAt": _TIME,
-            "images": listed(ref("Need")),
-        },
-        {"moreImages": _COUNT, "waitingSince": _TIME, "readyAt": _TIME, "endedAt": _TIME, **_ETA},
-    ),
-    "Node": an_object(
-        {
-            "nodeName": _TEXT,
-            "lastReportSeconds": _SECONDS,
-            "stale": _SWITCH,
-            "bytesPerSec": _COUNT,
-            "pulling": _COUNT,
-            "queued": _COUNT,
-            "failing": _COUNT,
-            "parallel": _SWITCH,
-        },
-        {"trouble": _TEXT},
-    ),
-    "WorkloadSummary": an_object(
-        {
-            "workload": ref("Workload"),
-            "pods": _COUNT,
-            "ready": _COUNT,
-            "failing": _COUNT,
-            "images": listed(_TEXT),
-        },
-        {"readyAt": _TIME, "slowestNode": _TEXT, **_ETA},
-    ),
-}
 
-DOCUMENTS: Schema = {
-    "PullList": document(pulls=listed(ref("Pull"))),
-    "PullDocument": document(pull=ref("Pull")),
-    "PodList": document(pods=listed(ref("Pod"))),
-    "PodDocument": document(pod=ref("Pod")),
-    "WorkloadList": document(workloads=listed(ref("WorkloadSummary"))),
-    "NodeList": document(nodes=listed(ref("Node"))),
-    "WaitResult": an_object(
-        {"schemaVersion": _VERSION, "timestamp": _TIME, "ready": _SWITCH, "timedOut": _SWITCH},
-        {"pod": ref("Pod"), "workload": ref("WorkloadSummary")},
-    ),
-    "Problem": an_object(
-        {"type": _TEXT, "title": _TEXT, "status": {"type": "integer", "minimum": 400, "maximum": 599}},
-        {"detail": _TEXT, "parameter": _TEXT, "value": _TEXT, "allowed": listed(_TEXT)},
-    ),
-}
+class Pod(TypedDict):
+    """A pod that waits for images, or has waited within the retention time."""
 
-EVENTS: Schema = {
-    "Snapshot": an_object(
-        {
-            "schemaVersion": _VERSION,
-            "timestamp": _TIME,
-            "type": {"const": "snapshot"},
-            "synced": _SWITCH,
-            "pulls": listed(ref("Pull")),
-        },
-        {"pods": listed(ref("Pod"))},
-    ),
-    "Resumed": an_object(
-        {"schemaVersion": _VERSION, "timestamp": _TIME, "type": {"const": "resumed"}, "synced": _SWITCH}
-    ),
-    "PullEvent": _event(PullKind, pull=ref("Pull")),
-    "PodEvent": _event(PodKind, pod=ref("Pod")),
-    "LayerEvent": _event(LayerKind, pull=ref("Pull"), layer=ref("Layer")),
-}
+    namespace: str
+    podName: str
+    uid: str
+    nodeName: str
+    workload: Workload
+    state: PodState
+    estimatedAt: Time
+    images: Sequence[Need]
+    moreImages: NotRequired[Count]
+    waitingSince: NotRequired[Time]
+    readyAt: NotRequired[Time]
+    endedAt: NotRequired[Time]
+    etaSeconds: NotRequired[Count]
+    etaRangeSeconds: NotRequired[EtaRange]
+
+
+class Node(TypedDict):
+    """A node that runs an agent."""
+
+    nodeName: str
+    lastReportSeconds: Seconds
+    stale: bool
+    bytesPerSec: Count
+    pulling: Count
+    queued: Count
+    failing: Count
+    parallel: bool
+    trouble: NotRequired[str]
+
+
+class WorkloadSummary(TypedDict):
+    """The pods of a workload, counted."""
+
+    workload: Workload
+    pods: Count
+    ready: Count
+    failing: Count
+    images: Sequence[str]
+    readyAt: NotRequired[Time]
+    slowestNode: NotRequired[str]
+    etaSeconds: NotRequired[Count]
+    etaRangeSeconds: NotRequired[EtaRange]
+
+
+class Head(TypedDict):
+    """The first fields of every document and event."""
+
+    schemaVersion: Version
+    timestamp: Time
+
+
+class Document(Head):
+    """An answer with rows; `synced` is false until the aggregator has listed the Leases."""
+
+    synced: bool
+
+
+class PullList(Document):
+    """The answer of `GET /api/v1/pulls`."""
+
+    pulls: Sequence[Pull]
+    nextCursor: NotRequired[str]
+
+
+class PullDocument(Document):
+    """The answer of `GET /api/v1/pulls/{pullId}`."""
+
+    pull: Pull
+
+
+class PodList(Document):
+    """The answer of `GET /api/v1/pods`."""
+
+    pods: Sequence[Pod]
+    nextCursor: NotRequired[str]
+
+
+class PodDocument(Document):
+    """The answer of `GET /api/v1/pods/{namespace}/{name}`."""
+
+    pod: Pod
+
+
+class WorkloadList(Document):
+    """The answer of `GET /api/v1/workloads`."""
+
+    workloads: Sequence[WorkloadSummary]
+
+
+class NodeList(Document):
+    """The answer of `GET /api/v1/nodes`."""
+
+    nodes: Sequence[Node]
+
+
+class WaitResult(Head):
+    """The answer of `GET /api/v1/wait`."""
+
+    ready: bool
+    timedOut: bool
+    pod: NotRequired[Pod]
+    workload: NotRequired[WorkloadSummary]
+
+
+class Thresholds(Head):
+    """The answer of `GET /api/v1/thresholds`; `pulls.thresholds` defines the limits."""
+
+    stalledSeconds: Seconds
+    slowShare: Share
+    longSeconds: Seconds
+    extrapolatedSeconds: Seconds
+    retentionSeconds: Seconds
+
+
+class Problem(TypedDict):
+    """An error as RFC 9457 defines it; `http.problems` writes it."""
+
+    type: str
+    title: str
+    status: Annotated[int, {"minimum": 400, "maximum": 599}]
+    detail: NotRequired[str]
+    parameter: NotRequired[str]
+    value: NotRequired[str]
+    allowed: NotRequired[Sequence[str]]
+
+
+class Snapshot(Head):
+    """The first event of a stream: all rows that the subscriber selected."""
+
+    type: Literal["snapshot"]
+    synced: bool
+    pulls: Sequence[Pull]
+    pods: NotRequired[Sequence[Pod]]
+
+
+class Resumed(Head):
+    """The first event of a resumed stream; the missed events follow."""
+
+    type: Literal["resumed"]
+    synced: bool
+
+
+class PullEvent(Head):
+    """A pull that changed."""
+
+    type: PullKind
+    nodeName: str
+    pull: Pull
+
+
+class PodEvent(Head):
+    """A pod that changed."""
+
+    type: PodKind
+    nodeName: str
+    pod: Pod
+
+
+class LayerEvent(Head):
+    """A layer that changed, and its pull without layers."""
+
+    type: LayerKind
+    nodeName: str
+    pull: Pull
+    layer: Layer
+
+
+ROWS = (Workload, WaitingContainer, Failure, Layer, Pull, Need, Ahead, Pod, Node, WorkloadSummary)
+DOCUMENTS = (PullList, PullDocument, PodList, PodDocument, WorkloadList, NodeList, WaitResult, Thresholds, Problem)
+EVENTS = (Snapshot, Resumed, PullEvent, PodEvent, LayerEvent)

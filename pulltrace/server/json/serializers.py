@@ -1,8 +1,8 @@
-"""Version 1 of the wire format (docs/http-api.md): rows and their changes as JSON.
+"""Rows, documents and events as JSON of version 1 (`schemas`). Pure.
 
-Pure functions of their arguments. What was decided before (by the tracker, the correlation and `coalescing`) is
-written down here and nothing is decided again, but for two promises of the format: a percentage says 100 only
-when every byte has arrived, and a number that makes no sense never becomes an error.
+A percentage is 100 only when no byte is missing. A number that is not finite never becomes an error. A row's text is
+sent until the row changes, so `etaSeconds` counts from `estimatedAt`; `readyAt` is the same moment as a time.
+`wall_offset` converts a monotonic time of this process to Unix seconds when it is added.
 """
 
 from __future__ import annotations
@@ -13,124 +13,161 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.failures import Failure, advice
+from pulltrace.pulls import failures, model, view, workload_summary
 from pulltrace.pulls.formatting import rfc3339
-from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
-from pulltrace.pulls.view import PullView, WaitingContainer, Workload
+from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.view import PodView, PullView, Row
+from pulltrace.server.json import schemas
 from pulltrace.server.json.stream_events import LayerEvent, PodEvent, PullEvent
-
-SCHEMA_VERSION = "v1"
 
 DIGEST_LENGTH = len("sha256:") + 12
 
-Json = dict[str, Any]
+
+def encode(row: Row, wall_offset: float) -> bytes:
+    """Return a row as JSON text."""
+    return orjson.dumps(pod(row, wall_offset) if isinstance(row, PodView) else pull(row, wall_offset))
 
 
-def percent(part: int, whole: int) -> float:
-    """From 0 to 100 with one decimal; 100 only when nothing is missing."""
-    if part >= whole:
-        return 100.0
-    return max(0.0, min(99.9, round(100 * part / whole, 1)))
-
-
-def _pull_percent(it: Pull) -> float:
-    """100 for a completed pull, even one so fast that its size was never seen; never for one that failed without a byte."""
-    if it.phase is Phase.COMPLETED:
-        return 100.0
-    if it.total_bytes is None or (it.phase.ended and not it.total_bytes):
-        return 0.0
-    return percent(it.downloaded_bytes, it.total_bytes)
-
-
-def pull(view: PullView, to_wall: float = 0.0) -> Json:
-    """A row with everything that is known of it, its layers included.
-
-    `to_wall` makes Unix seconds of the moments of this process's monotonic clock.
-    """
-    written = pull_without_layers(view, to_wall)
-    written["layers"] = [] if view.pull.phase.ended else [layer(view.id, each) for each in view.pull.layers]
-    return written
-
-
-def pull_without_layers(view: PullView, to_wall: float = 0.0) -> Json:
-    it = view.pull
-    total = it.total_bytes or 0
-    written: Json = {
+def pull(row: PullView, wall_offset: float = 0.0, *, layers: bool = True) -> schemas.Pull:
+    """Return all fields of a pull; an ended pull lists no layers."""
+    it = row.pull
+    written: schemas.Pull = {
         "id": it.id,
-        "nodeName": view.node,
-        "imageRef": view.image or (it.repositories[0] if len(it.repositories) == 1 else ""),
-        "nameKnown": view.image is not None,
-        "imageCandidates": view.candidates,
+        "nodeName": row.node,
+        "imageRef": row.image or (it.repositories[0] if len(it.repositories) == 1 else ""),
+        "nameKnown": row.image is not None,
+        "imageCandidates": row.candidates,
         "repositories": it.repositories,
-        "phase": it.phase.value,
-        "stale": view.stale,
+        "phase": it.phase,
+        "stale": row.stale,
         "totalKnown": it.total_bytes is not None,
-        "totalBytes": total,
+        "totalBytes": it.total_bytes or 0,
         "downloadedBytes": it.downloaded_bytes,
         "cachedBytes": it.cached_bytes,
         "lazyBytes": it.lazy_bytes,
         "unpackedBytes": it.unpacked_bytes,
-        "bytesPerSec": round(it.bytes_per_second) if math.isfinite(it.bytes_per_second) else 0,
+        "bytesPerSec": _rate(it.bytes_per_second),
         "percent": _pull_percent(it),
         "layerCount": it.layer_count,
         "layersDone": it.layers_done,
         "startedAt": rfc3339(it.started_at),
         "progressedAt": rfc3339(it.progressed_at),
-        "pods": [_waiting(each) for each in view.waiting],
+        "pods": [_waiting_container(each) for each in row.waiting],
     }
     if it.seconds_left is not None and math.isfinite(it.seconds_left):
         written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
         if it.seconds_left_range is not None:
-            written["etaRangeSeconds"] = [math.ceil(bound) for bound in it.seconds_left_range]
+            soonest, latest = it.seconds_left_range
+            written["etaRangeSeconds"] = (math.ceil(soonest), math.ceil(latest))
     if it.ended_at is not None:
         written["completedAt"] = rfc3339(it.ended_at)
-    if view.failure is not None:
-        written["error"] = view.failure.message
-        written["failure"] = failure(view.failure, to_wall)
+    if row.failure is not None:
+        written["error"] = row.failure.message
+        written["failure"] = failure(row.failure, wall_offset)
     elif it.error is not None:
         written["error"] = it.error
-    if not view.reached_containerd:
+    if not row.reached_containerd:
         written["reachedContainerd"] = False
     if it.target_digest is not None:
         written["digest"] = it.target_digest
+    if layers:
+        written["layers"] = [] if it.phase.ended else [layer(it.id, each) for each in it.layers]
     return written
 
 
-def _waiting(it: WaitingContainer) -> Json:
-    written: Json = {"namespace": it.namespace, "podName": it.pod, "container": it.container, "image": it.image}
-    if it.workload is not None:
-        written["workload"] = workload(it.workload)
-    return written
-
-
-def workload(it: Workload) -> Json:
-    return {"namespace": it.namespace, "kind": it.kind, "name": it.name}
-
-
-def failure(it: Failure, to_wall: float) -> Json:
-    written: Json = {
-        "reason": it.reason.value,
-        "message": it.message,
-        "advice": advice(it.reason),
-        "tries": it.tries,
-    }
-    if it.retry_at is not None:
-        written["retryAt"] = rfc3339(it.retry_at + to_wall)
-    return written
-
-
-def layer(pull_id: str, it: Layer) -> Json:
+def layer(pull_id: str, it: model.Layer) -> schemas.Layer:
+    complete = it.state in {LayerState.CACHED, LayerState.DONE}
     return {
         "pullId": pull_id,
         "digest": it.digest[:DIGEST_LENGTH],
-        "state": it.state.value,
+        "state": it.state,
         "totalBytes": it.size_bytes,
         "downloadedBytes": it.downloaded_bytes,
-        "percent": 100.0
-        if it.state in {LayerState.CACHED, LayerState.DONE}
-        else percent(it.downloaded_bytes, it.size_bytes),
+        "percent": 100.0 if complete else percent(it.downloaded_bytes, it.size_bytes),
         "totalKnown": True,
     }
+
+
+def pod(row: PodView, wall_offset: float) -> schemas.Pod:
+    estimated_at = row.estimated_at + wall_offset
+    written: schemas.Pod = {
+        "namespace": row.namespace,
+        "podName": row.name,
+        "uid": row.uid,
+        "nodeName": row.node,
+        "workload": workload(row.workload),
+        "state": row.state,
+        "estimatedAt": rfc3339(estimated_at),
+        "images": [_need(need, wall_offset) for need in row.needs],
+    }
+    if row.more_needs:
+        written["moreImages"] = row.more_needs
+    if row.waiting_since is not None:
+        written["waitingSince"] = rfc3339(row.waiting_since)
+    if row.left is not None:
+        if (eta := _eta(row.left)) is not None:
+            written["etaSeconds"], written["etaRangeSeconds"] = eta
+        written["readyAt"] = rfc3339(estimated_at + row.left.likely)
+    if row.ended_at is not None:
+        written["endedAt"] = rfc3339(row.ended_at + wall_offset)
+    return written
+
+
+def node(row: view.NodeView, monotonic_now: float) -> schemas.Node:
+    written: schemas.Node = {
+        "nodeName": row.name,
+        "lastReportSeconds": round(max(0.0, monotonic_now - row.heard_at), 1),
+        "stale": row.stale,
+        "bytesPerSec": _rate(row.bytes_per_second),
+        "pulling": row.pulling,
+        "queued": row.queued,
+        "failing": row.failing,
+        "parallel": row.parallel,
+    }
+    if row.trouble is not None:
+        written["trouble"] = row.trouble
+    return written
+
+
+def summary(it: workload_summary.WorkloadSummary, now: float) -> schemas.WorkloadSummary:
+    """Return a workload that was summarized at `now`, in Unix seconds."""
+    written: schemas.WorkloadSummary = {
+        "workload": workload(it.workload),
+        "pods": it.pods,
+        "ready": it.ready,
+        "failing": it.failing,
+        "images": it.images,
+    }
+    if it.left is not None:
+        if (eta := _eta(it.left)) is not None:
+            written["etaSeconds"], written["etaRangeSeconds"] = eta
+        written["readyAt"] = rfc3339(now + it.left.likely)
+    if it.slowest_node is not None:
+        written["slowestNode"] = it.slowest_node
+    return written
+
+
+def workload(it: view.Workload) -> schemas.Workload:
+    return {"namespace": it.namespace, "kind": it.kind, "name": it.name}
+
+
+def failure(it: failures.Failure, wall_offset: float) -> schemas.Failure:
+    written: schemas.Failure = {
+        "reason": it.reason,
+        "message": it.message,
+        "advice": failures.advice(it.reason),
+        "tries": it.tries,
+    }
+    if it.retry_at is not None:
+        written["retryAt"] = rfc3339(it.retry_at + wall_offset)
+    return written
+
+
+def percent(part: int, whole: int) -> float:
+    """Return a percentage with one decimal; 100 only when nothing is missing."""
+    if part >= whole:
+        return 100.0
+    return max(0.0, min(99.9, round(100 * part / whole, 1)))
 
 
 def document(
@@ -141,12 +178,11 @@ def document(
     kind: str | None = None,
     next_cursor: str | None = None,
 ) -> bytes:
-    """Lists of encoded rows, each under its name: the answer to a GET, and with a `kind` the data of an event."""
-    written = head(now, kind)
-    written["synced"] = synced
-    # NOTE: joined by hand, at once. An encoder asks for twice the memory again and again until some MiB are enough (and
-    # so does `%`), and what lies between what it gives back keeps the process large.
-    parts = [orjson.dumps(written)[:-1]]
+    """Return lists of encoded rows by their names: the body of an answer, or the data of an event of this kind."""
+    # NOTE: joined by hand. An encoder doubles its buffer until some MiB are enough (so does `%`), and the process
+    # stays large, because the C library keeps what lies between the buffers.
+    begin: dict[str, Any] = {**head(now)} if kind is None else {**head(now), "type": kind}
+    parts = [orjson.dumps({**begin, "synced": synced})[:-1]]
     for name, texts in rows.items():
         parts.append(b',"%s":[' % name.encode())
         for number, text in enumerate(texts):
@@ -158,42 +194,95 @@ def document(
 
 
 def single(name: str, encoded_row: bytes, *, synced: bool, now: float) -> bytes:
-    """One row, as the answer to a GET."""
+    """Return one encoded row as the body of an answer."""
     return orjson.dumps({**head(now), "synced": synced, name: orjson.Fragment(encoded_row)})
 
 
 def pull_event(event: PullEvent, encoded_pull: bytes, now: float) -> bytes:
-    """The data of a `pull.…` event."""
-    written = head(now, event.kind.value)
-    return orjson.dumps({**written, "nodeName": event.view.node, "pull": orjson.Fragment(encoded_pull)})
+    """Return the data of a `pull.…` event."""
+    begin = {**head(now), "type": event.kind, "nodeName": event.view.node}
+    return orjson.dumps({**begin, "pull": orjson.Fragment(encoded_pull)})
 
 
 def pod_event(event: PodEvent, encoded_pod: bytes, now: float) -> bytes:
-    """The data of a `pod.…` event."""
-    written = head(now, event.kind.value)
-    return orjson.dumps({**written, "nodeName": event.view.node, "pod": orjson.Fragment(encoded_pod)})
+    """Return the data of a `pod.…` event."""
+    begin = {**head(now), "type": event.kind, "nodeName": event.view.node}
+    return orjson.dumps({**begin, "pod": orjson.Fragment(encoded_pod)})
 
 
-def layer_event(event: LayerEvent, now: float, to_wall: float = 0.0) -> bytes:
-    """The data of a `layer.…` event."""
-    written = head(now, event.kind.value)
-    written["nodeName"] = event.view.node
-    written["pull"] = pull_without_layers(event.view, to_wall)
-    written["layer"] = layer(event.view.id, event.layer)
+def layer_event(event: LayerEvent, now: float, wall_offset: float = 0.0) -> bytes:
+    """Return the data of a `layer.…` event."""
+    written: schemas.LayerEvent = {
+        **head(now),
+        "type": event.kind,
+        "nodeName": event.view.node,
+        "pull": pull(event.view, wall_offset, layers=False),
+        "layer": layer(event.view.id, event.layer),
+    }
     return orjson.dumps(written)
 
 
-def head(now: float, kind: str | None = None) -> Json:
-    """How every document and event begins."""
-    written: Json = {"schemaVersion": SCHEMA_VERSION, "timestamp": rfc3339(now)}
-    if kind is not None:
-        written["type"] = kind
-    return written
+def head(now: float) -> schemas.Head:
+    """Return the first fields of a document or event."""
+    return {"schemaVersion": "v1", "timestamp": rfc3339(now)}
 
 
 def sse(data: bytes, *, name: bytes | None = None, event_id: bytes | None = None) -> bytes:
-    """One server-sent event. JSON as orjson writes it has no line breaks, so `data` is one line."""
-    head = b"" if name is None else b"event: %s\n" % name
+    """Return one server-sent event. `data` is one line, since orjson writes no line breaks."""
+    lines = b"" if name is None else b"event: %s\n" % name
     if event_id is not None:
-        head += b"id: %s\n" % event_id
-    return b"".join((head, b"data: ", data, b"\n\n"))
+        lines += b"id: %s\n" % event_id
+    return b"".join((lines, b"data: ", data, b"\n\n"))
+
+
+def _pull_percent(it: model.Pull) -> float:
+    """Return 100 for a completed pull even if its size is unknown, and 0 for one that failed without a byte."""
+    if it.phase is Phase.COMPLETED:
+        return 100.0
+    if it.total_bytes is None or (it.phase.ended and not it.total_bytes):
+        return 0.0
+    return percent(it.downloaded_bytes, it.total_bytes)
+
+
+def _waiting_container(it: view.WaitingContainer) -> schemas.WaitingContainer:
+    written: schemas.WaitingContainer = {
+        "namespace": it.namespace,
+        "podName": it.pod,
+        "container": it.container,
+        "image": it.image,
+    }
+    if it.workload is not None:
+        written["workload"] = workload(it.workload)
+    return written
+
+
+def _need(it: view.ImageNeed, wall_offset: float) -> schemas.Need:
+    written: schemas.Need = {
+        "container": it.container,
+        "role": it.role,
+        "image": it.image,
+        "state": it.state,
+        "behind": [_ahead(each) for each in it.behind],
+    }
+    if it.pull_id is not None:
+        written["pullId"] = it.pull_id
+    if it.left is not None and (eta := _eta(it.left)) is not None:
+        written["etaSeconds"], written["etaRangeSeconds"] = eta
+    if it.failure is not None:
+        written["failure"] = failure(it.failure, wall_offset)
+    return written
+
+
+def _ahead(it: view.Ahead) -> schemas.Ahead:
+    return {"image": it.image} if it.pull_id is None else {"image": it.image, "pullId": it.pull_id}
+
+
+def _eta(left: view.TimeLeft) -> tuple[int, schemas.EtaRange] | None:
+    if not math.isfinite(left.likely):
+        return None
+    latest = None if left.latest is None or not math.isfinite(left.latest) else math.ceil(max(0.0, left.latest))
+    return math.ceil(max(0.0, left.likely)), (math.floor(max(0.0, left.soonest)), latest)
+
+
+def _rate(bytes_per_second: float) -> int:
+    return round(bytes_per_second) if math.isfinite(bytes_per_second) else 0

@@ -1,7 +1,7 @@
-"""What a viewer must be told of several changes at once: pure.
+"""The events of several changes. Pure.
 
-The stream gathers changes for a moment and sends, for each pull, where it stands now. What happened in between is
-left out, but never that a pull started, ended or went away: whoever counts those counts right.
+The stream gathers changes for a moment and sends the last state of each pull. It omits the states between, but never a
+start, an end or a removal: a client that counts those counts right.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, PodView
 
 
 class PullKind(StrEnum):
-    """What happened to a row."""
+    """How a pull changed."""
 
     STARTED = "pull.started"
     PROGRESS = "pull.progress"
-    """Anything that is none of the others: bytes, a phase, a name, pods, the reason of a failure that came late."""
+    """All other changes: bytes, a phase, a name, pods, a late reason of a failure."""
     COMPLETED = "pull.completed"
     FAILED = "pull.failed"
-    """It ended and was no success, or nobody saw whether it was: the phase tells which."""
+    """It failed, or its end is unknown: see its phase."""
     REMOVED = "pull.removed"
 
 
 class PodKind(StrEnum):
-    """What happened to a pod."""
+    """How a pod changed."""
 
     WAITING = "pod.waiting"
-    """It is new, or anything about it changed while it waits."""
+    """It is new, or changed while it waits."""
     READY = "pod.ready"
     GONE = "pod.gone"
     REMOVED = "pod.removed"
-    """Its history has run out."""
+    """Its retention time has passed."""
 
 
 class LayerKind(StrEnum):
-    """What happened to a layer."""
+    """How a layer changed."""
 
     STARTED = "layer.started"
     PROGRESS = "layer.progress"
     COMPLETED = "layer.completed"
-    """It needs no more work: downloaded and unpacked, found on the node, or served lazily."""
+    """It needs no more work: it is unpacked, was on the node, or is served lazily."""
 
 
 _WITHOUT_END = frozenset({PullKind.STARTED, PullKind.PROGRESS})
@@ -53,17 +53,17 @@ _NEVER_STARTED = frozenset({LayerState.CACHED, LayerState.LAZY})
 
 @dataclass(frozen=True, slots=True)
 class PullEvent:
-    """A row, and what became of it."""
+    """A pull and its change."""
 
     kind: PullKind
     sequence: int
     view: PullView
-    """For a row that is gone, the last that was known."""
+    """The last known row if it was removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerEvent:
-    """A layer, what became of it, and the row that it is part of."""
+    """A layer, its change, and its pull."""
 
     kind: LayerKind
     sequence: int
@@ -73,12 +73,12 @@ class LayerEvent:
 
 @dataclass(frozen=True, slots=True)
 class PodEvent:
-    """A pod, and what became of it."""
+    """A pod and its change."""
 
     kind: PodKind
     sequence: int
     view: PodView
-    """For a pod that is gone from the list, the last that was known."""
+    """The last known row if it was removed."""
 
 
 Event = PullEvent | LayerEvent | PodEvent
@@ -87,7 +87,7 @@ _POD_KINDS = {PodState.READY: PodKind.READY, PodState.GONE: PodKind.GONE}
 
 
 def coalesce(changes: Iterable[AnyChange], *, layers: bool = False) -> list[Event]:
-    """The events of all these changes (in the order of their sequence), one change or many."""
+    """Return the events of these changes in the order of their sequence; with `layers` those of layers too."""
     histories: dict[str, list[Change]] = {}
     of_pods: dict[str, list[PodEvent]] = {}
     for change in changes:
@@ -102,7 +102,7 @@ def coalesce(changes: Iterable[AnyChange], *, layers: bool = False) -> list[Even
     for history in histories.values():
         of_pull = _pull_events(history)
         events += _with_layers(of_pull, _layer_events(history)) if layers else of_pull
-    # NOTE: sorting is stable, so the events of one pull that share a sequence keep their order.
+    # NOTE: sorting is stable: events of one pull with the same sequence keep their order.
     events.sort(key=lambda event: event.sequence)
     return events
 
@@ -150,7 +150,7 @@ def _add_pod_event(events: list[PodEvent], change: PodChange) -> None:
 
 
 def _with_layers(of_pull: list[PullEvent], of_layers: list[LayerEvent]) -> list[Event]:
-    """Layers move while the pull runs: after its start, before its end."""
+    """Return the events with those of layers after the start of the pull and before its end."""
     running = [event for event in of_pull if event.kind in _WITHOUT_END]
     ended = [event for event in of_pull if event.kind not in _WITHOUT_END]
     return [*running, *of_layers, *ended]
@@ -167,7 +167,7 @@ def _layer_events(history: list[Change]) -> list[LayerEvent]:
     was = {layer.digest: layer for layer in before.pull.layers} if before is not None else {}
     now = after.pull.layers
     if after.pull.phase.ended:
-        # A pull that has ended may list its layers no more. One that completed has them all.
+        # An ended pull may list no layers. A completed one has them all.
         completed = after.pull.phase is Phase.COMPLETED
         now = tuple(_finish(layer) for layer in now or was.values()) if completed else ()
     return [

@@ -21,8 +21,8 @@ from pulltrace.server.http.client_address import Network, peer_of
 from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits, Refused, Room
 from pulltrace.server.http.protocol import CONNECTION, Connection
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import OF_PULLS, Filters
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.filters import PULL_FILTERS, Filters
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
 from pulltrace.server.sse.client import DEFAULT_MANNERS, Manners, Viewer
 from pulltrace.server.sse.hub import Hub
@@ -41,7 +41,7 @@ _HEADERS = (
 )
 _CHUNKED = ((b"transfer-encoding", b"chunked"),)
 _SWITCH = ("true", "false")
-QUERY = {"layers": _SWITCH, "pods": _SWITCH, **OF_PULLS}
+QUERY = {"layers": _SWITCH, "pods": _SWITCH, **PULL_FILTERS}
 
 
 def _head(headers: Iterable[Header]) -> bytes:
@@ -61,7 +61,7 @@ class EventStream:
     def __init__(
         self,
         source: PullSource,
-        fragments: Fragments,
+        fragments: RowCache,
         clocks: Clocks,
         *,
         limits: Limits = DEFAULT_LIMITS,
@@ -104,7 +104,7 @@ class EventStream:
             raise falcon.HTTPMethodNotAllowed(["GET"])
         query = problems.read_query(scope["query_string"].decode("latin-1"), QUERY)
         layers, pods = (query.get(name, _SWITCH[1:])[-1] == "true" for name in ("layers", "pods"))
-        options = Options(layers, pods, Filters.of(query), chunked=scope["http_version"] != "1.0")
+        options = Options(layers, pods, Filters.from_query(query), chunked=scope["http_version"] != "1.0")
         last_event_id = next((value for name, value in scope["headers"] if name == b"last-event-id"), b"")
         try:
             return self._hub.join(options, peer_of(scope, self._proxies), last_event_id.decode("latin-1"))

@@ -19,7 +19,7 @@ from pulltrace.server.http.connection_limiter import TITLE, Refused, Room
 from pulltrace.server.http.departures import Departures
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.event_ids import event_id, sequence_of
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
 from pulltrace.server.sse.client import Manners, Viewer
 from pulltrace.server.sse.holding import too_dear
@@ -50,7 +50,7 @@ class Hub:
     def __init__(
         self,
         source: PullSource,
-        fragments: Fragments,
+        fragments: RowCache,
         clocks: Clocks,
         *,
         room: Room,

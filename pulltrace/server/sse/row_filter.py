@@ -66,8 +66,8 @@ class Selection:
 
     def _stays(self, row: Row, *, shown: bool) -> bool:
         if isinstance(row, PullView):
-            return (shown and row.pull.phase.ended) or self._filters.fit_pull(row)
-        return (shown and row.state in _OVER) or self._filters.fit_pod(row)
+            return (shown and row.pull.phase.ended) or self._filters.matches_pull(row)
+        return (shown and row.state in _OVER) or self._filters.matches_pod(row)
 
 
 def _seen(change: AnyChange, *, was: bool, stays: bool) -> Iterator[AnyChange]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pulltrace.pulls.view import AnyChange, PodView, PullView
 from pulltrace.server.json import paging, serializers, stream_events
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import Fragments
+from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import Event, LayerEvent, PodEvent
 from pulltrace.server.sse.client import Texts, Viewer
 from pulltrace.server.sse.row_filter import Selection
@@ -31,10 +31,10 @@ Whoever means harm comes back to another place each time.
 class Frames:
     """The events of one moment as text."""
 
-    def __init__(self, fragments: Fragments, clocks: Clocks) -> None:
+    def __init__(self, fragments: RowCache, clocks: Clocks) -> None:
         self._fragments = fragments
         self._now = clocks.wall()
-        self._to_wall = clocks.to_wall()
+        self._to_wall = clocks.wall_offset()
         self._texts: dict[tuple[str, int, str], bytes] = {}
 
     def of(self, event: Event) -> bytes:
@@ -50,15 +50,15 @@ class Frames:
         if isinstance(event, LayerEvent):
             return serializers.layer_event(event, self._now, self._to_wall)
         if isinstance(event, PodEvent):
-            return serializers.pod_event(event, self._fragments.of(event.view), self._now)
-        return serializers.pull_event(event, self._fragments.of(event.view), self._now)
+            return serializers.pod_event(event, self._fragments.text(event.view), self._now)
+        return serializers.pull_event(event, self._fragments.text(event.view), self._now)
 
 
 class Group:
     """One set of options: the rows of its viewers, and the texts that they are sent, ready for the connection."""
 
     def __init__(
-        self, options: Options, fragments: Fragments, clocks: Clocks, snapshot: Callable[[Group], bytes]
+        self, options: Options, fragments: RowCache, clocks: Clocks, snapshot: Callable[[Group], bytes]
     ) -> None:
         """`snapshot` writes the one of this group, with all rows there are then."""
         self.options = options
@@ -98,11 +98,11 @@ class Group:
     ) -> bytes:
         """The rows as of the last block, written once for all viewers that come before the next."""
         if self._snapshot is None:
-            shown = sorted(self._selection.pulls(pulls), key=paging.place_of_pull)
-            rows = {"pulls": self._fragments.of_all(shown)}
+            shown = sorted(self._selection.pulls(pulls), key=paging.pull_sort_key)
+            rows = {"pulls": self._fragments.texts(shown)}
             if self.options.pods:
-                waiting = sorted(self._selection.pods(pods), key=paging.place_of_pod)
-                rows["pods"] = self._fragments.of_all(waiting)
+                waiting = sorted(self._selection.pods(pods), key=paging.pod_sort_key)
+                rows["pods"] = self._fragments.texts(waiting)
             data = serializers.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
             self._snapshot = self.options.framed(serializers.sse(data, name=b"snapshot", event_id=event_id))
         return self._snapshot

@@ -1,4 +1,4 @@
-"""`GET /api/v1/pulls`: order, filters, and what is refused."""
+"""Queries of `GET /api/v1/pulls`: order, filters and refusals."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from falcon.testing import TestClient
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PullView, WaitingContainer
 from pulltrace.server.app import create_app
-from tests.builders.views import NOW, POD, STARTED
-from tests.builders.views import pull_view as view
+from tests.builders.views import NOW, POD, STARTED, pull_view
 from tests.fakes.pull_source import FakePullSource
 
-OLD = view("00000000000a", started_at=STARTED - 60, node="node-1", waiting=(POD,))
-NEW = view("00000000000b", started_at=STARTED, node="node-2", image="ghcr.io/acme/api:7", phase=Phase.UNPACKING)
-UNNAMED = view(
+OLD = pull_view("00000000000a", started_at=STARTED - 60, node="node-1", waiting=(POD,))
+NEW = pull_view("00000000000b", started_at=STARTED, node="node-2", image="ghcr.io/acme/api:7", phase=Phase.UNPACKING)
+UNNAMED = pull_view(
     "00000000000c",
     started_at=STARTED + 1,
     node="node-3",
@@ -24,8 +23,8 @@ UNNAMED = view(
     candidates=("redis:7", "redis:8"),
     waiting=(WaitingContainer("cache", "redis-0", "redis", "redis:8"),),
 )
-ENDED = view("00000000000d", Phase.COMPLETED, ended_at=NOW - 60, node="node-2")
-JUST_ENDED = view("00000000000e", Phase.FAILED, ended_at=NOW, node="node-1", image="ghcr.io/acme/api:8")
+ENDED = pull_view("00000000000d", Phase.COMPLETED, ended_at=NOW - 60, node="node-2")
+JUST_ENDED = pull_view("00000000000e", Phase.FAILED, ended_at=NOW, node="node-1", image="ghcr.io/acme/api:8")
 
 
 def client(*views: PullView, synced: bool = True) -> TestClient:
@@ -105,7 +104,7 @@ def test_empty_value_is_refused() -> None:
 
 
 def test_long_values_do_not_come_back() -> None:
-    """Of what a client sends, only the beginning is in the answer."""
+    """The answer repeats only the first characters of a client's value."""
     answer = client().simulate_get("/api/v1/pulls", query_string=f"phase={'x' * 5000}")
 
     assert answer.json["value"] == "x" * 100
@@ -140,7 +139,7 @@ def test_changed_row_is_written_anew() -> None:
     reader = TestClient(create_app(source))
     assert reader.simulate_get("/api/v1/pulls").json["pulls"][0]["downloadedBytes"] == 0
 
-    source.put(view(OLD.id, downloaded_bytes=5))
+    source.put(pull_view(OLD.id, downloaded_bytes=5))
     assert reader.simulate_get("/api/v1/pulls").json["pulls"][0]["downloadedBytes"] == 5
 
     source.remove(OLD.id)

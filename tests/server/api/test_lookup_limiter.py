@@ -1,4 +1,4 @@
-"""How often one client, and all together, may make the aggregator ask Kubernetes."""
+"""The rates of lookups in Kubernetes, for one address and for the replica."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_one_address() -> None:
     assert counts == [5, 0, 1, 3, 5]
 
 
-def test_flood_of_one_address_leaves_room() -> None:
-    """What is refused costs the other addresses nothing."""
+def test_flood_of_one_address_spares_others() -> None:
+    """A refused lookup costs the other addresses nothing."""
     limits = limiter(FakeTime())
     assert admitted(limits, "192.0.2.1", 100_000) == 5
     assert admitted(limits, "192.0.2.2") == 5

@@ -1,4 +1,4 @@
-"""Which events a viewer gets for one change, and for many at once."""
+"""The events of one change, and of many at once."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from pulltrace.pulls.model import Layer, LayerState, Phase
 from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
 from pulltrace.server.json.stream_events import LayerEvent, PullEvent, coalesce
 from tests.builders.pulls import layer
-from tests.builders.views import MONOTONIC
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_changes as changes
-from tests.builders.views import pull_view as view
+from tests.builders.views import MONOTONIC, estimated_pod, pull_changes, pull_view
 
-RESOLVING = view(phase=Phase.RESOLVING)
-RUNNING = view(downloaded_bytes=1)
-FURTHER = view(downloaded_bytes=2)
-COMPLETED = view(phase=Phase.COMPLETED)
-FAILED = view(phase=Phase.FAILED)
-EXPLAINED = view(phase=Phase.FAILED, error="not found")
-UNKNOWN = view(phase=Phase.UNKNOWN)
+RESOLVING = pull_view(phase=Phase.RESOLVING)
+RUNNING = pull_view(downloaded_bytes=1)
+FURTHER = pull_view(downloaded_bytes=2)
+COMPLETED = pull_view(phase=Phase.COMPLETED)
+FAILED = pull_view(phase=Phase.FAILED)
+EXPLAINED = pull_view(phase=Phase.FAILED, error="not found")
+UNKNOWN = pull_view(phase=Phase.UNKNOWN)
 
 
-def told(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
+def events_of(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
     return [(event.kind.value, event.sequence) for event in coalesce(found, layers=layers)]
 
 
@@ -42,8 +39,8 @@ def told(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
     ],
 )
 def test_one_change(before: PullView | None, after: PullView | None, expected: str) -> None:
-    """One change is one event, whose type says what happened; each end is told once."""
-    assert [(expected, 5)] == told([Change(5, before, after)])
+    """One change is one event with its kind; each end is sent once."""
+    assert [(expected, 5)] == events_of([Change(5, before, after)])
 
 
 @pytest.mark.parametrize(
@@ -61,21 +58,25 @@ def test_one_change(before: PullView | None, after: PullView | None, expected: s
     ],
 )
 def test_many_changes_of_one_row(history: tuple[PullView | None, ...], expected: list[tuple[str, int]]) -> None:
-    """Of what happens at once only the last state is told, but every start, end and removal is."""
-    assert expected == told(changes(*history))
+    """Changes at once give the last state only, but every start, end and removal."""
+    assert expected == events_of(pull_changes(*history))
 
 
-def test_last_state_is_told() -> None:
+def test_last_state_is_sent() -> None:
     """A start that was followed by progress says how far the pull is by now."""
-    [event] = coalesce(changes(None, RESOLVING, FURTHER))
+    [event] = coalesce(pull_changes(None, RESOLVING, FURTHER))
 
     assert event.view is FURTHER
 
 
 def test_rows_keep_their_order() -> None:
     """Events of several rows come in the order of their sequence."""
-    other = view("ba9876543210")
-    found = [*changes(None, RUNNING, first=1), *changes(None, other, first=2), *changes(RUNNING, FURTHER, first=3)]
+    other = pull_view("ba9876543210")
+    found = [
+        *pull_changes(None, RUNNING, first=1),
+        *pull_changes(None, other, first=2),
+        *pull_changes(RUNNING, FURTHER, first=3),
+    ]
 
     assert [(event.view.id, event.sequence) for event in coalesce(found)] == [(other.id, 2), (RUNNING.id, 3)]
 
@@ -87,8 +88,8 @@ def test_nothing_happened() -> None:
 
 
 def layer_kinds(before: Layer | None, after: Layer) -> list[str]:
-    old = view(layers=() if before is None else (before,))
-    found = coalesce(changes(old, view(layers=(after,), downloaded_bytes=1)), layers=True)
+    old = pull_view(layers=() if before is None else (before,))
+    found = coalesce(pull_changes(old, pull_view(layers=(after,), downloaded_bytes=1)), layers=True)
     return [event.kind.value for event in found if isinstance(event, LayerEvent)]
 
 
@@ -113,46 +114,46 @@ def test_layers(before: Layer | None, after: Layer, expected: list[str]) -> None
     assert expected == layer_kinds(before, after)
 
 
-def test_layers_only_for_whom_asks() -> None:
+def test_layers_are_optional() -> None:
     """Without `layers` a row's layers make no events."""
-    found = changes(view(), view(layers=(layer("a", LayerState.DOWNLOADING, 5),)))
+    found = pull_changes(pull_view(), pull_view(layers=(layer("a", LayerState.DOWNLOADING, 5),)))
 
     assert all(isinstance(event, PullEvent) for event in coalesce(found))
 
 
 def test_layers_move_between_start_and_end() -> None:
     """A pull that ran and completed at once: start, its layers, end."""
-    found = changes(None, view(layers=(layer("a", LayerState.DOWNLOADING, 5),)), COMPLETED)
+    found = pull_changes(None, pull_view(layers=(layer("a", LayerState.DOWNLOADING, 5),)), COMPLETED)
 
-    assert [kind for kind, _ in told(found, layers=True)] == ["pull.started", "pull.completed"]
+    assert [kind for kind, _ in events_of(found, layers=True)] == ["pull.started", "pull.completed"]
 
-    before = view(layers=(layer("a", LayerState.DOWNLOADING, 5), layer("b", LayerState.DONE, 100)))
-    assert told(changes(before, COMPLETED), layers=True) == [("layer.completed", 1), ("pull.completed", 1)]
+    before = pull_view(layers=(layer("a", LayerState.DOWNLOADING, 5), layer("b", LayerState.DONE, 100)))
+    assert events_of(pull_changes(before, COMPLETED), layers=True) == [("layer.completed", 1), ("pull.completed", 1)]
 
 
 def test_completed_pull_completes_its_layers() -> None:
-    """The end of a pull lists no layers; those that were under way are told complete and whole."""
-    before = view(layers=(layer("a", LayerState.DOWNLOADING, 5),))
-    [finished, _] = coalesce(changes(before, COMPLETED), layers=True)
+    """An ended pull lists no layers, so its running ones are sent as complete."""
+    before = pull_view(layers=(layer("a", LayerState.DOWNLOADING, 5),))
+    [finished, _] = coalesce(pull_changes(before, COMPLETED), layers=True)
 
     assert isinstance(finished, LayerEvent)
     assert finished.layer == layer("a", LayerState.DONE, 100)
 
 
 def test_failed_pull_leaves_its_layers() -> None:
-    """Layers of a pull that failed are not told complete, nor are those of one that is gone or had ended before."""
-    before = view(layers=(layer("a", LayerState.DOWNLOADING, 5),))
-    ended = view(phase=Phase.COMPLETED, layers=before.pull.layers)
+    """Layers of a failed, removed or already ended pull are not sent as complete."""
+    before = pull_view(layers=(layer("a", LayerState.DOWNLOADING, 5),))
+    ended = pull_view(phase=Phase.COMPLETED, layers=before.pull.layers)
 
-    assert told(changes(before, FAILED), layers=True) == [("pull.failed", 1)]
-    assert told(changes(before, None), layers=True) == [("pull.removed", 1)]
-    assert told(changes(ended, COMPLETED), layers=True) == [("pull.progress", 1)]
+    assert events_of(pull_changes(before, FAILED), layers=True) == [("pull.failed", 1)]
+    assert events_of(pull_changes(before, None), layers=True) == [("pull.removed", 1)]
+    assert events_of(pull_changes(ended, COMPLETED), layers=True) == [("pull.progress", 1)]
 
 
-def test_pods_are_told_as_they_end() -> None:
-    """Of a pod that changes the last is told; that it became ready or was deleted is never left out."""
-    waiting, later = pod(), pod(estimated_at=MONOTONIC)
-    ready, gone = pod(state=PodState.READY), pod(state=PodState.GONE)
+def test_ends_of_pods_are_sent() -> None:
+    """A changed pod is sent with its last state; its readiness or deletion is never omitted."""
+    waiting, later = estimated_pod(), estimated_pod(estimated_at=MONOTONIC)
+    ready, gone = estimated_pod(state=PodState.READY), estimated_pod(state=PodState.GONE)
 
     def kinds(*views: PodView | None) -> list[str]:
         found = [PodChange(index, views[index], views[index + 1]) for index in range(len(views) - 1)]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from falcon.testing import TestClient
 
+from pulltrace.pulls import thresholds
 from pulltrace.pulls.failures import Failure, Reason, advice
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, NodeView, PodState, Row, Workload
+from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, PodState, Row, Workload
 from pulltrace.server.app import create_app
-from tests.builders.views import MONOTONIC, NOW, POD, STARTED, node_view
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_view as view
+from pulltrace.server.json.row_cache import SPARE_ROWS
+from tests.builders.views import MONOTONIC, NOW, POD, STARTED, estimated_pod, node_view, pull_view
 from tests.fakes.pull_source import FakePullSource
 
 HEAD = {"schemaVersion": "v1", "timestamp": "2026-11-23T15:04:05.678Z", "synced": True}
@@ -22,21 +21,12 @@ WEB = {"namespace": "shop", "kind": "Deployment", "name": "web"}
 FAILURE = Failure(Reason.NOT_FOUND, "manifest unknown", tries=3, retry_at=MONOTONIC + 40)
 
 
-class SomeNodes:
-    """Two nodes."""
-
-    def nodes(self) -> Sequence[NodeView]:
-        return (
-            node_view(heard_at=MONOTONIC - 2.34, bytes_per_second=1e6 + 0.4, pulling=1, queued=2),
-            node_view(
-                "node-2",
-                heard_at=MONOTONIC - 90,
-                stale=True,
-                failing=1,
-                parallel=True,
-                trouble="containerd does not answer",
-            ),
-        )
+NODES = (
+    node_view(heard_at=MONOTONIC - 2.34, bytes_per_second=1e6 + 0.4, pulling=1, queued=2),
+    node_view(
+        "node-2", heard_at=MONOTONIC - 90, stale=True, failing=1, parallel=True, trouble="containerd does not answer"
+    ),
+)
 
 
 def client(*rows: Row) -> TestClient:
@@ -44,7 +34,7 @@ def client(*rows: Row) -> TestClient:
 
 
 def client_of(source: FakePullSource) -> TestClient:
-    return TestClient(create_app(source, nodes=SomeNodes(), clock=lambda: NOW, monotonic=lambda: MONOTONIC))
+    return TestClient(create_app(source, nodes=lambda: NODES, clock=lambda: NOW, monotonic=lambda: MONOTONIC))
 
 
 def get(reader: TestClient, path: str) -> Any:
@@ -54,12 +44,12 @@ def get(reader: TestClient, path: str) -> Any:
 
 
 def test_pod_has_all_fields() -> None:
-    """A pod with what it waits for, each image with what is in front of it and why it failed."""
+    """A pod has its images, and each image the ones ahead of it and its failure."""
     needs = (
         ImageNeed("init", "init", "acme/tool:1", NeedState.FAILED, failure=FAILURE),
         ImageNeed("web", "main", "nginx:1.29", NeedState.QUEUED, behind=(Ahead("redis:8", "00000000000a"), Ahead("x"))),
     )
-    [written] = get(client(pod(needs=needs, state=PodState.FAILING)), "/api/v1/pods")["pods"]
+    [written] = get(client(estimated_pod(needs=needs, state=PodState.FAILING)), "/api/v1/pods")["pods"]
 
     assert written == {
         "namespace": "shop",
@@ -90,8 +80,8 @@ def test_pod_has_all_fields() -> None:
 
 
 def test_pod_that_is_ready() -> None:
-    """A pod that waits no more says since when, and has no time left."""
-    [written] = get(client(pod(state=PodState.READY)), "/api/v1/pods")["pods"]
+    """A ready pod has the time of its end and no estimate."""
+    [written] = get(client(estimated_pod(state=PodState.READY)), "/api/v1/pods")["pods"]
 
     assert written["endedAt"] == "2026-11-23T15:04:04.678Z"
     assert not {"etaSeconds", "etaRangeSeconds", "readyAt"} & written.keys()
@@ -112,11 +102,11 @@ def test_pod_that_is_ready() -> None:
 def test_pods_in_order_and_filtered(query: str, expected: list[str]) -> None:
     """Waiting pods first, the oldest at the top, then the others, the newest first; kinds in any spelling."""
     found = client(
-        pod("a"),
-        pod("b", node="node-2", waiting_since=STARTED - 5, workload=Workload("shop", "Pod", "b")),
-        pod("c", PodState.READY, ended_at=MONOTONIC - 50),
-        pod("d", PodState.GONE),
-        view(),
+        estimated_pod("a"),
+        estimated_pod("b", node="node-2", waiting_since=STARTED - 5, workload=Workload("shop", "Pod", "b")),
+        estimated_pod("c", PodState.READY, ended_at=MONOTONIC - 50),
+        estimated_pod("d", PodState.GONE),
+        pull_view(),
     )
 
     assert [each["podName"] for each in get(found, f"/api/v1/pods{query}")["pods"]] == expected
@@ -124,7 +114,7 @@ def test_pods_in_order_and_filtered(query: str, expected: list[str]) -> None:
 
 def test_one_pod_and_one_pull() -> None:
     """One row alone stands under its name."""
-    both = client(pod(), view())
+    both = client(estimated_pod(), pull_view())
 
     assert get(both, "/api/v1/pods/shop/web-1")["pod"]["uid"] == "uid-web-1"
     one = get(both, "/api/v1/pulls/0123456789ab")
@@ -135,19 +125,19 @@ def test_one_pod_and_one_pull() -> None:
 @pytest.mark.parametrize(
     ("path", "title"), [("/api/v1/pods/shop/web-2", "No such pod"), ("/api/v1/pulls/0", "No such pull")]
 )
-def test_row_that_is_not_there(path: str, title: str) -> None:
-    """A row that nobody knows is a problem document."""
-    answer = client(pod(), view()).simulate_get(path)
+def test_absent_row(path: str, title: str) -> None:
+    """An absent row is a problem document with status 404."""
+    answer = client(estimated_pod(), pull_view()).simulate_get(path)
 
     assert (answer.status_code, answer.json["title"]) == (404, title)
 
 
 def test_pull_of_a_workload() -> None:
-    """Pulls are found by what waits for them; a failure and what never reached containerd are told."""
+    """A query finds pulls by the pods that wait for them; the row has its failure and whether it reached containerd."""
     owned = WEB | {}
     waiting = (type(POD)("shop", "web-1", "nginx", "nginx:1.29", Workload(**owned)),)
-    failed = view(phase=Phase.FAILED, waiting=waiting, failure=FAILURE, reached_containerd=False)
-    rows = client(failed, view("00000000000b", waiting=(POD,)))
+    failed = pull_view(phase=Phase.FAILED, waiting=waiting, failure=FAILURE, reached_containerd=False)
+    rows = client(failed, pull_view("00000000000b", waiting=(POD,)))
 
     [written] = get(rows, "/api/v1/pulls?workload=shop/Deployment/web")["pulls"]
     assert written["pods"][0]["workload"] == WEB
@@ -166,7 +156,7 @@ def test_workload_is_written_in_three_parts(workload: str) -> None:
 
 def test_workloads() -> None:
     """A workload is the sum of its pods."""
-    pods = [pod(), pod("web-2", PodState.READY), pod("web-3", PodState.GONE)]
+    pods = [estimated_pod(), estimated_pod("web-2", PodState.READY), estimated_pod("web-3", PodState.GONE)]
     [written] = get(client(*pods), "/api/v1/workloads?namespace=shop")["workloads"]
 
     assert written == {
@@ -183,7 +173,7 @@ def test_workloads() -> None:
 
 
 def test_nodes() -> None:
-    """Each node says when it was last heard of and what it does."""
+    """Each node has the age of its last report and the number of its pulls."""
     assert get(client(), "/api/v1/nodes") == HEAD | {
         "nodes": [
             {
@@ -204,16 +194,32 @@ def test_no_nodes() -> None:
     assert get(TestClient(create_app(FakePullSource())), "/api/v1/nodes")["nodes"] == []
 
 
+def test_thresholds() -> None:
+    """The page gets the limits of `pulls.thresholds`, and the retention time of this process."""
+    reader = TestClient(create_app(FakePullSource(), clock=lambda: NOW, retention_seconds=60.0))
+
+    assert get(reader, "/api/v1/thresholds") == {
+        "schemaVersion": "v1",
+        "timestamp": HEAD["timestamp"],
+        "stalledSeconds": thresholds.STALLED_SECONDS,
+        "slowShare": thresholds.SLOW_SHARE,
+        "longSeconds": thresholds.LONG_SECONDS,
+        "extrapolatedSeconds": thresholds.EXTRAPOLATED_SECONDS,
+        "retentionSeconds": 60.0,
+    }
+    assert reader.simulate_get("/api/v1/thresholds?node=a").status_code == 400
+
+
 def test_pages() -> None:
     """Page after page gives every row once, in order, though rows come and go meanwhile."""
-    rows = [view(f"{number:012x}", started_at=STARTED + number) for number in range(7)]
-    rows.append(view("00000000000e", Phase.COMPLETED))
+    rows = [pull_view(f"{number:012x}", started_at=STARTED + number) for number in range(7)]
+    rows.append(pull_view("00000000000e", Phase.COMPLETED))
     source = FakePullSource(*rows)
     reader = client_of(source)
     first = get(reader, "/api/v1/pulls?limit=3")
     source.remove(rows[2].id)
     second = get(reader, f"/api/v1/pulls?limit=3&cursor={first['nextCursor']}")
-    source.put(view("00000000000f", started_at=STARTED - 1))
+    source.put(pull_view("00000000000f", started_at=STARTED - 1))
     third = get(reader, f"/api/v1/pulls?limit=3&cursor={second['nextCursor']}")
 
     shown = [pull["id"][-1] for part in (first, second, third) for pull in part["pulls"]]
@@ -239,8 +245,8 @@ def test_bad_cursor(cursor: str) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/pulls?node=node-1", "/api/v1/pods"])
 def test_unchanged_list_is_not_sent_again(path: str) -> None:
-    """Who names the ETag of the last answer gets 304 until anything changes."""
-    source = FakePullSource(view(), pod())
+    """A request with the ETag of the last answer gets 304 until a row changes."""
+    source = FakePullSource(pull_view(), estimated_pod())
     reader = client_of(source)
     first = reader.simulate_get(path)
     etag = first.headers["etag"]
@@ -250,7 +256,21 @@ def test_unchanged_list_is_not_sent_again(path: str) -> None:
     again = reader.simulate_get(path, headers={"If-None-Match": f'"x", {etag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
 
-    source.put(view(downloaded_bytes=1))
+    source.put(pull_view(downloaded_bytes=1))
     changed = reader.simulate_get(path, headers={"If-None-Match": etag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
+
+
+def test_rows_that_are_asked_for_one_by_one_are_forgotten() -> None:
+    """The cache drops their texts although no stream and no list is open."""
+    source = FakePullSource()
+    app = create_app(source)
+    client = TestClient(app)
+    for number in range(2 * SPARE_ROWS):
+        row = pull_view(f"{number:012x}")
+        source.put(row)
+        assert client.simulate_get(f"/api/v1/pulls/{row.id}").status_code == 200
+        source.remove(row.id)
+
+    assert len(app._responder.row_cache._by_id) <= 1 + SPARE_ROWS

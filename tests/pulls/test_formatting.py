@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from pulltrace.pulls.formatting import from_rfc3339, human_bytes, human_seconds, rfc3339, spoken_seconds
 
+SIZES = (Path(__file__).parent / "sizes.tsv").read_text(encoding="utf-8").splitlines()
 NOW = datetime(2026, 11, 23, 15, 4, 5, 678_000, UTC).timestamp()
 
 
@@ -26,20 +28,16 @@ def test_rfc3339(seconds: float, expected: str) -> None:
     assert expected == rfc3339(seconds)
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (-5, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 KiB"),
-        (34 * 2**20, "34 MiB"),
-        (1.9 * 2**30, "1.9 GiB"),
-        (2**60, "1048576 TiB"),
-    ],
-)
-def test_human_bytes(count: float, text: str) -> None:
-    """Three figures at most, as long as there is a larger unit."""
+@pytest.mark.parametrize("line", [line for line in SIZES if not line.startswith("#")])
+def test_human_bytes(line: str) -> None:
+    """Three figures before the point at most, as long as there is a larger unit."""
+    count, text = line.split("\t")
+    assert human_bytes(int(count)) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(-5, "0 B"), (1.9 * 2**30, "1.9 GiB"), (2**60, "1048576.0 TiB")])
+def test_human_bytes_of_other_numbers(count: float, text: str) -> None:
+    """Rates are fractions, and no number is refused."""
     assert human_bytes(count) == text
 
 

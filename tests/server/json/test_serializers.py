@@ -1,4 +1,4 @@
-"""The JSON of version 1: names, times, numbers; what decides on events is in test_coalescing."""
+"""The JSON of version 1: names, times and numbers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
-from pulltrace.server.json import pod_serializers, serializers
+from pulltrace.server.json import serializers
 from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.builders.pulls import layer
-from tests.builders.views import NOW, POD, STARTED
-from tests.builders.views import pull_view as view
+from tests.builders.views import NOW, POD, STARTED, pull_view
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "http-api.md"
 
 
 def test_pull_has_all_names() -> None:
     """A row of which everything is known has every field of docs/http-api.md."""
     written = serializers.pull(
-        view(
+        pull_view(
             waiting=(POD,),
             total_bytes=300,
             downloaded_bytes=100,
@@ -82,11 +81,11 @@ def test_documented_fields_are_those_that_are_written() -> None:
     """docs/http-api.md names every field of a pull and of a layer, and no other."""
     one = layer("a", LayerState.DOWNLOADING, 33)
     running = serializers.pull(
-        view(
+        pull_view(
             reached_containerd=False, seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)
         )
     )
-    ended = serializers.pull(view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
+    ended = serializers.pull(pull_view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
     [table, *_] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
     rows = [line.split("|")[1:3] for line in table.splitlines()]
 
@@ -97,7 +96,7 @@ def test_documented_fields_are_those_that_are_written() -> None:
 
 def test_unknown_values_are_left_out() -> None:
     """A pull that is resolving has no size, no estimate, no end and no digest, and does not pretend to."""
-    written = serializers.pull(view(phase=Phase.RESOLVING, image=None))
+    written = serializers.pull(pull_view(phase=Phase.RESOLVING, image=None))
 
     assert (written["totalKnown"], written["totalBytes"], written["percent"]) == (False, 0, 0.0)
     assert (written["imageRef"], written["nameKnown"]) == ("", False)
@@ -107,7 +106,7 @@ def test_unknown_values_are_left_out() -> None:
 def test_uncertain_name_is_the_repository_and_the_candidates() -> None:
     """While no name is certain, the row says the repository, and which names are meant perhaps."""
     written = serializers.pull(
-        view(image=None, candidates=("nginx:1", "nginx:2"), repositories=("docker.io/library/nginx",))
+        pull_view(image=None, candidates=("nginx:1", "nginx:2"), repositories=("docker.io/library/nginx",))
     )
 
     assert (written["imageRef"], written["nameKnown"]) == ("docker.io/library/nginx", False)
@@ -116,7 +115,7 @@ def test_uncertain_name_is_the_repository_and_the_candidates() -> None:
 
 def test_two_repositories_are_no_name() -> None:
     """With two repositories that the bytes may come from, none is picked."""
-    written = serializers.pull(view(image=None, repositories=("a.example/x", "b.example/x")))
+    written = serializers.pull(pull_view(image=None, repositories=("a.example/x", "b.example/x")))
 
     assert (written["imageRef"], written["repositories"]) == ("", ("a.example/x", "b.example/x"))
 
@@ -124,7 +123,7 @@ def test_two_repositories_are_no_name() -> None:
 def test_ended_pull() -> None:
     """A failed pull has its end and its reason, keeps how far it came, and lists no layers."""
     written = serializers.pull(
-        view(
+        pull_view(
             phase=Phase.FAILED,
             error="not found",
             total_bytes=10,
@@ -149,7 +148,7 @@ def test_percent(part: int, whole: int, expected: float) -> None:
 
 def test_numbers_without_sense() -> None:
     """An infinite rate is none, and an infinite estimate is left out."""
-    written = serializers.pull(view(bytes_per_second=float("inf"), seconds_left=float("inf")))
+    written = serializers.pull(pull_view(bytes_per_second=float("inf"), seconds_left=float("inf")))
 
     assert written["bytesPerSec"] == 0
     assert "etaSeconds" not in written
@@ -170,7 +169,7 @@ def test_document() -> None:
 
 def test_pull_event() -> None:
     """An event of a row names type and node beside it."""
-    event = PullEvent(PullKind.STARTED, 7, view())
+    event = PullEvent(PullKind.STARTED, 7, pull_view())
 
     assert serializers.pull_event(event, b'{"id":"a"}', NOW) == (
         b'{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z","type":"pull.started",'
@@ -181,7 +180,9 @@ def test_pull_event() -> None:
 def test_layer_event_carries_its_layer_once() -> None:
     """The row in the event of a layer has no layers of its own."""
     one = layer("a", LayerState.DOWNLOADING, 50)
-    written = orjson.loads(serializers.layer_event(LayerEvent(LayerKind.PROGRESS, 7, view(layers=(one,)), one), NOW))
+    written = orjson.loads(
+        serializers.layer_event(LayerEvent(LayerKind.PROGRESS, 7, pull_view(layers=(one,)), one), NOW)
+    )
 
     assert (written["type"], written["layer"]["downloadedBytes"]) == ("layer.progress", 50)
     assert "layers" not in written["pull"]
@@ -189,7 +190,7 @@ def test_layer_event_carries_its_layer_once() -> None:
 
 def test_hostile_names_stay_on_one_line() -> None:
     """Line breaks in a name cannot end the event or begin another."""
-    data = pod_serializers.encode(view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
+    data = serializers.encode(pull_view(image="a\n\ndata: {}\r\nevent: snapshot"), 0.0)
 
     assert serializers.sse(data).count(b"\n") == 2
     assert b"\r" not in data
