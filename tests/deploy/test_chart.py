@@ -1,4 +1,4 @@
-"""The chart: what a plain install gives, and what each switch changes in it."""
+"""The chart: the objects of a plain install, and the changes of each switch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EVERYTHING: Values = {
 def notes(
     tmp_path: Path, values: Values | None = None, kubernetes: str | None = None, namespace: str = "pulltrace"
 ) -> str:
-    """What is printed after an install. helm prints it only with a cluster, so here it is an object's text."""
+    """Return the notes after an install. helm prints them only with a cluster, so here they are an object's text."""
     chart = tmp_path / "pulltrace"
     shutil.copytree(CHART, chart)
     text = (chart / "templates/NOTES.txt").read_text()
@@ -56,7 +56,7 @@ def notes(
 
 
 def test_lint_is_silent() -> None:
-    """`helm lint --strict` finds nothing to say but that there is no icon."""
+    """`helm lint --strict` finds no warning and no error."""
     assert re.findall(r"\[(?:WARNING|ERROR)\].*", helm("lint", "--strict", CHART)) == []
 
 
@@ -98,7 +98,7 @@ def test_plain_install() -> None:
     ],
 )  # fmt: skip
 def test_names_under_which_it_is_reached(values: Values, more: list[str]) -> None:
-    """The Service's short name, the hosts of Ingress and HTTPRoute, and what is listed are allowed."""
+    """The Service's short name, the hosts of Ingress and HTTPRoute, and the listed ones are allowed."""
     environ = variables(aggregator_pod(rendered(values)))
 
     assert read(AggregatorSettings, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
@@ -125,7 +125,7 @@ def test_pods_get_settings_that_the_programs_take() -> None:
 
 
 def test_by_default_the_aggregator_sets_the_report_interval() -> None:
-    """What nobody has set does not stand against what the leader publishes."""
+    """Without a value, the leader's interval applies."""
     agent = read(AgentSettings, [], variables(agent_pod(rendered())), "agent")
 
     assert agent.report_interval_seconds is None
@@ -226,7 +226,7 @@ def test_switch_adds_one_kind(values: Values, kind: str) -> None:
 
 
 def test_own_priority_level() -> None:
-    """A priority level of its own is for what agents ask, in Pulltrace's own namespace; the election has that of other elections."""
+    """Agents' requests in Pulltrace's namespace have their own priority level; the election has that of other elections."""
     found = rendered({"apiPriority": {"enabled": True}})
     [of_agents] = the(found, "FlowSchema", "pulltrace")["spec"]["rules"]
     election = the(found, "FlowSchema", "pulltrace-election")["spec"]
@@ -269,7 +269,7 @@ def test_network_policy_lets_the_chosen_in() -> None:
 
 
 def test_network_policy_leads_to_the_api_server_only() -> None:
-    """What the pods may reach is the API server's ports, at its addresses where these are known."""
+    """The pods may reach only the API server's ports, at its addresses where these are known."""
     found = rendered({"networkPolicy": {"enabled": True, "apiServerPorts": [443], "apiServerCIDRs": ["10.0.0.1/32"]}})
     for name in ("pulltrace-agent", "pulltrace-aggregator"):
         assert the(found, "NetworkPolicy", name)["spec"]["egress"] == [
@@ -345,7 +345,7 @@ def test_two_releases_do_not_meet() -> None:
 
 @pytest.mark.parametrize(("kubernetes", "left_out"), [("1.30.0", set()), ("1.29.9", {"ValidatingAdmissionPolicy"})])
 def test_policy_needs_kubernetes_1_30(kubernetes: str, left_out: set[str], tmp_path: Path) -> None:
-    """On a cluster that does not know the policy it is left out, and the notes say that isolation is not enforced."""
+    """A cluster without the policy's API gets none, and the notes warn that isolation is not enforced."""
     known = kinds(rendered(kubernetes=kubernetes))
     text = notes(tmp_path, kubernetes=kubernetes)
 
@@ -354,7 +354,7 @@ def test_policy_needs_kubernetes_1_30(kubernetes: str, left_out: set[str], tmp_p
 
 
 def test_policy_can_be_switched_off(tmp_path: Path) -> None:
-    """Without the policy the notes say so."""
+    """Without the policy the notes warn."""
     values = {"agent": {"perNodePolicy": {"enabled": False}}}
 
     assert not any(kind.startswith("ValidatingAdmission") for kind in kinds(rendered(values)))
@@ -363,7 +363,7 @@ def test_policy_can_be_switched_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("namespace", ["pulltrace", "default", "monitoring"])
 def test_notes_say_what_agents_may_patch_without_the_policy(namespace: str, tmp_path: Path) -> None:
-    """Without the policy the notes say that agents may patch every Lease of the namespace; with it they do not."""
+    """Only without the policy the notes warn that agents may patch every Lease of the namespace."""
     off = {"agent": {"perNodePolicy": {"enabled": False}}}
     sentence = f"patch every other Lease in namespace {namespace}"
 
@@ -380,7 +380,7 @@ def test_notes_call_the_default_namespace_shared(tmp_path: Path) -> None:
 
 
 def test_priority_level_needs_kubernetes_1_29(tmp_path: Path) -> None:
-    """On a cluster that does not know FlowSchema v1 it is left out, and the notes say so."""
+    """A cluster without FlowSchema v1 gets none, and the notes warn."""
     values = {"apiPriority": {"enabled": True}}
 
     assert "FlowSchema" not in kinds(rendered(values, kubernetes="1.28.0"))
@@ -388,7 +388,7 @@ def test_priority_level_needs_kubernetes_1_29(tmp_path: Path) -> None:
 
 
 def test_notes_of_a_plain_install(tmp_path: Path) -> None:
-    """The notes say what is there, how to open the UI, and which Pod Security level the namespace needs."""
+    """The notes list the objects, the way to the UI, and the namespace's Pod Security level."""
     text = notes(tmp_path)
 
     assert "kubectl -n pulltrace port-forward service/pulltrace 8080:8080" in text
