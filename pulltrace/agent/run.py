@@ -66,7 +66,10 @@ async def delay_idle_start(spread_seconds: float, observer: NodeObserver) -> Non
     reports a missed pull once only, so the caller needs a new one afterwards.
     """
     now = asyncio.get_running_loop().time
-    end = now() + random.uniform(0, spread_seconds)
+    delay = random.uniform(0, spread_seconds)
+    if delay > 0:
+        logger.info("first write in %.0f s, or at once when the node has a pull to report", delay)
+    end = now() + delay
     while (left := end - now()) > 0:
         try:
             observation = await observer.observe()
