@@ -1,9 +1,9 @@
-"""What Leases that something else has written cost the aggregator: CPU time from the line of the watch to the rejection.
+"""CPU time that malformed Leases cost the aggregator, from the line of the watch to the rejection.
 
     .venv/bin/python -m benchmarks.bad_leases [--times 200]
 
 Each is the line that the API server's watch sends, parsed and taken in beside 500 good nodes; the aim is under 5 ms each.
-What takes longer once in a thousand times is Python's garbage collection, which may come at any line.
+About one Lease in a thousand takes longer: Python's garbage collection may run at any line.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from statistics import median, quantiles
 
 import orjson
 
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.lease_store import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
-from tests.aggregator import hostile
-from tests.builders.leases import LeaseWriter as Writer
+from tests.aggregator import hostile_leases
+from tests.builders.leases import LeaseWriter
 from tests.builders.pulls import pull
 
 GOOD_NODES = 500
 AIM_MS = 5
 
 
-def milliseconds(cluster: Cluster, annotations: dict[str, str], version: int) -> float:
-    line = orjson.dumps(hostile.lease("node-x", annotations, version))
+def milliseconds(cluster: ClusterState, annotations: dict[str, str], version: int) -> float:
+    line = orjson.dumps(hostile_leases.lease("node-x", annotations, version))
     began = time.process_time()
     cluster.lease_event(Put(lease_record(orjson.loads(line))), 0.0)
     return 1000 * (time.process_time() - began)
@@ -44,11 +44,11 @@ def main() -> None:
     arguments.add_argument("--times", type=int, default=200)
     given = arguments.parse_args()
     logging.disable(logging.WARNING)
-    cluster, writer = Cluster(PullStore(), 600), Writer()
+    cluster, writer = ClusterState(PullStore(), 600), LeaseWriter()
     cluster.lease_event(Listed(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
     every: list[float] = []
     print("| Lease | KiB | median ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |")
-    for name, bad in hostile.ANNOTATIONS.items():
+    for name, bad in hostile_leases.ANNOTATIONS.items():
         before = cluster.problems
         times = [milliseconds(cluster, bad, version) for version in range(given.times)]
         assert cluster.problems > before, f"{name} was not rejected"

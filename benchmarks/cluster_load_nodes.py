@@ -26,6 +26,7 @@ from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 
 SERVICES, VERSIONS = 100, 5
@@ -163,7 +164,7 @@ class Course:
             total_bytes=None if phase is Phase.RESOLVING else total,
             downloaded_bytes=total if phase is Phase.COMPLETED else done,
             bytes_per_second=total / download if phase is Phase.DOWNLOADING else 0.0,
-            seconds_left=self.ends_at - now if phase in {Phase.DOWNLOADING, Phase.UNPACKING} else None,
+            time_left=TimeLeft.exactly(self.ends_at - now) if phase in {Phase.DOWNLOADING, Phase.UNPACKING} else None,
             layer_count=0 if phase is Phase.RESOLVING else LAYERS,
             layers_done=LAYERS if phase is Phase.COMPLETED else 0,
             layers=layers,

@@ -1,4 +1,4 @@
-"""How wrong is the time left? Real pulls on real containerds, and what the Lease said of them meanwhile.
+"""The error of the estimated time left. Real pulls on real containerds, and the reports of them in the Lease.
 
     sudo .venv/bin/python -m benchmarks.eta [--containerd 2.1]
 
@@ -39,7 +39,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Shape:
-    """What an image is made of."""
+    """The layers of an image."""
 
     layers_mb: Sequence[int]
     files: int = 1
@@ -57,7 +57,7 @@ class Link:
     kind: str
     seconds: float
     factors: Sequence[float] = (1,)
-    """What becomes of the rate in the middle of a pull, one pull after the other."""
+    """The change of the rate in the middle of a pull, one pull after the other."""
     beside: bool = False
     """A second pull shares it."""
 
@@ -87,8 +87,8 @@ class Lane:
     proxy: Proxy
     containerd: Containerd
     store: MemoryLeaseStore = field(default_factory=MemoryLeaseStore)
-    told: dict[str, list[tuple[float, Pull]]] = field(default_factory=dict)
-    """What the Lease said of each pull, with the time at which it was read."""
+    reports: dict[str, list[tuple[float, Pull]]] = field(default_factory=dict)
+    """Return the reports of each pull in the Lease, with the time of the read."""
 
     async def pull_all(self, images: Sequence[Image], beside: Sequence[Image]) -> list[Sample]:
         settings = AgentSettings(
@@ -103,9 +103,11 @@ class Lane:
         for number, image in enumerate(images):
             factor = self.link.factors[number % len(self.link.factors)]
             timed = await self._timed(image, beside[number] if self.link.beside else None, factor)
-            told = next(told for told in self.told.values() if told[-1][1].target_digest == image.target_digest)
+            reports = next(
+                reports for reports in self.reports.values() if reports[-1][1].target_digest == image.target_digest
+            )
             print(f"{timed.kind:8} {image.size / MB:6.1f} MB {timed.ended - timed.began:6.1f} s", flush=True)
-            samples += measure(timed, told)
+            samples += measure(timed, reports)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -133,7 +135,7 @@ class Lane:
             records = event.items if isinstance(event, Listed) else (event.item,) if isinstance(event, Put) else ()
             for record in records:
                 for pull in decode(record.annotations).pulls:
-                    self.told.setdefault(pull.id, []).append((time.time(), pull))
+                    self.reports.setdefault(pull.id, []).append((time.time(), pull))
 
 
 def push(publisher: Publisher, name: str, shape: Shape) -> Image:

@@ -39,7 +39,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Sample:
-    """The errors at one point of one pull, as parts of what was really left; None where nothing was said."""
+    """Return the errors at one point of one pull, as shares of the real time left; None without an estimate."""
 
     kind: str
     point: float
@@ -50,18 +50,18 @@ class Sample:
     oracle: float
 
 
-def measure(timed: Timed, told: Sequence[tuple[float, Pull]]) -> list[Sample]:
+def measure(timed: Timed, reports: Sequence[tuple[float, Pull]]) -> list[Sample]:
     """One sample for each point."""
     samples = []
     for point in POINTS:
         moment = timed.began + point * (timed.ended - timed.began)
         left = timed.ended - moment
         ours = naive = None
-        said = next(((at, pull) for at, pull in reversed(told) if at <= moment), None)
-        if said is not None:
-            at, pull = said
-            if pull.seconds_left is not None:
-                ours = (max(0.0, pull.seconds_left - (moment - at)) - left) / left
+        reported = next(((at, pull) for at, pull in reversed(reports) if at <= moment), None)
+        if reported is not None:
+            at, pull = reported
+            if pull.time_left is not None:
+                ours = (max(0.0, pull.time_left.likely - (moment - at)) - left) / left
             if pull.total_bytes and pull.downloaded_bytes:
                 mean = pull.downloaded_bytes / (at - timed.began)
                 missing = pull.total_bytes - pull.downloaded_bytes

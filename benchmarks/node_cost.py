@@ -1,4 +1,4 @@
-"""What the agent costs its node: its CPU and memory, and containerd's CPU with and without it.
+"""The agent's cost for its node: its CPU and memory, and containerd's CPU with and without it.
 
     sudo .venv/bin/python -m benchmarks.node_cost [--seconds 60] [--containerd 2.1]
 

@@ -11,19 +11,19 @@ import argparse
 import time
 from statistics import median
 
-from tests.aggregator.counted import NODES, PULLS, Counted, crowded
+from tests.aggregator.metered import NODES, PULLS, MeteredAggregator, fill_cluster
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--times", type=int, default=20)
     given = arguments.parse_args()
-    counted = Counted()
-    crowded(counted)
+    aggregator = MeteredAggregator()
+    fill_cluster(aggregator)
     times, samples = [], 0
     for _ in range(given.times):
         began = time.thread_time()
-        samples = counted.series()
+        samples = aggregator.series()
         times.append(1000 * (time.thread_time() - began))
     print(f"{NODES} nodes, {PULLS} pulls, {samples} series: median {median(times):.1f} ms, worst {max(times):.1f} ms")
 

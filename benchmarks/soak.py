@@ -42,13 +42,13 @@ from tests.cluster.registry import Registry
 from tests.real.programs import Server, in_pod, resident_mib
 
 SAMPLE_SECONDS = 10.0
-TOLD_SECONDS = 60.0
+PRINT_SECONDS = 60.0
 LEAST_SHARE = 0.75
-"""A busy machine may keep an answer waiting for longer than 10 s; a line through fewer samples would say little."""
+"""A busy machine may keep an answer waiting for longer than 10 s; a line through fewer samples would be inexact."""
 HISTORY_SECONDS = 120
 WARM_UP_SECONDS = 900.0
-"""History, the log of changes and each busy node's Lease are full after two minutes, and all images are known after five. What the
-C library keeps of memory that was given back grows for a quarter of an hour, while the snapshots for viewers find their places.
+"""History, the log of changes and each busy node's Lease are full after two minutes, and all images are known after
+five. The memory that the C library keeps after it was freed grows for a quarter of an hour.
 """
 PULL_SECONDS = (8.0, 22.0)
 CONNECTIONS = 32
@@ -66,12 +66,12 @@ BOUNDS = {
     "agent tasks": 4.0,
     "agent threads": 2.0,
 }
-"""What each may grow in an hour."""
+"""Allowed growth of each in an hour."""
 
 
 @dataclass
 class Program:
-    """A process that is looked at."""
+    """A polled process."""
 
     process: Process
     tasks: Path
@@ -104,7 +104,7 @@ async def pulls(containerd: Containerd, images: list[str]) -> None:
 
 
 async def viewer(url: str) -> None:
-    """Somebody who looks at the page for a while, leaves, and comes back; now and then asks for all or for the metrics."""
+    """A user who opens the page for a while, leaves, and comes back; now and then reads all rows or the metrics."""
     await asyncio.sleep(random.uniform(*STAY_SECONDS))
     while True:
         stay = random.uniform(*STAY_SECONDS)
@@ -120,11 +120,11 @@ async def viewer(url: str) -> None:
 async def soak(seconds: float, server: Server, programs: Mapping[str, Program]) -> list[Sample]:
     """Takes the samples."""
     samples: list[Sample] = []
-    began = told = time.monotonic()
-    looks = 0
+    began = printed_at = time.monotonic()
+    polls = 0
     while (at := time.monotonic() - began) < seconds:
-        looks += 1
-        await asyncio.sleep(max(0.0, SAMPLE_SECONDS * looks - at))
+        polls += 1
+        await asyncio.sleep(max(0.0, SAMPLE_SECONDS * polls - at))
         at = time.monotonic() - began
         held = {key: value for name, program in programs.items() for key, value in program.held(name)}
         try:
@@ -141,11 +141,11 @@ async def soak(seconds: float, server: Server, programs: Mapping[str, Program]) 
         held["pulls"] = counts["pulltrace_pulls_total"]
         held["viewers"] = counts["pulltrace_sse_clients_active"]
         samples.append(Sample(at, held))
-        if time.monotonic() >= told:
-            told += TOLD_SECONDS
+        if time.monotonic() >= printed_at:
+            printed_at += PRINT_SECONDS
             print(f"{at / 60:5.1f} min  " + ", ".join(f"{key} {value:g}" for key, value in held.items()), flush=True)
-    if len(samples) < LEAST_SHARE * looks:
-        raise RuntimeError(f"only {len(samples)} of {looks} samples could be taken")
+    if len(samples) < LEAST_SHARE * polls:
+        raise RuntimeError(f"only {len(samples)} of {polls} samples could be taken")
     return samples
 
 
@@ -226,7 +226,7 @@ def main() -> int:
     arguments.add_argument("--hours", type=float, default=1)
     arguments.add_argument("--nodes", type=int, default=200)
     arguments.add_argument("--busy", type=int, default=50, help="nodes that pull all the time")
-    arguments.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds that are not looked at")
+    arguments.add_argument("--warm-up", type=float, default=WARM_UP_SECONDS, help="seconds that are ignored")
     given = arguments.parse_args()
     if given.hours * 3600 < given.warm_up + 3 * SAMPLE_SECONDS:
         arguments.error(f"{given.hours:g} hours are no longer than the warm-up of {given.warm_up:g} seconds")
@@ -235,8 +235,8 @@ def main() -> int:
     samples = asyncio.run(run(given))
     folder = Path("artifacts")
     folder.mkdir(exist_ok=True)
-    told = [{"at": sample.at, **sample.held} for sample in samples]
-    (folder / "soak.json").write_text(json.dumps(told, indent=0), encoding="utf-8")
+    taken = [{"at": sample.at, **sample.held} for sample in samples]
+    (folder / "soak.json").write_text(json.dumps(taken, indent=0), encoding="utf-8")
     found = slopes(samples, given.warm_up, BOUNDS)
     print("\n".join([HEAD, *map(str, found)]))
     return 0 if all(slope.flat for slope in found) else 1

@@ -1,8 +1,8 @@
-"""One of Pulltrace's programs, which also says every few seconds how many asyncio tasks it has.
+"""One of Pulltrace's programs, which also writes the number of its asyncio tasks every few seconds.
 
     python -m benchmarks.soak_process FILE PROGRAM [FLAGS]
 
-A process cannot be asked from outside for its tasks, and no metric is worth having for them: so a thread looks.
+No other process can read its tasks, and no metric is worth having for them: so a thread reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pulltrace import cli
 
-LOOK_SECONDS = 2.0
+WRITE_SECONDS = 2.0
 
 
 class Policy(asyncio.DefaultEventLoopPolicy):
@@ -28,20 +28,20 @@ class Policy(asyncio.DefaultEventLoopPolicy):
         return self.loop
 
 
-def tell(policy: Policy, file: Path) -> None:
-    """Writes the number of tasks into the file, for as long as the process lives."""
+def write_task_count(policy: Policy, file: Path) -> None:
+    """Write the number of tasks into the file, for as long as the process lives."""
     new = file.with_suffix(".new")
     while True:
         if policy.loop is not None:
             new.write_text(str(len(asyncio.all_tasks(policy.loop))), encoding="utf-8")
             new.replace(file)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(WRITE_SECONDS)
 
 
 def main() -> int:
     policy = Policy()
     asyncio.set_event_loop_policy(policy)
-    threading.Thread(target=tell, args=(policy, Path(sys.argv[1])), daemon=True).start()
+    threading.Thread(target=write_task_count, args=(policy, Path(sys.argv[1])), daemon=True).start()
     return cli.main(sys.argv[2:])
 
 

@@ -10,7 +10,7 @@ HOUR_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What was held at one moment."""
+    """The resources at one moment."""
 
     at: float
     """Seconds since the begin of the soak."""
@@ -50,7 +50,7 @@ def per_hour(points: Sequence[tuple[float, float]]) -> float:
 
 
 def slopes(samples: Sequence[Sample], warm_up_seconds: float, bounds: Mapping[str, float]) -> list[Slope]:
-    """Of every figure that has a bound; ValueError when there is too little to draw a line through."""
+    """Return the slope of every bounded figure. Raises ValueError for too few samples."""
     warm = [sample for sample in samples if sample.at >= warm_up_seconds]
     if len(warm) < 3:
         raise ValueError(f"{len(warm)} samples after a warm-up of {warm_up_seconds:g} s: at least 3 are needed")

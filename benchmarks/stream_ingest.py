@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from benchmarks.stream_server import running_pull
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.decoding.fields import frame
 from pulltrace.kube.resources.lease_store import lease_record
@@ -40,7 +40,7 @@ def lines() -> list[bytes]:
 
 def ingest_seconds() -> float:
     """CPU seconds for one report."""
-    cluster = Cluster(PullStore(), history_seconds=1800)
+    cluster = ClusterState(PullStore(), history_seconds=1800)
     watched = lines()
     for line in watched[:NODES]:
         cluster.lease_event(Put(lease_record(frame(line)[1])), 0.0)

@@ -18,6 +18,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.settings.programs import AggregatorSettings
 
 LAYERS = 10
@@ -44,7 +45,7 @@ def running_pull(number: int) -> Pull:
         target_digest=f"sha256:{number:064x}",
         total_bytes=TOTAL_BYTES,
         bytes_per_second=34e6,
-        seconds_left=40.0,
+        time_left=TimeLeft.exactly(40.0),
         layer_count=LAYERS,
         layers_done=3,
         layers=layers,

@@ -1,4 +1,4 @@
-"""What all agents of a cluster write when pulls begin together, by their decisions and the leader's alone.
+"""The writes of all agents of a cluster when pulls begin together, by their decisions and the leader's alone.
 
     .venv/bin/python -m benchmarks.write_budget
 

@@ -125,7 +125,7 @@ async def _aggregator(settings: AggregatorSettings, stop: asyncio.Event) -> None
         await run.run(
             settings, leases, pods, stop,
             elector=Elector(connection, namespace, report_interval.LEASE, _identity()),
-            events=events, lookup=lookup, finder=lookup, event_writer=KubeEventWriter(connection, _identity()),
+            events=events, find_pod=lookup.find, finder=lookup, event_writer=KubeEventWriter(connection, _identity()),
             watches=(leases.health, *pods.healths, *events.healths),
         )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""The node agent: turns what containerd shows into the Lease of its node."""
+"""The node agent: polls containerd and writes the Lease of its node."""

@@ -1,8 +1,7 @@
-"""Writes the node's report to its Lease when it is due (`schedule`), at the pace that the leader asks for (`interval`).
+"""Writes the node's report to its Lease: when `write_schedule` decides, at the interval of `interval_reader`.
 
-Only keys that changed are sent, and nothing when nothing changed; an idle node renews so rarely that
-thousands of them go unnoticed. While the API server does not answer, reports replace each other and
-the next write carries the current one.
+A write sends only the keys that changed. An idle node renews so rarely that the API server does not notice thousands of
+them. While the API server does not answer, newer reports replace older ones, and the next write has the newest.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from dataclasses import replace
 
 import tenacity
 
-from pulltrace.agent.interval_reader import ReportInterval
+from pulltrace.agent.interval_reader import IntervalReader
 from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.agent.write_schedule import (
-    Written,
-    begins_to_pull,
-    changes,
-    due_in,
-    duration_seconds,
-    has_looked,
-    has_written,
-    held,
+    LastWrite,
+    after_interval_read,
+    after_write,
+    annotations_patch,
+    lease_duration_seconds,
+    seconds_until_write,
+    starts_pulling,
+    usable_interval,
 )
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.leases import LeasePatch, LeaseWriting
@@ -37,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseWriter:
-    """Takes reports as they come and writes the newest when one is due."""
+    """Accepts every report and writes the newest in time."""
 
     def __init__(
         self,
@@ -54,52 +53,51 @@ class LeaseWriter:
         self._store = store
         self._node_name = node_name
         self._holder = holder
-        self._interval = ReportInterval(store, report_interval_seconds, monotonic)
+        self._interval = IntervalReader(store, report_interval_seconds, monotonic)
         self._refused = 0
         self._monotonic = monotonic
         self._wall = wall
         self._sleep = sleep
         self._report: NodeReport | None = None
         self._known = known
-        """What was read of the Lease's annotations before the first write; None before a look."""
-        self._written: Written | None = None
-        self._last: tuple[NodeReport, Mapping[str, str]] | None = None
-        """The report that was encoded last, and its annotations."""
+        """The Lease's annotations before the first write; None when it must be read first."""
+        self._last: LastWrite | None = None
+        self._last_encoded: tuple[NodeReport, Mapping[str, str]] | None = None
         self._wake = asyncio.Event()
 
     def offer(self, report: NodeReport) -> None:
-        """Makes `report` the one to write; one that says nothing new wakes nobody."""
-        report = replace(report, refused_writes=self._refused)
+        """Make `report` the one to write."""
         if report != self._report:
             self._report = report
             self._wake.set()
 
     async def run(self) -> None:
-        """Writes until it is cancelled."""
+        """Write until cancelled."""
         await self._wake.wait()
         while True:
             self._wake.clear()
-            if (wait := self._due_in()) > 0:
+            if (wait := self._seconds_until_write()) > 0:
                 await self._wait_for_report(wait)
-            elif self._written is not None and self._written.begins:
+            elif self._last is not None and self._last.starts:
                 await self._interval.refresh()
-                self._written = has_looked(self._written, self._interval.seconds, random.random)
+                self._last = after_interval_read(self._last, self._interval.seconds, random.random)
             else:
-                await self._write_until_it_works()
+                await self._write_with_retries()
 
-    def _due_in(self) -> float:
+    def _seconds_until_write(self) -> float:
         assert self._report is not None
-        interval, now = held(self._written, self._interval.seconds), self._monotonic()
-        earliest = due_in(self._written, self._report, interval, now, changed=True)
-        if earliest > 0 or self._written is None:
-            return earliest  # encoding costs more than all else that an agent does between two writes
-        differs = bool(changes(self._written.annotations, self._encoded(self._report)))
-        return due_in(self._written, self._report, interval, now, changed=differs)
+        interval, now = usable_interval(self._last, self._interval.seconds), self._monotonic()
+        earliest = seconds_until_write(self._last, self._report, interval, now, changed=True)
+        if earliest > 0 or self._last is None:
+            return earliest  # encoding costs more than all other work between two writes
+        changed = bool(annotations_patch(self._last.annotations, self._annotations(self._report)))
+        return seconds_until_write(self._last, self._report, interval, now, changed=changed)
 
-    def _encoded(self, report: NodeReport) -> Mapping[str, str]:
-        if self._last is None or self._last[0] != report:
-            self._last = report, encode(report)
-        return self._last[1]
+    def _annotations(self, report: NodeReport) -> Mapping[str, str]:
+        report = replace(report, refused_writes=self._refused)
+        if self._last_encoded is None or self._last_encoded[0] != report:
+            self._last_encoded = report, encode(report)
+        return self._last_encoded[1]
 
     async def _wait_for_report(self, seconds: float) -> None:
         try:
@@ -108,11 +106,11 @@ class LeaseWriter:
         except TimeoutError:
             pass
 
-    async def _write_until_it_works(self) -> None:
+    async def _write_with_retries(self) -> None:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(KubeError),
             wait=retry_wait,
-            before_sleep=self._failed,
+            before_sleep=self._before_retry,
             sleep=self._sleep,
         )
         async for attempt in retrying:
@@ -120,31 +118,29 @@ class LeaseWriter:
                 await self.write()
 
     async def write(self) -> None:
-        """One write of the newest report; raises `KubeError`."""
-        report, interval = self._report, self._interval.seconds
+        """Write the newest report once. Raises `KubeError`."""
+        report, interval, last = self._report, self._interval.seconds, self._last
         assert report is not None
-        known, self._known = self._written.annotations if self._written is not None else self._known, None
+        known, self._known = last.annotations if last is not None else self._known, None
         if known is None:
             found = await self._store.get(self._node_name)
             known = found.annotations if found is not None else {}
-        before = self._written
-        begins = begins_to_pull(before, report) and self._interval.is_old
+        starts = starts_pulling(last, report) and self._interval.is_old
         patch = LeasePatch(
-            annotations=changes(known, self._encoded(report)),
+            annotations=annotations_patch(known, self._annotations(report)),
             holder=self._holder,
             renewed_at=self._wall(),
-            duration_seconds=duration_seconds(report, interval, begins=begins),
+            duration_seconds=lease_duration_seconds(report, interval, starts=starts),
         )
         record = await self._store.patch(self._node_name, patch)
         now = self._monotonic()
-        self._written = has_written(before, record.annotations, report, interval, now, random.random, begins=begins)
-        if report.pulls and not begins:
+        self._last = after_write(last, record.annotations, report, interval, now, random.random, starts=starts)
+        if report.pulls and not starts:
             await self._interval.refresh()
 
-    def _failed(self, attempt: tenacity.RetryCallState) -> None:
-        self._written = None  # the write may have arrived or not: look before the next one
+    def _before_retry(self, attempt: tenacity.RetryCallState) -> None:
+        self._last = None  # the failed write may have reached the API server: the next one reads the Lease first
         error = attempt.outcome.exception() if attempt.outcome else None
-        if isinstance(error, ApiError) and error.status == 429 and self._report is not None:
+        if isinstance(error, ApiError) and error.status == 429:
             self._refused += 1
-            self._report = replace(self._report, refused_writes=self._refused)
-        logger.warning("the Lease of node %s could not be written: %s", self._node_name, describe(attempt))
+        logger.warning("cannot write the Lease of node %s: %s", self._node_name, describe(attempt))

@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -53,7 +52,7 @@ async def run(settings: AgentSettings, store: LeaseWriting, holder: str) -> None
         started_at = time.time()
 
         def observer_since(since: float) -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket), looked_at=since)
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), since=since)
 
         await delay_idle_start(settings.start_spread_seconds, observer_since(started_at))
         await report_pulls(settings, store, holder, lambda lease: observer_since(unreported_since(lease, started_at)))
@@ -73,7 +72,7 @@ async def delay_idle_start(spread_seconds: float, observer: NodeObserver) -> Non
     while (left := end - now()) > 0:
         try:
             observation = await observer.observe()
-            if observation.pulls or observation.missed:
+            if observation.pulls or observation.unseen:
                 return
         except ContainerdError as error:
             logger.debug("containerd does not answer yet: %s", error)
@@ -108,7 +107,7 @@ async def report_pulls(
 
 
 async def _track(
-    settings: AgentSettings, observer: NodeObserver, state: tracker.NodeState, writer: LeaseWriter
+    settings: AgentSettings, observer: NodeObserver, state: tracker.TrackerState, writer: LeaseWriter
 ) -> None:
     failures = failed_polls = 0
     limiter = LogLimiter()
@@ -125,14 +124,13 @@ async def _track(
                     logger.info(limited)
             elif failures == FAILED_POLLS:
                 logger.warning("containerd on %s does not answer: %s", settings.containerd_socket, error)
-                report = replace(tracker.report(state), failed_looks=failed_polls)
-                writer.offer(replace(report, trouble="containerd does not answer"))
+                writer.offer(tracker.report(state, failed_polls=failed_polls, error="containerd does not answer"))
         else:
             if failures >= FAILED_POLLS:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
-            writer.offer(replace(tracker.report(state), failed_looks=failed_polls))
+            writer.offer(tracker.report(state, failed_polls=failed_polls))
         pause = POLL_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_POLL_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 

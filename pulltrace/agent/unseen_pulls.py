@@ -1,4 +1,4 @@
-"""Pulls that were over before a look could see them (pure): which of them nobody has told yet."""
+"""Pulls that began and ended between two polls: which of them no Lease has reported yet. Pure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Mapping, Sequence
 from pulltrace.containerd.observation import ImageRecord, PullObservation
 from pulltrace.pulls.model import Phase, Pull
 
-TOLD_TO_SECONDS = 0.1
-"""How exactly the Lease tells when a pull ended."""
+END_PRECISION_SECONDS = 0.1
+"""The Lease rounds the end of a pull to this."""
 
 
-def untold(
-    missed: Mapping[str, PullObservation], recent: Sequence[Pull], gone: Sequence[Pull], images: Sequence[ImageRecord]
+def unreported(
+    unseen: Mapping[str, PullObservation], recent: Sequence[Pull], gone: Sequence[Pull], images: Sequence[ImageRecord]
 ) -> dict[str, PullObservation]:
-    """Those of `missed` (by the ID of their row) that neither a `recent` row tells, nor one that ran and is `gone` now.
+    """Return the pulls of `unseen` (by id) that neither a `recent` pull reports nor one that ran and is `gone` now.
 
-    A new agent looks back to the last report of the one before, so what it finds may be in that report.
+    A new agent goes back to the last report of the agent before it. So what it finds may be in that report.
     """
     digests = {pull.target_digest for pull in gone}
     ids = {pull.id for pull in recent}
     return {
-        key: seen
-        for key, seen in missed.items()
-        if key not in ids and digests.isdisjoint(_digests(seen)) and not _is_in(recent, seen, images)
+        pull_id: observed
+        for pull_id, observed in unseen.items()
+        if pull_id not in ids and digests.isdisjoint(_digests(observed)) and not _is_in(recent, observed, images)
     }
 
 
-def _is_in(recent: Sequence[Pull], seen: PullObservation, images: Sequence[ImageRecord]) -> bool:
-    """Whether an ended pull is this one: it has a name of the image, and ended after this one's first blob was here."""
-    names = {image.name for image in images if image.digest in _digests(seen)}
+def _is_in(recent: Sequence[Pull], observed: PullObservation, images: Sequence[ImageRecord]) -> bool:
+    """Return whether an ended pull has a name of the image, and ended after this pull's first blob was stored."""
+    names = {image.name for image in images if image.digest in _digests(observed)}
     return any(
         pull.phase is Phase.COMPLETED
-        and (pull.ended_at or 0.0) >= seen.started_at - TOLD_TO_SECONDS
+        and (pull.ended_at or 0.0) >= observed.started_at - END_PRECISION_SECONDS
         and not names.isdisjoint(pull.names)
         for pull in recent
     )
 
 
-def _digests(seen: PullObservation) -> set[str]:
-    return {digest for digest in (seen.index_digest, seen.manifest_digest) if digest is not None}
+def _digests(observed: PullObservation) -> set[str]:
+    return {digest for digest in (observed.index_digest, observed.manifest_digest) if digest is not None}

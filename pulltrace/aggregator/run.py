@@ -12,18 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pulltrace.aggregator.leader.event_planner import Announcer
-from pulltrace.aggregator.leader.event_publisher import Announcing
-from pulltrace.aggregator.leader.interval_controller import Electing, Pacing
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.leader.event_planner import EventPlanner
+from pulltrace.aggregator.leader.event_publisher import EventPublisher
+from pulltrace.aggregator.leader.interval_controller import IntervalController
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.collectors import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
-from pulltrace.aggregator.metrics.registry_baseline import Usual
-from pulltrace.aggregator.state.change_feed import Account
-from pulltrace.aggregator.state.cluster_state import Cluster
-from pulltrace.aggregator.state.pod_poller import Lookups, PodLooking
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
+from pulltrace.aggregator.state.change_feed import ChangeFeed
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.aggregator.state.pod_poller import FindPod, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
+from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.resources.kubelet_events import EventWatching
 from pulltrace.kube.resources.leases import LeaseWatching
 from pulltrace.kube.resources.pending_pods import PodWatching
@@ -70,9 +71,9 @@ async def run(
     pods: PodWatching | None,
     stop: asyncio.Event,
     *,
-    elector: Electing | None = None,
+    elector: Elector | None = None,
     events: EventWatching | None = None,
-    lookup: PodLooking | None = None,
+    find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
     event_writer: EventWriting | None = None,
     watches: Sequence[WatchHealth] = (),
@@ -86,12 +87,12 @@ async def run(
     if not settings.per_node_policy:
         logger.warning(NOT_ISOLATED)
     store = PullStore()
-    cluster = Cluster(store, settings.history_ttl_seconds, wall=time.time)
+    cluster = ClusterState(store, settings.history_ttl_seconds, wall=time.time)
     lists = _InitialLists(pods=pods is not None)
     hosts = _allowed_hosts(settings)
     app = create_app(
         store,
-        nodes=lambda: cluster.nodes_now(time.monotonic()),
+        nodes=lambda: cluster.node_views(time.monotonic()),
         lookup=finder,
         ready=lambda: lists.missing,
         limits=Limits(settings.max_streams, settings.max_streams_per_address),
@@ -99,7 +100,7 @@ async def run(
         hosts=hosts,
         retention_seconds=settings.history_ttl_seconds,
     )
-    live, usual = Live(), Usual()
+    active, baseline = ActivePulls(), RegistryBaseline()
     process = Process(
         leading=lambda: elector is None or elector.leading,
         sse_clients=lambda: app.stream.clients,
@@ -107,7 +108,7 @@ async def run(
         per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
     )
-    metrics = Metrics(store, cluster, process, live=live, takers=(usual,))
+    metrics = Metrics(store, cluster, process, active=active, consumers=(baseline,))
     metrics_app = create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=hosts)
 
     def ready(port: int) -> None:
@@ -119,26 +120,26 @@ async def run(
         followers = [
             tasks.create_task(_watch_leases(leases, cluster, lists)),
             tasks.create_task(_tick(cluster)),
-            tasks.create_task(metrics.account.run()),
+            tasks.create_task(metrics.feed.run()),
         ]
         if pods is not None:
-            followers.append(tasks.create_task(_watch_pods(pods, cluster, lists, metrics.account)))
+            followers.append(tasks.create_task(_watch_pods(pods, cluster, lists, metrics.feed)))
         if events is not None:
-            lookups = Lookups(lookup, cluster) if lookup is not None else None
-            followers.append(tasks.create_task(_watch_events(events, cluster, lists, lookups)))
-            if lookups is not None:
-                followers.append(tasks.create_task(lookups.run()))
+            pod_poller = PodPoller(find_pod, cluster) if find_pod is not None else None
+            followers.append(tasks.create_task(_watch_events(events, cluster, lists, pod_poller)))
+            if pod_poller is not None:
+                followers.append(tasks.create_task(pod_poller.run()))
         if elector is not None:
-            pacing = Pacing(
+            interval_controller = IntervalController(
                 elector, cluster, settings.writes_per_second,
                 streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lists.leases.is_set,
             )  # fmt: skip
-            beside = []
+            leader_tasks = []
             if event_writer is not None and settings.kubernetes_events:
-                announcer = Announcer(live, usual, settings.events_per_second)
-                announcing = Announcing(announcer, event_writer, process.leading, metrics.account.catch_up)
-                beside.append(announcing.run)
-            followers.append(tasks.create_task(pacing.run(beside)))
+                planner = EventPlanner(active, baseline, settings.events_per_second)
+                publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
+                leader_tasks.append(publisher.run)
+            followers.append(tasks.create_task(interval_controller.run(leader_tasks)))
         tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=ready, stop=served))
         tasks.create_task(serve(metrics_app, settings.metrics_addr, setting="--metrics-addr", stop=served))
         await stop.wait()
@@ -180,31 +181,33 @@ class _InitialLists:
         return None if self.pods.is_set() else "the pods have not been listed yet"
 
 
-async def _watch_leases(leases: LeaseWatching, cluster: Cluster, lists: _InitialLists) -> None:
+async def _watch_leases(leases: LeaseWatching, cluster: ClusterState, lists: _InitialLists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
         lists.leases.set()
 
 
-async def _watch_pods(pods: PodWatching, cluster: Cluster, lists: _InitialLists, account: Account) -> None:
+async def _watch_pods(pods: PodWatching, cluster: ClusterState, lists: _InitialLists, feed: ChangeFeed) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
         if not lists.pods.is_set():  # the leader of before has counted the pods that fail already
-            account.begin_again()
+            feed.restart()
         lists.pods.set()
 
 
-async def _watch_events(events: EventWatching, cluster: Cluster, lists: _InitialLists, lookups: Lookups | None) -> None:
+async def _watch_events(
+    events: EventWatching, cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
+) -> None:
     await lists.pods.wait()  # an Event counts for a known pod only
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
-        if lookups is not None and isinstance(
+        if pod_poller is not None and isinstance(
             event, Put
         ):  # a list has Events of the last hour: a pending pod gets new ones
-            lookups.heard(event.item)
+            pod_poller.add_event(event.item)
 
 
-async def _tick(cluster: Cluster) -> None:
+async def _tick(cluster: ClusterState) -> None:
     while True:
         cluster.tick(time.monotonic())
         await asyncio.sleep(TICK_SECONDS)

@@ -1,1 +1,1 @@
-"""containerd: the only package that speaks gRPC to it (and the only one that may import `grpc`)."""
+"""The gRPC client of containerd, and the observations that it makes. Only this package imports `grpc`."""

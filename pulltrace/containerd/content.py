@@ -1,4 +1,4 @@
-"""The JSON blobs of a node, each fetched and parsed once, and where they come from."""
+"""The JSON blobs of a node, each fetched and parsed once, and the repositories that they come from."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pulltrace.containerd.manifests import MAX_BLOB_BYTES, Blob, Opaque, parse_b
 from pulltrace.containerd.proto import containerd_pb2 as pb
 
 
-class Blobs:
-    """Blobs never change, so what has been read stays true."""
+class BlobCache:
+    """Parsed blobs by digest. Blobs never change."""
 
     def __init__(self, client: ContainerdClient) -> None:
         self._client = client
         self._blobs: dict[str, Blob] = {}
 
     async def get(self, digest: str) -> Blob | None:
-        """None when it is not there (yet, or any more)."""
+        """Return the blob; None when it is not present."""
         if (blob := self._blobs.get(digest)) is None:
             try:
                 small = (await self._client.content_info(digest)).size <= MAX_BLOB_BYTES
@@ -29,13 +29,13 @@ class Blobs:
         return blob
 
     async def repositories(self, digests: Iterable[str | None]) -> tuple[str, ...]:
-        """Where a pull's blobs come from: what the labels of all of these agree on."""
-        agreed: set[str] = set()
+        """Return where a pull's blobs come from: the repositories that the labels of all of them share."""
+        shared: set[str] = set()
         for digest in filter(None, digests):
             info = await self._client.find_content(digest) or pb.ContentInfo()
-            agreed = agreed & (sources := repositories(info.labels)) or sources or agreed
-        return tuple(sorted(agreed))
+            shared = shared & (sources := repositories(info.labels)) or sources or shared
+        return tuple(sorted(shared))
 
-    def forget(self) -> None:
-        """Give the memory back; what is wanted again is read again."""
+    def clear(self) -> None:
+        """Free the memory."""
         self._blobs.clear()

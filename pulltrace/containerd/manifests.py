@@ -1,7 +1,7 @@
-"""Reads the JSON blobs of an image: index, manifest, config (OCI image spec and Docker schema 2), and their labels.
+"""The JSON blobs of an image: index, manifest, config (OCI image spec and Docker schema 2), and their labels.
 
-Blobs come from a registry, so they are foreign bytes: whatever is not as expected makes the blob
-`Opaque`, never an exception.
+Blobs come from a registry, so nothing in them is trusted: an unexpected value makes the blob `Opaque`, never an
+exception.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SOURCE_LABEL = "containerd.io/distribution.source."
 MAX_BLOB_BYTES = 8 * 1024 * 1024
 """Registries refuse manifests above 4 MiB; larger blobs are layers."""
 MAX_ENTRIES = 1000
-"""Layers, or images of an index. No file system stacks half as many, and there are not half as many platforms."""
+"""Layers of a manifest, or images of an index. No file system stacks half as many layers."""
 MAX_LAYER_BYTES = 2**40
 MAX_DIGEST_CHARACTERS = 160
-"""That of SHA-512 has 135."""
+"""A SHA-512 digest has 135."""
 
 _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128}")
 
@@ -49,26 +49,27 @@ class Manifest:
 
     config_digest: str | None
     layers: tuple[LayerSpec, ...]
-    """In the order of the image, bottom first; a digest may stand twice."""
+    """Bottom first. A digest may occur twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """An image config: what its layers unpack to."""
+    """An image config."""
 
     diff_ids: tuple[str, ...]
+    """Digests of the unpacked layers, bottom first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """Anything else: a layer, an artefact, junk."""
+    """Any other blob, such as a layer."""
 
 
 Blob = Index | Manifest | Config | Opaque
 
 
 def parse_blob(data: bytes) -> Blob:
-    """What a JSON blob is, told by its keys (media types are not stored with blobs)."""
+    """Parse a JSON blob. Its keys decide what it is: containerd stores no media types with blobs."""
     try:
         document = orjson.loads(data)
         if not isinstance(document, dict):
@@ -76,16 +77,16 @@ def parse_blob(data: bytes) -> Blob:
         if isinstance(document.get("layers"), list):
             return _manifest(document)
         if isinstance(document.get("manifests"), list):
-            return Index(tuple(map(_digest_of, _few(document["manifests"]))))
+            return Index(tuple(map(_digest_of, _bounded(document["manifests"]))))
         if isinstance(document.get("rootfs"), dict):
-            return Config(tuple(map(_digest, _few(document["rootfs"].get("diff_ids") or []))))
+            return Config(tuple(map(_digest, _bounded(document["rootfs"].get("diff_ids") or []))))
     except (ValueError, KeyError, TypeError):
         pass
     return Opaque()
 
 
 def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
-    """The names of the snapshots that the layers unpack to, bottom first (OCI image spec, "Layer ChainID")."""
+    """Return the keys of the layers' snapshots, bottom first (OCI image spec, "Layer ChainID")."""
     chain: list[str] = []
     for diff_id in diff_ids:
         if chain:
@@ -96,7 +97,7 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def repositories(labels: Mapping[str, str]) -> set[str]:
-    """Where a blob was fetched from, as containerd notes it on the blob: by host, without the port."""
+    """Return the repositories in a blob's labels; containerd writes the host without the port."""
     return {
         redact_name(f"{key.removeprefix(SOURCE_LABEL)}/{path}")
         for key, value in labels.items()
@@ -107,13 +108,13 @@ def repositories(labels: Mapping[str, str]) -> set[str]:
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:
-    layers = tuple(LayerSpec(_digest_of(entry), _size(entry)) for entry in _few(document["layers"]))
+    layers = tuple(LayerSpec(_digest_of(entry), _size(entry)) for entry in _bounded(document["layers"]))
     config = document.get("config")
     return Manifest(_digest_of(config) if isinstance(config, dict) else None, layers)
 
 
-def _few(entries: list[Any]) -> list[Any]:
-    """As many as an image can have; each of them may be asked for at every look."""
+def _bounded(entries: list[Any]) -> list[Any]:
+    """Return the entries. Raises ValueError for too many: each may cost a call at every poll."""
     if len(entries) > MAX_ENTRIES:
         raise ValueError(len(entries))
     return entries

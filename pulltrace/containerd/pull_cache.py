@@ -1,4 +1,4 @@
-"""What an `Observer` remembers of a pull, so that it asks containerd for nothing twice."""
+"""The values of a running pull that an `Observer` keeps, so that it reads nothing twice from containerd."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from pulltrace.containerd.proto import containerd_pb2 as pb
 
 
 @dataclass(slots=True)
-class Memory:
-    """What is known of one lease and cannot change any more."""
+class PullCache:
+    """The facts of one lease that do not change any more, and its last poll."""
 
     index_digest: str | None = None
     manifests: dict[str, Manifest] = field(default_factory=dict)
     chains: dict[str, str] = field(default_factory=dict)
-    """Layer digest to the (last) chain ID that it unpacks to."""
+    """Layer digest to the last chain ID that it unpacks to."""
     chain_order: tuple[str, ...] = ()
-    arriving: Mapping[str, pb.IngestStatus] | None = None
-    """Layers that were being downloaded at the last look, by this pull or by another; None before the first."""
+    downloading: Mapping[str, pb.IngestStatus] | None = None
+    """Layers that this pull or another was downloading at the last poll, by digest; None before the first."""
     stored_at: dict[str, float] = field(default_factory=dict)
+    """By layer digest."""
     unpacked_at: dict[str, float] = field(default_factory=dict)
-    lazy: set[str] = field(default_factory=set)
+    """By chain ID."""
+    lazy_chains: set[str] = field(default_factory=set)
     """Chain IDs whose snapshots fetch their bytes when they are read."""
     content: frozenset[str] = frozenset()
-    """The blobs that the lease held at the last look."""
+    """The blobs that the lease held at the last poll."""
     repositories: tuple[str, ...] = ()
-    observations_without_config: int = 0
+    polls_without_config: int = 0

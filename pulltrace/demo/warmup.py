@@ -20,7 +20,7 @@ class Trackers:
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self._observers = {name: SimulatedObserver(node) for name, node in cluster.nodes.items()}
-        self.states: dict[str, tracker.NodeState] = dict.fromkeys(cluster.nodes, tracker.NodeState())
+        self.states: dict[str, tracker.TrackerState] = dict.fromkeys(cluster.nodes, tracker.TrackerState())
 
     def poll(self, cluster: SimulatedCluster) -> None:
         """Poll every node whose agent is not away."""
@@ -31,7 +31,7 @@ class Trackers:
 
 def replay(
     cluster: SimulatedCluster, until: float, poll_seconds: float = POLL_SECONDS
-) -> Iterator[Mapping[str, tracker.NodeState]]:
+) -> Iterator[Mapping[str, tracker.TrackerState]]:
     """Yield the states of all trackers after each poll, from the cluster's time to `until`."""
     trackers = Trackers(cluster)
     while cluster.now + poll_seconds <= until:
@@ -42,7 +42,7 @@ def replay(
 
 async def write(cluster: SimulatedCluster, until: float, leases: LeaseWriting) -> None:
     """Advance the cluster to `until` and write the Leases of that time."""
-    states: Mapping[str, tracker.NodeState] = {}
+    states: Mapping[str, tracker.TrackerState] = {}
     for states in replay(cluster, until):  # noqa: B007 - the Leases get the last one
         pass
     for name, state in states.items():

@@ -1,1 +1,1 @@
-"""What a pull is, and how it is written down: pure data and pure functions, no input or output."""
+"""Domain values of pulls, pods and nodes, and the Lease format: pure, without input or output."""

@@ -1,9 +1,8 @@
-"""Why an image could not be pulled, in words that a person can act on. Pure.
+"""The reason why an image could not be pulled, and what to do about it. Pure.
 
-The kubelet gives a word (`ErrImagePull`) and the text of containerd, which has the text of the registry at its
-end. What kind of failure that is, is read from words that containerd 1.6 to 2.x, Go's network library and
-registries use, in an order in which the more telling come first. Names and URLs in the text are the user's own
-words, so they are cut out before.
+The kubelet gives a reason (`ErrImagePull`) and containerd's message, which ends with the registry's. The failure reason
+follows from words in it that containerd 1.6 to 2.x, Go's network library and registries use, the most specific first.
+Names and URLs in the message are the user's own words, so they are removed before.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pulltrace.pulls.redaction import READ_CHARACTERS
-from pulltrace.pulls.redaction import redact as redact  # noqa: PLC0414 - whoever handles failures finds it here
 
-FIRST_PAUSE_SECONDS = 10.0
-LONGEST_PAUSE_SECONDS = 300.0
+FIRST_BACKOFF_SECONDS = 10.0
+MAX_BACKOFF_SECONDS = 300.0
 
 
 class Reason(StrEnum):
-    """What kind of failure it is: a bounded list, so that it can be a metric's label."""
+    """The failure reasons: a bounded list, because they are a metric's label."""
 
     NOT_FOUND = "not_found"
     UNAUTHORIZED = "unauthorized"
@@ -40,27 +38,27 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The last failure of a pull, as the kubelet or containerd told it."""
+    """The last failure of a pull, from the kubelet or containerd."""
 
     reason: Reason
     message: str
-    """The first words that said why, without credentials, on one line of at most 1 KiB. A back-off does not hide it."""
+    """The first message with a cause, redacted, on one line of at most 1 KiB. A back-off's message does not replace it."""
     tries: int = 1
-    """How many tries have failed, as far as was seen."""
+    """Failed attempts that Events or the pod's status reported."""
     retry_at: float | None = None
-    """When the kubelet will try again, on the aggregator's monotonic clock; an estimate from its back-off rule
-    (10 s, doubled each time, 300 s at most). None where it does not try by itself."""
+    """When the kubelet retries, on the aggregator's monotonic clock; estimated from its back-off (10 s, doubled each time,
+    300 s at most). None when it does not retry."""
 
 
 PULL_FAILED = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed"})
-"""The kubelet's words for a container whose image it has tried to pull, in vain; it will try again."""
+"""The kubelet's reasons for a container whose image it could not pull. It retries."""
 
 NEVER_PULLED = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-"""The kubelet's words for a container for which it does not even try; another's pull may still end its wait."""
+"""The kubelet's reasons for a container whose image it does not pull. Another container's pull may bring the image."""
 
 _KUBELET_REASONS = {"InvalidImageName": Reason.INVALID_NAME, "ErrImageNeverPull": Reason.NEVER_PULL}
 
-# The first that is found in the text (in lower case) holds.
+# The first match in the text (in lower case) counts.
 _WORDS = tuple(
     (reason, re.compile(words))
     for reason, words in (
@@ -76,7 +74,7 @@ _WORDS = tuple(
         (Reason.UNAUTHORIZED, "401 unauthorized|unauthorized:|authentication required|no basic auth credentials"),
         (Reason.UNAUTHORIZED, "insufficient_scope|pull access denied"),
         (Reason.FORBIDDEN, "403 forbidden|denied:|access to the resource is denied"),
-        # A blob that containerd itself has lost: the registry is not to blame.
+        # A blob that containerd itself has lost: no fault of the registry.
         (Reason.UNKNOWN, "content digest|expected at /"),
         (Reason.NOT_FOUND, "404 not found|: not found|(manifest|name|blob) unknown|code = notfound"),
         (Reason.TIMEOUT, "i/o timeout|deadline ?exceeded|timed out|timeout awaiting|504 gateway"),
@@ -90,28 +88,28 @@ _WORDS = tuple(
 
 _ADVICE = {
     Reason.NOT_FOUND: "The registry does not have this name or tag: check the spelling, or push the image.",
-    Reason.UNAUTHORIZED: "The registry wants to know who asks, or does not have the repository: "
+    Reason.UNAUTHORIZED: "The registry requires authentication, or the repository does not exist: "
     "check the pod's imagePullSecrets and the name.",
-    Reason.FORBIDDEN: "The registry does not let these credentials read the repository: give them the right to pull.",
-    Reason.RATE_LIMITED: "Too many pulls: pull with credentials of your own or through a mirror, or wait.",
-    Reason.REGISTRY_UNREACHABLE: "The node cannot reach the registry, or the registry is out of order: "
+    Reason.FORBIDDEN: "These credentials may not read the repository: give them the right to pull.",
+    Reason.RATE_LIMITED: "Too many pulls: use credentials of your own or a mirror, or wait.",
+    Reason.REGISTRY_UNREACHABLE: "The node cannot reach the registry, or the registry is broken: "
     "check the host's name, DNS, firewall and proxy, and the registry itself.",
     Reason.TLS: "The node and the registry do not agree on TLS: check the registry's certificate, and the CA "
     "and the scheme (http or https) in the node's containerd configuration.",
     Reason.TIMEOUT: "The registry did not answer in time: check the network and the proxy between it and the node.",
-    Reason.NO_SPACE: "The node's disk is full: free some space on it, or make it bigger.",
+    Reason.NO_SPACE: "The node's disk is full: free space on it, or enlarge it.",
     Reason.NO_MATCHING_PLATFORM: "The image is not built for the node's architecture: "
     "build it for this one too, or choose other nodes.",
-    Reason.INVALID_NAME: "This is not the name of an image: correct it in the pod's specification.",
+    Reason.INVALID_NAME: "This is not a valid image name: correct it in the pod's specification.",
     Reason.NEVER_PULL: "The node does not have the image and imagePullPolicy is Never: "
     "load it onto the node, or change the policy.",
-    Reason.DIGEST_MISMATCH: "What came is not what was asked for: check the registry, and any mirror or proxy before it.",
-    Reason.CANCELLED: "The pull was given up: its client went away, containerd stopped, or no byte came for too long.",
-    Reason.UNKNOWN: "Read the message; containerd's log on the node may say more.",
+    Reason.DIGEST_MISMATCH: "The content does not match its digest: check the registry, and any mirror or proxy before it.",
+    Reason.CANCELLED: "The pull was cancelled: its client disconnected, containerd stopped, or no byte arrived for too long.",
+    Reason.UNKNOWN: "Read the message; containerd's log on the node may have details.",
 }
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_QUOTED_TEXT = re.compile(_QUOTED + "?")  # or to the end: a quote that is not closed must not be looked for again
+_QUOTED_TEXT = re.compile(_QUOTED + "?")  # or to the end, so that an open quote is searched once only
 _URL = re.compile(r"https?://\S*")
 _KUBELET_PREFIX = re.compile(
     rf"(?:Failed to pull image {_QUOTED}: "
@@ -120,14 +118,14 @@ _KUBELET_PREFIX = re.compile(
 
 
 def classify(reason_word: str | None, message: str) -> Reason:
-    """What kind of failure it is, by the kubelet's word (None when only an Event or containerd speaks) and the text."""
+    """Return the failure reason for the kubelet's reason (None for an Event's or containerd's message) and the message."""
     if reason := _KUBELET_REASONS.get(reason_word or ""):
         return reason
     text = message[:READ_CHARACTERS]
-    # An image may be called anything, "x509" or "unauthorized" too; and its name stands there without quotes as well.
+    # An image may be named "x509" or "unauthorized", and its name is in the text without quotes as well.
     for name in sorted(set(_QUOTED_TEXT.findall(text)[:16]), key=len, reverse=True):
         text = text.replace(name, " ")
-        if "/" in name:  # in full, as containerd writes it; a mere letter would be cut out of every word
+        if "/" in name:  # in full, as containerd writes it; a single letter would be removed from every word
             text = text.replace(name.strip('"'), " ")
     text = _URL.sub(" ", text).lower()
     for found, words in _WORDS:
@@ -137,20 +135,20 @@ def classify(reason_word: str | None, message: str) -> Reason:
 
 
 def root_cause(message: str) -> str:
-    """What containerd said, without what the kubelet puts before it.
+    """Return containerd's message without the kubelet's prefix.
 
-    It is one and the same text in a status of `ErrImagePull`, in one of `ImagePullBackOff`, and in the Event
-    `Failed`. Empty when a back-off does not say why.
+    It is the same text for `ErrImagePull`, for `ImagePullBackOff` and for the Event `Failed`. Empty when a back-off has no
+    cause.
     """
     found = _KUBELET_PREFIX.match(message[:READ_CHARACTERS])
     return message[found.end() :] if found else message
 
 
 def advice(reason: Reason) -> str:
-    """What to do about it, on one line."""
+    """Return what to do about it, on one line."""
     return _ADVICE[reason]
 
 
 def retry_seconds(tries: int) -> float:
-    """How long the kubelet waits after so many failed tries, at least; it then looks within another 15 s."""
-    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(max(tries, 1) - 1, 10))
+    """Return the kubelet's back-off after so many failed attempts. The retry follows within another 15 s."""
+    return min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(max(tries, 1) - 1, 10))

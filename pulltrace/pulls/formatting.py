@@ -1,4 +1,4 @@
-"""Numbers and times as people read them, and times as JSON carries them."""
+"""Sizes and durations for people, and times for JSON. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def human_bytes(count: float) -> str:
 
 
 def human_seconds(seconds: float) -> str:
-    """`40s`, `3m20s`, `1h05m`."""
+    """Return a duration as `40s`, `3m20s` or `1h05m`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"
@@ -32,7 +32,7 @@ def human_seconds(seconds: float) -> str:
 
 
 def spoken_seconds(seconds: float) -> str:
-    """The same within a sentence: `20 s`, `3 min 20 s`, `1 h 05 min`."""
+    """Return a duration within a sentence: `20 s`, `3 min 20 s` or `1 h 05 min`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -43,17 +43,17 @@ def spoken_seconds(seconds: float) -> str:
 
 
 _LAST_SECOND = 253_402_300_799.0
-"""9999-12-31T23:59:59Z: a later moment cannot be written."""
+"""9999-12-31T23:59:59Z, the last moment that `datetime` has."""
 
 
 def rfc3339(seconds: float) -> str:
-    """`2026-11-23T15:04:05.678Z` from Unix seconds; what cannot be written becomes the first or last moment that can."""
+    """Return Unix seconds as `2026-11-23T15:04:05.678Z`; the first or last possible moment for those out of range."""
     bounded = min(max(seconds, 0.0), _LAST_SECOND) if math.isfinite(seconds) else 0.0
     return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_rfc3339(text: str) -> float:
-    """Unix seconds; raises ValueError for anything that is not a time with a zone."""
+    """Return Unix seconds. Raises ValueError for anything but a time with a zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")

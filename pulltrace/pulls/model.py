@@ -1,7 +1,6 @@
-"""The words of Pulltrace: a pull, its layers, and the phases they go through.
+"""A pull, its layers, their phases and states, and a node's report.
 
-Everything here is a frozen value. Times are Unix seconds on the clock of the node where the pull
-runs; bytes are compressed bytes as the registry serves them.
+Times are Unix seconds on the clock of the pull's node. Bytes are compressed bytes, as the registry serves them.
 """
 
 from __future__ import annotations
@@ -9,24 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pulltrace.pulls.time_left import TimeLeft
+
 
 class Phase(StrEnum):
-    """Where a pull stands. The last three are ends: a pull leaves them no more."""
+    """The phase of a pull. The last three are final."""
 
     RESOLVING = "resolving"
-    """The registry is being asked what the reference means; the size is not known yet."""
+    """containerd asks the registry for the manifest; the size is unknown."""
     DOWNLOADING = "downloading"
     UNPACKING = "unpacking"
-    """Every byte is on the node; layers are being written to the snapshotter."""
+    """Every byte is on the node; containerd unpacks layers into snapshots."""
     COMPLETED = "completed"
     """The pull ended and containerd has an image record for it."""
     FAILED = "failed"
     """The pull ended and containerd has no image record for it."""
     UNKNOWN = "unknown"
-    """The pull ended while nobody could see how."""
+    """The pull ended, and the agent could not see how."""
 
     @property
     def ended(self) -> bool:
+        """Whether the pull has ended."""
         return self in _ENDS
 
 
@@ -34,32 +36,33 @@ _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.UNKNOWN})
 
 
 class LayerState(StrEnum):
-    """Where a layer of a pull stands."""
+    """The state of a layer of a pull."""
 
     QUEUED = "queued"
-    """No byte of it is here: containerd downloads only a few layers at a time."""
+    """No byte of it is present: containerd downloads a few layers at a time."""
     CACHED = "cached"
-    """Was on the node before this pull began; costs no more work."""
+    """On the node before this pull began; needs no work."""
     DOWNLOADING = "downloading"
     DOWNLOADED = "downloaded"
-    """Every byte is here; waits for the layers below it to be unpacked."""
+    """Every byte is present; the layers below are unpacked first."""
     UNPACKING = "unpacking"
     DONE = "done"
-    """Unpacked since this pull began; only what was unpacked before is cached."""
+    """Unpacked since this pull began. A layer that was unpacked before is cached."""
     LAZY = "lazy"
-    """Usable, but not here: its bytes are fetched from the registry when they are read."""
+    """Usable, but not present: its bytes are fetched from the registry when they are read."""
 
-
-NEED_NO_WORK = frozenset({LayerState.CACHED, LayerState.DONE, LayerState.LAZY})
-"""States in which a layer keeps no container waiting."""
+    @property
+    def finished(self) -> bool:
+        """Whether the layer needs no more work before a container can start."""
+        return self in (LayerState.CACHED, LayerState.DONE, LayerState.LAZY)
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer of one pull. A digest that stands twice in a manifest is one layer here."""
+    """One layer of one pull. A digest that occurs twice in a manifest is one layer."""
 
     digest: str
-    """`sha256:` and 64 hex digits; from a Lease only the first 12 hex digits (see annotations)."""
+    """`sha256:` and 64 hex digits; a Lease has the first 12 hex digits only."""
     size_bytes: int
     downloaded_bytes: int
     """Bytes on the node, from 0 to `size_bytes`; equal to it for cached layers too."""
@@ -68,7 +71,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
-    """One pull on one node: what one containerd lease stands for."""
+    """One pull on one node: one containerd lease."""
 
     id: str
     """12 hex digits, the same over restarts of the agent and different on every node."""
@@ -78,52 +81,50 @@ class Pull:
     """When a byte last arrived, a layer was last unpacked, or the phase last changed."""
     ended_at: float | None = None
     repositories: tuple[str, ...] = ()
-    """Where the bytes come from, such as `docker.io/library/nginx`, without the registry's port, which
-    containerd does not note; empty until the first blob is on the node, and more than one only when the same image was pulled from several repositories before."""
+    """Source of the bytes, such as `docker.io/library/nginx`; containerd omits the registry's port. Empty until the first
+    blob is stored. More than one when the same image was pulled from several repositories before."""
     names: tuple[str, ...] = ()
-    """The image's names as containerd recorded them; empty until it has recorded one."""
+    """The image's names in containerd's records; empty before the first record."""
     target_digest: str | None = None
-    """What the reference resolved to: the digest of the index, or of the manifest where there is no index."""
+    """The digest that the reference resolved to: of the index, or of the manifest without one."""
     total_bytes: int | None = None
-    """What this pull has to download: all layers that were not cached. None until the manifest is here."""
+    """Size of the layers that are neither cached nor lazy. None until the manifest is present."""
     downloaded_bytes: int = 0
-    """Of `total_bytes`, what is on the node."""
+    """Part of `total_bytes` that is on the node."""
     cached_bytes: int = 0
-    """Layers that were on the node before; not part of `total_bytes`."""
+    """Size of the layers that were on the node before; not part of `total_bytes`."""
     lazy_bytes: int = 0
-    """Layers that a lazy snapshotter serves from the registry; not part of `total_bytes`, and perhaps never fetched."""
+    """Size of the layers that a lazy snapshotter serves from the registry; not part of `total_bytes`."""
     unpacked_bytes: int = 0
-    """Of `total_bytes`, what has been unpacked."""
+    """Part of `total_bytes` that has been unpacked."""
     bytes_per_second: float = 0.0
-    seconds_left: float | None = None
-    """Estimated time to the end of the pull; None where there is nothing to base it on."""
-    seconds_left_range: tuple[float, float] | None = None
-    """Its bounds while it is uncertain, because the rate changes; None when `seconds_left` says enough."""
+    time_left: TimeLeft | None = None
+    """To the end of the pull; its bounds differ while the rate changes. None without an estimate."""
     error: str | None = None
     layer_count: int = 0
-    """All layers of the image, also those that `layers` had no room for."""
+    """All layers of the image, including those left out of `layers`."""
     layers_done: int = 0
-    """Layers that need no more work: done, cached or lazy."""
+    """Finished layers: done, cached or lazy."""
     layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
-    """Everything one agent says of its node: the content of one Lease."""
+    """The report of one agent about its node: the content of one Lease."""
 
     pulls: tuple[Pull, ...] = ()
     """The running pulls, oldest first."""
     recent: tuple[Pull, ...] = ()
-    """The ended pulls, newest first; without layers once they have been in a Lease."""
+    """The ended pulls, newest first. A Lease has them without layers."""
     unpack_bytes_per_second: float | None = None
-    """How fast this node unpacks, in compressed bytes; learned by its agent, kept over restarts."""
-    trouble: str | None = None
-    """Why the pulls are not up to date, such as a containerd that does not answer; None when all is well."""
+    """Unpack rate of the node in compressed bytes a second; learned by its agent, and kept over restarts."""
+    error: str | None = None
+    """Why the pulls are not up to date, such as a containerd that does not answer; None otherwise."""
     omitted_pulls: int = 0
-    """Running pulls that the Lease had no room for."""
+    """Running pulls that were left out of the Lease."""
     refused_writes: int = 0
-    """Requests that the API server refused for being too busy (429), since the agent started."""
-    failed_looks: int = 0
-    """Looks at containerd that gave nothing, since the agent started."""
+    """Requests that the API server refused with 429 since the agent started."""
+    failed_polls: int = 0
+    """Failed polls of containerd since the agent started."""
     problems: tuple[str, ...] = ()
-    """What a decoder could not use, one line each; empty on the agent's side."""
+    """Unusable values that the decoder found, one line each; empty in the agent."""

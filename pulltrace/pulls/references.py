@@ -1,8 +1,7 @@
-"""Image names: what a pod writes, made comparable with what containerd records.
+"""Image names: those of pods made comparable with containerd's records. Pure.
 
-The rules are those of the distribution project's "familiar" names, which containerd's CRI plugin
-follows: `nginx` is `docker.io/library/nginx:latest`. A name that cannot be read stays as it is: names
-come from pods, so from anybody, and are only compared and shown.
+The rules are those of the distribution project's "familiar" names, which containerd's CRI plugin follows: `nginx` is
+`docker.io/library/nginx:latest`. An invalid name stays as it is: names are only compared and shown.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Reference:
 
     @property
     def source(self) -> str:
-        """The repository as containerd notes it on the blobs that come from there: without the registry's port."""
+        """The repository in the labels of containerd's blobs: without the registry's port."""
         domain, _, path = self.repository.partition("/")
         host = _HOST_AND_PORT.fullmatch(domain)
         return f"{host[1] if host else domain}/{path}"
@@ -37,7 +36,7 @@ class Reference:
 
 
 def parse_reference(name: str) -> Reference:
-    """The full form of an image name as a pod or containerd writes it."""
+    """Return the parts of an image name as a pod or containerd writes it."""
     rest, _, digest = name.strip().partition("@")
     rest = rest if digest else rest.rstrip()
     path, _, last = rest.rpartition("/")
@@ -50,13 +49,13 @@ def parse_reference(name: str) -> Reference:
 
 @lru_cache(maxsize=1024)
 def full_name(name: str) -> str:
-    """The full form as text: names that mean the same image are equal."""
+    """Return the full form as text: all names of one image are equal."""
     return str(parse_reference(name))
 
 
 def _with_domain(name: str) -> str:
     domain, slash, path = name.partition("/")
-    # A first part is a host when it could not be a user name: it has a dot or a port, or is localhost.
+    # The first part is a host when it cannot be a user name: it has a dot or a port, or is localhost.
     if not slash or not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
         domain, path = DEFAULT_DOMAIN, name
     if domain == "index.docker.io":
@@ -67,7 +66,7 @@ def _with_domain(name: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """The name as people write it: without the default domain and `library/`, and without most of a digest."""
+    """Return the name without the default domain and `library/`, and with 19 characters of a digest."""
     name = name.removeprefix(f"{DEFAULT_DOMAIN}/library/").removeprefix(f"{DEFAULT_DOMAIN}/")
     head, at, digest = name.partition("@")
     return f"{head}{at}{digest[:19]}" if at else head

@@ -19,7 +19,7 @@ SLOW_WARNING_SECONDS = 60.0
 """The Event `ImagePullSlow` waits until a pull has run for this long: a young rate may still rise."""
 LONG_SECONDS = 15 * 60.0
 EXTRAPOLATED_SECONDS = 20.0
-"""A report moves on by its rate for at most this long. After that it says nothing about the present."""
+"""A report is extrapolated by its rate for at most this long."""
 RECENT_SECONDS = 30 * 60.0
 """The agent reports ended pulls for this long."""
 
@@ -29,7 +29,7 @@ def stalled_seconds(pull: Pull, since_byte: float, *, stale: bool) -> float | No
 
     `since_byte`: seconds since a byte of it was last reported. `stale`: its node's report is stale.
     """
-    # Long report intervals delay the news of a byte. The rate tells such a pull from a stalled one.
+    # Long report intervals delay the news of a byte. The rate distinguishes such a pull from a stalled one.
     stalled = pull.phase is Phase.DOWNLOADING and pull.bytes_per_second <= 0 and since_byte >= STALLED_SECONDS
     return since_byte if stalled and not stale else None
 

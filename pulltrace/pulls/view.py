@@ -1,6 +1,6 @@
-"""What the aggregator knows: pulls joined with the pods that wait for them, and pods with what they wait for.
+"""The rows of the API and the page: pulls joined with waiting pods, and pods with their pending images.
 
-The aggregator makes these values and the server shows them; neither knows the other.
+The aggregator makes these values and the server serves them. Neither imports the other.
 """
 
 from __future__ import annotations
@@ -12,31 +12,22 @@ from typing import Protocol, TypeAlias
 
 from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Workload:
-    """What a pod belongs to; a pod that nothing owns is its own workload, of kind `Pod`."""
+    """The controller of a pod; a pod without one is its own workload, of kind `Pod`."""
 
     namespace: str
     kind: str
-    """`Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, or whatever kind the owner has."""
+    """`Deployment`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, `Pod`, or any other kind of a controller."""
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class TimeLeft:
-    """How long something will take from now on, in seconds."""
-
-    likely: float
-    soonest: float
-    latest: float | None
-    """None where nobody can say: an image of unknown size is in front of it, or an init container has to end first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class WaitingContainer:
-    """A container that cannot start before the pull has ended."""
+    """A container that starts after the pull at the earliest."""
 
     namespace: str
     pod: str
@@ -44,58 +35,59 @@ class WaitingContainer:
     image: str
     """As written in the pod's specification."""
     workload: Workload | None = None
-    """What the pod belongs to; None where nobody has said."""
+    """The pod's workload; None while unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullView:
-    """One row: a pull, where it runs, what it is called and who waits for it."""
+    """One row: a pull with its node, its name and the waiting containers."""
 
     node: str
     pull: Pull
     image: str | None
-    """The name, when it is certain: recorded by containerd, or the only one that fits."""
+    """The name, when it is certain: in containerd's records, or the only candidate."""
     candidates: tuple[str, ...] = ()
-    """The names that fit when more than one does, or when only the pods say so; sorted."""
+    """The names that fit, sorted, when more than one does or only pods name the image."""
     waiting: tuple[WaitingContainer, ...] = ()
     stale: bool = False
-    """The agent's Lease has expired: this is the last that was heard, not what is."""
+    """The node's Lease has expired: the row shows the last report."""
     failure: Failure | None = None
-    """Why it failed, as far as somebody has said so; only of a pull that has."""
+    """Why a failed pull failed; None without a message."""
     reached_containerd: bool = True
-    """False for a pull of which only the pods tell, because the kubelet never asked containerd for it (an
-    invalid name, a policy of never pulling), or because it failed too quickly for the agent to see it."""
+    """False for a pull that only pods report: the kubelet never requested it (an invalid name, a policy of never pulling),
+    or it failed between two polls."""
 
     @property
     def id(self) -> str:
+        """The id of the pull."""
         return self.pull.id
 
 
 class NeedState(StrEnum):
-    """Where an image stands that a pod needs."""
+    """The state of a pending image."""
 
     NEEDED = "needed"
-    """The kubelet has not asked for it yet: other images of the pod, or its init containers, come first."""
+    """The kubelet has not requested it: other images of the pod, or its init containers, come first."""
     QUEUED = "queued"
-    """The kubelet has asked for it, and other pulls of the node come first."""
+    """The kubelet has requested it, and pulls other images of the node first."""
     PULLING = "pulling"
     FAILED = "failed"
-    """The last try has failed; the kubelet waits before the next, or makes none."""
+    """The last attempt failed; the kubelet retries after its back-off, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What an image waits behind."""
+    """An image that the node pulls before another."""
 
     image: str
-    """The image in front of it, as far as its name is known."""
+    """Its name, or what is known of it."""
     pull_id: str | None = None
-    """Its row, when it is being pulled."""
+    """The id of its running pull."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageNeed:
-    """An image that a container of a pod (or an image volume) waits for."""
+    """A pending image of a container or an image volume of a pod."""
 
     container: str
     role: str
@@ -104,24 +96,24 @@ class ImageNeed:
     """As written in the pod's specification."""
     state: NeedState
     pull_id: str | None = None
-    """The row of its pull, when there is one for certain."""
+    """The id of its pull, when that is certain."""
     behind: tuple[Ahead, ...] = ()
-    """What the node pulls before it, first what is pulled now."""
+    """The images that the node pulls before it, running pulls first."""
     left: TimeLeft | None = None
-    """Until it is there; None where nothing can be said."""
+    """Until it is present; None without an estimate."""
     failure: Failure | None = None
 
 
 class PodState(StrEnum):
-    """How far a pod is with its images."""
+    """The state of a pod's images."""
 
     WAITING = "waiting"
     FAILING = "failing"
-    """At least one of its images could not be pulled the last time."""
+    """The last attempt of at least one of its images failed."""
     READY = "ready"
-    """All its images are on the node."""
+    """All its images are present."""
     GONE = "gone"
-    """It was deleted before that."""
+    """It was deleted before it was ready."""
 
     @property
     def pending(self) -> bool:
@@ -131,7 +123,7 @@ class PodState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """A pod that waits for images, or has done so within the history time."""
+    """A waiting pod, or one that waited within the history time."""
 
     namespace: str
     name: str
@@ -140,70 +132,70 @@ class PodView:
     workload: Workload
     state: PodState
     estimated_at: float
-    """The moment that all `TimeLeft` of this pod count from, on the aggregator's monotonic clock."""
+    """The moment of all `TimeLeft` of this pod, on the aggregator's monotonic clock."""
     waiting_since: float | None = None
-    """When the kubelet took the pod on, in Unix seconds on the node's clock."""
+    """When the kubelet admitted the pod, in Unix seconds on the node's clock."""
     needs: tuple[ImageNeed, ...] = ()
-    """The images that it still waits for, in the order in which the kubelet pulls them; empty once it is ready."""
+    """Its pending images, in the order in which the kubelet pulls them; empty for a ready pod."""
     more_needs: int = 0
-    """Images that it waits for beyond `needs`, whose number is bounded."""
+    """Pending images beyond `needs`, whose number is bounded."""
     left: TimeLeft | None = None
-    """Until all its images are there, and it can start."""
+    """Until all its images are present, and it can start."""
     ended_at: float | None = None
     """When it became ready or gone, on the aggregator's monotonic clock."""
 
     @property
     def id(self) -> str:
-        """Has a slash, so it is never the id of a pull."""
+        """Namespace and name. It has a slash, so no pull has this id."""
         return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """What is known of a node."""
+    """A node with an agent."""
 
     name: str
-    heard_at: float
+    reported_at: float
     """When its Lease last changed, on the aggregator's monotonic clock."""
     stale: bool
     bytes_per_second: float
-    """All its running pulls together."""
+    """Rate of all its running pulls together."""
     pulling: int
-    """Running pulls, those that found no room in the Lease included."""
+    """Running pulls, including those left out of the Lease."""
     queued: int
-    """Images that its kubelet has asked for and that other pulls come before."""
+    """Queued images: requested by its kubelet, and behind other pulls."""
     failing: int
-    """Images whose last try has failed and that a pod still waits for."""
+    """Pending images whose last attempt failed."""
     parallel: bool
-    """Whether it has been seen to pull for several pods at once; by default a kubelet pulls one image after another."""
-    trouble: str | None = None
-    """Why its agent cannot say what is going on."""
+    """Whether it has pulled for several pods at once; by default a kubelet pulls one image after another."""
+    error: str | None = None
+    """Why the agent has no current state, such as a containerd that does not answer."""
 
 
 Row: TypeAlias = PullView | PodView
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One pull that changed, in the order in which the store took it in."""
+class PullChange:
+    """One change of a pull, numbered in the order of the store."""
 
     sequence: int
     before: PullView | None
-    """None for a row that is new."""
+    """None for a new row."""
     after: PullView | None
-    """None for a row that is gone (its history has run out, or its node has)."""
+    """None for a removed row: its history time is over, or its node is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodChange:
-    """One pod that changed; numbered together with the pulls."""
+    """One change of a pod; numbered together with the pulls."""
 
     sequence: int
     before: PodView | None
     after: PodView | None
 
 
-AnyChange: TypeAlias = Change | PodChange
+AnyChange: TypeAlias = PullChange | PodChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,35 +205,38 @@ class Snapshot:
     sequence: int
     pulls: Mapping[str, PullView]
     synced: bool
-    """False until the Leases have been listed once: an empty snapshot then means nothing."""
+    """False until the Leases have been listed once: until then an empty snapshot means nothing."""
     pods: Mapping[str, PodView] = field(default_factory=dict)
 
 
 class Subscription(Protocol):
-    """Changes as they come, for one reader."""
+    """The changes of the store, for one reader."""
 
     async def next(self, timeout_seconds: float) -> tuple[AnyChange, ...] | None:
-        """The changes since the last call, at least one; `()` when the timeout passed in silence;
-        None when the reader was too slow (or the store closed) and must begin with a new snapshot.
+        """Return the changes since the last call; `()` after a timeout without any.
+
+        None when the reader was too slow, or the store closed. The reader then starts with a new snapshot.
         """
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the subscription."""
 
 
 class PullSource(Protocol):
-    """What the server needs of the store."""
+    """The store, as the server uses it."""
 
-    def snapshot(self) -> Snapshot: ...
+    def snapshot(self) -> Snapshot:
+        """Return all rows."""
 
     def subscribe(self) -> tuple[Snapshot, Subscription]:
-        """A snapshot and every change after it, without a gap between them."""
+        """Return a snapshot, and a subscription to every change after it."""
 
     def changes_after(self, sequence: int) -> Sequence[AnyChange] | None:
-        """The changes that came after that one; None when it is too long ago to tell."""
+        """Return the changes after that one; None when the store does not hold all of them."""
 
     @property
     def closed(self) -> bool:
-        """True once the process is shutting down: streams end."""
+        """Whether the process is shutting down: streams end."""
 
 
 class PodLookup(Protocol):

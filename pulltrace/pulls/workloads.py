@@ -1,12 +1,11 @@
-"""What a pod belongs to, told by the pod alone. Pure.
+"""The workload of a pod, from the pod alone. Pure.
 
-A pod names its controller, and the controller of that one can be told by the name: a Deployment calls its
-ReplicaSets `NAME-HASH` and puts the hash on their pods as a label; a CronJob calls its Jobs `NAME-MINUTES`, the
-time of the run in minutes since 1970. So neither ReplicaSets nor Jobs have to be read, and the permissions stay
-with pods.
+A pod names its controller, and the controller's name reveals its owner. A Deployment names its ReplicaSets `NAME-HASH`
+and labels their pods with the hash. A CronJob names its Jobs `NAME-MINUTES`, the time of the run in minutes since 1970.
+So the aggregator reads neither ReplicaSets nor Jobs, and needs permissions for pods only.
 
-It could be wrong for a ReplicaSet that somebody made by hand with the name and label of a Deployment's, and for a
-Job that somebody called after a number of the last years' minutes. (A date, as in `import-20261124`, is none.)
+The result is wrong for a ReplicaSet that a user made with the name and label of a Deployment's, and for a Job that a
+user named after such a number of minutes. A date, as in `import-20261124`, is no such number.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from pulltrace.pulls.view import Workload
 
 HASH_LABEL = "pod-template-hash"
 MINUTES = range(26_000_000, 70_000_000)
-"""From 2019, before CronJobs named their Jobs so, to 2103; the dates of this century, as numbers, are below."""
+"""From 2019, before CronJobs named their Jobs so, to 2103. Dates of this century, as numbers, are smaller."""
 
 
 def workload_of(namespace: str, pod_name: str, labels: Mapping[str, str], owner: tuple[str, str] | None) -> Workload:
-    """The workload of a pod with these labels and this controller (kind and name; None without one)."""
+    """Return the workload of a pod with these labels and this controller (kind and name; None without one)."""
     match owner:
-        # A static pod's mirror belongs to its Node, which says nothing of what it is.
+        # The mirror of a static pod belongs to its Node.
         case None | ("Node", _):
             return Workload(namespace, "Pod", pod_name)
         case ("ReplicaSet", name):

@@ -1,6 +1,6 @@
-"""A cluster's agents without an API server: each with the agent's real decisions, and a leader with the aggregator's.
+"""The agents of a cluster without an API server: with the agent's decisions, and a leader with the aggregator's.
 
-Time is a number and jumps from event to event. A node looks at its pulls each second, as agents do; a busy one pulls
+Time is a number and jumps from event to event. A node polls its pulls each second, as agents do; a busy one pulls
 some images at once, again and again.
 """
 
@@ -14,17 +14,25 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulltrace.agent.interval_reader import ReportInterval
-from pulltrace.agent.write_schedule import Written, begins_to_pull, due_in, has_looked, has_written, held, phases
+from pulltrace.agent.interval_reader import IntervalReader
+from pulltrace.agent.write_schedule import (
+    LastWrite,
+    after_interval_read,
+    after_write,
+    phases,
+    seconds_until_write,
+    starts_pulling,
+    usable_interval,
+)
 from pulltrace.aggregator.leader.interval_controller import TICK_SECONDS
-from pulltrace.aggregator.leader.interval_policy import Load, Reporting
+from pulltrace.aggregator.leader.interval_policy import IntervalPolicy, Load
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 
 IMAGES = 5
 RESOLVE_SECONDS = 1.0
 UNPACK_SHARE = 0.15
-"""Of a pull's time, after the last byte."""
+"""Share of a pull's time after the last byte."""
 WORST_SECONDS = 10.0
 
 
@@ -52,18 +60,18 @@ class Leader:
     """The election's Lease, and who writes it: `LeaseWriting` for the agents, who only read it."""
 
     def __init__(self, budget: float) -> None:
-        self._reporting = Reporting(budget)
+        self._reporting = IntervalPolicy(budget)
         self._annotations: dict[str, str] = {}
         self._version = 0
-        self.told: list[tuple[float, float]] = []
+        self.published: list[tuple[float, float]] = []
         """When which interval was published."""
 
     def tick(self, nodes: int, pulling: int, now: float) -> None:
-        told = self._reporting.decide(Load(nodes, pulling, watched=True, refusals=0), now)
+        decision = self._reporting.decide(Load(nodes, pulling, watched=True, refusals=0), now)
         self._version += 1
-        if self._annotations != told.annotations:
-            self._annotations = told.annotations
-            self.told.append((now, told.seconds))
+        if self._annotations != decision.annotations:
+            self._annotations = decision.annotations
+            self.published.append((now, decision.seconds))
 
     async def get(self, name: str) -> LeaseRecord | None:
         return LeaseRecord(name, self._annotations, version=str(self._version))
@@ -78,16 +86,16 @@ class Node:
     def __init__(self, number: int, leader: Leader, clock: Callable[[], float], chance: random.Random) -> None:
         self.number = number
         self.busy = False
-        self._interval = ReportInterval(leader, None, clock)
+        self._interval = IntervalReader(leader, None, clock)
         self._chance = chance
         self._changes: list[tuple[float, str, Phase | None]] = []
-        """Those to come, the next one last."""
+        """Future changes, the next one last."""
         self._running: dict[str, Phase] = {}
         self._report = NodeReport()
-        self.written: Written | None = None
+        self.written: LastWrite | None = None
 
-    def look(self, now: float, pull_seconds: tuple[float, float]) -> None:
-        """What the agent sees of the pulls; the next image begins when all before have ended."""
+    def poll(self, now: float, pull_seconds: tuple[float, float]) -> None:
+        """Poll the pulls; the next image starts when all before have ended."""
         if self.busy and not self._changes:
             for number in range(IMAGES):
                 key, seconds = f"{self._chance.getrandbits(48):012x}", self._chance.uniform(*pull_seconds)
@@ -103,30 +111,30 @@ class Node:
             pulls = [Pull(id=key, phase=phase, started_at=0, progressed_at=0) for key, phase in self._running.items()]
             self._report = NodeReport(pulls=tuple(pulls))
 
-    def next_look(self, now: float) -> float:
-        """Seconds until the look that sees something else; looks are a second apart."""
+    def next_poll(self, now: float) -> float:
+        """Seconds until the poll that finds a change; polls are a second apart."""
         return max(1.0, math.ceil(self._changes[-1][0] - now)) if self._changes else 1.0 if self.busy else math.inf
 
     def wait(self, now: float) -> float:
         """Seconds until the agent does something, if nothing changes but bytes."""
-        return due_in(
+        return seconds_until_write(
             self.written,
             self._report,
-            held(self.written, self._interval.seconds),
+            usable_interval(self.written, self._interval.seconds),
             now,
             changed=bool(self._report.pulls),
         )
 
     def act(self, now: float) -> bool:
-        """Writes, or looks at the interval; whether it was a write."""
+        """Write, or read the interval; return whether it was a write."""
         chance, before, interval = self._chance.random, self.written, self._interval.seconds
-        if before is not None and before.begins:
+        if before is not None and before.starts:
             at_once(self._interval.refresh())
-            self.written = has_looked(before, self._interval.seconds, chance)
+            self.written = after_interval_read(before, self._interval.seconds, chance)
             return False
-        begins = begins_to_pull(before, self._report) and self._interval.is_old
-        self.written = has_written(before, {}, self._report, interval, now, chance, begins=begins)
-        if self._report.pulls and not begins:
+        starts = starts_pulling(before, self._report) and self._interval.is_old
+        self.written = after_write(before, {}, self._report, interval, now, chance, starts=starts)
+        if self._report.pulls and not starts:
             at_once(self._interval.refresh())
         return True
 
@@ -173,13 +181,13 @@ class Fleet:
         self.now = end
 
     def _turn(self, node: Node) -> None:
-        node.look(self.now, self.pull_seconds)
+        node.poll(self.now, self.pull_seconds)
         if node.wait(self.now) <= 0 and node.act(self.now):
             self.writes.append(self.now)
             (self._pulling.add if node.written and node.written.phases else self._pulling.discard)(node.number)
             self.first_seen.setdefault(len(self._pulling), self.now)
         wait = max(node.wait(self.now), 0.001)
-        self._at(self.now + min(wait, node.next_look(self.now)), node)
+        self._at(self.now + min(wait, node.next_poll(self.now)), node)
 
     def _at(self, when: float, node: Node | None) -> None:
         heapq.heappush(self._events, (when, next(self._order), node))
@@ -188,8 +196,8 @@ class Fleet:
         """Writes a second in the 10 s that had the most."""
         return worst([at for at in self.writes if begin <= at < end])
 
-    def told_within(self, nodes: int, began: float, seconds: float) -> bool:
-        """Whether the leader has seen so many nodes pull by then: starts are told at once."""
+    def reported_within(self, nodes: int, began: float, seconds: float) -> bool:
+        """Whether the leader has counted so many pulling nodes by then: starts are reported at once."""
         return self.first_seen.get(nodes, math.inf) <= began + seconds
 
     def mean(self, begin: float, end: float) -> float:

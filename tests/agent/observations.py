@@ -1,4 +1,4 @@
-"""What containerd shows, written by hand for the tests of the tracker."""
+"""Observations written by hand for the tests of the tracker."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from pulltrace.agent import tracker
-from pulltrace.agent.tracker import NodeState
+from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.observation import ImageRecord, LayerObservation, NodeObservation, PullObservation
+from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import Pull
 
 NODE = "node-1"
 START = 1_000_000.0
 MIB = 1024 * 1024
 INDEX = "sha256:" + "f" * 64
+OTHER = "sha256:" + "e" * 64
 NAME = "docker.io/library/nginx:1.29"
 
 
 def layer(digit: str, size_bytes: int = 100 * MIB, **seen: Any) -> LayerObservation:
-    """A layer that is queued unless it is said what was seen of it."""
+    """A layer that is queued unless fields state otherwise."""
     return LayerObservation(f"sha256:{digit * 64}", size_bytes, **seen)
 
 
@@ -56,14 +58,14 @@ def record(name: str = NAME, digest: str = INDEX, updated_at: float = START + 20
     return ImageRecord(name, digest, updated_at)
 
 
-class Watched:
-    """A node that is looked at again and again."""
+class PolledNode:
+    """A node and the state of its tracker after each poll."""
 
-    def __init__(self, state: NodeState | None = None) -> None:
-        self.state = state or NodeState()
+    def __init__(self, state: TrackerState | None = None) -> None:
+        self.state = state or TrackerState()
 
-    def look(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> Watched:
-        """One look, `now` seconds after START."""
+    def poll(self, now: float, *pulls: PullObservation, images: Sequence[ImageRecord] | None = None) -> PolledNode:
+        """Poll once, `now` seconds after START."""
         observation = NodeObservation(pulls, None if images is None else tuple(images))
         self.state = tracker.advance(self.state, observation, START + now, NODE)
         return self
@@ -74,7 +76,7 @@ class Watched:
 
     @property
     def pull(self) -> Pull:
-        """The only one that runs."""
+        """The only running pull."""
         [pull] = self.pulls
         return pull
 
@@ -84,6 +86,35 @@ class Watched:
 
     @property
     def ended(self) -> Pull:
-        """The only one that has ended."""
+        """The only ended pull."""
         [pull] = self.recent
         return pull
+
+
+def likely(pull: Pull) -> float:
+    assert pull.time_left is not None
+    return pull.time_left.likely
+
+
+def pulling_at_10_mib() -> PolledNode:
+    node = PolledNode()
+    for second in range(6):
+        node.poll(second, running(arriving("a", 10 * second * MIB)))
+    return node
+
+
+def downloading() -> PolledNode:
+    return PolledNode().poll(1, running(arriving("a", MIB), unpacked("b", at=START - 1, stored_at=START - 2)))
+
+
+def after_a_quick_pull(node: PolledNode, now: float) -> PolledNode:
+    """A poll before which a pull began and ended."""
+    quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
+    observation = NodeObservation((), (record(updated_at=START + 20),), unseen=(quick,))
+    node.state = tracker.advance(node.state, observation, START + now, "node-1")
+    return node
+
+
+def restarted(node: PolledNode) -> PolledNode:
+    """Another agent, which knows the Lease only."""
+    return PolledNode(tracker.restore(decode(encode(tracker.report(node.state)))))

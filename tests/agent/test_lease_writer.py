@@ -16,13 +16,13 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.write_schedule import (
     COALESCE_SECONDS,
-    FIRST_LOOK_SECONDS,
-    FIRST_STRETCH,
+    FIRST_JITTER,
+    FIRST_READ_SECONDS,
     IDLE_DURATION_SECONDS,
     JITTER,
     PULLING_DURATION_SECONDS,
-    SHORT_SECONDS,
-    allowed_ahead,
+    SHORT_INTERVAL_SECONDS,
+    allowed_surplus,
 )
 from pulltrace.kube.errors import ApiError, ApiUnreachable, KubeError
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
@@ -117,7 +117,7 @@ def in_virtual_time(scenario: Scenario) -> Callable[[], None]:
 
 @in_virtual_time
 async def test_nothing_is_written_before_the_first_report(store: Recorded, writer: LeaseWriter) -> None:
-    """An agent that has seen nothing says nothing."""
+    """An agent without a report writes nothing."""
     await asyncio.sleep(1000)
 
     assert store.tries == []
@@ -125,7 +125,7 @@ async def test_nothing_is_written_before_the_first_report(store: Recorded, write
 
 @in_virtual_time
 async def test_the_first_report_is_written_at_once(store: Recorded, writer: LeaseWriter) -> None:
-    """With who wrote it, when, and how long it holds."""
+    """With the holder, the time, and the duration."""
     writer.offer(report())
     await asyncio.sleep(0.01)
 
@@ -136,7 +136,7 @@ async def test_the_first_report_is_written_at_once(store: Recorded, writer: Leas
 
 @in_virtual_time
 async def test_a_node_that_pulls_promises_to_speak_soon(store: Recorded, writer: LeaseWriter) -> None:
-    """The Lease says which pace holds."""
+    """The duration of the Lease follows the interval."""
     for step in range(20):
         writer.offer(report(pull(downloaded_bytes=step)))
         await asyncio.sleep(1)
@@ -184,12 +184,12 @@ async def test_phases_that_change_all_the_time_keep_to_the_interval(store: Recor
         await asyncio.sleep(2)
 
     assert [round(write.at / 2) for write in store.writes[:3]] == list(range(3))
-    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + allowed_ahead(INTERVAL)
+    assert 600 / INTERVAL * 0.9 <= len(store.writes) <= 600 / INTERVAL * 1.1 + allowed_surplus(INTERVAL)
 
 
 @in_virtual_time
 async def test_only_what_changed_is_sent(store: Recorded, writer: LeaseWriter) -> None:
-    """Of two pulls, the one that moved, and the summary that says so."""
+    """A patch has the pull that progressed and the summary, not the other pull."""
     writer.offer(report(pull(1), pull(2)))
     await asyncio.sleep(1)
     writer.offer(report(pull(1), pull(2, downloaded_bytes=500)))
@@ -211,7 +211,7 @@ async def test_a_pull_that_ended_is_removed(store: Recorded, writer: LeaseWriter
 
 
 @in_virtual_time
-async def test_a_pull_that_stands_still_is_confirmed(store: Recorded, writer: LeaseWriter) -> None:
+async def test_a_stalled_pull_is_confirmed(store: Recorded, writer: LeaseWriter) -> None:
     """When nothing changes, the renewal carries no keys."""
     for _ in range(80):
         writer.offer(report(pull()))
@@ -247,7 +247,7 @@ def test_idle_nodes_that_started_together_do_not_renew_together() -> None:
     async def scenario() -> None:
         gaps = sorted(await asyncio.gather(*(first_renewal() for _ in range(200))))
 
-        assert IDLE_RENEW_SECONDS * FIRST_STRETCH <= gaps[0] < IDLE_RENEW_SECONDS * 0.4
+        assert IDLE_RENEW_SECONDS * FIRST_JITTER <= gaps[0] < IDLE_RENEW_SECONDS * 0.4
         assert IDLE_RENEW_SECONDS < gaps[-1] <= IDLE_RENEW_SECONDS * (1 + JITTER)
 
     virtual_time.run(scenario())
@@ -270,17 +270,17 @@ async def test_after_an_outage_the_current_state_is_one_write(store: Recorded, w
 
     assert tries < 3600 / 25
     [_, first, *_] = store.writes
-    assert told_bytes(first) == 777
+    assert reported_bytes(first) == 777
 
 
-def told_bytes(write: Write) -> int:
-    [told] = decode({key: value for key, value in write.patch.annotations.items() if value is not None}).pulls
-    return told.downloaded_bytes
+def reported_bytes(write: Write) -> int:
+    [reported] = decode({key: value for key, value in write.patch.annotations.items() if value is not None}).pulls
+    return reported.downloaded_bytes
 
 
 @in_virtual_time
-async def test_a_write_whose_answer_was_lost_is_looked_at(store: Recorded, writer: LeaseWriter) -> None:
-    """After a failure nobody knows what arrived: the next write begins with what is there."""
+async def test_the_lease_is_read_after_a_lost_answer(store: Recorded, writer: LeaseWriter) -> None:
+    """A failed write may have arrived: the next write starts with a read of the Lease."""
     writer.offer(report(pull()))
     store.error, store.lose_answers = ApiUnreachable("connection reset"), True
     await asyncio.sleep(0.5)
@@ -293,7 +293,7 @@ async def test_a_write_whose_answer_was_lost_is_looked_at(store: Recorded, write
 
 @in_virtual_time
 async def test_an_api_server_that_asks_for_time_gets_it(store: Recorded, writer: LeaseWriter) -> None:
-    """Retry-After is obeyed where it is longer than our own patience, and the next write says how often it came."""
+    """Retry-After is obeyed where it is longer than the back-off, and the next write has the number of refusals."""
     writer.offer(report())
     store.error = ApiError(429, "too many requests", retry_after_seconds=60)
     await asyncio.sleep(59)
@@ -319,7 +319,7 @@ async def test_a_conflict_is_tried_again_with_the_current_state(store: Recorded,
     writer.offer(report(pull(downloaded_bytes=777)))
     await asyncio.sleep(3)
 
-    assert told_bytes(store.writes[0]) == 777
+    assert reported_bytes(store.writes[0]) == 777
     assert len(store.writes) == 1
 
 
@@ -339,7 +339,7 @@ async def test_a_missing_permission_is_asked_for_once_a_minute(store: Recorded, 
 
 
 async def published(store: Recorded, interval: str) -> None:
-    """What the leader of the aggregators says; its Lease is renewed as long as somebody calls this."""
+    """The leader's interval; each call renews the election Lease."""
     await MemoryLeaseStore.patch(
         store, report_interval.LEASE, LeasePatch({report_interval.INTERVAL: interval}, "leader", 1.0, 15)
     )
@@ -347,22 +347,20 @@ async def published(store: Recorded, interval: str) -> None:
 
 @in_virtual_time
 async def test_the_published_interval_holds(store: Recorded, writer: LeaseWriter) -> None:
-    """Progress is written as often as the leader says, and the Lease holds for as long as that takes."""
+    """Progress is written at the leader's interval, and the Lease's duration follows it."""
     for step in range(600):
         await published(store, "60.0s")
         writer.offer(report(pull(downloaded_bytes=step)))
         await asyncio.sleep(1)
     gaps = [after.at - before.at for before, after in pairwise(store.writes)]
 
-    assert FIRST_LOOK_SECONDS <= gaps[0] <= 2 * 60
+    assert FIRST_READ_SECONDS <= gaps[0] <= 2 * 60
     assert all(60 * (1 - JITTER) <= gap <= 60 * (1 + JITTER) + 1 for gap in gaps[1:])
     assert store.last.patch.duration_seconds == 160
 
 
 @in_virtual_time
-async def test_an_interval_that_becomes_long_holds_from_the_write_that_says_so(
-    store: Recorded, writer: LeaseWriter
-) -> None:
+async def test_a_longer_interval_holds_from_the_write_that_announces_it(store: Recorded, writer: LeaseWriter) -> None:
     """Until then the Lease promises more, and readers must not take the node for dead."""
     for step in range(100):
         await published(store, "5.0s" if step < 10 else "60.0s")
@@ -375,7 +373,7 @@ async def test_an_interval_that_becomes_long_holds_from_the_write_that_says_so(
 
 @in_virtual_time
 async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recorded, writer: LeaseWriter) -> None:
-    """Its start is told at once; what comes next waits until it knows how many others pull."""
+    """Its start is reported at once; the next write waits for the interval, which depends on how many nodes pull."""
     await published(store, "1.0s")
     writer.offer(report())
     await asyncio.sleep(200)
@@ -384,9 +382,9 @@ async def test_who_begins_to_pull_reads_the_interval_a_second_later(store: Recor
     for step in range(20):
         writer.offer(report(*map(pull, range(min(step + 1, 5)))))
         await asyncio.sleep(0.1)
-        assert store.reads.count(report_interval.LEASE) == (virtual_time.now() - began > FIRST_LOOK_SECONDS + 0.01)
+        assert store.reads.count(report_interval.LEASE) == (virtual_time.now() - began > FIRST_READ_SECONDS + 0.01)
 
-    assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_LOOK_SECONDS]
+    assert [round(write.at - began, 1) for write in store.writes[:2]] == [0, FIRST_READ_SECONDS]
 
 
 @in_virtual_time
@@ -398,7 +396,7 @@ async def test_who_goes_on_after_a_moment_does_not_begin_again(store: Recorded, 
         await asyncio.sleep(1)
 
     assert 3 <= store.reads.count(report_interval.LEASE) <= 5
-    assert len(store.writes) <= 60 / SHORT_SECONDS + allowed_ahead(SHORT_SECONDS) + 1
+    assert len(store.writes) <= 60 / SHORT_INTERVAL_SECONDS + allowed_surplus(SHORT_INTERVAL_SECONDS) + 1
 
 
 @in_virtual_time
@@ -413,7 +411,7 @@ async def test_an_idle_node_never_reads_the_interval(store: Recorded, writer: Le
 
 @pytest.mark.parametrize("refused", [False, True], ids=["written", "refused"])
 def test_a_lease_that_was_just_read_is_not_read_again(*, refused: bool) -> None:
-    """An agent's start costs a read and a write; only after a write that failed it looks again."""
+    """An agent's start costs a read and a write; only a failed write leads to another read."""
 
     async def scenario() -> None:
         store = Recorded()
@@ -447,7 +445,7 @@ async def test_tries_become_rarer(store: Recorded, writer: LeaseWriter) -> None:
 
 @in_virtual_time
 async def test_a_restarted_agent_sends_what_differs_from_the_lease(store: Recorded, writer: LeaseWriter) -> None:
-    """What a former agent left is compared, not written again; what is over is removed."""
+    """Values of the agent before are compared, not written again; old keys are removed."""
     await MemoryLeaseStore.patch(store, NODE, LeasePatch(encode(report(pull(1), pull(2))), "agent-w", 1.0, 40))
     writer.offer(report(pull(1)))
     await asyncio.sleep(1)

@@ -86,14 +86,14 @@ async def test_an_unavailable_containerd_is_reported_and_its_pulls_go_on() -> No
     store = MemoryLeaseStore()
     async with pulling(store) as (node, pull):
         node.errors["*"] = grpc.StatusCode.UNAVAILABLE
-        report = await wait_for(store, lambda report: report.trouble is not None)
-        assert report.trouble == "containerd does not answer"
+        report = await wait_for(store, lambda report: report.error is not None)
+        assert report.error == "containerd does not answer"
         assert [(each.phase, each.downloaded_bytes) for each in report.pulls] == [(Phase.DOWNLOADING, 400)]
         assert report.recent == ()
 
         pull.download(0, 900)
         node.errors.clear()
-        report = await wait_for(store, lambda report: report.trouble is None)
+        report = await wait_for(store, lambda report: report.error is None)
 
     assert [each.downloaded_bytes for each in report.pulls] == [900]
 
@@ -108,8 +108,8 @@ async def test_one_failed_poll_is_only_counted() -> None:
         pull.download(0, 900)
         report = await wait_for(store, lambda report: report.pulls[0].downloaded_bytes == 900)
 
-    assert (report.trouble, report.recent) == (None, ())
-    assert report.failed_looks in (1, 2)
+    assert (report.error, report.recent) == (None, ())
+    assert report.failed_polls in (1, 2)
 
 
 async def _has_failed(node: FakeContainerd) -> bool:
@@ -121,7 +121,7 @@ async def test_a_containerd_that_restarts_has_ended_its_pulls() -> None:
     store = MemoryLeaseStore()
     async with pulling(store) as (node, _):
         await node.stop()
-        await wait_for(store, lambda report: report.trouble is not None)
+        await wait_for(store, lambda report: report.error is not None)
         await node.start()
         report = await wait_for(store, lambda report: bool(report.recent))
 

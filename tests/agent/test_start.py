@@ -67,7 +67,7 @@ def test_a_running_pull_ends_the_delay() -> None:
 
 def test_a_missed_pull_ends_the_delay() -> None:
     """A pull that started and ended between two polls is reported at once, too."""
-    missed = NodeObservation(pulls=(), images=(), missed=PULLING.pulls)
+    missed = NodeObservation(pulls=(), images=(), unseen=PULLING.pulls)
 
     assert delays(600, missed) == [0]
 

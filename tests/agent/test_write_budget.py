@@ -1,4 +1,4 @@
-"""What the agents of a whole cluster write together, by their real decisions and the leader's: within the budget."""
+"""All writes of a cluster's agents, by their real decisions and the leader's: within the budget."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tests.agent.fleet import Fleet
 
 SETTLED_SECONDS = 60.0
 TOLERATED = 1.1
-"""Of the budget, over any 10 s."""
+"""Share of the budget, over any 10 s."""
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_pulls_that_begin_together_on_a_tenth_of_the_nodes_stay_within_the_budget(seed: int) -> None:
-    """500 of 5,000 nodes begin within a second or so: their starts are told, and all else fits beside them."""
+    """500 of 5,000 nodes begin within a second or so: their starts are reported, and all other writes fit beside them."""
     fleet = Fleet(5000, budget=100, seed=seed)
     fleet.run(SETTLED_SECONDS)
     began = fleet.now
@@ -23,12 +23,12 @@ def test_pulls_that_begin_together_on_a_tenth_of_the_nodes_stay_within_the_budge
           f"{fleet.mean(began, fleet.now):.1f} writes/s")  # fmt: skip
 
     assert fleet.worst(began, fleet.now) <= 100 * TOLERATED
-    assert fleet.told_within(500, began, 2.5)
+    assert fleet.reported_within(500, began, 2.5)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_all_nodes_that_pull_stay_within_the_budget(seed: int) -> None:
-    """Once each has told its start, which is a write that nothing can save, all nodes keep to it."""
+    """After the unavoidable write of each start, all nodes keep to it."""
     fleet = Fleet(2000, budget=40, seed=seed)
     fleet.run(SETTLED_SECONDS)
     began = fleet.now
@@ -42,7 +42,7 @@ def test_all_nodes_that_pull_stay_within_the_budget(seed: int) -> None:
 
 @pytest.mark.parametrize("pulling", [10, 58])
 def test_few_nodes_report_each_second(pulling: int) -> None:
-    """Where few pull, the page is live: nobody waits for the sake of a crowd that is not there."""
+    """When few nodes pull, each reports every second."""
     fleet = Fleet(5000, budget=100)
     fleet.run(SETTLED_SECONDS)
     fleet.begin(pulling, within_seconds=1)
@@ -51,13 +51,13 @@ def test_few_nodes_report_each_second(pulling: int) -> None:
     began = fleet.now
     fleet.run(30)
 
-    assert fleet.leader.told[-1][1] == 1
+    assert fleet.leader.published[-1][1] == 1
     assert fleet.mean(began, fleet.now) >= pulling / 1.2 + 30
     assert quiet <= 100
 
 
 def test_idle_nodes_take_less_than_half_of_the_budget() -> None:
-    """5,000 nodes that have nothing to tell renew 42 times a second, and never all together."""
+    """5,000 idle nodes renew 42 times a second, and never all together."""
     fleet = Fleet(5000)
     fleet.run(600)
 

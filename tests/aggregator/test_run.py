@@ -24,7 +24,8 @@ from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.settings.programs import AggregatorSettings
-from tests.builders.events import kubelet_event as asked
+from tests.aggregator.builders import pull_row_id
+from tests.builders.events import kubelet_event
 from tests.builders.pods import NODE, failing, pod
 from tests.builders.pulls import NGINX, START, ended, pull
 from tests.fakes import api_server
@@ -40,7 +41,7 @@ def settings_with(metrics_addr: str, http_addr: str = "127.0.0.1:0") -> Aggregat
     return AggregatorSettings(http_addr=http_addr, metrics_addr=metrics_addr, history_ttl_seconds=600)
 
 
-class Running:
+class RunningAggregator:
     """An aggregator that serves, with its Leases, pods and Events."""
 
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
@@ -95,12 +96,14 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10
 
 
 @asynccontextmanager
-async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[Running]:
+async def running(
+    *, with_pods: bool = True, leases: MemoryLeaseStore | None = None
+) -> AsyncIterator[RunningAggregator]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port = free_port()
     settings = settings_with(f"127.0.0.1:{metrics_port}")
     async with aiohttp.ClientSession() as session:
-        aggregator = Running(leases or MemoryLeaseStore(), MemoryStore(), session)
+        aggregator = RunningAggregator(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
         serving = asyncio.create_task(
             run(
@@ -109,7 +112,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
                 pods,
                 aggregator.stop,
                 events=aggregator.events,
-                lookup=aggregator,
+                find_pod=aggregator.find,
                 listening=port.set_result,
             )
         )
@@ -152,10 +155,10 @@ async def test_an_event_names_one_of_two_tags() -> None:
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
         await aggregator.report(pull())
         await aggregator.row_where(lambda row: len(row["imageCandidates"]) == 2)
-        aggregator.events.put("new", asked("new", "nginx:1.29", START - 1))
+        aggregator.events.put("new", kubelet_event("new", "nginx:1.29", START - 1))
         row = await aggregator.row_where(lambda row: bool(row["nameKnown"]))
 
-        aggregator.events.put("debug", asked("debug", "busybox:1", START))
+        aggregator.events.put("debug", kubelet_event("debug", "busybox:1", START))
 
         async def looked_up() -> bool:
             return aggregator.looked_up == ["shop/debug"]
@@ -216,11 +219,11 @@ async def test_pulls_that_ended_before_its_start_are_not_counted() -> None:
     leases = MemoryLeaseStore()
     await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
     async with running(leases=leases) as aggregator:
-        await aggregator.row_where(lambda row: row["id"] == ended(1).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(1))
         assert await aggregator.metric("pulltrace_pulls_total") == 0
 
         await aggregator.report(pull(2), recent=(ended(1),))
-        await aggregator.row_where(lambda row: row["id"] == pull(2).id)
+        await aggregator.row_where(lambda row: row["id"] == pull_row_id(2))
 
         assert await aggregator.metric("pulltrace_pulls_total") == 1
 
@@ -259,7 +262,7 @@ async def test_a_follower_serves_and_exports_no_metrics_of_the_cluster() -> None
         elector = Elector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, elector=elector, listening=port.set_result))
         async with aiohttp.ClientSession() as session:
-            follower = Running(leases, MemoryStore(), session)
+            follower = RunningAggregator(leases, MemoryStore(), session)
             follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
             await follower.report(pull())
             await follower.row_where(lambda row: True)

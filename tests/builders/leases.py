@@ -29,12 +29,12 @@ class LeaseWriter:
         duration_seconds: int | None = 40,
         omitted: int = 0,
         refused: int = 0,
-        failed_looks: int = 0,
+        failed_polls: int = 0,
         junk: str | None = None,
     ) -> LeaseRecord:
         """Return the next Lease of a node; `junk` is the value of an additional annotation."""
         self.version += 1
-        annotations = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_looks=failed_looks))
+        annotations = encode(NodeReport(pulls=pulls, recent=recent, refused_writes=refused, failed_polls=failed_polls))
         if omitted:
             annotations["pulltrace.io/node"] = f'{{"v":1,"omitted":{omitted}}}'
         if junk is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 MIB = 1 << 20
 START = 1_763_910_000.0
@@ -32,8 +33,7 @@ class PullFields(TypedDict, total=False):
     lazy_bytes: int
     unpacked_bytes: int
     bytes_per_second: float
-    seconds_left: float | None
-    seconds_left_range: tuple[float, float] | None
+    time_left: TimeLeft | None
     error: str | None
     layer_count: int
     layers_done: int
@@ -84,7 +84,7 @@ def large_pull(number: int, count: int, **fields: Unpack[PullFields]) -> Pull:
         cached_bytes=54_321_987,
         unpacked_bytes=54_321_987,
         bytes_per_second=34_567_890.0,
-        seconds_left=42.1,
+        time_left=TimeLeft.exactly(42.1),
         layer_count=count,
         layers_done=2,
         layers=tuple(layers),

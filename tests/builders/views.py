@@ -8,18 +8,18 @@ from typing import TypedDict, Unpack
 
 from pulltrace.pulls.failures import Failure
 from pulltrace.pulls.model import Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
-    Change,
     ImageNeed,
     NeedState,
     NodeView,
     PodChange,
     PodState,
     PodView,
+    PullChange,
     PullView,
-    TimeLeft,
     WaitingContainer,
     Workload,
 )
@@ -188,9 +188,9 @@ def time_left(likely: float) -> TimeLeft:
     return TimeLeft(likely, likely / 2, likely * 2)
 
 
-def pull_changes(*views: PullView | None, first: int = 1) -> list[Change]:
+def pull_changes(*views: PullView | None, first: int = 1) -> list[PullChange]:
     """Return the changes of one row: each view is the next `after`; None first is a new row, None last a deleted one."""
-    return [Change(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
+    return [PullChange(first + index, views[index], views[index + 1]) for index in range(len(views) - 1)]
 
 
 def pod_changes(*views: PodView | None) -> list[AnyChange]:

@@ -61,16 +61,6 @@ async def test_a_blob_that_comes_in_parts_is_whole(node: FakeContainerd, client:
     assert await client.read_content(digest, 100) == data[:100]
 
 
-async def test_images_are_found_by_what_they_point_at(node: FakeContainerd, client: ContainerdClient) -> None:
-    """With digests, only their records come."""
-    one, other = image("docker.io/library/nginx", ("a", 1)), image("docker.io/library/redis", ("b", 1))
-    node.pull(one).complete()
-    node.pull(other).complete()
-
-    assert [record.name for record in await client.images([one.target_digest])] == ["docker.io/library/nginx:latest"]
-    assert len(await client.images([one.target_digest, other.target_digest])) == 2
-
-
 async def test_every_call_is_made_in_a_namespace(node: FakeContainerd) -> None:
     """A client of another namespace does not see Kubernetes' pulls; containerd refuses one without any."""
     async with connect(str(node.socket), "moby") as other:
@@ -103,13 +93,13 @@ async def test_a_containerd_that_is_away_is_unavailable(
 
 
 @every_call
-async def test_any_other_error_says_which_call_and_why(
+async def test_any_other_error_has_the_call_and_the_reason(
     node: FakeContainerd, client: ContainerdClient, name: str, call: Call
 ) -> None:
     """The text is for a log line: method, status and reason."""
     node.errors[name] = grpc.StatusCode.UNKNOWN
 
-    with pytest.raises(ContainerdError, match=f"^{name.partition('/')[2]}: UNKNOWN: .*told to fail$") as raised:
+    with pytest.raises(ContainerdError, match=f"^{name.partition('/')[2]}: UNKNOWN: .*set to fail$") as raised:
         await call(client)
     assert type(raised.value) is ContainerdError
 
@@ -125,7 +115,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(node: FakeContainerd, name
 
 
 async def test_a_socket_that_is_not_there_is_unavailable() -> None:
-    """Opening never fails; the first call tells."""
+    """Opening never fails; the first call does."""
     async with connect("/nonexistent/containerd.sock", NAMESPACE) as client:
         with pytest.raises(ContainerdUnavailable, match=re.escape("List: UNAVAILABLE")):
             await client.leases()

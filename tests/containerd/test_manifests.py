@@ -41,7 +41,7 @@ def test_an_oci_manifest_names_its_layers_in_order() -> None:
 
 
 def test_a_docker_manifest_is_read_like_an_oci_one() -> None:
-    """Kinds are told by their keys: Docker's media types change nothing."""
+    """The keys decide the kind: Docker's media types change nothing."""
     kind = "application/vnd.docker.image.rootfs.diff.tar.gzip"
     document = {
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
@@ -63,7 +63,7 @@ def test_an_index_names_its_manifests() -> None:
 
 
 def test_a_config_names_what_its_layers_unpack_to() -> None:
-    """Of a config, only the digests of the unpacked layers are read."""
+    """Only the digests of the unpacked layers are read from a config."""
     assert parsed({"rootfs": {"type": "layers", "diff_ids": [A, B]}, "config": {"Env": []}}) == Config((A, B))
     assert parsed({"rootfs": {}}) == Config(())
 
@@ -86,7 +86,7 @@ JUNK = {
 
 @pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
 def test_anything_else_is_opaque(data: bytes) -> None:
-    """What comes from a registry and is none of the three is left alone."""
+    """Other blobs of a registry are opaque."""
     assert parse_blob(data) == Opaque()
 
 
@@ -109,12 +109,12 @@ def test_anything_else_is_opaque(data: bytes) -> None:
     ],
 )
 def test_a_manifest_with_an_impossible_layer_is_opaque(entry: object) -> None:
-    """No layer is shown that could not be one: nobody downstream has to doubt digests and sizes."""
+    """An impossible layer makes the manifest opaque: digests and sizes need no further check."""
     assert parsed(layers({"digest": A, "size": 1}, entry)) == Opaque()
 
 
 def test_a_manifest_with_a_thousand_layers_is_too_many() -> None:
-    """More layers than any file system stacks are not looked at one by one."""
+    """More layers than any file system stacks make the manifest opaque."""
     entry = {"digest": A, "size": 1}
 
     assert isinstance(parsed(layers(*[entry] * MAX_ENTRIES)), Manifest)
@@ -125,7 +125,7 @@ def test_chain_ids_are_those_of_the_specification() -> None:
     """The first is the layer itself; each further one is the digest of the one below and the layer."""
     assert chain_ids([]) == ()
     assert chain_ids([A]) == (A,)
-    # As sha256sum says of "sha256:aaa… sha256:bbb…", and of that digest and "sha256:ccc…".
+    # The results of sha256sum for "sha256:aaa… sha256:bbb…", and for that digest and "sha256:ccc…".
     assert chain_ids([A, B, C])[1:] == (
         "sha256:ccd722928bd92476ba1745586fed6e45a102504185ad88cd89e01ff116fd146c",
         "sha256:c1377126441fb2f5ec2c21ae2a60255331d639e830f0ee1b40a36e52d4c40588",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from pulltrace.agent import tracker
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.rows.row_ids import row_id
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
@@ -41,7 +42,7 @@ class Shown:
 
     def observe(self, simulated: SimulatedCluster, store: PullStore) -> None:
         truth = {
-            tracker.pull_id(name, pull.lease_id, pull.started_at): str(pull.image.reference)
+            row_id(name, tracker.pull_id(name, pull.lease_id, pull.started_at)): str(pull.image.reference)
             for name, node in simulated.nodes.items()
             for pull in node.pulls.values()
         }
@@ -59,25 +60,30 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown() -> Shown:
     simulated, store, shown = SimulatedCluster(1, ORIGIN), PullStore(), Shown()
-    cluster, trackers, now = Cluster(store, 45.0), warmup.Trackers(simulated), 0.0
+    cluster, trackers, now = ClusterState(store, 45.0), warmup.Trackers(simulated), 0.0
     cluster.lease_event(Listed(()), now)
     cluster.pod_event(Listed(()), now)
     cluster.kubelet_event(Listed(()), now)
+    seen = store.snapshot().sequence
     while simulated.now < ORIGIN + UNTIL_SECONDS:
         simulated.advance(simulated.now + 0.5)
         now += 0.5
         trackers.poll(simulated)
         for event in simulated.events():
-            shown.take(cluster.kubelet_event(Put(event), now))
+            cluster.kubelet_event(Put(event), now)
         for key, record in simulated.pod_changes():
-            shown.take(cluster.pod_event(Gone(key) if record is None else Put(record), now))
+            cluster.pod_event(Gone(key) if record is None else Put(record), now)
         for name, state in trackers.states.items():
             if now % 1 == 0 and not simulated.silent(name):
                 lease = LeaseRecord(name, encode(tracker.report(state)), "agent", simulated.now, 40, str(now))
-                shown.take(cluster.lease_event(Put(lease), now))
+                cluster.lease_event(Put(lease), now)
+        changes = store.changes_after(seen)
+        assert changes is not None
+        shown.take(changes)
         cluster.tick(now)
+        seen = store.snapshot().sequence
         shown.observe(simulated, store)
-    shown.parallel = frozenset(node.name for node in cluster.nodes_now(now) if node.parallel)
+    shown.parallel = frozenset(node.name for node in cluster.node_views(now) if node.parallel)
     return shown
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from pulltrace.aggregator.rows.row_ids import row_id
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
 from tests.cluster.processes import wait_until
@@ -39,7 +41,8 @@ def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node
     repository = image.ref.rpartition(":")[0]
     assert summary.startswith(f"pulltrace.io/summary: 1 pulling ({repository} ")
     assert all(word in summary for word in ("% ", "iB/s"))
-    assert f"pull.pulltrace.io/{row['id']}:" in text
+    keys = re.findall(r"pull\.pulltrace\.io/([0-9a-f]{12}):", text)
+    assert row["id"] in {row_id(node.name, key) for key in keys}
     assert "Kind:            Node" in text
     assert "Lease Duration Seconds:  40" in text
     node.proxy.set_rate(None)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -64,7 +63,7 @@ class Blob:
     created_at: float
     labels: dict[str, str] = field(default_factory=dict)
     size: int | None = None
-    """When it is not that of the data: nobody reads a layer, so a large one needs no bytes."""
+    """When it differs from that of the data: layers are not read, so a large one needs no bytes."""
 
 
 @dataclass
@@ -137,7 +136,7 @@ class FakeContainerd:
         self.hanging: set[str] = set()
         """Calls that are never answered; `*` is every call."""
         self.before: dict[str, Callable[[], None]] = {}
-        """What happens on the node right before a call is answered, once."""
+        """An action on the node right before the answer of a call, once."""
         self._server: grpc.aio.Server | None = None
 
     # -- the node ------------------------------------------------------------------------------
@@ -215,7 +214,7 @@ class FakeContainerd:
         if happens := self.before.pop(name, None):
             happens()
         if code := self.errors.get(name) or self.errors.get("*"):
-            await context.abort(code, f"{name} was told to fail")
+            await context.abort(code, f"{name} is set to fail")
 
     # -- what is asked -------------------------------------------------------------------------
 
@@ -269,7 +268,6 @@ class FakeContainerd:
             yield pb.ReadContentResponse(offset=request.offset + start, data=data[start : start + 64])
 
     async def _images_list(self, request: pb.ListImagesRequest, context: object) -> pb.ListImagesResponse:
-        digests = {match[1] for one in request.filters if (match := re.fullmatch(r"target\.digest==(.+)", one))}
         return pb.ListImagesResponse(
             images=[
                 pb.Image(
@@ -279,7 +277,6 @@ class FakeContainerd:
                     updated_at=timestamp(record.updated_at),
                 )
                 for name, record in self.images.items()
-                if not request.filters or record.digest in digests
             ]
         )
 
@@ -326,7 +323,7 @@ class FakePull:
         return self
 
     def commit(self, number: int) -> FakePull:
-        """A layer is here. Of two pulls that wait for it, only the one that wrote it holds it at first."""
+        """Complete a layer. When two pulls wait for it, only the one that wrote it holds it at first."""
         digest, size = self.image.layers[number]
         self.node.ingests.pop(f"layer-{digest}", None)
         self.node.release(self.lease, "ingests", f"layer-{digest}")
@@ -377,9 +374,9 @@ async def running() -> AsyncIterator[FakeContainerd]:
             await fake.stop()
 
 
-async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 20.0) -> Any:
-    """What `look` finds, as soon as it finds something."""
+async def until(poll: Callable[[], Awaitable[Any]], deadline_seconds: float = 20.0) -> Any:
+    """Return the first true result of `poll`."""
     async with asyncio.timeout(deadline_seconds):
-        while not (found := await look()):
+        while not (found := await poll()):
             await asyncio.sleep(0.02)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Row, Snapshot
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView, Row, Snapshot
 
 
 class FakeSubscription:
@@ -95,7 +95,7 @@ class FakePullSource:
         self.sequence += 1
         change: AnyChange
         if isinstance(before or after, PullView):
-            change = Change(self.sequence, *(row if isinstance(row, PullView) else None for row in (before, after)))
+            change = PullChange(self.sequence, *(row if isinstance(row, PullView) else None for row in (before, after)))
         else:
             change = PodChange(self.sequence, *(row if isinstance(row, PodView) else None for row in (before, after)))
         self._log.append(change)

@@ -14,7 +14,7 @@ import pytest
 from pulltrace.kube.resources.lease_store import LABELS
 from pulltrace.pulls.formatting import from_rfc3339
 from pulltrace.pulls.model import NodeReport, Phase
-from tests.aggregator import hostile
+from tests.aggregator import hostile_leases
 from tests.builders.events import event_object
 from tests.builders.pulls import DIGEST, pull
 from tests.cluster.api import JSON, ApiError, Identity
@@ -43,7 +43,7 @@ def test_d16_compromised_agent(stage: Stage, tmp_path: Path) -> None:
     with stage.aggregator(tmp_path) as aggregator:
         aggregator.wait_for(lambda rows: len(rows) == 1, "the row of node-1")
         wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
-        for what, annotations in hostile.ANNOTATIONS.items():
+        for what, annotations in hostile_leases.ANNOTATIONS.items():
             before = aggregator.metrics()[REJECTED]
             try:
                 agent.patch(own, {"metadata": {"annotations": annotations}})
@@ -123,8 +123,10 @@ def test_d16_agent_that_varies_its_junk(stage: Stage, tmp_path: Path) -> None:
         wait_until(lambda: aggregator.metrics()["pulltrace_leader"], "it to lead")
         for number in range(200):
             if number == 100:
-                stage.report("node-1", NodeReport(), more={hostile.KEY: "junk"})
-            agent.patch(f"{LEASES}/node-2", {"metadata": {"annotations": {hostile.KEY: f'{{"v":{number + 2}}}'}}})
+                stage.report("node-1", NodeReport(), more={hostile_leases.KEY: "junk"})
+            agent.patch(
+                f"{LEASES}/node-2", {"metadata": {"annotations": {hostile_leases.KEY: f'{{"v":{number + 2}}}'}}}
+            )
         wait_until(lambda: aggregator.metrics()[REJECTED] == 201, "all of it to be counted")
         wait_until(lambda: "version '201'" in _warnings(aggregator)[-1][1], "the newest to be logged", seconds=15)
         lines = _warnings(aggregator)

@@ -13,6 +13,7 @@ from pulltrace.kube.resources.lease_store import KubeLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
+from tests.aggregator.builders import pull_row_id
 from tests.builders.pulls import ended, pull
 from tests.cluster import binaries
 from tests.cluster.processes import Process, wait_until
@@ -54,9 +55,9 @@ async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collecto
         rows = aggregator.wait_for(
             lambda rows: not any(row["phase"] == "downloading" for row in rows), "the pull to be closed", seconds=60
         )
-        assert {str(row["id"])[-1]: (row["phase"], row.get("error")) for row in rows} == {
-            "1": ("unknown", "the node is gone"),
-            "2": ("completed", None),
+        assert {row["id"]: (row["phase"], row.get("error")) for row in rows} == {
+            pull_row_id(1, NODE): ("unknown", "the node is gone"),
+            pull_row_id(2, NODE): ("completed", None),
         }
         assert NODE not in stage.leases()
         second = stage.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})["metadata"]["uid"]
@@ -66,7 +67,11 @@ async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collecto
     wait_until(lambda: garbage_collector.running, "the garbage collector to be there still")
     stage.admin.delete(path)
 
-    assert {str(row["id"])[-1]: row["phase"] for row in rows} == {"1": "unknown", "2": "completed", "5": "downloading"}
+    assert {row["id"]: row["phase"] for row in rows} == {
+        pull_row_id(1, NODE): "unknown",
+        pull_row_id(2, NODE): "completed",
+        pull_row_id(5, NODE): "downloading",
+    }
     assert second != first
     assert [owner["uid"] for owner in lease["ownerReferences"]] == [second]
     assert "pulltrace.io/recent" not in lease["annotations"]

@@ -159,7 +159,7 @@ async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, cap
         async with without_binding(stage, "pulltrace-agent"):
             await until(lambda: _forbidden(stage, account, "patch"))
             began = time.monotonic()
-            trying = asyncio.create_task(writer._write_until_it_works())
+            trying = asyncio.create_task(writer._write_with_retries())
             await given.wait()
             tries = len(account.link.requests("PATCH|POST|GET .*/node-1", began))
         await until(lambda: not _forbidden(stage, account, "patch"))

@@ -18,6 +18,7 @@ from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
 from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
+from tests.aggregator.builders import pull_row_id
 from tests.builders.pulls import ended, pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link, broken_off, http
@@ -49,7 +50,12 @@ def aggregator(stage: Stage, link: Link, tmp_path: Path) -> Iterator[Server]:
 
 
 def phases(rows: list[Row]) -> dict[str, str]:
-    return {str(row["id"])[-1]: str(row["phase"]) for row in rows}
+    numbers = {
+        pull_row_id(1, "node-1"): "1",
+        pull_row_id(2, "node-1"): "2",
+        pull_row_id(3, "node-2"): "3",
+    }
+    return {numbers[str(row["id"])]: str(row["phase"]) for row in rows}
 
 
 def bytes_of(number: int) -> Callable[[list[Row]], bool]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.lease_store import _answered
@@ -14,9 +14,9 @@ from pulltrace.kube.resources.leases import LeaseRecord, is_ours
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
-    HARD_BYTES,
+    LIMIT_BYTES,
+    MAX_ERROR,
     MAX_PULLS,
-    MAX_TROUBLE,
     NODE,
     PULL_PREFIX,
     decode,
@@ -25,17 +25,17 @@ from pulltrace.pulls.lease_format.annotations import (
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Row
 from pulltrace.server.json import serializers
-from tests.aggregator import hostile
-from tests.builders.leases import LeaseWriter as Writer
+from tests.aggregator import hostile_leases
+from tests.builders.leases import LeaseWriter
 from tests.builders.pods import pod
 from tests.builders.pulls import pull
 from tests.fuzz.properties import honest, is_count, is_line, is_pull, json_of
 
 PROBLEM_CHARACTERS = 400
 SAMPLES = [
-    orjson.dumps(hostile.lease("node-2", annotations))
-    for annotations in hostile.ANNOTATIONS.values()
-    if sum(map(len, annotations.values())) < hostile.CROWD_BYTES
+    orjson.dumps(hostile_leases.lease("node-2", annotations))
+    for annotations in hostile_leases.ANNOTATIONS.values()
+    if sum(map(len, annotations.values())) < hostile_leases.CROWD_BYTES
 ]
 
 
@@ -81,10 +81,10 @@ def is_report(report: NodeReport) -> None:
         assert each.ended_at is not None
     is_count(report.omitted_pulls)
     is_count(report.refused_writes)
-    is_count(report.failed_looks)
-    if report.trouble is not None:
-        assert honest(report.trouble)
-        assert len(report.trouble) <= MAX_TROUBLE
+    is_count(report.failed_polls)
+    if report.error is not None:
+        assert honest(report.error)
+        assert len(report.error) <= MAX_ERROR
     for problem in report.problems:
         is_line(problem, PROBLEM_CHARACTERS)
 
@@ -92,7 +92,7 @@ def is_report(report: NodeReport) -> None:
 def _can_be_written(report: NodeReport) -> None:
     """What was believed is in bounds when it is written again, read without a problem, and stays as it is from then on."""
     told = encode(report)
-    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= HARD_BYTES
+    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
     read = decode(told)
     assert read.problems == ()
     ids = {each.id for each in report.pulls}
@@ -107,8 +107,8 @@ def _can_be_written(report: NodeReport) -> None:
 
 
 def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
-    store, writer = PullStore(), Writer()
-    cluster = Cluster(store, 1800.0)
+    store, writer = PullStore(), LeaseWriter()
+    cluster = ClusterState(store, 1800.0)
     cluster.lease_event(Listed((writer.lease(pull()),)), 0)
     cluster.pod_event(Listed((pod("web", "nginx:1.29"), replace(pod("far", "nginx:1.29"), node=record.name))), 0)
     before = [row for row in store.snapshot().pulls.values() if row.node == "node-1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import astuple
 
-from pulltrace.aggregator.pods.kubelet_event_index import Said, heard
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event
 from pulltrace.kube.client.api import error_of
 from pulltrace.kube.decoding.fields import status_error
 from pulltrace.kube.errors import ApiUnreachable
@@ -55,7 +55,7 @@ def is_event(event: EventRecord) -> None:
         assert isinstance(text, str)
         assert len(text) <= MAX_TEXT
     assert len(event.message) <= READ_CHARACTERS + 1
-    is_message(heard(Said(), event, 1).words)
+    is_message(apply_event(ImagePullStatus(), event, 1).message)
     assert math.isfinite(event.at)
     assert type(event.count) is int
     assert event.count > 0

@@ -12,7 +12,7 @@ from pulltrace.agent import tracker
 from pulltrace.containerd.client import ContainerdClient, NotFound
 from pulltrace.containerd.observation import Observer
 from pulltrace.containerd.proto import containerd_pb2 as pb
-from pulltrace.pulls.lease_format.annotations import HARD_BYTES, decode, encode
+from pulltrace.pulls.lease_format.annotations import LIMIT_BYTES, decode, encode
 from tests.fuzz.properties import drive, is_pull, json_of
 
 START = 1_795_451_752.0
@@ -56,7 +56,7 @@ class _Node(ContainerdClient):
     async def images(self, target_digests: Sequence[str] = ()) -> Sequence[pb.Image]:
         return self._all("images", pb.Image)
 
-    def image_recorded(self) -> bool:
+    def pop_image_recorded(self) -> bool:
         return True
 
     async def snapshot(self, snapshotter: str, key: str) -> pb.SnapshotInfo:
@@ -75,15 +75,15 @@ def check(data: bytes) -> None:
 async def _observed(looks: Sequence[Mapping[str, Any]]) -> None:
     node = _Node({})
     now = START
-    observer = Observer(node, lambda: 0.0, lambda: now, looked_at=START - 60)
-    state = tracker.NodeState()
+    observer = Observer(node, lambda: 0.0, lambda: now, since=START - 60)
+    state = tracker.TrackerState()
     for look in looks:
         node._shown = look
         now += 5.0
         state = tracker.advance(state, await observer.observe(), now, "node-1")
         report = tracker.report(state)
         told = encode(report)
-        assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= HARD_BYTES
+        assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
         read = decode(told)
         assert read.problems == ()
         assert len(read.pulls) + read.omitted_pulls == len(report.pulls)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pulltrace.pulls.lease_format.values import LAST_START, MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_TEXT
+from pulltrace.pulls.lease_format.values import MAX_BYTES, MAX_LAYERS, MAX_NAMES, MAX_SECONDS, MAX_START, MAX_TEXT
 from pulltrace.pulls.model import Layer, Pull
 
 DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -41,14 +41,15 @@ def is_count(value: object) -> None:
 
 
 def is_time(value: float | None) -> None:
-    assert value is None or (math.isfinite(value) and 0 <= value <= LAST_START + MAX_SECONDS)
+    assert value is None or (math.isfinite(value) and 0 <= value <= MAX_START + MAX_SECONDS)
 
 
 def is_pull(pull: Pull) -> None:
     """Every field is within the range that docs/lease-format.md gives it."""
     assert len(pull.id) == 12
     assert set(pull.id) <= set("0123456789abcdef")
-    for moment in (pull.started_at, pull.progressed_at, pull.ended_at, pull.seconds_left):
+    left = pull.time_left
+    for moment in (pull.started_at, pull.progressed_at, pull.ended_at, left.likely if left else None):
         is_time(moment)
     assert len(pull.names) <= MAX_NAMES
     assert len(pull.repositories) <= MAX_NAMES
@@ -62,8 +63,8 @@ def is_pull(pull: Pull) -> None:
         assert pull.downloaded_bytes <= pull.total_bytes
     assert math.isfinite(pull.bytes_per_second)
     assert 0 <= pull.bytes_per_second < MAX_BYTES
-    if pull.seconds_left_range is not None:
-        assert 0 <= pull.seconds_left_range[0] <= pull.seconds_left_range[1] <= MAX_SECONDS
+    if left is not None and left.bounds is not None:
+        assert 0 <= left.bounds[0] <= left.bounds[1] <= MAX_SECONDS
     is_count(pull.layer_count)
     is_count(pull.layers_done)
     assert len(pull.layers) <= MAX_LAYERS

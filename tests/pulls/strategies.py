@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from tests.builders.pulls import WITHOUT_BYTES
 
 RUNNING = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
@@ -25,6 +26,10 @@ def layers(draw: st.DrawFn) -> Layer:
     size, state = draw(sizes), draw(st.sampled_from(LayerState))
     done = 0 if state in WITHOUT_BYTES else draw(st.integers(0, size)) if state is LayerState.DOWNLOADING else size
     return Layer(f"sha256:{draw(ids)}", size, done, state)
+
+
+def _uncertain(seconds: tuple[float, float, float]) -> TimeLeft:
+    return TimeLeft(seconds[0], min(seconds[1:]), max(seconds[1:]))
 
 
 @st.composite
@@ -46,8 +51,7 @@ def running(draw: st.DrawFn) -> Pull:
         cached_bytes=draw(sizes),
         unpacked_bytes=draw(sizes),
         bytes_per_second=float(draw(sizes)),
-        seconds_left=draw(st.none() | tenths),
-        seconds_left_range=draw(st.none() | st.tuples(tenths, tenths).filter(lambda bounds: bounds[0] <= bounds[1])),
+        time_left=draw(st.none() | tenths.map(TimeLeft.exactly) | st.tuples(tenths, tenths, tenths).map(_uncertain)),
         layer_count=len(shown) + draw(st.integers(0, 100)),
         layers_done=draw(st.integers(0, 100)),
         layers=tuple(shown),
@@ -94,7 +98,7 @@ reports = st.builds(
         lambda pulls: tuple(sorted(_unique(pulls), key=lambda pull: pull.ended_at or 0.0, reverse=True))
     ),
     unpack_bytes_per_second=st.none() | st.integers(1, 2**40).map(float),
-    trouble=st.none() | names,
+    error=st.none() | names,
     refused_writes=st.integers(0, 2**40),
-    failed_looks=st.integers(0, 2**40),
+    failed_polls=st.integers(0, 2**40),
 )

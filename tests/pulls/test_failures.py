@@ -1,4 +1,4 @@
-"""What kind of failure a text means: texts of containerd 1.6 and 2.1, of registries and of the kubelet, word for word."""
+"""The failure reason of a message: messages of containerd 1.6 and 2.1, of registries and of the kubelet, word for word."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.pulls.failures import Reason, advice, classify, redact, retry_seconds, root_cause
+from pulltrace.pulls.failures import Reason, advice, classify, retry_seconds, root_cause
+from pulltrace.pulls.redaction import redact
 
 
 def texts() -> list[tuple[Reason, str]]:
-    """Kinds and texts; one that two versions share is there once."""
+    """Reasons and messages; a message that two versions share is listed once."""
     lines = (Path(__file__).parent / "failures.tsv").read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("#"))
     return list(dict.fromkeys((Reason(reason), text.replace("\\n", "\n")) for reason, _, text in rows))
@@ -26,7 +27,7 @@ NOT_FOUND = (
 
 @pytest.mark.parametrize(("reason", "text"), TEXTS)
 def test_what_kind_of_failure_it_is(reason: Reason, text: str) -> None:
-    """As the status says it, behind a back-off, in an Event, and after credentials have been cut out."""
+    """In a status, after a back-off, in an Event, and after redaction."""
     forms = (
         text,
         f'Back-off pulling image "registry.test/team/app:1": ErrImagePull: {text}',
@@ -51,7 +52,7 @@ def test_what_kind_of_failure_it_is(reason: Reason, text: str) -> None:
     ],
 )  # fmt: skip
 def test_the_kubelets_word_counts(word: str | None, message: str, reason: Reason) -> None:
-    """Where it says what kind of failure it is, or where the text says nothing more."""
+    """When it implies the failure reason, or when the message has nothing more."""
     assert classify(word, message) is reason
 
 
@@ -69,7 +70,7 @@ def test_names_are_no_reasons(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["nope:1", "e", 'a\\"b'])
 def test_one_root_cause_in_all_forms(name: str) -> None:
-    """Status, back-off and Event say the same; a back-off of an older kubelet says nothing."""
+    """Status, back-off and Event have the same cause; a back-off of an older kubelet has none."""
     for form in (
         NOT_FOUND,
         f'Back-off pulling image "{name}": ErrImagePull: {NOT_FOUND}',
@@ -81,8 +82,8 @@ def test_one_root_cause_in_all_forms(name: str) -> None:
     assert root_cause("Back-off pulling image") == "Back-off pulling image"
 
 
-def test_all_kinds_are_there() -> None:
-    """Every kind of failure has a text that somebody really has written."""
+def test_every_reason_has_a_message() -> None:
+    """Every failure reason has a real message."""
     assert {reason for reason, _ in TEXTS} == set(Reason)
 
 

@@ -33,7 +33,7 @@ def configuration(secret: str) -> str:
 @settings(max_examples=200)
 @given(shape=st.sampled_from(SHAPES), secret=SECRETS)
 def test_no_secret_survives(shape: str, secret: str) -> None:
-    """In a URL, a header, a query, a configuration or as a token of its own: it is gone, and the rest is there."""
+    """In a URL, a header, a query, a configuration or as a token of its own: it is gone, and the rest stays."""
     text = f"failed to pull: {shape.format(secret)} (the end)"
 
     assert secret[:8] not in redact(text)
@@ -70,7 +70,7 @@ def test_any_password_in_json(password: str) -> None:
 
 @given(text=st.text(), times=st.integers(1, 200))
 def test_one_line_and_not_endless(text: str, times: int) -> None:
-    """Whatever comes in, one printable line of at most 1 KiB comes out, and it stays as it is from then on."""
+    """Any text becomes one printable line of at most 1 KiB, which redaction does not change again."""
     once = redact(text * times)
 
     assert len(once.encode()) <= LONGEST_MESSAGE_BYTES
@@ -97,7 +97,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 def test_a_long_text_is_cut_at_a_word() -> None:
-    """Beyond what is read, half a secret could no longer be told as one: the cut is between words."""
+    """The cut is between words: no pattern matches half a secret."""
     text = "x " * 100 + "https://user:" + "s" * 10_000 + "@host"
 
     assert redact(text) == ("x " * 100).strip()
@@ -132,7 +132,7 @@ def test_no_secret_survives_in_a_name(shape: str, secret: str) -> None:
 
 @settings(max_examples=300)
 @given(shape=st.sampled_from(secret_names.SHAPES), secret=SECRETS)
-def test_a_message_says_a_name_without_its_secret(shape: str, secret: str) -> None:
+def test_a_message_has_a_name_without_its_secret(shape: str, secret: str) -> None:
     """The kubelet repeats the name in quotes; the message still names the image as its row does."""
     name = shape.format(secret)
     text = redact(f"Failed to apply default image tag {json.dumps(name)}: invalid reference format")
@@ -143,7 +143,7 @@ def test_a_message_says_a_name_without_its_secret(shape: str, secret: str) -> No
 
 @given(shape=st.sampled_from(secret_names.SHAPES), secret=st.text(WORD, min_size=12).map(lambda text: f"Zq9{text}"))
 def test_a_name_without_quotes(shape: str, secret: str) -> None:
-    """What is one word needs no quotes."""
+    """One word needs no quotes."""
     name = shape.format(secret)
 
     assert (
@@ -175,7 +175,7 @@ def test_what_is_left_of_a_name(name: str, shown: str) -> None:
 
 @given(st.text())
 def test_any_name_is_read(name: str) -> None:
-    """Names come from anybody."""
+    """Users write names."""
     once = redact_name(name)
 
     assert redact_name(once) == once

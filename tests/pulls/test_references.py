@@ -42,12 +42,12 @@ def test_the_full_form_of_a_name(name: str, full: str) -> None:
 
 @pytest.mark.parametrize("full", sorted({full for _, full in NAMES}))
 def test_a_full_form_stays_as_it_is(full: str) -> None:
-    """What containerd has recorded is compared without changing it."""
+    """A name in containerd's records stays as it is."""
     assert str(parse_reference(full)) == full
 
 
 def test_the_parts_of_a_name() -> None:
-    """Repository, tag and digest are told apart, also where a port looks like a tag."""
+    """Repository, tag and digest are distinguished, also where a port resembles a tag."""
     assert parse_reference(f"localhost:5000/app:1@{DIGEST}") == Reference("localhost:5000/app", "1", DIGEST)
     assert parse_reference("localhost:5000/app") == Reference("localhost:5000/app", "latest", None)
     assert parse_reference(f"app@{DIGEST}").tag is None
@@ -55,7 +55,7 @@ def test_the_parts_of_a_name() -> None:
 
 @given(st.text())
 def test_no_name_raises(name: str) -> None:
-    """Names come from anybody: one that cannot be read is only compared and shown."""
+    """An invalid name is only compared and shown."""
     assert str(parse_reference(name))
 
 

@@ -1,4 +1,4 @@
-"""What a pod belongs to, by its labels and its controller."""
+"""The workload of a pod, from its labels and its controller."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ CASES = [
 def test_the_workload_of_a_pod(
     owner: tuple[str, str] | None, labels: Mapping[str, str], expected: tuple[str, str]
 ) -> None:
-    """A Deployment and a CronJob are told by what they call their own; a date is no time of a CronJob."""
+    """The names of their objects reveal a Deployment and a CronJob; a date is no time of a CronJob."""
     assert workload_of("shop", "web-1", labels, owner) == Workload("shop", *expected)

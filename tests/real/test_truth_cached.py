@@ -1,4 +1,4 @@
-"""What was on the node before: told apart from what is fetched, wherever containerd keeps it."""
+"""Content that was on the node before is reported as cached, as a blob or as a snapshot."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ async def test_some_layers_cached(containerd: Containerd, proxy: Proxy, registry
 
     assert (pull.total_bytes, pull.cached_bytes) == (new.layers[3].size, old.size)
     assert [layer.state for layer in pull.layers] == [LayerState.CACHED] * 3 + [LayerState.DONE]
-    assert {told.cached_bytes for told in watch.told(pull.id) if told.total_bytes is not None} == {old.size}
+    assert {reported.cached_bytes for reported in watch.reports_of(pull.id) if reported.total_bytes is not None} == {
+        old.size
+    }
 
 
 async def test_blobs_discarded(discarding: Containerd, proxy: Proxy, registry: Registry) -> None:
-    """Where blobs are thrown away after unpacking, the snapshots tell what is cached."""
+    """When blobs are discarded after unpacking, the snapshots show the cached layers."""
     publisher = Publisher(registry.url)
     base = [random_layer(300 * KB, seed=f"discarded-{number}") for number in range(2)]
     old = publisher.push("discarded/base", base)
@@ -69,7 +71,7 @@ async def test_all_layers_cached(containerd: Containerd, proxy: Proxy, registry:
     old = publisher.push("cached/all", layers, tags=("1",))
     new = publisher.push("cached/all", layers, tags=("2",), environment={"VERSION": "2"})
     await pull_via_cri(containerd.socket, old.ref)
-    proxy.set_rate(1000)  # so that the manifest and config of the second last longer than a look
+    proxy.set_rate(1000)  # so that the manifest and config of the second last longer than a poll
     async with Watch(containerd, [new]) as watch:
         assert await pull_all(containerd, [new.ref]) == [None]
         [pull] = await watch.wait_for_ends(1)
@@ -80,7 +82,7 @@ async def test_all_layers_cached(containerd: Containerd, proxy: Proxy, registry:
 
 
 async def test_a_tag_that_moves_and_one_that_is_new(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
-    """Pulling a tag that stands for another image now tells the new image; a second tag of it is an image already here."""
+    """A pull of a moved tag reports the new image; a second tag of it is an image that is present already."""
     publisher = Publisher(registry.url)
     old = publisher.push("cached/moving", [random_layer(300 * KB, seed="moving-1")])
     proxy.set_rate(MB)
@@ -92,7 +94,7 @@ async def test_a_tag_that_moves_and_one_that_is_new(containerd: Containerd, prox
         assert await pull_all(containerd, [new.ref]) == [None]
         await watch.wait_for_ends(2)
         containerd.ctr("images", "tag", new.ref, "registry.test/cached/other:1")
-        await watch.look_on()
+        await watch.next_poll()
         assert len(watch.ended) == 2
 
     assert watch.end_of(new).names[0] == new.ref

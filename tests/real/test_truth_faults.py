@@ -1,4 +1,4 @@
-"""What goes wrong with pulls: told as it ended, with the bytes that there were, and never as done."""
+"""Pulls that fail: reported with their outcome and their bytes, and never as completed."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ async def test_refused(containerd: Containerd, proxy: Proxy, image: Image, statu
         [pull] = await watch.wait_for_ends(1)
 
     assert error is not None
-    assert {told.phase for told in watch.told(pull.id)} == {Phase.RESOLVING}
+    assert {reported.phase for reported in watch.reports_of(pull.id)} == {Phase.RESOLVING}
     assert (pull.phase, pull.total_bytes, pull.target_digest) == (Phase.FAILED, None, None)
 
 
 @pytest.mark.parametrize("kind", ["refused", "tls"])
 async def test_no_registry(containerd: Containerd, proxy: Proxy, image: Image, kind: str) -> None:
-    """A registry that nobody can speak to fails the pull, or ends it before a look could see it; it is never done."""
+    """An unreachable registry fails the pull, or ends it between two polls; it never completes."""
     url = f"http://127.0.0.1:{free_port()}" if kind == "refused" else proxy.url.replace("http:", "https:")
     containerd.use_registry(HOST, url)
     async with Watch(containerd, [image]) as watch:
@@ -90,7 +90,7 @@ async def test_wrong_bytes(containerd: Containerd, proxy: Proxy, image: Image) -
 async def test_unpacking_fails(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
     """A layer that arrives whole and cannot be unpacked fails the pull, with what was done before it."""
     layers = [random_layer(MB, seed=f"unpack-{number}") for number in range(2)]
-    layers[1] = replace(layers[1], diff_id=layers[0].digest)  # what it unpacks to is not what the config says
+    layers[1] = replace(layers[1], diff_id=layers[0].digest)  # its unpacked digest differs from the config's
     image = Publisher(registry.url).push("fault/unpack", layers)
     proxy.set_rate(2 * MB)
     async with Watch(containerd, [image]) as watch:
@@ -129,7 +129,7 @@ def small(request: pytest.FixtureRequest, proxy: Proxy, tmp_path: Path) -> Itera
 
 
 async def test_disk_full(small: Containerd, proxy: Proxy, image: Image) -> None:
-    """A disk that is full fails the pull, with the bytes that had room."""
+    """A full disk fails the pull, with the bytes that fitted."""
     proxy.set_rate(4 * MB)
     async with Watch(small, [image], layers_restart=True) as watch:
         [error] = await pull_all(small, [image.ref])
@@ -173,12 +173,12 @@ async def test_a_layer_that_restarts(containerd: Containerd, proxy: Proxy, regis
 
 
 async def test_stalled(containerd: Containerd, proxy: Proxy, image: Image) -> None:
-    """While no byte comes a pull stands still: it is downloading, its rate is zero soon, and it says since when."""
+    """A pull without bytes is stalled: it is downloading, its rate is zero soon, and it has the time of its last byte."""
     proxy.set_rate(3 * MB)
     async with Watch(containerd, [image]) as watch, cri_pull(containerd, image.ref) as pull:
         await watch.wait_for_bytes(MB)
         proxy.pause()
-        await watch.wait_for(standing_still(watch), "a pull that stands still")
+        await watch.wait_for(standing_still(watch), "a stalled pull")
         check_stalled(watch)
         proxy.set_rate(None)
         await pull
@@ -188,17 +188,17 @@ async def test_stalled(containerd: Containerd, proxy: Proxy, image: Image) -> No
 
 
 def check_stalled(watch: Watch) -> None:
-    """A quarter of a minute on, the one pull would still be downloading, at no rate, and say since when nothing came."""
-    before, (now, last) = watch.report.pulls[0], watch.looks[-1]
+    """A quarter of a minute later the pull would still be downloading, at no rate, with the time of its last byte."""
+    before, (now, last) = watch.report.pulls[0], watch.polls[-1]
     later = tracker.advance(watch.state, last, now + STALLED_SECONDS + 5, NODE)
     [stalled] = tracker.report(later).pulls
     assert (stalled.phase, stalled.progressed_at) == (Phase.DOWNLOADING, before.progressed_at)
-    assert (stalled.bytes_per_second, stalled.seconds_left) == (0, None)
+    assert (stalled.bytes_per_second, stalled.time_left) == (0, None)
     assert stalled.downloaded_bytes == before.downloaded_bytes > 0
 
 
 def standing_still(watch: Watch) -> Callable[[NodeReport], bool]:
-    """Whether five looks one after the other have shown the same bytes."""
+    """Return whether five polls in a row have found the same bytes."""
 
     def same(_: NodeReport) -> bool:
         last = [report.pulls[0].progressed_at for report in watch.reports[-5:] if report.pulls]
@@ -215,17 +215,17 @@ async def test_a_trickle(containerd: Containerd, proxy: Proxy, registry: Registr
         assert await pull_all(containerd, [image.ref]) == [None]
         [pull] = await watch.wait_for_ends(1)
 
-    rates = [told.bytes_per_second for told in watch.told(pull.id) if told.bytes_per_second]
+    rates = [reported.bytes_per_second for reported in watch.reports_of(pull.id) if reported.bytes_per_second]
     assert 350 * KB < rates[-1] < 750 * KB
 
 
 async def test_a_client_that_was_killed(containerd: Containerd, proxy: Proxy, image: Image) -> None:
-    """What a killed ctr leaves looks like a pull that stalls, and is told as that: it is not done, and fails with containerd."""
+    """The lease of a killed ctr is a stalled pull: it is not completed, and fails with containerd."""
     proxy.set_rate(2 * MB)
     async with Watch(containerd, [image], layers_restart=True) as watch:
         with ctr_pull(containerd, image.ref):
             await watch.wait_for_bytes(MB)
-        await watch.wait_for(standing_still(watch), "a row that stands still")
+        await watch.wait_for(standing_still(watch), "a stalled row")
         [orphan] = watch.report.pulls
         assert (orphan.phase, watch.ended) == (Phase.DOWNLOADING, ())
         check_stalled(watch)

@@ -1,4 +1,4 @@
-"""What looks like a pull and is none: other namespaces, containers, leases of other kinds."""
+"""Leases that are no pulls: of other namespaces, of containers, of other operations."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def pull_by_ctr(containerd: Containerd, image: Image, namespace: str) -> None:
 
 
 async def test_another_namespace(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
-    """What is pulled for something else than Kubernetes is nobody's row."""
+    """A pull in a namespace other than Kubernetes' has no row."""
     image = Publisher(registry.url).push("lease/other", [random_layer(2 * MB, seed="other")])
     proxy.set_rate(3 * MB)
     async with Watch(containerd, [image]) as watch:
         await asyncio.to_thread(pull_by_ctr, containerd, image, "moby")
         assert image.ref in containerd.ctr("images", "ls", "-q", namespace="moby")
-        await watch.look_on()
+        await watch.next_poll()
 
     assert set(watch.reports) == {NodeReport()}
 
@@ -43,10 +43,10 @@ async def test_a_container(containerd: Containerd, registry: Registry) -> None:
         for number in range(3):
             command = ["run", "--rm", "--cgroup", "", image.ref, f"box-{number}", "/bin/true"]
             await asyncio.to_thread(containerd.ctr, *command)
-        await watch.look_on()
+        await watch.next_poll()
 
     assert set(watch.reports) == {NodeReport()}
-    assert len(watch.looks) > 5
+    assert len(watch.polls) > 5
 
 
 async def test_a_lease_that_a_person_made(containerd: Containerd, registry: Registry) -> None:
@@ -54,6 +54,6 @@ async def test_a_lease_that_a_person_made(containerd: Containerd, registry: Regi
     async with Watch(containerd) as watch:
         containerd.ctr("leases", "create", "--id", "mine")
         containerd.ctr("leases", "create", "--id", "a" * 64, "-x", "24h")
-        await watch.look_on()
+        await watch.next_poll()
 
     assert set(watch.reports) == {NodeReport()}

@@ -34,7 +34,7 @@ async def test_pulls_at_once(containerd: Containerd, proxy: Proxy, registry: Reg
     for image in images:
         pull = watch.end_of(image)
         assert (pull.phase, pull.names[0]) == (Phase.COMPLETED, image.ref)
-        assert Phase.DOWNLOADING in {told.phase for told in watch.told(pull.id)}
+        assert Phase.DOWNLOADING in {reported.phase for reported in watch.reports_of(pull.id)}
     assert {pull.cached_bytes for pull in ended} == {0}
 
 
@@ -55,7 +55,7 @@ async def test_two_tags_of_one_repository(containerd: Containerd, proxy: Proxy, 
 
 
 async def test_shared_layers(containerd: Containerd, proxy: Proxy, registry: Registry) -> None:
-    """Of two pulls that share layers each tells all of its bytes; a layer that moves once moves in both rows."""
+    """Two pulls that share layers each report all of their bytes; a shared layer progresses in both rows."""
     publisher = Publisher(registry.url)
     shared = [random_layer(MB, seed=f"shared-{number}") for number in range(2)]
     images = [

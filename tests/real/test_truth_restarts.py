@@ -13,7 +13,7 @@ from tests.cluster.images import Image, Publisher, random_layer
 from tests.cluster.proxy import Proxy
 from tests.cluster.registry import Registry
 from tests.real.conftest import MB
-from tests.real.truth import Watch, agent, cri_pull, lease_says, pull_all, until
+from tests.real.truth import Watch, agent, cri_pull, lease_report, pull_all, until
 
 pytestmark = pytest.mark.real
 
@@ -31,7 +31,7 @@ async def test_started_in_the_middle(containerd: Containerd, proxy: Proxy, image
         async with Watch(containerd, [image]) as watch:
             [first] = watch.reports[0].pulls
             assert (first.phase, first.total_bytes) == (Phase.DOWNLOADING, image.size)
-            assert watch.looks[0][0] - first.started_at > 0.9
+            assert watch.polls[0][0] - first.started_at > 0.9
             assert first.downloaded_bytes >= MB
             await pull
             [ended] = await watch.wait_for_ends(1)
@@ -42,7 +42,7 @@ async def test_started_in_the_middle(containerd: Containerd, proxy: Proxy, image
 async def test_restarted_three_times(containerd: Containerd, proxy: Proxy, image: Image) -> None:
     """A pull over four lives of the agent is one row: same id, same start, bytes that only grow."""
     store = MemoryLeaseStore()
-    proxy.set_rate(MB / 2)  # three agents must start, look and end while it lasts, on a busy machine too
+    proxy.set_rate(MB / 2)  # three agents must start, poll and end while it lasts, on a busy machine too
     lives: list[NodeReport] = []
 
     def moved(report: NodeReport) -> bool:
@@ -52,11 +52,11 @@ async def test_restarted_three_times(containerd: Containerd, proxy: Proxy, image
     async with cri_pull(containerd, image.ref) as pull:
         for _ in range(3):
             async with agent(containerd, store):
-                lives.append(await lease_says(store, moved, "more bytes"))
+                lives.append(await lease_report(store, moved, "more bytes"))
         async with agent(containerd, store):
             proxy.set_rate(3 * MB)
             await pull
-            report = await lease_says(store, lambda report: report.recent, "the end")
+            report = await lease_report(store, lambda report: report.recent, "the end")
 
     assert report.pulls == ()
     [ended] = report.recent
@@ -76,7 +76,7 @@ async def test_containerd_is_killed_and_comes_back(containerd: Containerd, proxy
             before = await watch.wait_for_bytes(2 * MB)
             containerd.kill()
             failures = watch.failures
-            await until(lambda: watch.failures > failures, "a look that fails")
+            await until(lambda: watch.failures > failures, "a failed poll")
             assert [pull.phase for pull in watch.report.pulls] == [Phase.DOWNLOADING]
         containerd.start()
         [failed] = await watch.wait_for_ends(1)
@@ -84,25 +84,25 @@ async def test_containerd_is_killed_and_comes_back(containerd: Containerd, proxy
         assert await pull_all(containerd, [image.ref]) == [None]
         completed, _ = await watch.wait_for_ends(2)
 
-    told = watch.told(completed.id)
+    reported = watch.reports_of(completed.id)
     assert (completed.phase, completed.names[0]) == (Phase.COMPLETED, image.ref)
     assert completed.id != failed.id
     assert (completed.total_bytes or 0) + completed.cached_bytes == image.size
-    assert max(pull.downloaded_bytes for pull in told[:2]) + completed.cached_bytes >= MB
+    assert max(pull.downloaded_bytes for pull in reported[:2]) + completed.cached_bytes >= MB
     assert any(request.range for request in proxy.requests("/blobs/"))
 
 
 async def test_containerd_comes_later_and_goes(containerd: Containerd, proxy: Proxy, image: Image) -> None:
-    """An agent that starts before containerd, and sees it go and come with a new socket, tells the pulls between."""
+    """An agent that starts before containerd, and survives a new socket of it, reports the pulls between."""
     store = MemoryLeaseStore()
     containerd.stop()
     proxy.set_rate(4 * MB)
     async with agent(containerd, store):
-        await lease_says(store, lambda report: report.trouble, "trouble")
+        await lease_report(store, lambda report: report.error, "an error")
         containerd.start()
-        await lease_says(store, lambda report: report.trouble is None, "no trouble")
+        await lease_report(store, lambda report: report.error is None, "no error")
         containerd.restart()
         assert await pull_all(containerd, [image.ref]) == [None]
-        report = await lease_says(store, lambda report: report.recent and not report.pulls, "the end")
+        report = await lease_report(store, lambda report: report.recent and not report.pulls, "the end")
 
     assert [(pull.phase, pull.names[0]) for pull in report.recent] == [(Phase.COMPLETED, image.ref)]

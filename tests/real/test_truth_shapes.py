@@ -1,4 +1,4 @@
-"""Images of every shape that registries serve: told with their sizes, layers and names, whatever the shape."""
+"""Images of every shape that registries serve: reported with their sizes, layers and names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def publisher(registry: Registry) -> Publisher:
 
 
 async def pulled(containerd: Containerd, proxy: Proxy, images: Sequence[Image], rate: float = 2 * MB) -> Watch:
-    """All of them at once; how each ended is what its pull says."""
+    """All of them at once; the outcome of each is that of its pull."""
     proxy.set_rate(rate)
     async with Watch(containerd, images) as watch:
         errors = await pull_all(containerd, [image.ref for image in images])
@@ -46,7 +46,7 @@ def _compressions(containerd: Containerd, image_format: Format) -> tuple[Compres
 
 
 async def test_media_types(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:
-    """OCI and Docker, with and without an index, gzip, zstd and not compressed: all are told alike."""
+    """OCI and Docker, with and without an index, gzip, zstd and not compressed: all are reported alike."""
     images = [
         publisher.push(
             f"shape/{image_format}-{'index' if index else 'plain'}",
@@ -66,7 +66,7 @@ async def test_media_types(containerd: Containerd, proxy: Proxy, publisher: Publ
 
 
 async def test_an_index_of_many(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:
-    """Of several platforms and attestations only what this node fetches is counted."""
+    """Only the platform of this node is counted, without other platforms and attestations."""
     platforms = [{"architecture": name, "os": "linux"} for name in ("arm64", "s390x", "ppc64le")]
     image = push_odd(
         publisher,
@@ -80,7 +80,7 @@ async def test_an_index_of_many(containerd: Containerd, proxy: Proxy, publisher:
 
 
 async def test_strange_layers(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:
-    """Empty layers, the same layer twice, and layers whose type nobody knows."""
+    """Empty layers, the same layer twice, and layers of an unknown type."""
     empty, once = file_layer({}), random_layer(300 * KB, seed="once")
     plain_empty = Layer(b"\0" * 1024, "none", file_layer({}).diff_id)
     plain_empty = replace(plain_empty, diff_id=plain_empty.digest)
@@ -101,7 +101,7 @@ async def test_strange_layers(containerd: Containerd, proxy: Proxy, publisher: P
 
 
 async def test_an_artefact(containerd: Containerd, proxy: Proxy, publisher: Publisher) -> None:
-    """What is no image has bytes and an end like any pull; 1.6 records it and then refuses to unpack it: that has failed."""
+    """An artefact has bytes and an end like any pull; 1.6 records it and then refuses to unpack it: that has failed."""
     layers = [random_layer(300 * KB, seed=f"artefact-{number}") for number in range(2)]
     image = push_odd(publisher, "shape/artefact", layers, ARTEFACT)
     proxy.set_rate(2 * MB)
@@ -129,7 +129,7 @@ async def test_a_manifest_of_four_mebibytes(containerd: Containerd, proxy: Proxy
 
 @pytest.mark.parametrize("count", [40, 120])
 async def test_many_layers(containerd: Containerd, proxy: Proxy, publisher: Publisher, count: int) -> None:
-    """A pull of many layers tells every one of them."""
+    """A pull of many layers reports every one of them."""
     layers = [random_layer(1_600 * KB // count, seed=f"{count}-{number}") for number in range(count)]
     image = publisher.push(f"shape/layers-{count}", layers)
     watch = await pulled(containerd, proxy, [image])
@@ -168,5 +168,5 @@ async def test_hosts(containerd: Containerd, proxy: Proxy, registry: Registry) -
     ]
     watch = await pulled(containerd, proxy, images)
 
-    told = [watch.end_of(image).repositories for image in images]
-    assert told == [("mirrored.test/shape/mirrored",), ("registry.test/shape/port",), ("docker.io/library/hub",)]
+    reported = [watch.end_of(image).repositories for image in images]
+    assert reported == [("mirrored.test/shape/mirrored",), ("registry.test/shape/port",), ("docker.io/library/hub",)]

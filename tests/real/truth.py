@@ -1,6 +1,6 @@
-"""Everything that the tracker says of a real containerd, held against what is true.
+"""Every report of the tracker on a real containerd, compared with the truth.
 
-A `Watch` looks at a containerd as the agent does, only more often, and checks every report at once: no row
+A `Watch` polls at a containerd as the agent does, only more often, and checks every report at once: no row
 is wrong in name, size or layers, bytes move on only, what has ended stays as it ended. A test adds what only
 it can know: how many pulls there are and how each of them ended.
 """
@@ -17,12 +17,12 @@ from typing import Self
 
 from pulltrace.agent import tracker
 from pulltrace.agent.run import run
-from pulltrace.agent.tracker import NodeState
+from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
-from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, NodeReport, Phase, Pull
+from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
 from pulltrace.settings.programs import AgentSettings
 from tests.cluster.containerd import Containerd
@@ -32,7 +32,7 @@ from tests.cluster.processes import wait_until
 
 NODE = "node-1"
 NAMESPACE = "k8s.io"
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 PHASES = (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING)
 STATES = (
@@ -47,19 +47,19 @@ HERE = (LayerState.DOWNLOADED, LayerState.UNPACKING, LayerState.DONE, LayerState
 
 
 class Watch:
-    """What the tracker makes of what a containerd shows; every report has been checked."""
+    """The reports of the tracker on a containerd; each has been checked."""
 
     def __init__(self, containerd: Containerd, images: Iterable[Image] = (), *, layers_restart: bool = False) -> None:
         """`images`: all that may be pulled. `layers_restart`: a layer may be thrown away and begun again."""
         self.containerd = containerd
         self.images = {image.target_digest: image for image in images}
         self.layers_restart = layers_restart
-        self.pause_seconds = LOOK_SECONDS
-        self.looks: list[tuple[float, NodeObservation]] = []
+        self.pause_seconds = POLL_SECONDS
+        self.polls: list[tuple[float, NodeObservation]] = []
         self.reports: list[NodeReport] = []
         self.failures = 0
-        self.state = NodeState()
-        self._looking: asyncio.Task[None] | None = None
+        self.state = TrackerState()
+        self._polling: asyncio.Task[None] | None = None
 
     @property
     def report(self) -> NodeReport:
@@ -69,8 +69,8 @@ class Watch:
     def ended(self) -> tuple[Pull, ...]:
         return self.report.recent
 
-    def told(self, pull_id: str) -> list[Pull]:
-        """All that was said of a pull while it ran."""
+    def reports_of(self, pull_id: str) -> list[Pull]:
+        """Return all reports of a pull while it ran."""
         return [pull for report in self.reports for pull in report.pulls if pull.id == pull_id]
 
     def end_of(self, image: Image) -> Pull:
@@ -86,10 +86,10 @@ class Watch:
                 if condition(report):
                     return report
             seen = len(self.reports)
-            if self._looking is not None and self._looking.done():
-                self._looking.result()
+            if self._polling is not None and self._polling.done():
+                self._polling.result()
             assert time.monotonic() < deadline, f"waited for {what}; last report: {self.report}"
-            await asyncio.sleep(LOOK_SECONDS / 2)
+            await asyncio.sleep(POLL_SECONDS / 2)
 
     async def wait_for_ends(self, count: int, seconds: float = 60) -> tuple[Pull, ...]:
         """The ended pulls, once there are so many and none runs."""
@@ -105,12 +105,12 @@ class Watch:
             lambda report: sum(pull.downloaded_bytes >= count for pull in report.pulls) >= pulls, f"{count} bytes"
         )
 
-    async def look_on(self) -> None:
-        """One more look that begins from now on."""
+    async def next_poll(self) -> None:
+        """Wait for one more poll that begins from now on."""
         count = len(self.reports)
-        await self.wait_for(lambda _: len(self.reports) > count + 1, "two looks")
+        await self.wait_for(lambda _: len(self.reports) > count + 1, "two polls")
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         socket = Path(self.containerd.socket)
         async with connect(str(socket), NAMESPACE) as client:
             observer = Observer(client, lambda: socket.stat().st_mtime if socket.exists() else 0.0)
@@ -125,7 +125,7 @@ class Watch:
                 await asyncio.sleep(self.pause_seconds)
 
     def _advance(self, observation: NodeObservation, now: float) -> None:
-        self.looks.append((now, observation))
+        self.polls.append((now, observation))
         self.state = tracker.advance(self.state, observation, now, NODE)
         report = tracker.report(self.state)
         check_step(self.report, report, layers_restart=self.layers_restart)
@@ -136,15 +136,15 @@ class Watch:
         self.reports.append(report)
 
     async def __aenter__(self) -> Self:
-        self._looking = asyncio.create_task(self._look())
-        await self.look_on()
+        self._polling = asyncio.create_task(self._poll())
+        await self.next_poll()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._looking is not None
-        self._looking.cancel()
+        assert self._polling is not None
+        self._polling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self._looking
+            await self._polling
 
 
 def check_pull(pull: Pull) -> None:
@@ -166,7 +166,7 @@ def check_pull(pull: Pull) -> None:
         assert size == (pull.total_bytes or 0) + pull.cached_bytes + pull.lazy_bytes, pull
         assert here == pull.downloaded_bytes + pull.cached_bytes, pull
         assert len(pull.layers) == pull.layer_count, pull
-        done = [layer for layer in pull.layers if layer.state in NEED_NO_WORK]
+        done = [layer for layer in pull.layers if layer.state.finished]
         assert len(done) == pull.layers_done, pull
     if pull.phase is Phase.UNPACKING:
         assert pull.downloaded_bytes == pull.total_bytes, pull
@@ -222,7 +222,7 @@ def _check_progress(last: Pull, pull: Pull, *, layers_restart: bool) -> None:
 
 
 def check_image(pull: Pull, image: Image) -> None:
-    """A row tells the name, the layers and the size of the image that is pulled."""
+    """Check that a row has the name, the layers and the size of its image."""
     if pull.repositories:
         assert parse_reference(image.ref).source in pull.repositories, pull
     if pull.total_bytes is not None:
@@ -244,7 +244,7 @@ async def agent(
         node_name=NODE,
         containerd_socket=str(containerd.socket),
         containerd_namespace=NAMESPACE,
-        report_interval_seconds=LOOK_SECONDS,
+        report_interval_seconds=POLL_SECONDS,
         start_spread_seconds=start_spread_seconds,
     )
     running = asyncio.create_task(run(settings, store, "agent-1"))
@@ -256,16 +256,16 @@ async def agent(
             await running
 
 
-async def lease_says(store: MemoryLeaseStore, condition: Callable[[NodeReport], object], what: str) -> NodeReport:
-    """What the Lease of the node says, once it fulfils the condition."""
+async def lease_report(store: MemoryLeaseStore, condition: Callable[[NodeReport], object], what: str) -> NodeReport:
+    """Return the report in the node's Lease, once it fulfils the condition."""
     deadline = time.monotonic() + 30
     while True:
         record = await store.get(NODE)
         report = decode(record.annotations) if record is not None else NodeReport()
         if record is not None and condition(report):
             return report
-        assert time.monotonic() < deadline, f"waited for {what}; the Lease says {report}"
-        await asyncio.sleep(LOOK_SECONDS / 2)
+        assert time.monotonic() < deadline, f"waited for {what}; the Lease has {report}"
+        await asyncio.sleep(POLL_SECONDS / 2)
 
 
 @asynccontextmanager

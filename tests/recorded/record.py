@@ -98,7 +98,7 @@ async def killed(stage: Stage) -> None:
 
 
 async def unpacking_fails(stage: Stage) -> None:
-    """A layer that arrives whole and does not unpack to what the config says."""
+    """A layer that arrives whole and does not unpack to the config's digest."""
     layers = [random_layer(600 * KB, seed=f"unpack-{number}") for number in range(2)]
     layers[1] = replace(layers[1], diff_id=layers[0].digest)
     image = stage.publisher.push("recorded/unpack", layers, index=True)
@@ -110,7 +110,7 @@ async def unpacking_fails(stage: Stage) -> None:
 
 
 async def artefact(stage: Stage) -> None:
-    """What is no image: 1.6 records it before it refuses to unpack it."""
+    """An artefact: 1.6 records it before it refuses to unpack it."""
     layers = [random_layer(600 * KB, seed=f"artefact-{number}") for number in range(2)]
     image = push_odd(stage.publisher, "recorded/artefact", layers, ARTEFACT)
     stage.watch.images[image.target_digest] = image
@@ -142,7 +142,7 @@ def record(situation: Situation, version: Version) -> Recording:
     watch = stage.watch
     refs = {digest: image.ref for digest, image in watch.images.items()}
     outcomes = [[refs.get(pull.target_digest or "", "?"), str(pull.phase)] for pull in watch.ended]
-    return Recording(tuple(watch.images.values()), outcomes, tuple(watch.looks))
+    return Recording(tuple(watch.images.values()), outcomes, tuple(watch.polls))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What a real containerd showed, look by look, with the truth beside it: JSON lines, small enough to keep.
+"""The observations of a real containerd, poll by poll, with the truth beside them: JSON lines, small enough to keep.
 
-The first line says which images were pulled and how each pull ended; every other line is one look. Digests are
-cut to 12 hex digits, what has its default value is left out, and looks that showed nothing new are thinned out.
+The first line has the pulled images and the outcome of each pull; every other line is one poll. Digests are cut to 12
+hex digits, default values are left out, and polls without news are thinned out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.cluster.images import Image, PushedLayer
 
 FOLDER = Path(__file__).parent
 SAME_SECONDS = 1.0
-"""A look that shows what the last one showed is kept when it is so much later."""
+"""A poll without news is kept when it is this much later than the last one."""
 
 Outcomes = list[list[str]]
 """For each ended pull, newest first: reference of its image (or `?`) and phase."""
@@ -26,32 +26,32 @@ Outcomes = list[list[str]]
 
 @dataclass(frozen=True)
 class Recording:
-    """A situation as it was seen."""
+    """A recorded situation."""
 
     images: tuple[Image, ...]
     outcomes: Outcomes
-    looks: tuple[tuple[float, NodeObservation], ...]
+    polls: tuple[tuple[float, NodeObservation], ...]
 
 
 def load(path: Path) -> Recording:
-    head, *looks = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    head, *polls = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     images = [
         Image(**{**image, "refs": tuple(image["refs"]), "layers": tuple(PushedLayer(**one) for one in image["layers"])})
         for image in head["images"]
     ]
-    return Recording(tuple(images), head["outcomes"], tuple((look["now"], _observation(look)) for look in looks))
+    return Recording(tuple(images), head["outcomes"], tuple((poll["now"], _observation(poll)) for poll in polls))
 
 
 def save(path: Path, recording: Recording) -> None:
     head = {"images": [asdict(image) for image in recording.images], "outcomes": recording.outcomes}
-    looks = [{"now": round(now, 6), **_shown(observation)} for now, observation in _thinned(recording.looks)]
-    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, *looks))
+    polls = [{"now": round(now, 6), **_shown(observation)} for now, observation in _thinned(recording.polls)]
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, *polls))
     path.write_text(re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}", r"\1", text), encoding="utf-8")
 
 
-def _thinned(looks: Sequence[tuple[float, NodeObservation]]) -> list[tuple[float, NodeObservation]]:
+def _thinned(polls: Sequence[tuple[float, NodeObservation]]) -> list[tuple[float, NodeObservation]]:
     kept: list[tuple[float, NodeObservation]] = []
-    for now, observation in looks:
+    for now, observation in polls:
         if not kept or observation != kept[-1][1] or now - kept[-1][0] > SAME_SECONDS:
             kept.append((now, observation))
     return kept
@@ -67,12 +67,12 @@ def _shown(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _observation(look: dict[str, Any]) -> NodeObservation:
-    images = look.get("images")
+def _observation(poll: dict[str, Any]) -> NodeObservation:
+    images = poll.get("images")
     return NodeObservation(
-        tuple(_pull(pull) for pull in look["pulls"]),
+        tuple(_pull(pull) for pull in poll["pulls"]),
         None if images is None else tuple(ImageRecord(**image) for image in images),
-        tuple(_pull(pull) for pull in look.get("missed", ())),
+        tuple(_pull(pull) for pull in poll.get("unseen", ())),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState
+from pulltrace.pulls.view import AnyChange, PodChange, PodState, PullChange
 from pulltrace.server.sse.throttle import Gathering, window_seconds
 from tests.builders.views import estimated_pod as pod
 from tests.builders.views import pull_changes as changes
@@ -18,9 +18,9 @@ FAILURE = Failure(Reason.NOT_FOUND, "not found")
 ONE, TWO = (view(f"{number:012x}") for number in (1, 2))
 
 
-def moved(sequence: int, row_id: str = ONE.id) -> Change:
+def moved(sequence: int, row_id: str = ONE.id) -> PullChange:
     """A change of bytes and nothing else."""
-    return Change(sequence, view(row_id, downloaded_bytes=sequence - 1), view(row_id, downloaded_bytes=sequence))
+    return PullChange(sequence, view(row_id, downloaded_bytes=sequence - 1), view(row_id, downloaded_bytes=sequence))
 
 
 @pytest.mark.parametrize(("viewers", "seconds"), [(0, 0.03), (10, 0.03), (75, 0.03), (250, 0.1), (10_000, 0.25)])
@@ -57,13 +57,13 @@ def test_progress_waits_for_a_quarter_of_a_second() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        Change(3, ONE, None),
-        Change(3, view(ONE.id, Phase.DOWNLOADING), view(ONE.id, Phase.UNPACKING)),
-        Change(3, ONE, view(ONE.id, stale=True)),
-        Change(3, view(ONE.id, Phase.FAILED), view(ONE.id, Phase.FAILED, failure=FAILURE)),
+        PullChange(3, ONE, None),
+        PullChange(3, view(ONE.id, Phase.DOWNLOADING), view(ONE.id, Phase.UNPACKING)),
+        PullChange(3, ONE, view(ONE.id, stale=True)),
+        PullChange(3, view(ONE.id, Phase.FAILED), view(ONE.id, Phase.FAILED, failure=FAILURE)),
     ],
 )
-def test_news_does_not_wait(change: Change) -> None:
+def test_news_does_not_wait(change: PullChange) -> None:
     """An end, another phase, a node that fell silent or the reason of a failure come at once, with what was before."""
     gathering = Gathering()
     gathering.add([moved(1)])
@@ -109,6 +109,6 @@ def test_begin_forgets() -> None:
     gathering.begin(50)
 
     assert (gathering.told, gathering.sequence, bool(gathering)) == (50, 50, False)
-    gathering.add([Change(51, None, None)])
+    gathering.add([PullChange(51, None, None)])
     assert (gathering.told, bool(gathering)) == (51, False)
-    assert not gathering.holds(Change(51, None, None))
+    assert not gathering.holds(PullChange(51, None, None))

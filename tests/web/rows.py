@@ -15,6 +15,7 @@ from dataclasses import replace
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     ImageNeed,
     NeedState,
@@ -22,7 +23,6 @@ from pulltrace.pulls.view import (
     PodState,
     PodView,
     PullView,
-    TimeLeft,
     WaitingContainer,
     Workload,
 )
@@ -60,7 +60,7 @@ def pull(number: int, now: float) -> Pull:
         downloaded_bytes=40 * MIB * LAYERS,
         unpacked_bytes=10 * MIB * LAYERS,
         bytes_per_second=12.0 * MIB,
-        seconds_left=45.0 + number % 300,
+        time_left=TimeLeft.exactly(45.0 + number % 300),
         layer_count=LAYERS,
         layers=layers,
     )
@@ -89,7 +89,7 @@ def pods(views: Iterator[PullView]) -> Iterator[PodView]:
     for view in views:
         failed = view.pull.phase.ended
         for waiting in view.waiting:
-            left = None if failed else TimeLeft(view.pull.seconds_left or 0.0, 30.0, 400.0)
+            left = None if failed else TimeLeft(view.pull.time_left.likely if view.pull.time_left else 0.0, 30.0, 400.0)
             state = NeedState.FAILED if failed else NeedState.PULLING
             need = ImageNeed(waiting.container, "main", waiting.image, state, view.id, left=left, failure=view.failure)
             yield PodView(
@@ -133,7 +133,7 @@ async def move(store: PullStore) -> None:
             )
             for view in moved
         }
-        store.replace(list(after), after)
+        store.replace_pulls(list(after), after)
 
 
 def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
@@ -152,7 +152,7 @@ def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
 async def main(kind: str, port: int) -> None:
     store = PullStore()
     views = list(ROWS[kind](time.time()))
-    store.replace((), {view.id: view for view in views})
+    store.replace_pulls((), {view.id: view for view in views})
     store.replace_pods((), {pod.id: pod for pod in pods(iter(views))})
     store.mark_synced()
     app = create_app(store, nodes=lambda: nodes_of(views))

@@ -1,1 +1,1 @@
-"""How long pulls take and when pods are ready."""
+"""Estimates: when each pull ends, and when each pod can start."""

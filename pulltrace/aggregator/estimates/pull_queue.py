@@ -1,9 +1,9 @@
-"""What a node's kubelet pulls for whom, what it has been asked for, and in which order. Pure.
+"""The queue of a node's kubelet: running pulls, requested images, and their order. Pure.
 
 A kubelet works on all its pods at once, each with one image at a time. By default it pulls one image after another, in
-the order in which its pods come to ask; a pod with several images comes again for each of them, and so to the end of
-the queue. When a pod asked is told by Events. Without them it is taken that each pod asked when the kubelet took it
-on, if anything is pulled on the node at all: a pod on a node that pulls nothing waits for something else.
+the order of the requests of its pods. A pod with several images requests them one by one, each at the end of the queue.
+Events report the time of a request. Without Events, each pod is taken to request its image when the kubelet accepts it,
+if the node pulls anything at all: a pod on a node without pulls waits for something else.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.pods.pending_images import Wait, container_key
+from pulltrace.aggregator.pods.pending_images import PendingImage, container_key
 from pulltrace.kube.resources.pending_pods import Role
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import Ahead, PullView
 
 IN_ORDER = frozenset({Role.VOLUME, Role.INIT, Role.SIDECAR})
-"""Without these images the kubelet does not ask for those that come after them."""
+"""The kubelet requests later images of the pod only when these are present."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where one wait stands in the queue of its node."""
+class QueuePlace:
+    """The place of one pending image in its node's queue."""
 
     row: PullView | None = None
-    """The pull that it waits for, when it runs and is known for certain."""
+    """Its running pull, when that is certain."""
     among: tuple[PullView, ...] = ()
-    """The running pulls of which one is its own, when nobody can say which."""
-    asked: bool = False
-    """The kubelet has asked for it, and it is not being pulled."""
+    """Running pulls of which one is its own, when it is not certain which."""
+    requested: bool = False
+    """The kubelet has requested it, and its pull has not started."""
     behind: tuple[Ahead, ...] = ()
 
     @property
@@ -38,111 +38,115 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class PullQueue:
     """The queue of one node."""
 
-    places: Mapping[str, Place] = field(default_factory=dict)
-    """By key of the wait."""
-    order: tuple[Wait, ...] = ()
-    """What the kubelet has asked for, first come first; those that wait for what is being pulled included."""
+    places: Mapping[str, QueuePlace] = field(default_factory=dict)
+    """By key of the pending image."""
+    order: tuple[PendingImage, ...] = ()
+    """Requested images, first come first served; with those whose pull runs."""
     running: tuple[PullView, ...] = ()
-    """What the kubelet pulls, oldest first."""
+    """Running pulls, oldest first."""
 
     @property
     def queued(self) -> int:
-        """How many images wait for their turn."""
-        return len({wait.name for wait in self.order if not self.places[wait.key].pulling})
+        """Number of requested images whose pull has not started."""
+        return len({image.name for image in self.order if not self.places[image.key].pulling})
 
 
-_NOWHERE = Place()
+_NOT_QUEUED = QueuePlace()
 
 
-def line_up(
-    pods: Iterable[Sequence[Wait]],
+def build_queue(
+    pods: Iterable[Sequence[PendingImage]],
     rows: Iterable[PullView],
     slots: int = 1,
-    there: Collection[str] = (),
+    present: Collection[str] = (),
     *,
     events: bool = False,
-) -> Queue:
-    """The queue of a node. `pods`: the waits of each, in the order of its kubelet; `slots`: how many images the
-    kubelet has been seen to pull at once; `there`: the images that are on the node; `events`: whether what the kubelets ask for is being told at all.
+) -> PullQueue:
+    """Build the queue of a node.
+
+    `pods`: the pending images of each pod, in its kubelet's order. `slots`: the most pulls that the kubelet has been
+    seen to run at once. `present`: names of images on the node. `events`: whether Events report requests at all.
     """
     pods = list(pods)
-    pulled = sorted((r for r in rows if not r.pull.phase.ended), key=lambda row: (row.pull.started_at, row.id))
-    # A pull by hand, for which no pod waits, keeps the kubelet from nothing.
-    running = tuple(row for row in pulled if row.waiting or row.candidates) or tuple(pulled)
+    pulls = sorted((r for r in rows if not r.pull.phase.ended), key=lambda row: (row.pull.started_at, row.id))
+    # A manual pull, for which no pod waits, does not delay the kubelet.
+    running = tuple(row for row in pulls if row.waiting or row.candidates) or tuple(pulls)
     row_of = {
         container_key(container): row
         for row in running
         if row.image is not None or not row.pull.repositories
         for container in row.waiting
     }
-    unsure = [row for row in running if row.candidates and row.pull.repositories]
-    places = {wait.key: _pulled(wait, row_of, unsure) for waits in pods for wait in waits}
-    asked = [wait for waits in pods if (wait := _asks(waits, events=events, busy=bool(running))) is not None]
-    asked.sort(key=_order)
+    uncertain = [row for row in running if row.candidates and row.pull.repositories]
+    places = {image.key: _pulling_place(image, row_of, uncertain) for images in pods for image in images}
+    requested = [image for images in pods if (image := _request(images, events=events, busy=bool(running))) is not None]
+    requested.sort(key=_order)
     pulled_now = [
         (row.candidates, Ahead(row.image or " | ".join(row.candidates or row.pull.repositories), row.id))
         for row in running
     ]
     ahead: list[Ahead] = []
-    passed = set(there)
+    passed = set(present)
     full = len(running) >= slots
-    for wait in asked:
-        if places[wait.key].pulling:
+    for image in requested:
+        if places[image.key].pulling:
             continue
         # A pull that may be its own is not in front of it.
-        others = [one for candidates, one in pulled_now if wait.name not in candidates]
-        behind = (*others, *(one for one in ahead if one.image != wait.name)) if full else ()
-        places[wait.key] = Place(asked=True, behind=behind)
-        if wait.name not in passed:
-            passed.add(wait.name)
-            ahead.append(Ahead(wait.name))
-    return Queue(places, tuple(asked), running)
+        others = [one for candidates, one in pulled_now if image.name not in candidates]
+        behind = (*others, *(one for one in ahead if one.image != image.name)) if full else ()
+        places[image.key] = QueuePlace(requested=True, behind=behind)
+        if image.name not in passed:
+            passed.add(image.name)
+            ahead.append(Ahead(image.name))
+    return PullQueue(places, tuple(requested), running)
 
 
-def current(waits: Sequence[Wait]) -> Wait | None:
-    """What the kubelet works on for a pod; None while it can only wait before it tries again."""
-    for wait in waits:
-        if wait.asked_at is not None or (wait.trouble is None and wait.pulled):
-            return wait
-        if wait.role in IN_ORDER:
+def current_image(images: Sequence[PendingImage]) -> PendingImage | None:
+    """Return the image that the kubelet works on for a pod; None during its back-off."""
+    for image in images:
+        if image.requested_at is not None or (image.image_failure is None and image.is_pulled):
+            return image
+        if image.role in IN_ORDER:
             return None
     return None
 
 
-def pulls_at_once(rows: Iterable[PullView]) -> int:
-    """For how many pods images are pulled at this moment for certain; more than one shows a kubelet that does not
-    wait for one pull to end before it begins the next. Pulls by hand, for which no pod waits, do not count.
+def parallel_pulls(rows: Iterable[PullView]) -> int:
+    """Count the pods that certainly have an image pulled now.
+
+    More than one shows a kubelet that pulls in parallel. Manual pulls, for which no pod waits, do not count.
     """
-    free = [
+    pods_of_pulls = [
         {(container.namespace, container.pod) for container in row.waiting}
         for row in rows
         if not row.pull.phase.ended and not row.stale and row.pull.phase is not Phase.RESOLVING
     ]
     taken: set[tuple[str, str]] = set()
-    for pods in sorted(free, key=len):
+    for pods in sorted(pods_of_pulls, key=len):
         if left := pods - taken:
             taken.add(min(left))
     return len(taken)
 
 
-def _asks(waits: Sequence[Wait], *, events: bool, busy: bool) -> Wait | None:
-    wait = current(waits)
-    if wait is None or wait.asked_at is not None:
-        return wait
-    return wait if busy and not events else None
+def _request(images: Sequence[PendingImage], *, events: bool, busy: bool) -> PendingImage | None:
+    image = current_image(images)
+    if image is None or image.requested_at is not None:
+        return image
+    return image if busy and not events else None
 
 
-def _order(wait: Wait) -> tuple[float, int, float, str]:
-    since = wait.since if wait.since is not None else 0.0
-    return wait.asked_at if wait.asked_at is not None else since, wait.turn, since, wait.key
+def _order(image: PendingImage) -> tuple[float, int, float, str]:
+    accepted_at = image.accepted_at if image.accepted_at is not None else 0.0
+    requested_at = image.requested_at if image.requested_at is not None else accepted_at
+    return requested_at, image.requested_seq, accepted_at, image.key
 
 
-def _pulled(wait: Wait, row_of: Mapping[str, PullView], unsure: Sequence[PullView]) -> Place:
-    if (row := row_of.get(wait.key)) is not None:
-        return Place(row=row)
-    among = tuple(row for row in unsure if wait.name in row.candidates)
+def _pulling_place(image: PendingImage, row_of: Mapping[str, PullView], uncertain: Sequence[PullView]) -> QueuePlace:
+    if (row := row_of.get(image.key)) is not None:
+        return QueuePlace(row=row)
+    among = tuple(row for row in uncertain if image.name in row.candidates)
     names = {name for row in among for name in row.candidates}
-    return Place(among=among) if among and len(names) <= len(among) else _NOWHERE
+    return QueuePlace(among=among) if among and len(names) <= len(among) else _NOT_QUEUED

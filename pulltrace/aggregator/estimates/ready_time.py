@@ -1,7 +1,7 @@
-"""When each image that is waited for will be on its node, and each pod can start. Pure.
+"""When each pending image becomes present, and each pod can start. Pure.
 
-The node's queue is played through, once with what is likely, once with the soonest and once with the latest end of
-every pull. An image that was asked for, and is there when its turn comes, takes no more than the registry's answer.
+The node's queue is simulated three times: with the likely, the soonest and the latest end of every pull. A requested
+image that is present before its turn takes no more than the registry's answer.
 """
 
 from __future__ import annotations
@@ -10,48 +10,40 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 
-from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONEST, Conditions
-from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, Queue, current
-from pulltrace.aggregator.pods.pending_images import Wait
+from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONEST, PullDurations
+from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, PullQueue, current_image
+from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.kube.resources.pending_pods import Role
-from pulltrace.pulls.view import TimeLeft
+from pulltrace.pulls.time_left import TimeLeft
 
 INITIALIZING = "PodInitializing"
-"""The kubelet's word while init containers come first."""
+"""The kubelet's reason while init containers run."""
 
 
-def times_left(pods: Sequence[Sequence[Wait]], queue: Queue, conditions: Conditions) -> dict[str, TimeLeft | None]:
-    """For each wait the time until its image is there and its container's turn has come. `pods`: all that wait on the
-    node, each with its waits in the order of its kubelet. By key of the wait.
+def times_left(
+    pods: Sequence[Sequence[PendingImage]], queue: PullQueue, durations: PullDurations
+) -> dict[str, TimeLeft | None]:
+    """Return the time until each image is present for its container, by key of the pending image.
+
+    `pods`: the pending images of all waiting pods of the node, each in its kubelet's order.
     """
-    running = {row.id: conditions.seconds_left(row) for row in queue.running}
-    references = {wait.name: wait.reference for waits in pods for wait in waits}
-    costs = {name: conditions.pull_seconds(reference) for name, reference in references.items()}
+    running = {row.id: durations.seconds_left(row) for row in queue.running}
+    references = {image.name: image.reference for images in pods for image in images}
+    costs = {name: durations.pull_seconds(reference) for name, reference in references.items()}
     ends = []
     for scenario in (LIKELY, SOONEST, LATEST):
-        play = _Play(
+        simulation = _Simulation(
             pods,
             queue,
-            conditions,
+            durations,
             running={key: times[scenario] for key, times in running.items()},
             costs={name: times[scenario] for name, times in costs.items()},
-            pessimist=scenario == LATEST,
+            pessimistic=scenario == LATEST,
         )
-        ends.append(play.ends())
-    return {wait.key: _time_left(*(end.get(wait.key, math.inf) for end in ends)) for waits in pods for wait in waits}
-
-
-def together(times: Sequence[TimeLeft | None]) -> TimeLeft | None:
-    """Until the last of several is there."""
-    known = [time for time in times if time is not None]
-    if not known or len(known) < len(times):
-        return None
-    latest = [time.latest for time in known if time.latest is not None]
-    return TimeLeft(
-        max(time.likely for time in known),
-        max(time.soonest for time in known),
-        max(latest) if len(latest) == len(known) else None,
-    )
+        ends.append(simulation.run())
+    return {
+        image.key: _time_left(*(end.get(image.key, math.inf) for end in ends)) for images in pods for image in images
+    }
 
 
 def _time_left(likely: float, soonest: float, latest: float) -> TimeLeft | None:
@@ -60,89 +52,90 @@ def _time_left(likely: float, soonest: float, latest: float) -> TimeLeft | None:
     return TimeLeft(likely, min(likely, soonest), max(likely, latest) if latest < math.inf else None)
 
 
-class _Play:
-    """The queue of a node, played through with one set of figures. Times are seconds from now."""
+class _Simulation:
+    """A run through a node's queue with one set of durations. Times are seconds from now."""
 
     def __init__(
         self,
-        pods: Sequence[Sequence[Wait]],
-        queue: Queue,
-        conditions: Conditions,
+        pods: Sequence[Sequence[PendingImage]],
+        queue: PullQueue,
+        durations: PullDurations,
         *,
         running: Mapping[str, float],
         costs: Mapping[str, float],
-        pessimist: bool,
+        pessimistic: bool,
     ) -> None:
         self._pods = pods
-        self._answer_seconds = conditions.answer_seconds
+        self._answer_seconds = durations.answer_seconds
         self._costs = costs
-        self._pessimist = pessimist
-        self._turns = {wait.key: turn for turn, wait in enumerate(queue.order)}
-        self._there = dict.fromkeys(conditions.there, 0.0)
-        self._there.update((row.image, running[row.id]) for row in queue.running if row.image is not None)
-        """When each image is on the node."""
-        self._heads = self._begun(queue, running)
+        self._pessimistic = pessimistic
+        self._positions = {image.key: position for position, image in enumerate(queue.order)}
+        self._present_at = dict.fromkeys(durations.present, 0.0)
+        self._present_at.update((row.image, running[row.id]) for row in queue.running if row.image is not None)
+        """By name of the image."""
+        self._started = self._started_ends(queue, running)
         self._ends: dict[str, float] = {}
-        self._comers: list[tuple[float, int, int, int]] = []
-        """Who comes to ask: when, after whom, which pod, which of its waits."""
-        busy = sorted(running.values())[-conditions.slots :]
-        self._slots = [0.0] * (conditions.slots - len(busy)) + busy
-        """When each of the node's slots is free."""
+        self._requests: list[tuple[float, int, int, int]] = []
+        """Time of the request, position in the queue, index of the pod, index of its image."""
+        busy = sorted(running.values())[-durations.slots :]
+        self._slots_free_at = [0.0] * (durations.slots - len(busy)) + busy
 
-    def ends(self) -> dict[str, float]:
-        """When each wait ends; without those of which nothing can be said, such as after a failure."""
-        for pod, waits in enumerate(self._pods):
-            if (now := current(waits)) is None:
+    def run(self) -> dict[str, float]:
+        """Return the end of each image's wait; without unknown ones, such as after a failure."""
+        for pod, images in enumerate(self._pods):
+            if (now := current_image(images)) is None:
                 continue
-            index = waits.index(now)
-            if now.key in self._heads:
-                self._end(pod, index, self._heads[now.key])
-            elif self._pessimist and now.reason == INITIALIZING and now.role is Role.MAIN and now.asked_at is None:
-                self._ends[now.key] = math.inf  # an init container runs, nobody knows how long
+            index = images.index(now)
+            if now.key in self._started:
+                self._end(pod, index, self._started[now.key])
+            elif (
+                self._pessimistic and now.reason == INITIALIZING and now.role is Role.MAIN and now.requested_at is None
+            ):
+                self._ends[now.key] = math.inf  # an init container runs for an unknown time
             else:
-                heapq.heappush(self._comers, (0.0, self._turns.get(now.key, len(self._turns)), pod, index))
-        while self._comers:
-            at, _, pod, index = heapq.heappop(self._comers)
+                heapq.heappush(self._requests, (0.0, self._positions.get(now.key, len(self._positions)), pod, index))
+        while self._requests:
+            at, _, pod, index = heapq.heappop(self._requests)
             self._pull(pod, index, at)
         return self._ends
 
-    def _begun(self, queue: Queue, running: Mapping[str, float]) -> dict[str, float]:
-        """For each image that is being pulled the wait that it was begun for, and its end."""
-        heads: dict[str, float] = {}
-        begun: set[str] = set()
-        every = [wait for waits in self._pods for wait in waits]  # those of which no Event has told come last
-        for wait in (*queue.order, *every):
-            place = queue.places[wait.key]
+    def _started_ends(self, queue: PullQueue, running: Mapping[str, float]) -> dict[str, float]:
+        """Return the end of each running pull, by the key of the pending image that it was started for."""
+        ends: dict[str, float] = {}
+        started: set[str] = set()
+        every = [image for images in self._pods for image in images]  # images without a request come last
+        for image in (*queue.order, *every):
+            place = queue.places[image.key]
             rows = (place.row,) if place.row is not None else place.among
-            if rows and wait.name not in begun:
-                begun.add(wait.name)
-                heads[wait.key] = self._there[wait.name] = max(running.get(row.id, math.inf) for row in rows)
-        return heads
+            if rows and image.name not in started:
+                started.add(image.name)
+                ends[image.key] = self._present_at[image.name] = max(running.get(row.id, math.inf) for row in rows)
+        return ends
 
     def _pull(self, pod: int, index: int, at: float) -> None:
-        """The turn of a wait has come as soon as a slot is free."""
+        """Pull a requested image as soon as a slot is free."""
         name = self._pods[pod][index].name
-        begin = max(at, heapq.heappop(self._slots))
-        there = self._there.get(name, math.inf)
-        end = min(begin + self._costs[name], max(there, begin + self._answer_seconds))
-        self._there[name] = min(there, end)
-        heapq.heappush(self._slots, end)
+        start = max(at, heapq.heappop(self._slots_free_at))
+        present_at = self._present_at.get(name, math.inf)
+        end = min(start + self._costs[name], max(present_at, start + self._answer_seconds))
+        self._present_at[name] = min(present_at, end)
+        heapq.heappush(self._slots_free_at, end)
         self._end(pod, index, end)
 
     def _end(self, pod: int, index: int, at: float) -> None:
-        """A wait has ended: the kubelet goes on with the pod, as far as it can without asking for another image."""
-        waits = self._pods[pod]
-        self._ends[waits[index].key] = at
-        for later in range(index + 1, len(waits)):
-            wait = waits[later]
-            there = self._there.get(wait.name, math.inf)
-            if wait.failure is not None or not wait.pulled:
-                if wait.role in IN_ORDER:
+        """End an image's wait, and go on with its pod up to the next request."""
+        images = self._pods[pod]
+        self._ends[images[index].key] = at
+        for later in range(index + 1, len(images)):
+            image = images[later]
+            present_at = self._present_at.get(image.name, math.inf)
+            if image.failure is not None or not image.is_pulled:
+                if image.role in IN_ORDER:
                     return
-            elif there <= at:
-                self._ends[wait.key] = at
-            elif self._pessimist and any(earlier.role is Role.INIT for earlier in waits[:later]):
-                self._ends[wait.key] = there
+            elif present_at <= at:
+                self._ends[image.key] = at
+            elif self._pessimistic and any(earlier.role is Role.INIT for earlier in images[:later]):
+                self._ends[image.key] = present_at
             else:
-                heapq.heappush(self._comers, (at, len(self._turns), pod, later))
+                heapq.heappush(self._requests, (at, len(self._positions), pod, later))
                 return

@@ -1,1 +1,1 @@
-"""What only the leader does: the report interval of agents, and Events of pods."""
+"""The leader's work: the agents' report interval, and Events of pods."""

@@ -1,8 +1,7 @@
-"""Which Kubernetes Events are due. Pure.
+"""Which Kubernetes Events to write. Pure.
 
-For each pod and reason at most one in 15 s, and only when the text has changed; for the whole cluster no more than
-the budget. Where that is not enough for all, those come first of whom nothing has been said yet, then those of whom
-nothing has been said for longest.
+Each pod and reason gets at most one Event in 15 s, and only when the message has changed; the whole cluster stays
+within the budget. If the budget is too small, pods without an Event come first, then those with the oldest one.
 """
 
 from __future__ import annotations
@@ -10,102 +9,101 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from pulltrace.aggregator.leader import event_messages
-from pulltrace.aggregator.leader.event_messages import Matter
-from pulltrace.aggregator.metrics.active_pulls import Live
+from pulltrace.aggregator.leader.event_messages import EventDraft, Rates, draft_event, write_event
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import registry_of
-from pulltrace.aggregator.metrics.registry_baseline import Usual
+from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.resources.pod_events import PodEvent
 from pulltrace.pulls.view import PodView
 
 AGAIN_SECONDS = 15.0
-LOOKS_PER_EVENT = 10
-"""Texts that are made in vain, because nothing in them has changed, cost time too."""
+DRAFTS_PER_EVENT = 10
+"""Unchanged messages are not written, and cost time too."""
 
-POD_LOOKS = 1000
-"""Pods that are looked at in one go: a few milliseconds, in which nothing else happens."""
+PODS_PER_PLAN = 1000
+"""Takes a few milliseconds, during which the process does nothing else."""
 
 
 @dataclass(slots=True)
 class _Pod:
     seen_at: float
-    told_at: dict[str, float] = field(default_factory=dict)
-    """When each reason was last looked at."""
+    planned_at: dict[str, float] = field(default_factory=dict)
+    """By reason: time of its last message, written or unchanged."""
     notes: dict[str, str] = field(default_factory=dict)
+    """By reason: its last message."""
 
 
-class Announcer:
-    """What has been said, and how much may be said."""
+class EventPlanner:
+    """Keeps the last messages, and the budget."""
 
-    def __init__(self, live: Live, usual: Usual, events_per_second: float) -> None:
-        self._live = live
-        self._usual = usual
+    def __init__(self, pulls: ActivePulls, baseline: RegistryBaseline, events_per_second: float) -> None:
+        self._pulls = pulls
+        self._baseline = baseline
         self._per_second = events_per_second
-        self._allowed = 0.0
+        self._budget = 0.0
         self._refilled_at: float | None = None
         self._pods: dict[str, _Pod] = {}
-        """By UID: the waiting pods."""
-        self._turns: list[str] = []
-        """Ids of the pods that are still to be looked at, before all are again."""
+        """Waiting pods, by UID."""
+        self._remaining: list[str] = []
+        """Ids of the pods that this round has not reached."""
 
-    def due(self, now: float, quiet: Collection[str] = ()) -> list[PodEvent]:
-        """What is to be said now; of pods in the namespaces `quiet` nothing."""
+    def plan(self, now: float, forbidden: Collection[str] = ()) -> list[PodEvent]:
+        """Return the Events to write now; none in the namespaces `forbidden`."""
         self._refill(now)
-        self._know(now)
-        if self._allowed < 1:
+        self._update_pods(now)
+        if self._budget < 1:
             return []
-        usual, rates = self._rates()
-        open_matters: list[tuple[float, float, Matter]] = []
-        for pod in self._turn():
+        rates = self._rates()
+        drafts: list[tuple[float, float, EventDraft]] = []
+        for pod in self._next_pods():
             known = self._pods[pod.uid]
-            matter = event_messages.matter(pod, known.seen_at, self._live, usual, rates, now)
-            if matter is None or pod.namespace in quiet:
+            draft = draft_event(pod, known.seen_at, self._pulls, rates, now)
+            if draft is None or pod.namespace in forbidden:
                 continue
-            told_at = known.told_at.get(matter.reason)
-            if told_at is None or now - told_at >= AGAIN_SECONDS:
-                open_matters.append((max(known.told_at.values(), default=-1.0), known.seen_at, matter))
-        open_matters.sort(key=lambda one: one[:2])
+            planned_at = known.planned_at.get(draft.reason)
+            if planned_at is None or now - planned_at >= AGAIN_SECONDS:
+                drafts.append((max(known.planned_at.values(), default=-1.0), known.seen_at, draft))
+        drafts.sort(key=lambda one: one[:2])
         events: list[PodEvent] = []
-        for _, _, matter in open_matters[: LOOKS_PER_EVENT * int(self._allowed)]:
-            if self._allowed < 1:
+        for _, _, draft in drafts[: DRAFTS_PER_EVENT * int(self._budget)]:
+            if self._budget < 1:
                 break
-            event, known = event_messages.event(matter, usual, rates, now), self._pods[matter.pod.uid]
-            known.told_at[event.reason] = now
+            event, known = write_event(draft, rates, now), self._pods[draft.pod.uid]
+            known.planned_at[event.reason] = now
             if known.notes.get(event.reason) != event.note:
                 known.notes[event.reason] = event.note
-                self._allowed -= 1
+                self._budget -= 1
                 events.append(event)
         return events
 
-    def unsaid(self, event: PodEvent) -> None:
-        """It could not be written: it is due again."""
+    def mark_unwritten(self, event: PodEvent) -> None:
+        """Plan an Event again: its write failed."""
         if (known := self._pods.get(event.pod_uid)) is not None:
-            known.told_at.pop(event.reason, None)
+            known.planned_at.pop(event.reason, None)
             known.notes.pop(event.reason, None)
 
     def _refill(self, now: float) -> None:
-        """A second's worth at most is saved up."""
+        """Add to the budget, which holds at most the Events of one second."""
         since = self._per_second if self._refilled_at is None else (now - self._refilled_at) * self._per_second
-        self._allowed, self._refilled_at = min(self._allowed + since, max(self._per_second, 1.0)), now
+        self._budget, self._refilled_at = min(self._budget + since, max(self._per_second, 1.0)), now
 
-    def _turn(self) -> list[PodView]:
-        """The pods that are looked at now: all, or one part after the other."""
-        if not self._turns:
-            self._turns = list(self._live.waiting)
-        keys, self._turns = self._turns[:POD_LOOKS], self._turns[POD_LOOKS:]
-        return [pod for key in keys if (pod := self._live.waiting.get(key)) is not None]
+    def _next_pods(self) -> list[PodView]:
+        """Return the pods of this plan: all, or the next part of them."""
+        if not self._remaining:
+            self._remaining = list(self._pulls.waiting)
+        keys, self._remaining = self._remaining[:PODS_PER_PLAN], self._remaining[PODS_PER_PLAN:]
+        return [pod for key in keys if (pod := self._pulls.waiting.get(key)) is not None]
 
-    def _know(self, now: float) -> None:
-        waiting = {pod.uid for pod in self._live.waiting.values()}
+    def _update_pods(self, now: float) -> None:
+        waiting = {pod.uid for pod in self._pulls.waiting.values()}
         for uid in self._pods.keys() - waiting:
             del self._pods[uid]
         for uid in waiting - self._pods.keys():
             self._pods[uid] = _Pod(now)
 
-    def _rates(self) -> tuple[dict[str, float | None], dict[str, float]]:
-        """What each registry that is asked now usually gives, and what all pulls of each node get."""
-        rates: dict[str, float] = {}
-        for running in self._live.running.values():
-            rates[running.view.node] = rates.get(running.view.node, 0.0) + running.view.pull.bytes_per_second
-        registries = {registry_of(running.view) for running in self._live.running.values()}
-        return {registry: self._usual.rate(registry) for registry in registries}, rates
+    def _rates(self) -> Rates:
+        nodes: dict[str, float] = {}
+        for active in self._pulls.running.values():
+            nodes[active.view.node] = nodes.get(active.view.node, 0.0) + active.view.pull.bytes_per_second
+        registries = {registry_of(active.view) for active in self._pulls.running.values()}
+        return Rates({registry: self._baseline.rate(registry) for registry in registries}, nodes)

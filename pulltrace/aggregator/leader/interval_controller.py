@@ -1,5 +1,5 @@
-"""Tells the agents how often to report: the leader publishes the interval on the election's Lease, a follower
-remarks there that somebody watches it. What is told is decided in `reporting`.
+"""Sets the agents' report interval. The leader publishes it on the election's Lease; a follower with clients remarks
+there that it is watched. `interval_policy` decides the interval.
 """
 
 from __future__ import annotations
@@ -8,47 +8,35 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from pulltrace.aggregator.leader.interval_policy import WATCHED_FOR_SECONDS, Audience, Load, Pace, Reporting
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.leader.interval_policy import (
+    WATCHED_FOR_SECONDS,
+    ClientActivity,
+    IntervalPolicy,
+    Load,
+    ReportInterval,
+)
+from pulltrace.aggregator.state.cluster_state import ClusterState
+from pulltrace.kube.election.leader_elector import Elector
 from pulltrace.kube.errors import KubeError
 from pulltrace.pulls.report_interval import WATCHED
 
 TICK_SECONDS = 1.0
 REMARK_SECONDS = WATCHED_FOR_SECONDS / 3
-"""How often a follower that is watched says so; one that is lost changes nothing."""
+"""Between two remarks of a watched follower; a lost one changes nothing."""
 
 _log = logging.getLogger(__name__)
 
 
-class Electing(Protocol):
-    """Where replicas agree on one leader (`kube.election.leader_elector.Elector`)."""
-
-    identity: str
-    refusals: int
-
-    @property
-    def leading(self) -> bool: ...
-
-    @property
-    def annotations(self) -> Mapping[str, str]: ...
-
-    def publish(self, annotations: Mapping[str, str]) -> None: ...
-
-    async def remark(self, annotations: Mapping[str, str]) -> None: ...
-
-    async def run(self, work: Callable[[], Awaitable[None]]) -> None: ...
-
-
-class Pacing:
-    """The pace of all agents, as one replica sees it."""
+class IntervalController:
+    """One replica's part in setting the report interval."""
 
     def __init__(
         self,
-        elector: Electing,
-        cluster: Cluster,
+        elector: Elector,
+        cluster: ClusterState,
         writes_per_second: float,
         *,
         streams: Callable[[], int],
@@ -65,51 +53,51 @@ class Pacing:
         self._synced = synced
         self._monotonic = monotonic
         self._wall = wall
-        self._audience = Audience(monotonic())
+        self._activity = ClientActivity(monotonic())
 
-    async def run(self, beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> None:
-        """Takes part in the election until it is cancelled. `beside`: what else is the leader's work, without end."""
+    async def run(self, leader_tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()) -> None:
+        """Take part in the election until cancelled. `leader_tasks`: the leader's other work, which never ends."""
 
         async def lead() -> None:
             async with asyncio.TaskGroup() as work:
-                for each in (self._lead, *beside):
-                    work.create_task(each())
+                for task in (self._lead, *leader_tasks):
+                    work.create_task(task())
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look_around())
+            tasks.create_task(self._follow_clients())
             await self._elector.run(lead)
-            raise AssertionError("the leader's work has no end")
+            raise AssertionError("the leader's work never ends")
 
     async def _lead(self) -> None:
-        reporting, told = Reporting(self._writes_per_second), Pace(0.0, "")
+        policy, last = IntervalPolicy(self._writes_per_second), ReportInterval(0.0, "")
         while True:
-            if self._synced():  # a leader that knows no node yet would let them all report every second
-                pace = reporting.decide(self._load(), self._monotonic())
-                if pace != told:
-                    _log.info("agents report every %.1f s: %s", pace.seconds, pace.reason)
-                told = pace
-                self._elector.publish(pace.annotations)
+            if self._synced():  # without the nodes, the interval would be too short
+                interval = policy.decide(self._load(), self._monotonic())
+                if interval != last:
+                    _log.info("report interval: %.1f s; %s", interval.seconds, interval.reason)
+                last = interval
+                self._elector.publish(interval.annotations)
             await asyncio.sleep(TICK_SECONDS)
 
     def _load(self) -> Load:
         now = self._monotonic()
-        nodes, pulling = self._cluster.busy(now)
+        nodes, pulling = self._cluster.live_nodes(now)
         refusals = self._cluster.refusals + self._elector.refusals
-        return Load(nodes, pulling, self._audience.anywhere(now), refusals)
+        return Load(nodes, pulling, self._activity.anywhere(now), refusals)
 
-    async def _look_around(self) -> None:
+    async def _follow_clients(self) -> None:
         remarked_at = -math.inf
         while True:
             now = self._monotonic()
-            self._audience.saw(self._streams(), self._requests(), self._elector.annotations.get(WATCHED), now)
-            if not self._elector.leading and self._audience.here(now) and now - remarked_at >= REMARK_SECONDS:
+            self._activity.update(self._streams(), self._requests(), self._elector.annotations.get(WATCHED), now)
+            if not self._elector.leading and self._activity.here(now) and now - remarked_at >= REMARK_SECONDS:
                 remarked_at = now
                 await self._remark()
             await asyncio.sleep(TICK_SECONDS)
 
     async def _remark(self) -> None:
-        said = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
         try:
-            await self._elector.remark({WATCHED: f"{said} {self._elector.identity}"})
+            await self._elector.remark({WATCHED: f"{at} {self._elector.identity}"})
         except KubeError as error:
-            _log.debug("the leader could not be told that somebody watches here: %s", error)
+            _log.debug("the remark that this replica is watched failed: %s", error)

@@ -1,11 +1,11 @@
 """The Prometheus families, fed with the store's changes.
 
-Only the leader tells what is true of the cluster, so that a sum over the replicas is right; what is true of a
-process, each replica tells. A replica that comes to lead counts from 0, and only what happens while it leads: what
-happened while nobody did (up to 17 s after a crash) is counted by nobody, and nothing is counted twice.
+Only the leader serves families of the cluster, so that a sum over the replicas is right; each replica serves families
+of its own process. A new leader counts from 0, and only what happens while it leads. A change without a leader (up to
+17 s after a crash) is never counted, and no change is counted twice.
 
-Labels have an end: node, registry (15, the rest is `other`), phase, reason, size, namespace (100). Nothing is labelled by image, pod or layer.
-The families without labels are those that users of Pulltrace's version 0.1 know.
+Labels are bounded: node, registry (15, the rest is `other`), phase, reason, size, namespace (100). Images, pods and
+layers are no labels.
 """
 
 from __future__ import annotations
@@ -15,62 +15,62 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from pulltrace.aggregator.metrics.active_pulls import Live
-from pulltrace.aggregator.metrics.estimate_accuracy import Scoring
-from pulltrace.aggregator.metrics.gauges import ClusterGauges, Gate, Process, ProcessGauges
-from pulltrace.aggregator.metrics.metric_labels import Bounded, registry_of, size_class
-from pulltrace.aggregator.metrics.phase_durations import Durations
+from pulltrace.aggregator.metrics.active_pulls import ActivePulls
+from pulltrace.aggregator.metrics.estimate_accuracy import EstimateAccuracy
+from pulltrace.aggregator.metrics.gauges import ClusterGauges, LeaderGate, Process, ProcessGauges
+from pulltrace.aggregator.metrics.metric_labels import BoundedLabel, registry_of, size_class
+from pulltrace.aggregator.metrics.phase_durations import PhaseDurations
 from pulltrace.aggregator.rows.pod_only_failures import superseded
-from pulltrace.aggregator.state.change_feed import Account, Taker
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.change_feed import ChangeConsumer, ChangeFeed
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.watch.reflector import WatchHealth
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
-from pulltrace.pulls.view import AnyChange, Change, PodState, PodView, PullView, Snapshot, Workload
+from pulltrace.pulls.view import AnyChange, PodState, PodView, PullChange, PullView, Snapshot, Workload
 
 DURATION_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 PHASE_BUCKETS_SECONDS = (1, 5, 15, 60, 300, 1200, 3600)
-"""Few, because there are four phases of each registry."""
+"""Few, because each registry has four phases."""
 ERROR_BUCKETS = (0.05, 0.1, 0.15, 0.25, 0.5, 1)
 
 REASON_SECONDS = 60.0
-"""How long the kubelet may take to say why a pull has failed; after that the reason is counted as unknown."""
+"""The kubelet may take so long to report why a pull failed. After that the reason counts as unknown."""
 
-# A series that says when each other series was made: twice as many, and nobody asks for them.
+# The creation time of each series would double their number.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """All families, in a registry of their own."""
+    """All families, in a registry of their own; a `ChangeConsumer`."""
 
     def __init__(
         self,
         store: PullStore,
-        cluster: Cluster,
+        cluster: ClusterState,
         process: Process,
         *,
-        takers: Iterable[Taker] = (),
-        live: Live | None = None,
+        consumers: Iterable[ChangeConsumer] = (),
+        active: ActivePulls | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        live = live or Live()
-        self.account = Account(store, (live, self, *takers), monotonic)
+        active = active or ActivePulls()
+        self.feed = ChangeFeed(store, (active, self, *consumers), monotonic)
         self._cluster = cluster
         self._leading = process.leading
-        self._durations = Durations()
-        self._scoring = Scoring()
-        self._registry_label = Bounded()
+        self._durations = PhaseDurations()
+        self._accuracy = EstimateAccuracy()
+        self._registry_label = BoundedLabel()
         self._unexplained: dict[str, tuple[PullView, float]] = {}
-        """Failed pulls whose reason has not been told, and until when it is waited for."""
-        self._seen = (0, 0, 0)
+        """Failed pulls without a reason, and the time of their timeout."""
+        self._counts = (0, 0, 0)
         self.registry, counted = CollectorRegistry(), CollectorRegistry()
         self._families(counted)
-        counted.register(ClusterGauges(live, cluster, monotonic))
+        counted.register(ClusterGauges(active, cluster, monotonic))
         self.registry.register(ProcessGauges(process, monotonic))
-        self.registry.register(Gate(counted, process.leading, self.account.catch_up))
+        self.registry.register(LeaderGate(counted, process.leading, self.feed.catch_up))
 
     def _families(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -79,90 +79,87 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"pulltrace_{name}", text, labels, buckets=buckets, registry=registry)
 
-        self._pulls = counter("pulls_total", "Image pulls that were seen.")
-        self._errors = counter("pull_errors_total", "Image pulls that failed.")
-        self._bytes = counter("pull_bytes_total", "Bytes that pulls downloaded.")
-        self._reports = counter("agent_reports_total", "Reports of agents that were read.")
-        self._problems = counter("lease_decode_errors_total", "Parts of Leases that could not be used.")
-        self._failed_looks = counter(
-            "containerd_failed_looks_total",
-            "Looks of agents at containerd that gave nothing; what was known before stays, and the next look comes a second later.",
+        self._pulls = counter("pulls_total", "Image pulls.")
+        self._errors = counter("pull_errors_total", "Failed image pulls.")
+        self._bytes = counter("pull_bytes_total", "Bytes downloaded by pulls.")
+        self._reports = counter("agent_reports_total", "Reports of agents.")
+        self._problems = counter("lease_decode_errors_total", "Unreadable parts of Leases.")
+        self._failed_polls = counter(
+            "agent_failed_polls_total", "Failed polls of containerd. The agent polls again a second later."
         )
-        self._downloaded = counter("downloaded_bytes_total", "Bytes that came from each registry.", "registry")
-        self._cached = counter("cached_bytes_total", "Bytes that pulls found on their nodes, and did not download.")
-        self._failures = counter(
-            "pull_failures_total", "Image pulls that failed, by the class of the reason.", "reason", "registry"
-        )
+        self._downloaded = counter("downloaded_bytes_total", "Bytes downloaded from each registry.", "registry")
+        self._cached = counter("cached_bytes_total", "Bytes that were present before their pull.")
+        self._failures = counter("pull_failures_total", "Failed image pulls by reason.", "reason", "registry")
         self._duration = histogram(
             "pull_duration_seconds",
-            "How long completed pulls took, from the request to the image's record.",
+            "Duration of completed pulls, from the request to the image's record.",
             DURATION_BUCKETS_SECONDS,
         )
         self._phase = histogram(
             "pull_phase_duration_seconds",
-            "How long the phases of pulls took: queue, resolve, download, unpack.",
+            "Duration of the phases of pulls: queue, resolve, download, unpack.",
             PHASE_BUCKETS_SECONDS,
             "phase",
             "registry",
         )
         self._pull_error = histogram(
             "estimate_error_ratio",
-            "Error of the time left that was told when half of a pull's bytes had come, as a share of the real one.",
+            "Relative error of the time left of a pull, as estimated at half of its bytes.",
             ERROR_BUCKETS,
             "size",
         )
         self._pod_error = histogram(
             "ready_estimate_error_ratio",
-            "Error of the time to ready that was told when a quarter of a pod's wait was over, as a share of the real one.",
+            "Relative error of the time to ready of a pod, as estimated at a quarter of its wait.",
             ERROR_BUCKETS,
         )
 
-    def show_labels(self) -> None:
-        """Gives each family with labels a series; for `sample_registry`."""
+    def add_sample_labels(self) -> None:
+        """Give each family with labels a series; for `sample_registry`."""
         self._downloaded.labels("docker.io")
         self._failures.labels(Reason.NOT_FOUND, "docker.io")
         self._phase.labels("download", "docker.io")
         self._pull_error.labels("small")
 
-    def begin(self, snapshot: Snapshot, now: float) -> None:
-        """What is there has happened, and was counted, before."""
-        self._durations.begin(snapshot)
-        self._scoring.begin(snapshot)
+    def reset(self, snapshot: Snapshot, now: float) -> None:
+        """Start from a snapshot: what led to it was counted before."""
+        self._durations.reset(snapshot)
+        self._accuracy.reset(snapshot)
         self._unexplained.clear()
-        self._seen = self._seen_now()
+        self._counts = self._current_counts()
 
-    def take(self, changes: Iterable[AnyChange], now: float) -> None:
-        """Counts what has happened, where this replica leads."""
+    def apply(self, changes: Iterable[AnyChange], now: float) -> None:
+        """Count changes, if this replica leads."""
         changes = tuple(changes)
-        durations, scores = self._durations.take(changes, now), self._scoring.take(changes, now)
-        seen, self._seen = self._seen, self._seen_now()
+        durations, errors = self._durations.apply(changes, now), self._accuracy.apply(changes, now)
+        before, self._counts = self._counts, self._current_counts()
         if not self._leading():
             self._unexplained.clear()
             return
-        self._reports.inc(self._seen[0] - seen[0])
-        self._problems.inc(self._seen[1] - seen[1])
-        self._failed_looks.inc(self._seen[2] - seen[2])
-        told = superseded(changes)
+        self._reports.inc(self._counts[0] - before[0])
+        self._problems.inc(self._counts[1] - before[1])
+        self._failed_polls.inc(self._counts[2] - before[2])
+        counted = superseded(changes)
         for change in changes:
-            if not isinstance(change, Change):
+            if not isinstance(change, PullChange):
                 continue
             after = change.after
-            if change.before is None and after and after.failure and (after.node, after.image) in told:
-                continue  # the same failure, whose own row comes late
+            if change.before is None and after and after.failure and (after.node, after.image) in counted:
+                continue  # the agent's late row of a failure that a pod reported first
             self._count(change, now)
         for view in [view for view, until in self._unexplained.values() if until <= now]:
             del self._unexplained[view.id]
-            self._failed(view, Reason.UNKNOWN)
+            self._count_failure(view, Reason.UNKNOWN)
         for duration in durations:
             self._phase.labels(duration.phase, self._registry_label(duration.registry)).observe(duration.seconds)
-        for score in scores:
-            histogram = self._pod_error if score.pod else self._pull_error.labels(size_class(score.total_bytes))
-            histogram.observe(score.ratio)
+        for error in errors:
+            histogram = self._pod_error if error.pod else self._pull_error.labels(size_class(error.total_bytes))
+            histogram.observe(error.ratio)
 
-    def _seen_now(self) -> tuple[int, int, int]:
-        return self._cluster.reports, self._cluster.problems, self._cluster.failed_looks
+    def _current_counts(self) -> tuple[int, int, int]:
+        return self._cluster.reports, self._cluster.problems, self._cluster.failed_polls
 
-    def _count(self, change: Change, now: float) -> None:
+    def _count(self, change: PullChange, now: float) -> None:
         before, after = change.before, change.after
         if after is None:
             return
@@ -179,18 +176,16 @@ class Metrics:
             elif after.pull.phase is Phase.COMPLETED and after.pull.ended_at is not None:
                 self._duration.observe(after.pull.ended_at - after.pull.started_at)
         if after.failure is not None and self._unexplained.pop(after.id, None) is not None:
-            self._failed(after, after.failure.reason)
+            self._count_failure(after, after.failure.reason)
 
-    def _failed(self, view: PullView, reason: Reason) -> None:
+    def _count_failure(self, view: PullView, reason: Reason) -> None:
         self._failures.labels(reason, self._registry_label(registry_of(view))).inc()
 
 
 def sample_registry() -> CollectorRegistry:
-    """All families, each with a series that shows its labels: for the documentation, and for whoever asks whether a
-    name exists.
-    """
+    """Return all families, each with a series that shows its labels: for the documentation and for tests."""
     store = PullStore()
-    cluster = Cluster(store, 60)
+    cluster = ClusterState(store, 60)
     watch = WatchHealth("leases")
     watch.restarts["expired"] += 1
     watch.heard_at = 0.0
@@ -200,5 +195,5 @@ def sample_registry() -> CollectorRegistry:
     workload = Workload("shop", "Deployment", "web")
     pod = PodView("shop", "web-1", "uid", "node-1", workload, PodState.WAITING, 0.0)
     store.replace_pods((), {pod.id: pod})
-    metrics.show_labels()
+    metrics.add_sample_labels()
     return metrics.registry

@@ -1,1 +1,1 @@
-"""What is known of the pods that wait for images."""
+"""Pods that wait for images, from their status and from the kubelets' Events."""

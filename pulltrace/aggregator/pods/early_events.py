@@ -12,15 +12,15 @@ HOLD_SECONDS = 60.0
 MAX_BYTES = 4 * 1024 * 1024
 """About 6,000 Events of kubelets."""
 _RECORD_BYTES = 600
-"""Memory of an Event beside its texts."""
+"""Memory of an Event without its texts."""
 
 
 class EarlyEvents:
-    """Events of pods that are not known (yet)."""
+    """Events whose pod is not known yet."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._events: OrderedDict[int, tuple[float, EventRecord]] = OrderedDict()
-        """By number, with the time at which it came."""
+        """Arrival time and Event, by number."""
         self._numbers: dict[str, list[int]] = {}
         """The numbers of a pod's Events, by the key of the pod."""
         self._share = FairShare[int](max_bytes)
@@ -34,8 +34,7 @@ class EarlyEvents:
         """Estimated memory of the Events."""
         return self._share.total
 
-    def put(self, event: EventRecord, now: float) -> None:
-        """Keep an Event for a while."""
+    def add(self, event: EventRecord, now: float) -> None:
         self.expire(now)
         self._count += 1
         self._events[self._count] = now, event
@@ -43,13 +42,13 @@ class EarlyEvents:
         for number in self._share.put(event.namespace, self._count, _size(event)):
             self._delete(number)
 
-    def take(self, key: str, now: float) -> list[EventRecord]:
-        """Give back what came for a pod, in its order, and forget it."""
+    def pop(self, key: str, now: float) -> list[EventRecord]:
+        """Remove and return the Events of a pod, in the order of their arrival."""
         self.expire(now)
         return [self._delete(number) for number in list(self._numbers.get(key, ()))]
 
     def expire(self, now: float) -> None:
-        """Forget what is too old."""
+        """Delete Events older than `HOLD_SECONDS`."""
         while self._events:
             number, (since, _) = next(iter(self._events.items()))
             if since + HOLD_SECONDS > now:

@@ -1,15 +1,15 @@
-"""Why an image of a pod is not there, told by pod status and Events together. Pure.
+"""Why an image of a pod is not present, from pod status and Events together. Pure.
 
-The kubelet says why only once a try, as `ErrImagePull`; for the minutes of back-off after it the status often has no
-more than `ImagePullBackOff`. So the first words are kept until others come, tries are counted as they are seen, and
-the next try is reckoned from the last failure by the kubelet's own rule.
+The kubelet gives the cause only once an attempt, as `ErrImagePull`. During the minutes of back-off after it, the status
+often has no more than `ImagePullBackOff`. So the cause is kept until another one comes, attempts are counted as they are
+seen, and the next one is computed from the last failure by the kubelet's own rule.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pulltrace.aggregator.pods.kubelet_event_index import Said
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus
 from pulltrace.kube.resources.pending_pods import ImageWait
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Failure, Reason, classify, retry_seconds, root_cause
 
@@ -18,45 +18,49 @@ FAILED = PULL_FAILED | NEVER_PULLED | {"ImageInspectError"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """The failure of one image of a pod, and what is needed to go on from it."""
+class ImageFailure:
+    """The failure of one image of a pod, with what the next update needs."""
 
     failure: Failure
     since: float
-    """When it was first seen to fail, on the aggregator's monotonic clock; -inf: before this aggregator began."""
+    """When it was first seen to fail, on the aggregator's monotonic clock; -inf: before this aggregator started."""
     reason: str | None
-    """The kubelet's word, as last seen."""
+    """The kubelet's reason in the pod's status, as last seen."""
     explained: bool
-    """The message is more than the kubelet's word."""
+    """The message is more than the kubelet's reason."""
     by_status: bool = True
-    """The message is from the pod's status, or only a word; else from an Event, which others may have written."""
+    """The message is from the pod's status, or only a reason. Others may have written the message of an Event."""
 
 
-def trouble(before: Trouble | None, wait: ImageWait, said: Said, since: float, now: float) -> Trouble | None:
-    """What is wrong with an image now; None when nothing is. `since`: what a failure that is new has as its begin."""
-    told = wait.reason if wait.reason in FAILED else None
-    if told is None and not said.tries:
+def update_failure(
+    before: ImageFailure | None, wait: ImageWait, events: ImagePullStatus, since: float, now: float
+) -> ImageFailure | None:
+    """Return the failure of an image now; None without one. `since`: the first sight of a new failure."""
+    reason = wait.reason if wait.reason in FAILED else None
+    if reason is None and not events.tries:
         return None
-    status_words = root_cause(wait.message or "" if told is not None else "")
-    words = status_words or root_cause(said.words)
-    by_status = bool(status_words) or not words
-    word = told or "ErrImagePull"
+    status_cause = root_cause(wait.message or "" if reason is not None else "")
+    cause = status_cause or root_cause(events.message)
+    by_status = bool(status_cause) or not cause
+    known_reason = reason or "ErrImagePull"
     if before is None:
-        return Trouble(_failure(word, words, max(1, said.tries), now), since, told, bool(words), by_status)
+        return ImageFailure(
+            _failure(known_reason, cause, max(1, events.tries), now), since, reason, bool(cause), by_status
+        )
     failure, source = before.failure, before.by_status
-    # A try that an Event has told of before is not counted again when the status tells it, too.
-    anew = told not in {None, BACK_OFF, before.reason} and before.reason is not None and said.tries <= failure.tries
-    tries = max(failure.tries + anew, said.tries)
+    # The status repeats an attempt that an Event has reported before.
+    new_try = reason not in {None, BACK_OFF, before.reason} and before.reason is not None
+    tries = max(failure.tries + (new_try and events.tries <= failure.tries), events.tries)
     if tries > failure.tries:
-        source = by_status if words else source
-        words = words or (failure.message if before.explained else "")
-        failure = _failure(word, words, tries, now)
-    elif words and (not before.explained or told != BACK_OFF):
-        failure, source = replace(failure, reason=classify(word, words), message=words), by_status
-    return Trouble(failure, before.since, told, before.explained or bool(words), source)
+        source = by_status if cause else source
+        cause = cause or (failure.message if before.explained else "")
+        failure = _failure(known_reason, cause, tries, now)
+    elif cause and (not before.explained or reason != BACK_OFF):
+        failure, source = replace(failure, reason=classify(known_reason, cause), message=cause), by_status
+    return ImageFailure(failure, before.since, reason, before.explained or bool(cause), source)
 
 
-def _failure(word: str, words: str, tries: int, now: float) -> Failure:
-    reason = classify(word, words)
-    never = word in NEVER_PULLED or reason in {Reason.INVALID_NAME, Reason.NEVER_PULL}
-    return Failure(reason, words or word, tries, None if never else now + retry_seconds(tries))
+def _failure(kubelet_reason: str, cause: str, tries: int, now: float) -> Failure:
+    reason = classify(kubelet_reason, cause)
+    never = kubelet_reason in NEVER_PULLED or reason in {Reason.INVALID_NAME, Reason.NEVER_PULL}
+    return Failure(reason, cause or kubelet_reason, tries, None if never else now + retry_seconds(tries))

@@ -1,9 +1,9 @@
-"""What the kubelets have said in Events of one pod: which images they have asked for, and how that went. Pure.
+"""The kubelets' Events of one pod: which images were requested, and how the pulls ended. Pure.
 
-Events only add to what pods and Leases say. They come late or not at all (a kubelet has a budget for them), so for
-each image of a pod only the newest of each kind is kept. The API server tells of them in the order in which it got
-them, which nobody can forge; their times are of the node's clock, to the second. A container that was asked for and has
-neither failed nor got its image since stands in the node's queue. Which Events count is decided in `attribution`.
+Events only add to pods and Leases. They come late or not at all (a kubelet has a budget for them), so for each image
+of a pod only the newest of each kind is kept. Their order is the API server's, which no author can forge; their times
+are from the node's clock, to the second. A requested container without a failure or an image since then is in the
+node's queue. `event_attribution` decides which Events count.
 """
 
 from __future__ import annotations
@@ -18,54 +18,59 @@ from pulltrace.kube.resources.pending_pods import ImageWait, Role
 from pulltrace.pulls.redaction import redact
 from pulltrace.pulls.references import full_name
 
-_SAID_BYTES = 400
-"""Memory of an image's record and key, beside the words."""
+_STATUS_BYTES = 400
+"""Memory of an image's record and key, without the message."""
 _TRY = "Failed to pull image"
-_TOOK = re.compile(r'" in (?:(\d{1,4})m)?(\d{1,6}(?:\.\d{1,9})?)(ms|s)')
+_DURATION = re.compile(r'" in (?:(\d{1,4})m)?(\d{1,6}(?:\.\d{1,9})?)(ms|s)')
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """The newest that was said of one image of a pod; times in Unix seconds on the node's clock."""
+class ImagePullStatus:
+    """The newest Events on one image of a pod. Times are Unix seconds on the node's clock."""
 
-    asked_at: float | None = None
-    turn: int = 0
-    """When it was asked for among all Events: these come in the order of the API server."""
-    failed_turn: int = -1
-    pulled_turn: int = -1
+    requested_at: float | None = None
+    requested_seq: int = 0
+    """The number of the request among all Events, in the API server's order."""
+    failed_seq: int = -1
+    pulled_seq: int = -1
     tries: int = 0
-    """Tries that have failed."""
-    tried_at: float | None = None
-    """When the last of them did."""
-    words: str = ""
-    """Why the last of them did: redacted, on one line of at most 1 KiB."""
+    """Failed attempts."""
+    failed_at: float | None = None
+    """Time of the last failed attempt."""
+    message: str = ""
+    """Cause of the last failed attempt: redacted, on one line of at most 1 KiB."""
 
     @property
-    def asked(self) -> bool:
-        """The kubelet waits for an answer."""
-        return self.asked_at is not None and self.turn > max(self.failed_turn, self.pulled_turn)
+    def requested(self) -> bool:
+        """Whether the kubelet has requested the image, and waits for the end of the pull."""
+        return self.requested_at is not None and self.requested_seq > max(self.failed_seq, self.pulled_seq)
 
     @property
-    def there(self) -> bool:
-        """The container has its image, by what Events say."""
-        return self.pulled_turn >= 0 and (self.asked_at is None or self.turn < self.pulled_turn)
+    def present(self) -> bool:
+        """Whether Events report the image as present for the container."""
+        return self.pulled_seq >= 0 and (self.requested_at is None or self.requested_seq < self.pulled_seq)
 
     @property
     def size_bytes(self) -> int:
         """Estimated memory of the record."""
-        return _SAID_BYTES + text_bytes(self.words)
+        return _STATUS_BYTES + text_bytes(self.message)
 
 
-def key_of(wait: ImageWait) -> str:
-    """An image volume is no container, so the kubelet tells of it by the image's name."""
+def image_key(wait: ImageWait) -> str:
+    """Return the key of an image of a pod. Events on an image volume name no container, only the image."""
     return f"@{full_name(wait.image)}" if wait.role is Role.VOLUME else wait.name
 
 
-def pull_seconds(message: str) -> float | None:
-    """How long the pull itself took: `Successfully pulled image "…" in 1m2.3s (1m9s including waiting)`."""
+def event_image_key(event: EventRecord) -> str:
+    """Return the key of the image that an Event is about; see `image_key`."""
+    return event.container or f"@{full_name(event.image or '')}"
+
+
+def event_pull_seconds(message: str) -> float | None:
+    """Parse the duration of the pull alone: `Successfully pulled image "…" in 1m2.3s (1m9s including waiting)`."""
     if not message.startswith("Successfully pulled"):
         return None
-    match = _TOOK.search(message)
+    match = _DURATION.search(message)
     if match is None:
         return None
     number = float(match[2])
@@ -73,26 +78,23 @@ def pull_seconds(message: str) -> float | None:
 
 
 def in_order(events: Iterable[EventRecord]) -> list[EventRecord]:
-    """Events that were listed, in no certain order, as they came about. An answer of the same second was later."""
+    """Sort listed Events by time. In the same second, a request comes before the end of its pull."""
     return sorted(events, key=lambda event: (event.at, event.kind is not EventKind.PULLING))
 
 
-def key_of_event(event: EventRecord) -> str:
-    """The key of the image that an Event is about; see `key_of`."""
-    return event.container or f"@{full_name(event.image or '')}"
-
-
-def heard(said: Said, event: EventRecord, turn: int) -> Said:
-    """The record after an Event; `turn` is the number of the Event among all."""
+def apply_event(status: ImagePullStatus, event: EventRecord, seq: int) -> ImagePullStatus:
+    """Return the status after an Event; `seq` is the number of the Event among all."""
     if event.kind is EventKind.PULLING:
-        return said if said.asked_at == event.at else replace(said, asked_at=event.at, turn=turn)
+        if status.requested_at == event.at:
+            return status
+        return replace(status, requested_at=event.at, requested_seq=seq)
     if event.kind is EventKind.PULLED:
-        return replace(said, pulled_turn=turn)
-    said = replace(said, failed_turn=turn)
+        return replace(status, pulled_seq=seq)
+    status = replace(status, failed_seq=seq)
     if event.kind is EventKind.FAILED:
-        # What is never pulled is told again and again: these are no tries.
+        # The kubelet repeats the Event of an image that it never pulls: these are no attempts.
         tried = event.message.startswith(_TRY)
         tries = event.count if tried else 1
-        tried_at = event.at if tried else said.tried_at
-        said = replace(said, tries=max(said.tries, tries), tried_at=tried_at, words=redact(event.message))
-    return said
+        failed_at = event.at if tried else status.failed_at
+        status = replace(status, tries=max(status.tries, tries), failed_at=failed_at, message=redact(event.message))
+    return status

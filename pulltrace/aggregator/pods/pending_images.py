@@ -1,4 +1,4 @@
-"""What keeps containers of one pod waiting: an image each, with what is known of it. Pure."""
+"""The images that containers of one pod wait for. Pure."""
 
 from __future__ import annotations
 
@@ -7,123 +7,129 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pulltrace.aggregator.pods.image_failures import FAILED, Trouble
-from pulltrace.aggregator.pods.kubelet_event_index import Said, key_of
+from pulltrace.aggregator.pods.image_failures import FAILED, ImageFailure
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, image_key
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
 
-_NOTHING = Said()
+_NO_EVENTS = ImagePullStatus()
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A container that waits for an image on this node."""
+class PendingImage:
+    """The image of a container (or an image volume) that is not present yet."""
 
     key: str
-    """Of the container: `namespace/pod/container`."""
+    """The container: `namespace/pod/container`."""
     container: WaitingContainer
     reference: Reference
     name: str
-    """The reference in full: what is equal here is one image."""
-    source: str
-    """Its repository, as containerd notes it."""
+    """The full reference: equal names are one image."""
+    repository: str
+    """As containerd records it."""
     role: Role = Role.MAIN
     reason: str | None = None
-    """The kubelet's word for why it waits."""
-    trouble: Trouble | None = None
-    """Why the last try has failed."""
-    asked_at: float | None = None
-    """When the kubelet asked for the image, if it still waits for the answer; in Unix seconds on the node's clock."""
-    turn: int = 0
-    """Who asked first, where the time is the same."""
-    since: float | None = None
-    """When the kubelet took the pod on, on the same clock."""
-    tried_at: float | None = None
-    """When its last try failed, on the same clock, if an Event has said so."""
-    pulled_since: bool = False
-    """Events report its image as pulled; the status still reports a failure."""
+    """The kubelet's reason for the wait."""
+    image_failure: ImageFailure | None = None
+    """The last failed attempt."""
+    requested_at: float | None = None
+    """When the kubelet requested the image, until the pull ends; Unix seconds on the node's clock."""
+    requested_seq: int = 0
+    """Order of requests at the same time."""
+    accepted_at: float | None = None
+    """When the kubelet accepted the pod, on the same clock."""
+    failed_at: float | None = None
+    """When the last attempt failed, on the same clock; None without an Event."""
+    reported_pulled: bool = False
+    """Events report the image as pulled; the status still reports a failure."""
 
     @property
     def failure(self) -> Failure | None:
-        return self.trouble.failure if self.trouble is not None else None
+        return self.image_failure.failure if self.image_failure is not None else None
 
     @property
-    def pulled(self) -> bool:
-        """False when the kubelet pulls nothing for this container."""
+    def is_pulled(self) -> bool:
+        """False when the kubelet never pulls the image."""
         return self.reason not in NEVER_PULLED
 
 
-def waits_of(pod: PodRecord, said: Mapping[str, Said], troubles: Mapping[str, Trouble]) -> tuple[Wait, ...]:
-    """The waits of a pod, in the order in which the kubelet pulls; not those that have ended by what Events say, as
-    long as the status does not say that they have failed.
+def pending_images_of(
+    pod: PodRecord, events: Mapping[str, ImagePullStatus], failures: Mapping[str, ImageFailure]
+) -> tuple[PendingImage, ...]:
+    """Return the pending images of a pod, in the kubelet's order.
+
+    An image that Events report as present is left out, unless the status reports a failure.
     """
     found = []
     for wait in pod.waiting:
-        told = said.get(key_of(wait), _NOTHING)
-        if told.there and wait.reason not in FAILED:
+        status = events.get(image_key(wait), _NO_EVENTS)
+        if status.present and wait.reason not in FAILED:
             continue
-        reference, name, source = _read(wait.image)
+        reference, name, repository = _parse(wait.image)
         found.append(
-            Wait(
+            PendingImage(
                 f"{pod.key}/{wait.name}",
                 WaitingContainer(pod.namespace, pod.name, wait.name, wait.image, pod.workload),
                 reference,
                 name,
-                source,
+                repository,
                 wait.role,
                 wait.reason,
-                troubles.get(wait.name),
-                told.asked_at if told.asked else None,
-                told.turn,
+                failures.get(wait.name),
+                status.requested_at if status.requested else None,
+                status.requested_seq,
                 pod.started_at,
-                told.tried_at,
-                told.there,
+                status.failed_at,
+                status.present,
             )
         )
     return tuple(found)
 
 
-def still_open(waits: Iterable[Wait], pulls: Iterable[Pull]) -> tuple[Wait, ...]:
-    """The waits that have not ended by what the kubelet's Events and the node's agent say together.
+def without_completed(images: Iterable[PendingImage], pulls: Iterable[Pull]) -> tuple[PendingImage, ...]:
+    """Return the images that Events and the node's agent do not both report as present.
 
-    The kubelet writes the status of a pod when all its images are there; until then it shows the old failure of one that
-    is there already. An Event alone, which others may have written, does not end it.
+    The kubelet writes the status of a pod once all its images are present. Until then it shows the old failure of an
+    image that is present already. An Event alone does not end the wait, because others may have written it.
     """
-    brought: dict[str, float] = {}
+    completed: dict[str, float] = {}
     for pull in pulls:
         if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
-            brought.update((name, max(pull.ended_at, brought.get(name, 0.0))) for name in pull.names)
-    return tuple(wait for wait in waits if not (wait.pulled_since and brought.get(wait.name, 0.0) > _failed_at(wait)))
+            completed.update((name, max(pull.ended_at, completed.get(name, 0.0))) for name in pull.names)
+    return tuple(
+        image for image in images if not (image.reported_pulled and completed.get(image.name, 0.0) > _failed_at(image))
+    )
 
 
-def _failed_at(wait: Wait) -> float:
-    """Earliest time of its failure, on the node's clock."""
-    return next((at for at in (wait.tried_at, wait.since) if at is not None), math.inf)
+def _failed_at(image: PendingImage) -> float:
+    """Return the earliest time of its failure, on the node's clock."""
+    return next((at for at in (image.failed_at, image.accepted_at) if at is not None), math.inf)
 
 
-def shared_failure(waits: Sequence[Wait]) -> Failure | None:
-    """The failure that one row shows for all of these. Across namespaces only statuses count: an author of Events in one
-    could put words beside the pods of the others.
+def shared_failure(images: Sequence[PendingImage]) -> Failure | None:
+    """Return the failure that one row shows for all of these.
+
+    Across namespaces only statuses count: an author of Events in one namespace could put text beside pods of others.
     """
-    troubles = [wait.trouble for wait in waits if wait.trouble is not None]
-    if len({wait.container.namespace for wait in waits}) > 1:
-        told = [trouble for trouble in troubles if trouble.by_status]
-        if not told and troubles:
-            word = troubles[0].reason or "ErrImagePull"
-            return replace(troubles[0].failure, reason=classify(word, ""), message=word, tries=1)
-        troubles = told
-    return max((trouble.failure for trouble in troubles), key=lambda known: known.tries, default=None)
+    failures = [image.image_failure for image in images if image.image_failure is not None]
+    if len({image.container.namespace for image in images}) > 1:
+        by_status = [failure for failure in failures if failure.by_status]
+        if not by_status and failures:
+            reason = failures[0].reason or "ErrImagePull"
+            return replace(failures[0].failure, reason=classify(reason, ""), message=reason, tries=1)
+        failures = by_status
+    return max((each.failure for each in failures), key=lambda failure: failure.tries, default=None)
 
 
 def container_key(container: WaitingContainer) -> str:
-    """The key of a wait of this container."""
+    """Return the key of the pending image of this container."""
     return f"{container.namespace}/{container.pod}/{container.container}"
 
 
 @lru_cache(maxsize=1024)
-def _read(image: str) -> tuple[Reference, str, str]:
+def _parse(image: str) -> tuple[Reference, str, str]:
     reference = parse_reference(image)
     return reference, str(reference), reference.source

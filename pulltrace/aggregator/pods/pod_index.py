@@ -1,6 +1,6 @@
-"""The pods that may be waiting, by node, each with its waits: from the watch of pods and from kubelets' Events.
+"""The pods that may be waiting, by node, with their pending images: from the watch of pods and from kubelets' Events.
 
-What Events say is kept for known pods only, of images that they wait for, within a budget that namespaces share.
+Events are kept for known pods and for their pending images only, within a budget that namespaces share.
 """
 
 from __future__ import annotations
@@ -10,161 +10,161 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pulltrace.aggregator.pods.early_events import EarlyEvents
-from pulltrace.aggregator.pods.event_attribution import counts, names
+from pulltrace.aggregator.pods.event_attribution import is_credible, names_pod
 from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.pods.image_failures import Trouble, trouble
-from pulltrace.aggregator.pods.kubelet_event_index import Said, heard, key_of, key_of_event
-from pulltrace.aggregator.pods.pending_images import Wait, waits_of
+from pulltrace.aggregator.pods.image_failures import ImageFailure, update_failure
+from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event, event_image_key, image_key
+from pulltrace.aggregator.pods.pending_images import PendingImage, pending_images_of
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 
-MAX_SAID_BYTES = 16 * 1024 * 1024
-"""Memory of what Events report: 10,000 failing images with the longest words, or 40,000 requested ones."""
+MAX_STATUS_BYTES = 16 * 1024 * 1024
+"""Memory of kept Events: 10,000 failing images with the longest messages, or 40,000 requested ones."""
 
-_NOTHING = Said()
+_NO_EVENTS = ImagePullStatus()
 
 
 @dataclass(slots=True)
-class KnownPod:
-    """A pod, and what keeps its containers waiting."""
+class IndexedPod:
+    """A pod and its pending images."""
 
     record: PodRecord
-    waits: tuple[Wait, ...] = ()
-    troubles: dict[str, Trouble] = field(default_factory=dict)
+    pending: tuple[PendingImage, ...] = ()
+    failures: dict[str, ImageFailure] = field(default_factory=dict)
     """By name of the container (or volume)."""
-    said: dict[str, Said] = field(default_factory=dict)
-    """The reports of Events on each image, by its key; see `heard.key_of`."""
+    events: dict[str, ImagePullStatus] = field(default_factory=dict)
+    """By key of the image; see `image_key`."""
 
     @property
-    def pulled(self) -> bool:
-        """Whether Events say that all is there that the status does not show yet."""
+    def all_pulled(self) -> bool:
+        """Whether Events report all its images as present, before the status does."""
         waiting = self.record.waiting
         if not waiting or self.record.more_waiting:
             return False
-        return all(self.said.get(key_of(wait), _NOTHING).there for wait in waiting)
+        return all(self.events.get(image_key(wait), _NO_EVENTS).present for wait in waiting)
 
 
-class KnownPods:
+class PodIndex:
     """Pods by key and by node."""
 
-    def __init__(self, *, max_said_bytes: int = MAX_SAID_BYTES) -> None:
+    def __init__(self, *, max_status_bytes: int = MAX_STATUS_BYTES) -> None:
         self.events_listed = False
-        """All Events that are known to the API server were listed once: what is not among them was, as a rule, not said."""
+        """Whether all Events of the API server were listed once. An image without an Event was then not requested."""
         self.early = EarlyEvents()
-        self._share = FairShare[str](max_said_bytes)
-        self._turn = 0
-        self._pods: dict[str, KnownPod] = {}
+        self._share = FairShare[str](max_status_bytes)
+        self._last_seq = 0
+        self._pods: dict[str, IndexedPod] = {}
         self._keys_by_node: dict[str, dict[str, None]] = {}
         self._listed = False
-        self._found: set[str] = set()
-        """Those that are in no list of the watch."""
+        self._unwatched: set[str] = set()
 
-    def get(self, key: str) -> KnownPod | None:
+    def get(self, key: str) -> IndexedPod | None:
         return self._pods.get(key)
 
-    def on(self, node: str) -> Mapping[str, KnownPod]:
-        """The pods of a node, by key."""
+    def on_node(self, node: str) -> Mapping[str, IndexedPod]:
+        """Return the pods of a node, by key."""
         return {key: self._pods[key] for key in self._keys_by_node.get(node, ())}
 
-    def found(self, key: str) -> bool:
-        """Whether a pod is known, but not from the watch."""
-        return key in self._found
+    def is_unwatched(self, key: str) -> bool:
+        """Return whether a pod is known, but not from the watch."""
+        return key in self._unwatched
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Those with pods."""
+        """Nodes with pods."""
         return tuple(self._keys_by_node)
 
     @property
     def waiting(self) -> int:
-        """How many wait for an image, as far as is known."""
-        return sum(bool(pod.waits) for pod in self._pods.values())
+        """Number of pods that wait for an image."""
+        return sum(bool(pod.pending) for pod in self._pods.values())
 
     @property
-    def said_bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Estimated memory of the kept Events."""
         return self._share.total + self.early.size_bytes
 
-    def all_listed(self) -> None:
-        """What comes from now on is news; failures that were there before have been told before."""
+    def mark_listed(self) -> None:
+        """Count failures from now on as new; earlier ones are older than this aggregator."""
         self._listed = True
 
     def changed(self, listed: Mapping[str, PodRecord]) -> list[str]:
-        """The keys of the pods that a list changes."""
-        keys = listed.keys() | (self._pods.keys() - self._found)
+        """Return the keys of the pods that a list changes."""
+        keys = listed.keys() | (self._pods.keys() - self._unwatched)
         return [key for key in keys if (pod := self._pods.get(key)) is None or listed.get(key) != pod.record]
 
-    def put(self, record: PodRecord, now: float, *, found: bool = False) -> None:
-        """`found`: it was looked up, and is not among those that are watched."""
+    def put(self, record: PodRecord, now: float, *, unwatched: bool = False) -> None:
+        """Add or update a pod. `unwatched`: it was polled, and the watch does not report it."""
         key = record.key
         old = self._pods.get(key)
         if old is not None and old.record.uid == record.uid and old.record.node == record.node:
             old.record = record
         else:
             self.remove(key)
-            self._pods[key] = KnownPod(record)
+            self._pods[key] = IndexedPod(record)
             self._keys_by_node.setdefault(record.node, {})[key] = None
-        (self._found.add if found else self._found.discard)(key)
+        (self._unwatched.add if unwatched else self._unwatched.discard)(key)
         pod = self._pods[key]
-        expected = {key_of(wait) for wait in record.waiting}
-        pod.said = {image: said for image, said in pod.said.items() if image in expected}
-        for event in self.early.take(key, now):
-            if names(event, record):
-                self._take(pod, event)
-        self._weigh(pod)
-        self._look_again(pod, now)
+        waiting = {image_key(wait) for wait in record.waiting}
+        pod.events = {image: status for image, status in pod.events.items() if image in waiting}
+        for event in self.early.pop(key, now):
+            if names_pod(event, record):
+                self._apply(pod, event)
+        self._keep_to_budget(pod)
+        self._update_pending(pod, now)
 
     def remove(self, key: str) -> None:
         if (old := self._pods.pop(key, None)) is None:
             return
-        self._found.discard(key)
+        self._unwatched.discard(key)
         keys = self._keys_by_node[old.record.node]
         del keys[key]
         if not keys:
             del self._keys_by_node[old.record.node]
         self._share.remove(old.record.namespace, key)
 
-    def take(self, event: EventRecord, now: float) -> KnownPod | None:
-        """Take in an Event. Return the pod that it counts for, if it is known and the Event is news."""
+    def apply_event(self, event: EventRecord, now: float) -> IndexedPod | None:
+        """Apply an Event. Return the pod that it changes; None for no known pod."""
         pod = self._pods.get(event.pod_key)
-        if pod is None or not names(event, pod.record):
-            self.early.put(event, now)
+        if pod is None or not names_pod(event, pod.record):
+            self.early.add(event, now)
             return None
-        if not self._take(pod, event):
+        if not self._apply(pod, event):
             return None
-        self._weigh(pod)
-        self._look_again(pod, now)
+        self._keep_to_budget(pod)
+        self._update_pending(pod, now)
         return pod
 
-    def _take(self, pod: KnownPod, event: EventRecord) -> bool:
-        """Whether an Event that names a pod is news of an image that it waits for."""
-        key = key_of_event(event)
-        if not counts(event, pod.record) or all(key != key_of(wait) for wait in pod.record.waiting):
+    def _apply(self, pod: IndexedPod, event: EventRecord) -> bool:
+        """Apply an Event to the pod that it names. Return whether it changes a pending image."""
+        key = event_image_key(event)
+        if not is_credible(event, pod.record) or all(key != image_key(wait) for wait in pod.record.waiting):
             return False
-        before = pod.said.get(key, _NOTHING)
-        self._turn += 1
-        after = heard(before, event, self._turn)
+        before = pod.events.get(key, _NO_EVENTS)
+        self._last_seq += 1
+        after = apply_event(before, event, self._last_seq)
         if after == before:
             return False
-        pod.said[key] = after
+        pod.events[key] = after
         return True
 
-    def _weigh(self, pod: KnownPod) -> None:
-        """Keep to the budget. What is dropped is shown until its pod changes the next time."""
+    def _keep_to_budget(self, pod: IndexedPod) -> None:
+        """Evict what exceeds the budget. An evicted pod's row stays as it is until the pod's next change."""
         namespace, key = pod.record.namespace, pod.record.key
-        if not pod.said:
+        if not pod.events:
             self._share.remove(namespace, key)
             return
-        for dropped in self._share.put(namespace, key, sum(said.size_bytes for said in pod.said.values())):
-            self._pods[dropped].said = {}
+        for evicted in self._share.put(namespace, key, sum(status.size_bytes for status in pod.events.values())):
+            self._pods[evicted].events = {}
 
-    def _look_again(self, pod: KnownPod, now: float) -> None:
-        """Work out what a pod waits for, from its record and what was said of it."""
-        said = pod.said
+    def _update_pending(self, pod: IndexedPod, now: float) -> None:
+        """Derive a pod's pending images from its record and its Events."""
         since = now if self._listed else -math.inf
-        found = {
-            wait.name: trouble(pod.troubles.get(wait.name), wait, said.get(key_of(wait), _NOTHING), since, now)
+        failures = {
+            wait.name: update_failure(
+                pod.failures.get(wait.name), wait, pod.events.get(image_key(wait), _NO_EVENTS), since, now
+            )
             for wait in pod.record.waiting
         }
-        pod.troubles = {name: known for name, known in found.items() if known is not None}
-        pod.waits = waits_of(pod.record, said, pod.troubles)
+        pod.failures = {name: failure for name, failure in failures.items() if failure is not None}
+        pod.pending = pending_images_of(pod.record, pod.events, pod.failures)

@@ -1,1 +1,1 @@
-"""The rows of pulls and pods, built for one node at a time."""
+"""Rows of pulls and pods, built for one node at a time."""

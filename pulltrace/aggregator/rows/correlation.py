@@ -1,9 +1,9 @@
-"""Which pull is which image, and who waits for it. Pure.
+"""Which pull is of which image, and which containers wait for it. Pure.
 
-containerd does not know the tag while it pulls: it has the digest and the repository. The pods that
-wait on the node know the names, and the kubelet's Events which of them it has asked for. Together they nearly
-always leave one name; where they leave more, all are named as candidates, and where they leave none, the
-repository is all that is said. A name is never guessed.
+containerd does not know the tag while it pulls: it has the digest and the repository. The waiting pods of the node
+have the names, and the kubelet's Events report which of them it requested. Together they nearly always leave one name.
+Where they leave several, all are candidates. Where they leave none, only the repository is shown. A name is never
+guessed.
 """
 
 from __future__ import annotations
@@ -12,52 +12,54 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.pods.pending_images import Wait, shared_failure
+from pulltrace.aggregator.pods.pending_images import PendingImage, shared_failure
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.view import PullView
 
 CLOCK_SECONDS = 1.0
-"""How exact the times of Events are."""
+"""Precision of the times of Events."""
 LATE_SECONDS = 2.0
-"""A pull is seen to have ended, and an Event says so, a moment after it has."""
+"""The agent and the Events report the end of a pull a moment after it."""
 
 
 def correlate(
     node: str,
     pulls: Sequence[Pull],
-    waiting: Sequence[Wait],
+    pending: Sequence[PendingImage],
     before: Mapping[str, PullView],
     slots: int = 1,
     *,
     events: bool = False,
 ) -> dict[str, PullView]:
-    """A row for each pull of a node. `before`: the rows as they were; what was certain once stays so.
-    `slots`: how many images its kubelet has been seen to pull at once; `events`: whether kubelets' Events are heard.
+    """Return a row for each pull of a node, by id.
+
+    `pending`: the pending images of the node's pods. `before`: the last rows; a certain name stays. `slots`: the most
+    pulls that its kubelet has been seen to run at once. `events`: whether kubelets' Events are watched.
     """
     views: dict[str, PullView] = {}
     running = [pull for pull in pulls if not pull.phase.ended]
-    served = _served(waiting, pulls)
-    by_source: dict[str, list[Wait]] = {}
-    for wait in waiting:
-        by_source.setdefault(wait.source, []).append(wait)
+    completed = _completed(pending, pulls)
+    by_repository: dict[str, list[PendingImage]] = {}
+    for image in pending:
+        by_repository.setdefault(image.repository, []).append(image)
     alone = len(running) == 1 and slots == 1
     claimed: set[str] = set()
     for pull in running:
-        likely = [wait for source in pull.repositories for wait in by_source.get(source, ())]
-        fitting = [wait for wait in (likely if pull.repositories else waiting) if _fits(pull, wait)]
-        # Who has been served asks once more, for the same digest, until the kubelet has seen that the image is there.
-        fitting = [wait for wait in fitting if served.get(wait.key, pull.target_digest) == pull.target_digest]
-        view, waits = _running(node, pull, fitting, running, served if alone else None)
+        likely = [image for repository in pull.repositories for image in by_repository.get(repository, ())]
+        fitting = [image for image in (likely if pull.repositories else pending) if _fits(pull, image)]
+        # The kubelet requests a completed image once more, by the same digest, until it sees that the image is present.
+        fitting = [image for image in fitting if completed.get(image.key, pull.target_digest) == pull.target_digest]
+        view, images = _running(node, pull, fitting, running, completed if alone else None)
         views[pull.id] = view
         if view.image is not None:
-            claimed.update(wait.key for wait in waits)
+            claimed.update(image.key for image in images)
     nameless = [view for view in views.values() if not view.pull.repositories and not view.pull.names]
-    free = [wait for wait in waiting if wait.key not in claimed] if nameless else []
+    free = [image for image in pending if image.key not in claimed] if nameless else []
     for view in nameless:
         views[view.id] = _resolving(
-            view, before.get(view.id), free, waiting, served if alone else None, only=len(nameless) == 1
+            view, before.get(view.id), free, pending, completed if alone else None, only=len(nameless) == 1
         )
-    failing = [wait for wait in waiting if wait.failure is not None and wait.pulled and wait.key not in claimed]
+    failing = [image for image in pending if image.failure is not None and image.is_pulled and image.key not in claimed]
     newest = _newest_failures(pulls)
     for pull in pulls:
         if pull.phase.ended:
@@ -66,7 +68,7 @@ def correlate(
                 pull,
                 pulls,
                 failing,
-                _unanswered(pull, waiting),
+                _unanswered(pull, pending),
                 before.get(pull.id),
                 newest=pull.id in newest,
                 events=events,
@@ -74,65 +76,69 @@ def correlate(
     return views
 
 
-def _served(waiting: Sequence[Wait], pulls: Sequence[Pull]) -> dict[str, str | None]:
-    """The waits whose image has come since they began, by key, with its digest: the kubelet has not said so yet."""
-    there: dict[str, Pull] = {}
+def _completed(pending: Sequence[PendingImage], pulls: Sequence[Pull]) -> dict[str, str | None]:
+    """Return the digests of images that were pulled since their wait started, by key.
+
+    The kubelet has not reported them yet.
+    """
+    present: dict[str, Pull] = {}
     for pull in pulls:
         if pull.phase is Phase.COMPLETED and pull.ended_at is not None:
             for name in pull.names:
-                if name not in there or (there[name].ended_at or 0.0) < pull.ended_at:
-                    there[name] = pull
-    served: dict[str, str | None] = {}
-    for wait in waiting:
-        begun_at = wait.asked_at if wait.asked_at is not None else wait.since
-        brought = there.get(wait.name)
-        if begun_at is not None and brought is not None and (brought.ended_at or 0.0) >= begun_at:
-            served[wait.key] = brought.target_digest
-    return served
+                if name not in present or (present[name].ended_at or 0.0) < pull.ended_at:
+                    present[name] = pull
+    completed: dict[str, str | None] = {}
+    for image in pending:
+        waits_since = image.requested_at if image.requested_at is not None else image.accepted_at
+        last = present.get(image.name)
+        if waits_since is not None and last is not None and (last.ended_at or 0.0) >= waits_since:
+            completed[image.key] = last.target_digest
+    return completed
 
 
-def _asked(pull: Pull, fitting: Sequence[Wait], served: Collection[str] | None) -> str | None:
-    """The name that it must be by what the kubelet has asked for: the only one, or the one that was asked for first.
-    `served`: who has been served already, on a node that pulls one image at a time; None on another.
+def _requested_name(pull: Pull, fitting: Sequence[PendingImage], completed: Collection[str] | None) -> str | None:
+    """Return the name that the kubelet's requests leave for a pull: the only one, or the first requested one.
+
+    `completed`: keys of the images that are pulled already; None on a node that may pull in parallel.
     """
-    first: dict[str, Wait] = {}
-    for wait in fitting:
-        if wait.asked_at is not None and wait.asked_at <= pull.started_at + CLOCK_SECONDS:
-            known = first.get(wait.name)
-            if known is None or wait.asked_at < (known.asked_at or 0.0):
-                first[wait.name] = wait
+    first: dict[str, PendingImage] = {}
+    for image in fitting:
+        if image.requested_at is not None and image.requested_at <= pull.started_at + CLOCK_SECONDS:
+            known = first.get(image.name)
+            if known is None or image.requested_at < (known.requested_at or 0.0):
+                first[image.name] = image
     if not first:
         return None
-    head, *others = sorted(first.values(), key=lambda wait: wait.asked_at or 0.0)
+    head, *others = sorted(first.values(), key=lambda image: image.requested_at or 0.0)
     if not others:
         return head.name
-    apart = (others[0].asked_at or 0.0) - (head.asked_at or 0.0) > CLOCK_SECONDS
-    return head.name if apart and served is not None and head.key not in served else None
+    apart = (others[0].requested_at or 0.0) - (head.requested_at or 0.0) > CLOCK_SECONDS
+    return head.name if apart and completed is not None and head.key not in completed else None
 
 
 def _running(
-    node: str, pull: Pull, fitting: Sequence[Wait], running: Sequence[Pull], served: Collection[str] | None
-) -> tuple[PullView, Sequence[Wait]]:
-    """The row, and the waits that it has."""
-    names = sorted({wait.name for wait in fitting})
+    node: str, pull: Pull, fitting: Sequence[PendingImage], running: Sequence[Pull], completed: Collection[str] | None
+) -> tuple[PullView, Sequence[PendingImage]]:
+    """Return the row of a running pull, and the pending images that wait for it."""
+    names = sorted({image.name for image in fitting})
     name = pull.names[0] if pull.names else next((w.name for w in fitting if w.reference.digest is not None), None)
     if name is None and not any(
         other.target_digest != pull.target_digest and set(other.repositories) & set(pull.repositories)
         for other in running
     ):
-        name = names[0] if len(names) == 1 else _asked(pull, fitting, served)
+        name = names[0] if len(names) == 1 else _requested_name(pull, fitting, completed)
         if name is not None:
-            fitting = [wait for wait in fitting if wait.name == name]
-    containers = tuple(wait.container for wait in fitting)
+            fitting = [image for image in fitting if image.name == name]
+    containers = tuple(image.container for image in fitting)
     return PullView(node, pull, name, candidates=() if name is not None else tuple(names), waiting=containers), fitting
 
 
 def _resolving(
     view: PullView,
     before: PullView | None,
-    free: Sequence[Wait],
-    waiting: Sequence[Wait],
-    served: Collection[str] | None,
+    free: Sequence[PendingImage],
+    pending: Sequence[PendingImage],
+    completed: Collection[str] | None,
     *,
     only: bool,
 ) -> PullView:
@@ -141,35 +147,36 @@ def _resolving(
     A pull may end before its node reports that. When one of its candidates got an answer since it began, the pull was
     that one's, or the guess was wrong (an Event `Pulling` came late, or never): then every name stays possible.
     """
-    free = [wait for wait in free if wait.pulled and not _is_later(wait, view.pull.started_at)]
-    unanswered = _unanswered(view.pull, waiting)
+    free = [image for image in free if image.is_pulled and not _is_later(image, view.pull.started_at)]
+    unanswered = _unanswered(view.pull, pending)
     earlier = before.candidates if before is not None else ()
     answered = any(name not in unanswered for name in earlier)
-    if only and not answered and (name := _asked(view.pull, free, served)) is not None:
-        free = [wait for wait in free if wait.name == name]
-    names = {wait.name for wait in free} | (set(earlier) if answered else set())
+    if only and not answered and (name := _requested_name(view.pull, free, completed)) is not None:
+        free = [image for image in free if image.name == name]
+    names = {image.name for image in free} | (set(earlier) if answered else set())
     certain = only and not answered and len(names) == 1
     kept = before.waiting if before is not None and names == set(earlier) else ()
-    waits = tuple(wait.container for wait in free) if certain else kept if answered else ()
-    return replace(view, candidates=tuple(sorted(names)), waiting=waits)
+    images = tuple(image.container for image in free) if certain else kept if answered else ()
+    return replace(view, candidates=tuple(sorted(names)), waiting=images)
 
 
-def _unanswered(pull: Pull, waiting: Sequence[Wait]) -> frozenset[str]:
-    """The names that are waited for, and of which no try has failed since the pull began."""
+def _unanswered(pull: Pull, pending: Sequence[PendingImage]) -> frozenset[str]:
+    """Return the pending names of which no attempt has failed since the pull started."""
     since = pull.started_at - CLOCK_SECONDS
-    return frozenset(wait.name for wait in waiting if wait.tried_at is None or wait.tried_at < since)
+    return frozenset(image.name for image in pending if image.failed_at is None or image.failed_at < since)
 
 
-def _elsewhere(pull: Pull, pulls: Sequence[Pull]) -> frozenset[str]:
-    """The names that another pull of the node brought while this one ran: it was not of those."""
+def _pulled_meanwhile(pull: Pull, pulls: Sequence[Pull]) -> frozenset[str]:
+    """Return the names that other pulls of the node had while this one ran, which exclude it."""
     end = pull.ended_at if pull.ended_at is not None else math.inf
     others = [other for other in pulls if other.id != pull.id and other.started_at <= end]
     return frozenset(name for other in others if (other.ended_at or 0.0) >= pull.started_at for name in other.names)
 
 
 def _newest_failures(pulls: Sequence[Pull]) -> set[str]:
-    """Of the failed pulls of each repository the newest, and all whose repository nobody knows: what pods say
-    now may be of another try than the older ones.
+    """Return the newest failed pull of each repository, and all without one.
+
+    Pods report the newest attempt, which is not that of an older pull.
     """
     newest: dict[object, Pull] = {}
     for pull in pulls:
@@ -184,80 +191,84 @@ def _ended(
     node: str,
     pull: Pull,
     pulls: Sequence[Pull],
-    failing: Sequence[Wait],
+    failing: Sequence[PendingImage],
     unanswered: Collection[str],
     before: PullView | None,
     *,
     newest: bool,
     events: bool,
 ) -> PullView:
-    """The row of an ended pull. A failed one is explained, and if need be named, by the pods that still wait for it.
-    `unanswered`: the names that have not failed since it began; any other candidate may have been the one that did.
+    """Return the row of an ended pull. The pods that still wait for a failed one give its cause and, if needed, its name.
+
+    `unanswered`: the names that have not failed since it started; any other candidate may be the one that failed.
     """
     same = before is not None and before.pull.phase is pull.phase
     settled = pull.phase is not Phase.FAILED or not failing or (before and before.failure and not newest)
     if before is not None and same and settled:
         return before
-    image = pull.names[0] if pull.names else before.image if before is not None else None
-    candidates = before.candidates if before is not None and image is None else ()
+    name = pull.names[0] if pull.names else before.image if before is not None else None
+    candidates = before.candidates if before is not None and name is None else ()
     if candidates:
-        elsewhere = _elsewhere(pull, pulls)
+        elsewhere = _pulled_meanwhile(pull, pulls)
         candidates = tuple(name for name in candidates if name not in elsewhere)
     failure = before.failure if before is not None and same else None
     error = pull.error or (before.pull.error if before is not None else None)
     if pull.phase is Phase.FAILED:
-        fitting = [wait for wait in failing if _failed(pull, wait, image, candidates, events=events)]
-        names = tuple(sorted({wait.name for wait in fitting}))
+        fitting = [image for image in failing if _failed(pull, image, name, candidates, events=events)]
+        names = tuple(sorted({image.name for image in fitting}))
         if len(names) == 1 and all(name in unanswered for name in candidates if name != names[0]):
             failure = shared_failure(fitting)
             error = pull.error or (failure.message if failure is not None else None)
-            # Known by its repository, or one of the names that it might have had: then it is that one.
-            image = names[0] if candidates or pull.repositories else image
-        if image is not None:
+            # Its repository, or its candidates, leave this name only.
+            name = names[0] if candidates or pull.repositories else name
+        if name is not None:
             candidates = ()
         elif not candidates:
             candidates = names
     layers = pull.layers or (before.pull.layers if before is not None and same else ())
-    return PullView(node, replace(pull, error=error, layers=layers), image, candidates=candidates, failure=failure)
+    return PullView(node, replace(pull, error=error, layers=layers), name, candidates=candidates, failure=failure)
 
 
-def _fits(pull: Pull, wait: Wait) -> bool:
-    """Whether a pod that asks for this reference waits for this pull."""
-    if wait.reference.digest is not None:
-        return wait.reference.digest == pull.target_digest and (
-            not pull.repositories or wait.source in pull.repositories
+def _fits(pull: Pull, image: PendingImage) -> bool:
+    """Return whether a pod with this reference waits for this pull."""
+    if image.reference.digest is not None:
+        return image.reference.digest == pull.target_digest and (
+            not pull.repositories or image.repository in pull.repositories
         )
     if pull.names:
-        return wait.name in pull.names
-    return wait.source in pull.repositories
+        return image.name in pull.names
+    return image.repository in pull.repositories
 
 
-def _is_try(pull: Pull, wait: Wait, candidates: Sequence[str], *, events: bool) -> bool:
-    """Whether a failed pull may be a try of a container, as far as times tell: a pod that came later did not wait for
-    it, and where no repository tells them apart, a failure of another time is that of another pull.
+def _is_try(pull: Pull, image: PendingImage, candidates: Sequence[str], *, events: bool) -> bool:
+    """Return whether a failed pull may be an attempt for a container, by their times.
+
+    A later pod did not wait for it. Without a repository, a failure at another time belongs to another pull.
     """
     ended_at = pull.ended_at if pull.ended_at is not None else math.inf
-    if _is_later(wait, ended_at):
+    if _is_later(image, ended_at):
         return False
     if pull.repositories:
         return True
-    if wait.tried_at is None:
-        # Of a pull that nobody has followed only an Event can tell; without Events, at least the pod fails since we look.
-        return bool(candidates) or not (events or (wait.trouble is not None and wait.trouble.since == -math.inf))
-    return pull.started_at - CLOCK_SECONDS <= wait.tried_at <= ended_at + LATE_SECONDS
+    if image.failed_at is None:
+        # Without candidates only an Event assigns a pull; without Events, the pod must have started to fail under watch.
+        return bool(candidates) or not (
+            events or (image.image_failure is not None and image.image_failure.since == -math.inf)
+        )
+    return pull.started_at - CLOCK_SECONDS <= image.failed_at <= ended_at + LATE_SECONDS
 
 
-def _is_later(wait: Wait, at: float) -> bool:
-    """Whether its pod came to the node after a moment."""
-    return wait.since is not None and wait.since > at + CLOCK_SECONDS
+def _is_later(image: PendingImage, at: float) -> bool:
+    """Return whether the kubelet accepted its pod after this time."""
+    return image.accepted_at is not None and image.accepted_at > at + CLOCK_SECONDS
 
 
-def _failed(pull: Pull, wait: Wait, image: str | None, candidates: Sequence[str], *, events: bool) -> bool:
-    """Whether a container that waits after a failure may have waited for this pull."""
-    if not _is_try(pull, wait, (image,) if image is not None else candidates, events=events):
+def _failed(pull: Pull, image: PendingImage, name: str | None, candidates: Sequence[str], *, events: bool) -> bool:
+    """Return whether a container that waits after a failure may have waited for this pull."""
+    if not _is_try(pull, image, (name,) if name is not None else candidates, events=events):
         return False
-    if image is not None:
-        return wait.name == image
+    if name is not None:
+        return image.name == name
     if candidates:
-        return wait.name in candidates
-    return not pull.repositories or _fits(pull, wait)
+        return image.name in candidates
+    return not pull.repositories or _fits(pull, image)

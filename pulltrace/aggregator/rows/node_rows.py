@@ -1,7 +1,7 @@
-"""What is shown of one node, made of all that is known of it. Pure: the same knowledge and time give the same picture.
+"""All rows of one node. Pure: the same state and time give the same rows.
 
-Nothing of another node is looked at but what the cluster has taught (sizes of images, usual paces), so a change costs
-the work of its own node only.
+Other nodes only count through the cluster's history (sizes of images, throughput), so a change costs the work of its own
+node only.
 """
 
 from __future__ import annotations
@@ -10,148 +10,138 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from pulltrace.aggregator.estimates.image_sizes import Sizes
-from pulltrace.aggregator.estimates.pull_durations import Conditions
-from pulltrace.aggregator.estimates.pull_queue import line_up, pulls_at_once
+from pulltrace.aggregator.estimates.image_sizes import ImageSizes
+from pulltrace.aggregator.estimates.pull_durations import PullDurations
+from pulltrace.aggregator.estimates.pull_queue import build_queue, parallel_pulls
 from pulltrace.aggregator.estimates.ready_time import times_left
-from pulltrace.aggregator.estimates.throughput import Paces
-from pulltrace.aggregator.pods.pending_images import Wait, still_open
-from pulltrace.aggregator.pods.pod_index import KnownPod
+from pulltrace.aggregator.estimates.throughput import Throughput
+from pulltrace.aggregator.pods.pending_images import PendingImage, without_completed
+from pulltrace.aggregator.pods.pod_index import IndexedPod
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.aggregator.rows.node_state import Node
-from pulltrace.aggregator.rows.pod_only_failures import unreached
-from pulltrace.aggregator.rows.pod_rows import ended_view, newest_failures, settled, shown, waiting_view
+from pulltrace.aggregator.rows.node_state import NodeRows, NodeState
+from pulltrace.aggregator.rows.pod_only_failures import pod_only_rows
+from pulltrace.aggregator.rows.pod_rows import ended_row, is_waiting, newest_failures, unless_unchanged, waiting_row
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import PodState, PodView, PullView
 
-ENDED_PODS = 300
-"""Pods that do not wait any more, kept for each node at most."""
-FAR_SECONDS = 5.0
-"""A pod that goes when its images need longer than this at the soonest was not started: it was deleted."""
+MAX_ENDED_PODS = 300
+"""Pods kept for each node after their wait."""
+DELETED_SECONDS = 5.0
+"""A pod that leaves when its images need at least this long has not started: it was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lore:
-    """What all nodes together have taught."""
+class ClusterHistory:
+    """Figures learned from all nodes."""
 
-    sizes: Sizes = field(default_factory=Sizes)
-    paces: Paces = field(default_factory=Paces)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One node at one moment."""
-
-    rows: dict[str, PullView]
-    pods: dict[str, PodView]
-    slots: int
-    queued: int
-    failing: int
-    due_at: float
-    """When time alone will change the picture, on the monotonic clock."""
+    sizes: ImageSizes = field(default_factory=ImageSizes)
+    throughput: Throughput = field(default_factory=Throughput)
 
 
-def draw(
-    node: Node,
-    pods: Mapping[str, KnownPod],
-    lore: Lore,
+def build_rows(
+    node: NodeState,
+    pods: Mapping[str, IndexedPod],
+    history: ClusterHistory,
     now: float,
     *,
     events: bool,
     pulled: Collection[str] = (),
-) -> Picture:
-    """`pods`: those on the node that may be waiting; `events`: whether kubelets' Events are heard; `pulled`: the keys
-    of those that wait no longer, and of which Events said before that their images were there.
+) -> NodeRows:
+    """Build the rows of a node.
+
+    `pods`: those on the node that may be waiting. `events`: whether Events are watched. `pulled`: keys of pods that
+    have left the watch, and whose images Events reported as present before.
     """
     pulls = node.pulls()
-    waits = {key: still_open(pod.waits, pulls) for key, pod in pods.items()}
-    waiting = sorted((wait for each in waits.values() for wait in each), key=lambda wait: wait.key)
-    rows = correlate(node.name, pulls, waiting, node.rows, node.slots, events=events)
+    pending = {key: without_completed(pod.pending, pulls) for key, pod in pods.items()}
+    images = sorted((image for each in pending.values() for image in each), key=lambda image: image.key)
+    rows = correlate(node.name, pulls, images, node.rows.pulls, node.rows.slots, events=events)
     if stale := node.stale(now):
         rows = {key: row if row.pull.phase.ended else replace(row, stale=True) for key, row in rows.items()}
-    found, look_at = unreached(node.name, waiting, rows, node.rows, now)
+    found, pod_only_at = pod_only_rows(node.name, images, rows, node.rows.pulls, now)
     rows.update(found)
-    slots = max(node.slots, pulls_at_once(rows.values()))
+    slots = max(node.rows.slots, parallel_pulls(rows.values()))
     expires_at = math.inf
     if not stale and any(not row.pull.phase.ended for row in rows.values()):
         expires_at = node.expires_at
     queued = 0
     views: dict[str, PodView] = {}
-    if pods or node.pods:
-        queued, views = _pods(node, pods, waits, rows, lore, now, slots=slots, events=events, pulled=pulled)
+    if pods or node.rows.pods:
+        queued, views = _pod_rows(node, pods, pending, rows, history, now, slots=slots, events=events, pulled=pulled)
     due_at = min(
-        look_at,
+        pod_only_at,
         expires_at,
         min((until for _, until in node.history.values()), default=math.inf),
         min((view.ended_at for view in views.values() if view.ended_at is not None), default=math.inf)
         + node.history_seconds,
     )
-    failing = len({wait.name for wait in waiting if wait.failure is not None})
-    return Picture(rows, views, slots, queued, failing, due_at)
+    failing = len({image.name for image in images if image.failure is not None})
+    return NodeRows(rows, views, slots, queued, failing, due_at)
 
 
-def _pods(
-    node: Node,
-    pods: Mapping[str, KnownPod],
-    waits: Mapping[str, tuple[Wait, ...]],
+def _pod_rows(
+    node: NodeState,
+    pods: Mapping[str, IndexedPod],
+    pending: Mapping[str, tuple[PendingImage, ...]],
     rows: Mapping[str, PullView],
-    lore: Lore,
+    history: ClusterHistory,
     now: float,
     *,
     slots: int,
     events: bool,
     pulled: Collection[str],
 ) -> tuple[int, dict[str, PodView]]:
-    """How many images are queued, and the pods that are shown."""
-    every = [each for each in waits.values() if each]
-    there = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
-    queue = line_up(every, rows.values(), slots, there, events=events)
+    """Return the number of queued images, and the rows of pods."""
+    every = [images for images in pending.values() if images]
+    present = {name for row in rows.values() if row.pull.phase is Phase.COMPLETED for name in row.pull.names}
+    queue = build_queue(every, rows.values(), slots, present, events=events)
     reported_at = node.lease.renewed_at if node.lease is not None else None
-    conditions = Conditions(
-        lore.sizes,
-        lore.paces.of(node.name, node.report, reported_at, now),
+    durations = PullDurations(
+        history.sizes,
+        history.throughput.seconds_per_byte(node.name, node.report, reported_at, now),
         reported_at,
-        max(0.0, now - node.heard_at) if node.alive else 0.0,
-        lore.paces.answer_seconds(node.name),
+        max(0.0, now - node.last_report_at) if node.alive else 0.0,
+        history.throughput.answer_seconds(node.name),
         slots,
-        there,
+        present,
     )
-    times = times_left(every, queue, conditions)
-    start_seconds = lore.paces.start_seconds(node.name)
+    times = times_left(every, queue, durations)
+    start_seconds = history.throughput.start_seconds(node.name)
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}
     for key, pod in pods.items():
-        before = node.pods.get(key)
+        before = node.rows.pods.get(key)
         if before is not None and before.uid != pod.record.uid:
             before = None
-        waits_on = before is not None and before.ended_at is None
-        # Only the status ends a wait: until it does, the pod goes on waiting, be it for no image by what Events say.
-        if (waits_on and pod.record.waiting) or (waits[key] and shown(waits[key], queue)):
-            view = waiting_view(pod.record, waits[key], queue, times, failed, now, start_seconds)
-            views[key] = settled(before, view)
-        elif before is not None and waits_on:
-            views[key] = ended_view(before, PodState.GONE if pod.record.ending else PodState.READY, now)
+        waited = before is not None and before.state.pending
+        # Only the status ends a wait: until it does, the pod goes on waiting, even without a pending image by Events.
+        if (waited and pod.record.waiting) or (pending[key] and is_waiting(pending[key], queue)):
+            view = waiting_row(pod.record, pending[key], queue, times, failed, now, start_seconds)
+            views[key] = unless_unchanged(before, view)
+        elif before is not None and waited:
+            views[key] = ended_row(before, PodState.GONE if pod.record.ending else PodState.READY, now)
         elif before is not None:
             views[key] = before
-    for key, before in node.pods.items():
+    for key, before in node.rows.pods.items():
         if key not in pods:
-            ended = before.ended_at is not None
-            views[key] = before if ended else ended_view(before, _end(before, now, pulled=key in pulled), now)
+            views[key] = (
+                ended_row(before, _end(before, now, pulled=key in pulled), now) if before.state.pending else before
+            )
     return queue.queued, _recent(views, node.history_seconds, now)
 
 
 def _end(before: PodView, now: float, *, pulled: bool) -> PodState:
-    """What has become of a pod that nobody tells of any more: as a rule, all its containers have been created."""
+    """Return the end of a pod that has left the watch: as a rule, all its containers have been created."""
     if pulled:
         return PodState.READY
-    far = before.left is not None and before.left.soonest - (now - before.estimated_at) > FAR_SECONDS
-    return PodState.GONE if before.state is PodState.FAILING or far else PodState.READY
+    early = before.left is not None and before.left.soonest - (now - before.estimated_at) > DELETED_SECONDS
+    return PodState.GONE if before.state is PodState.FAILING or early else PodState.READY
 
 
 def _recent(views: dict[str, PodView], history_seconds: float, now: float) -> dict[str, PodView]:
-    """Without the pods whose history has run out, or for which there is no room."""
+    """Return the pods without those that are too old or too many."""
     kept = {key: view for key, view in views.items() if view.ended_at is None or view.ended_at + history_seconds > now}
     ended = sorted((view.ended_at, key) for key, view in kept.items() if view.ended_at is not None)
-    for _, key in ended[: max(0, len(ended) - ENDED_PODS)]:
+    for _, key in ended[: max(0, len(ended) - MAX_ENDED_PODS)]:
         del kept[key]
     return kept

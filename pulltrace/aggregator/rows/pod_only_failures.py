@@ -1,91 +1,87 @@
-"""Rows for pulls that only the pods tell of. Pure.
+"""Rows of failures that only pods report. Pure.
 
-The kubelet never asks containerd for an image with an invalid name, or with the policy of never pulling; and a pull
-that fails at once (no such host, no such tag) may have begun and ended between two looks of the agent. Such a failure
-is a row, too: one for each node and image, as long as a pod waits for it and no row of containerd's own explains it.
+The kubelet never asks containerd for an image with an invalid name, or with the pull policy `Never`. A pull that fails
+at once (no such host, no such tag) may start and end between two polls of the agent. Such a failure gets a row, one for
+each node and image, while a pod waits for the image and no row of the agent explains the failure.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pulltrace.aggregator.pods.pending_images import Wait, shared_failure
+from pulltrace.aggregator.pods.pending_images import PendingImage, shared_failure
+from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.pulls.model import Phase, Pull
-from pulltrace.pulls.view import AnyChange, Change, PullView
+from pulltrace.pulls.view import AnyChange, PullChange, PullView
 
 GRACE_SECONDS = 1.5
-"""What the agent's report may take longer than the kubelet's: a failure that both tell of must be one row. With a
-look each second at what is due, the row is there within 2.5 s."""
+"""The agent's report may come so much later than the kubelet's: a failure that both report must be one row. With a
+tick each second, the row appears within 2.5 s."""
 CLOCK_SECONDS = 2.0
 
 
-def unreached(
-    node: str, waiting: Sequence[Wait], rows: Mapping[str, PullView], before: Mapping[str, PullView], now: float
+def pod_only_rows(
+    node: str, pending: Sequence[PendingImage], rows: Mapping[str, PullView], before: Mapping[str, PullView], now: float
 ) -> tuple[dict[str, PullView], float]:
-    """The rows to add to `rows`, by id, and when to look again (monotonic seconds; inf: not before something changes)."""
-    by_name: dict[str, list[Wait]] = {}
-    for wait in waiting:
-        if wait.trouble is not None:
-            by_name.setdefault(wait.name, []).append(wait)
+    """Return the rows to add to `rows`, by id, and the time of the next check (monotonic; inf: at the next change)."""
+    by_name: dict[str, list[PendingImage]] = {}
+    for image in pending:
+        if image.image_failure is not None:
+            by_name.setdefault(image.name, []).append(image)
     found: dict[str, PullView] = {}
     due_at = math.inf
-    for name, waits in by_name.items():
-        key = _id(node, name)
-        if any(_explains(row, name, waits) for row in rows.values()):
+    for name, images in by_name.items():
+        key = row_id(node, name)
+        if any(_explains(row, name, images) for row in rows.values()):
             continue
-        tried = any(wait.pulled for wait in waits)
+        tried = any(image.is_pulled for image in images)
         if tried and key not in before:
-            shown_at = min(wait.trouble.since for wait in waits if wait.trouble) + GRACE_SECONDS
+            shown_at = min(image.image_failure.since for image in images if image.image_failure) + GRACE_SECONDS
             if any(_may_be(row, name) for row in rows.values()):
-                continue  # its end will say
+                continue  # the end of that pull decides
             if shown_at > now:
                 due_at = min(due_at, shown_at)
                 continue
-        found[key] = _row(node, key, name, waits, before.get(key))
+        found[key] = _row(node, key, name, images, before.get(key))
     return found, due_at
 
 
 def superseded(changes: Iterable[AnyChange]) -> frozenset[tuple[str, str | None]]:
-    """Node and image of the failures whose own rows have come in these changes: they have been counted already."""
+    """Return node and image of the rows that these changes delete in favour of the agent's row of the same failure."""
     return frozenset(
         (change.before.node, change.before.image)
         for change in changes
-        if isinstance(change, Change)
+        if isinstance(change, PullChange)
         and change.before is not None
         and change.after is None
         and not change.before.reached_containerd
     )
 
 
-def _explains(row: PullView, name: str, waits: Sequence[Wait]) -> bool:
-    """Whether this is the row of the failure: the image's, failed since a pod that waits for it was taken on."""
+def _explains(row: PullView, name: str, images: Sequence[PendingImage]) -> bool:
+    """Return whether this row is the failure: of the image, and after the kubelet accepted a pod that waits for it."""
     if row.pull.phase is not Phase.FAILED or not (row.image == name or name in row.candidates):
         return False
-    begun = [wait.since for wait in waits if wait.since is not None]
-    return not begun or (row.pull.ended_at or 0.0) >= min(begun) - CLOCK_SECONDS
+    accepted = [image.accepted_at for image in images if image.accepted_at is not None]
+    return not accepted or (row.pull.ended_at or 0.0) >= min(accepted) - CLOCK_SECONDS
 
 
 def _may_be(row: PullView, name: str) -> bool:
     return not row.pull.phase.ended and (row.image == name or name in row.candidates)
 
 
-def _row(node: str, key: str, name: str, waits: Sequence[Wait], before: PullView | None) -> PullView:
-    failure = shared_failure(waits)
+def _row(node: str, key: str, name: str, images: Sequence[PendingImage], before: PullView | None) -> PullView:
+    failure = shared_failure(images)
     assert failure is not None
     if before is not None:
         pull = replace(before.pull, error=failure.message)
     else:
-        times = [at for wait in waits for at in (wait.since, wait.asked_at) if at is not None]
-        at = min(times, default=0.0)  # 1970 where nobody has said when: a failure without a time is still one
+        times = [at for image in images for at in (image.accepted_at, image.requested_at) if at is not None]
+        at = min(times, default=0.0)  # 1970 without any time: a failure without a time is still one
         pull = Pull(
             id=key, phase=Phase.FAILED, started_at=at, progressed_at=at, ended_at=at, error=failure.message
         )  # fmt: skip
-    containers = tuple(sorted(wait.container for wait in waits))
+    containers = tuple(sorted(image.container for image in images))
     return PullView(node, pull, name, waiting=containers, failure=failure, reached_containerd=False)
-
-
-def _id(node: str, name: str) -> str:
-    return hashlib.sha256(f"unreached {node} {name}".encode()).hexdigest()[:12]

@@ -1,1 +1,1 @@
-"""The state of the cluster, and its changes."""
+"""The state of the cluster, and the log of its changes."""

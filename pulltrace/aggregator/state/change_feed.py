@@ -1,8 +1,7 @@
-"""Hands the store's changes, each once and in order, to whoever keeps an account of them.
+"""Feeds the store's changes, each once and in order, to metrics and Events.
 
-Nobody is woken for a change: the account is brought up to date a few times a second and before it is read.
-What was there before (the first list; a gap in the log) is handed over as a beginning, not as changes: it has
-happened, and was counted, before.
+Changes wait in the store's log until the feed catches up, a few times a second and before each scrape. Rows from before
+(the first list, or a gap in the log) come as a snapshot: what led to them was counted before.
 """
 
 from __future__ import annotations
@@ -17,45 +16,45 @@ from pulltrace.pulls.view import AnyChange, Snapshot
 TICK_SECONDS = 0.25
 
 
-class Taker(Protocol):
-    """Keeps an account."""
+class ChangeConsumer(Protocol):
+    """Derives figures from changes: `Metrics`, `ActivePulls`, `RegistryBaseline`."""
 
-    def begin(self, snapshot: Snapshot, now: float) -> None:
-        """All there is, at the start and after a gap."""
+    def reset(self, snapshot: Snapshot, now: float) -> None:
+        """Start from a snapshot, at first and after a gap."""
 
-    def take(self, changes: Iterable[AnyChange], now: float) -> None:
-        """What has changed since; called with nothing too, since time passes."""
+    def apply(self, changes: Iterable[AnyChange], now: float) -> None:
+        """Apply the changes since the last call; there may be none."""
 
 
-class Account:
-    """One place in the store's log, for all takers together."""
+class ChangeFeed:
+    """One position in the store's log, for all consumers together."""
 
-    def __init__(self, store: PullStore, takers: Sequence[Taker], monotonic: Callable[[], float]) -> None:
+    def __init__(self, store: PullStore, consumers: Sequence[ChangeConsumer], monotonic: Callable[[], float]) -> None:
         self._store = store
-        self._takers = takers
+        self._consumers = consumers
         self._monotonic = monotonic
         self._sequence: int | None = None
 
     def catch_up(self) -> None:
-        """Hands over what is new."""
+        """Feed what is new."""
         now = self._monotonic()
         changes = None if self._sequence is None else self._store.changes_after(self._sequence)
         if changes is None:
             snapshot = self._store.snapshot()
             self._sequence = snapshot.sequence
-            for taker in self._takers:
-                taker.begin(snapshot, now)
+            for consumer in self._consumers:
+                consumer.reset(snapshot, now)
         else:
             self._sequence = changes[-1].sequence if changes else self._sequence
-            for taker in self._takers:
-                taker.take(changes, now)
+            for consumer in self._consumers:
+                consumer.apply(changes, now)
 
-    def begin_again(self) -> None:
-        """What is there now has happened before: a first list has come in, of pods for example."""
+    def restart(self) -> None:
+        """Start from a snapshot at the next call: a first list, of pods for example, is no news."""
         self._sequence = None
 
     async def run(self) -> None:
-        """Stays up to date until it is cancelled."""
+        """Catch up until cancelled."""
         while True:
             self.catch_up()
             await asyncio.sleep(TICK_SECONDS)

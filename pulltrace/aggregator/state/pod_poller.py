@@ -1,9 +1,8 @@
-"""Pods that kubelets pull for, and that are not watched: an ephemeral container, a container with another image.
+"""Polls pods that wait for an image and that the watch does not report: those that run already.
 
-The watch of pods sees those that have not started yet. When an Event tells of a pull for any other pod, that pod is
-looked up by its name, and again every few seconds for as long as it waits for an image. Both are bounded: who finds no
-room is not shown, which is what happens without this module, too. Authors of Events can invent names, so each
-namespace has a share of its own.
+The watch of pods reports pods that have not started yet. When an Event reports a pull for another pod (an ephemeral
+container, a container with a new image), that pod is polled by its name every few seconds until it has its image.
+Polls are bounded: a pod beyond the limit has no row. Authors of Events can invent names, so each namespace has a share.
 """
 
 from __future__ import annotations
@@ -11,97 +10,95 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
-from pulltrace.aggregator.pods.event_attribution import counts, names
+from pulltrace.aggregator.pods.event_attribution import is_credible, names_pod
 from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.state.cluster_state import Cluster
+from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.errors import KubeError
 from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 FIRST_SECONDS = 2.0
-"""A quick pull is over by then, and a new pod is known from the watch."""
+"""A quick pull has ended by then, and the watch has reported a new pod."""
 AGAIN_SECONDS = 5.0
 TICK_SECONDS = 1.0
 MAX_PODS = 200
-MAX_REQUESTS_A_TICK = 10
-MAX_REQUESTS_OF_A_NAMESPACE = 2
-"""In a tick; the others of it wait for the next."""
-STARTS_SECONDS = 1.0
-"""After an Event says that the image is there, the kubelet creates the container and writes the status."""
+MAX_REQUESTS_PER_TICK = 10
+MAX_REQUESTS_PER_NAMESPACE = 2
+"""In a tick; the namespace's other pods wait for the next one."""
+START_SECONDS = 1.0
+"""After an Event reports the image as present, the kubelet creates the container and writes the status."""
 
 _log = logging.getLogger(__name__)
 
-
-class PodLooking(Protocol):
-    """Where a pod can be looked up in whatever phase it is (`kube.resources.pod_lister.KubePodLookup`)."""
-
-    async def find(self, namespace: str, name: str) -> PodRecord | None:
-        """None when there is no such pod. Raises `KubeError`."""
+FindPod: TypeAlias = Callable[[str, str], Awaitable[PodRecord | None]]
+"""Finds a pod in any phase by namespace and name; None for no such pod. Raises `KubeError`."""
 
 
-class Lookups:
-    """The pods to look up."""
+class PodPoller:
+    """The pods to poll."""
 
-    def __init__(self, pods: PodLooking, cluster: Cluster, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._pods = pods
+    def __init__(
+        self, find_pod: FindPod, cluster: ClusterState, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._find_pod = find_pod
         self._cluster = cluster
         self._monotonic = monotonic
-        self._due: dict[tuple[str, str], tuple[float, EventRecord]] = {}
-        """When each is due, and what told of it."""
+        self._scheduled: dict[tuple[str, str], tuple[float, EventRecord]] = {}
+        """Time of the next poll, and the last Event, by namespace and name."""
         self._share = FairShare[tuple[str, str]](MAX_PODS)
 
-    def heard(self, event: EventRecord) -> None:
-        """An Event has come in."""
+    def add_event(self, event: EventRecord) -> None:
+        """Schedule a poll of the pod that an Event is about."""
         key = event.namespace, event.pod
         if event.kind is EventKind.PULLED:
-            if key in self._due and self._due[key][1].pod_uid == event.pod_uid:
-                self._due[key] = self._monotonic() + STARTS_SECONDS, event
-        elif key not in self._due and event.pod_uid and event.node and not self._cluster.watches(*key):
-            self._put(key, self._monotonic() + FIRST_SECONDS, event)
+            if key in self._scheduled and self._scheduled[key][1].pod_uid == event.pod_uid:
+                self._scheduled[key] = self._monotonic() + START_SECONDS, event
+        elif key not in self._scheduled and event.pod_uid and event.node and not self._cluster.watches(*key):
+            self._schedule(key, self._monotonic() + FIRST_SECONDS, event)
 
     async def run(self) -> None:
-        """Looks up what is due until it is cancelled."""
+        """Poll until cancelled."""
         while True:
-            await self.look()
+            await self.poll()
             await asyncio.sleep(TICK_SECONDS)
 
-    async def look(self) -> None:
-        """Looks up what is due now."""
+    async def poll(self) -> None:
+        """Poll the pods whose time has come."""
         now = self._monotonic()
         for key in self._next(now):
-            _, event = self._due.pop(key)
+            _, event = self._scheduled.pop(key)
             self._share.remove(key[0], key)
             if self._cluster.watches(*key):
                 continue
             try:
-                found = await self._pods.find(*key)
+                pod = await self._find_pod(*key)
             except KubeError as error:
-                _log.debug("pod %s/%s could not be looked up: %s", *key, error)
-                self._put(key, now + AGAIN_SECONDS, event)
+                _log.debug("poll of pod %s/%s failed: %s", *key, error)
+                self._schedule(key, now + AGAIN_SECONDS, event)
                 continue
-            if found is None or not found.node:
-                self._cluster.pod_lost("/".join(key), self._monotonic())
-            elif not self._cluster.watches(*key) and names(event, found) and counts(event, found):
-                self._cluster.pod_found(found, self._monotonic())
-                if found.waiting:
-                    self._put(key, now + AGAIN_SECONDS, event)
+            if pod is None or not pod.node:
+                self._cluster.remove_unwatched_pod("/".join(key), self._monotonic())
+            elif not self._cluster.watches(*key) and names_pod(event, pod) and is_credible(event, pod):
+                self._cluster.put_unwatched_pod(pod, self._monotonic())
+                if pod.waiting:
+                    self._schedule(key, now + AGAIN_SECONDS, event)
 
-    def _put(self, key: tuple[str, str], at: float, event: EventRecord) -> None:
-        self._due[key] = at, event
-        for dropped in self._share.put(key[0], key, 1):
-            del self._due[dropped]
-            self._cluster.pod_lost("/".join(dropped), self._monotonic())
+    def _schedule(self, key: tuple[str, str], at: float, event: EventRecord) -> None:
+        self._scheduled[key] = at, event
+        for evicted in self._share.put(key[0], key, 1):
+            del self._scheduled[evicted]
+            self._cluster.remove_unwatched_pod("/".join(evicted), self._monotonic())
 
     def _next(self, now: float) -> list[tuple[str, str]]:
-        """The pods to look up in this tick: a few of each namespace."""
-        turns: dict[str, int] = {}
+        """Return the pods to poll in this tick: a few of each namespace."""
+        requests: dict[str, int] = {}
         chosen = []
-        for key in [key for key, (at, _) in self._due.items() if at <= now]:
-            turns[key[0]] = turns.get(key[0], 0) + 1
-            if turns[key[0]] <= MAX_REQUESTS_OF_A_NAMESPACE:
+        for key in [key for key, (at, _) in self._scheduled.items() if at <= now]:
+            requests[key[0]] = requests.get(key[0], 0) + 1
+            if requests[key[0]] <= MAX_REQUESTS_PER_NAMESPACE:
                 chosen.append(key)
-        # Those that waited longest come first: whatever is put again comes last.
-        return chosen[:MAX_REQUESTS_A_TICK]
+        # The pods that waited longest come first: a pod that is scheduled again comes last.
+        return chosen[:MAX_REQUESTS_PER_TICK]

@@ -1,7 +1,7 @@
-"""Holds the rows and tells every reader what changes, each change once and in order.
+"""The rows of all nodes, and the log of their changes: each change once and in order.
 
-Readers share one log of changes and keep only their place in it: a reader costs nothing while nothing
-happens, and one that falls out of the log begins again with a snapshot.
+Readers share one log and keep only their position in it: an idle reader costs nothing, and a reader that falls out of
+the log starts again from a snapshot.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodView, PullView, Snapshot
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView, Snapshot
 
-Row = TypeVar("Row", PullView, PodView)
+RowT = TypeVar("RowT", PullView, PodView)
 
 LOG_CHANGES = 10_000
-"""What a reader may be behind; more than one change for each of the pulls of a large cluster."""
+"""A reader may be so far behind; more than one change for each pull of a large cluster."""
 
 
 class PullStore:
-    """The rows of all nodes, pulls and pods; a `PullSource` for the server."""
+    """Rows of pulls and pods; a `PullSource` for the server."""
 
     def __init__(self, log_changes: int = LOG_CHANGES) -> None:
         self._pulls: dict[str, PullView] = {}
@@ -35,9 +35,10 @@ class PullStore:
     def closed(self) -> bool:
         return self._closed
 
-    def has(self, key: str) -> bool:
-        """Whether there is a pull with this id."""
-        return key in self._pulls
+    def node_of(self, key: str, default: str) -> str:
+        """Return the node of the row with this id; `default` without such a row."""
+        row = self._pulls.get(key) or self._pods.get(key)
+        return row.node if row is not None else default
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self._sequence, dict(self._pulls), self._synced, dict(self._pods))
@@ -45,28 +46,24 @@ class PullStore:
     def subscribe(self) -> tuple[Snapshot, StoreSubscription]:
         return self.snapshot(), StoreSubscription(self, self._sequence)
 
-    def replace(self, before: Iterable[str], after: Mapping[str, PullView]) -> tuple[Change, ...]:
-        """Puts the pulls `after` in the place of those with the ids `before`; gives what that changed."""
-        changes = tuple(Change(self._next(), *pair) for pair in _replaced(self._pulls, before, after))
-        self._publish(changes)
-        return changes
+    def replace_pulls(self, before: Iterable[str], after: Mapping[str, PullView]) -> None:
+        """Replace the pulls with the ids `before` by `after`."""
+        self._publish([PullChange(self._next(), *pair) for pair in _replaced(self._pulls, before, after)])
 
-    def replace_pods(self, before: Iterable[str], after: Mapping[str, PodView]) -> tuple[PodChange, ...]:
-        """The same for pods."""
-        changes = tuple(PodChange(self._next(), *pair) for pair in _replaced(self._pods, before, after))
-        self._publish(changes)
-        return changes
+    def replace_pods(self, before: Iterable[str], after: Mapping[str, PodView]) -> None:
+        """Replace the pods with the ids `before` by `after`."""
+        self._publish([PodChange(self._next(), *pair) for pair in _replaced(self._pods, before, after)])
 
     def mark_synced(self) -> None:
-        """The Leases have been listed: what is here is all there is."""
+        """Mark the rows as complete: the Leases have been listed."""
         if not self._synced:
             self._synced = True
-            self._log.clear()  # so that readers who came too early begin with a snapshot that says so
+            self._log.clear()  # earlier readers start again, from a snapshot that is marked
             self._sequence += 1
             self._wake()
 
     def close(self) -> None:
-        """Ends every subscription."""
+        """End every subscription."""
         self._closed = True
         self._wake()
 
@@ -84,7 +81,7 @@ class PullStore:
         self._news = asyncio.Event()
 
     def changes_after(self, sequence: int) -> tuple[AnyChange, ...] | None:
-        """The changes that came after `sequence`; None when the log does not reach back so far."""
+        """Return the changes after `sequence`; None when the log does not reach back so far."""
         if sequence == self._sequence:
             return ()
         if not self._log or self._log[0].sequence > sequence + 1:
@@ -93,7 +90,7 @@ class PullStore:
         return tuple(self._log[index] for index in range(len(self._log) - behind, len(self._log)))
 
     async def wait_for_news(self, timeout_seconds: float) -> None:
-        """Returns at the next change, or after the timeout."""
+        """Return at the next change, or after the timeout."""
         news = self._news
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -103,14 +100,14 @@ class PullStore:
 
 
 class StoreSubscription:
-    """One reader's place in the log."""
+    """One reader's position in the log."""
 
     def __init__(self, store: PullStore, sequence: int) -> None:
         self._store = store
         self._sequence = sequence
 
     async def next(self, timeout_seconds: float) -> tuple[AnyChange, ...] | None:
-        """The changes since the last call; `()` after the timeout; None when only a new snapshot helps."""
+        """Return the changes since the last call; `()` after the timeout; None when only a new snapshot helps."""
         changes = None if self._store.closed else self._store.changes_after(self._sequence)
         if changes == ():
             await self._store.wait_for_news(timeout_seconds)
@@ -120,13 +117,13 @@ class StoreSubscription:
         return changes
 
     def close(self) -> None:
-        """Nothing is held for a reader but its place."""
+        """Do nothing: a reader holds only its position."""
 
 
 def _replaced(
-    rows: dict[str, Row], before: Iterable[str], after: Mapping[str, Row]
-) -> Iterator[tuple[Row | None, Row | None]]:
-    """Puts `after` in the place of `before` in `rows`; each row that this changes, as it was and as it is."""
+    rows: dict[str, RowT], before: Iterable[str], after: Mapping[str, RowT]
+) -> Iterator[tuple[RowT | None, RowT | None]]:
+    """Replace `before` by `after` in `rows`. Yield each row that this changes, before and after."""
     for key, row in after.items():
         if (old := rows.get(key)) is not row and old != row:
             rows[key] = row

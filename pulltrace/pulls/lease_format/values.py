@@ -1,9 +1,9 @@
-"""One pull as a compact JSON value of the Lease contract, and back, with every field checked.
+"""One pull as a compact JSON value of the Lease format, and back, with every field checked.
 
-The layers are one text, with a space between them: digest, letter of its state, size, and while it downloads `/` and
-the bytes that have arrived. The digest is cut to its first 12 hex digits, as people know it from `docker pull`. The
-target's is whole; `sha256:` before it goes without saying.
-Times are seconds since `start`, so no clock but the agent's own is in them.
+The layers are one text, separated by spaces: digest, letter of the state, size. A downloading layer also has `/` and
+its downloaded bytes. A layer's digest has its first 12 hex digits, as in `docker pull`. The target's digest is whole,
+without `sha256:`.
+Times are seconds since `start`, so they depend on the agent's clock only.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import Any
 
 from pulltrace.pulls.formatting import from_rfc3339, rfc3339
 from pulltrace.pulls.model import Layer, LayerState, Phase, Pull
+from pulltrace.pulls.time_left import TimeLeft
 
 SHORT_DIGEST = 12
 MAX_BYTES = 2**53
-"""Nothing larger is believed: JSON readers lose precision there, and no image is that large."""
+"""JSON readers lose precision above it, and no image is as large."""
 MAX_TEXT = 1024
 MAX_NAMES = 16
 MAX_LAYERS = 512
 MAX_SECONDS = 366 * 86400.0
-LAST_START = 4_102_444_800.0
-"""The year 2100: later times are nonsense, and near the end of the calendar arithmetic on them fails."""
+MAX_START = 4_102_444_800.0
+"""The year 2100. Arithmetic fails on times near the end of the calendar."""
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _SHA256 = "sha256:"
@@ -31,7 +32,7 @@ _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 _OTHER_DIGEST = re.compile(r"[a-z0-9+._-]{1,32}:[0-9a-fA-F]{12,128}")
 _LAYER = re.compile(r"([0-9a-f]{12})([qcdwuxl])([0-9]{1,16})(?:/([0-9]{1,16}))?", re.ASCII)
 _MARKUP = re.compile("[<>]")
-"""In no name of an image: whoever writes it means a page, not a reader."""
+"""No image name has these characters. They would only make sense as an attack on a page."""
 
 _STATE_LETTERS = {
     LayerState.QUEUED: "q",
@@ -46,16 +47,17 @@ _WITHOUT_BYTES = (LayerState.QUEUED, LayerState.LAZY)
 _LETTER_STATES = {letter: state for state, letter in _STATE_LETTERS.items()}
 
 
-class Invalid(ValueError):
-    """A value that the contract does not allow; the text says which field and why."""
+class InvalidValue(ValueError):
+    """A value that the format does not allow. The text has the field and the reason."""
 
 
 def pull_to_json(pull: Pull) -> dict[str, Any]:
-    """A running pull; its id is the annotation's key."""
+    """Return the value of a running pull. The annotation's key has the id."""
+    left = pull.time_left
     value: dict[str, Any] = {
         "phase": pull.phase.value,
-        "repo": _readable(pull.repositories),
-        "names": _readable(pull.names),
+        "repo": _acceptable(pull.repositories),
+        "names": _acceptable(pull.names),
         "target": _digest_to_text(pull.target_digest or ""),
         "start": rfc3339(pull.started_at),
         "progress": _after(pull.progressed_at, pull),
@@ -65,8 +67,8 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
         "lazy": pull.lazy_bytes,
         "unpacked": pull.unpacked_bytes,
         "rate": round(pull.bytes_per_second),
-        "left": None if pull.seconds_left is None else round(min(pull.seconds_left, MAX_SECONDS), 1),
-        "range": [round(min(bound, MAX_SECONDS), 1) for bound in pull.seconds_left_range or ()],
+        "left": None if left is None else _rounded(left.likely),
+        "range": None if left is None or left.bounds is None else [_rounded(bound) for bound in left.bounds],
         "count": pull.layer_count if pull.layer_count != len(pull.layers) else 0,
         "ready": pull.layers_done,
         "layers": " ".join(map(_layer_to_text, pull.layers[:MAX_LAYERS])),
@@ -75,14 +77,14 @@ def pull_to_json(pull: Pull) -> dict[str, Any]:
 
 
 def recent_to_json(pull: Pull) -> dict[str, Any]:
-    """An ended pull: what history shows of it, in as few bytes as can be."""
-    names = _readable(pull.names)
+    """Return the value of an ended pull, with the fields that the history shows."""
+    names = _acceptable(pull.names)
     tagged = [name for name in names if "@" not in name]
     value: dict[str, Any] = {
         "id": pull.id,
         "phase": pull.phase.value,
         "names": tagged[:2] or names[:1],
-        "repo": [] if names else _readable(pull.repositories)[:2],
+        "repo": [] if names else _acceptable(pull.repositories)[:2],
         "start": rfc3339(pull.started_at),
         "end": _after(pull.ended_at if pull.ended_at is not None else pull.progressed_at, pull),
         "total": pull.total_bytes,
@@ -97,22 +99,22 @@ def recent_to_json(pull: Pull) -> dict[str, Any]:
 
 
 def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
-    """The pull that a value stands for; raises `Invalid`."""
+    """Return the pull of a value. Raises `InvalidValue`."""
     if not isinstance(pull_id, str) or not _ID.fullmatch(pull_id):
-        raise Invalid(f"id {shown(pull_id)} is not 12 hex digits")
+        raise InvalidValue(f"id {shown(pull_id)} is not 12 hex digits")
     try:
-        phase = Phase(_word(value["phase"]))
+        phase = Phase(_text(value["phase"]))
         started_at = from_rfc3339(value["start"])
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise Invalid("phase or start is missing or not valid") from None
-    if not 0 <= started_at < LAST_START:
-        raise Invalid(f"start {value['start']!r} is not from 1970 to 2100")
+        raise InvalidValue("phase or start is missing or not valid") from None
+    if not 0 <= started_at < MAX_START:
+        raise InvalidValue(f"start {value['start']!r} is not from 1970 to 2100")
     total = _count(value, "total") if "total" in value else None
     done = _count(value, "done") if "done" in value or not phase.ended else (total or 0)
     layers = _layers(value.get("layers", ""))
     end = _seconds(value, "end")
     if total is not None and done > total:
-        raise Invalid(f"done {done} is more than total {total}")
+        raise InvalidValue(f"done {done} is more than total {total}")
     return Pull(
         id=pull_id,
         phase=phase,
@@ -128,8 +130,7 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
         lazy_bytes=_count(value, "lazy"),
         unpacked_bytes=(total or 0) if phase is Phase.COMPLETED else _count(value, "unpacked"),
         bytes_per_second=float(_count(value, "rate")),
-        seconds_left=_seconds(value, "left"),
-        seconds_left_range=_range(value),
+        time_left=_time_left(value),
         error=clean(value["error"][:MAX_TEXT]) if isinstance(value.get("error"), str) else None,
         layer_count=max(_count(value, "count"), len(layers)),
         layers_done=_count(value, "count") if phase is Phase.COMPLETED else _count(value, "ready"),
@@ -137,15 +138,15 @@ def pull_from_json(pull_id: object, value: dict[str, Any]) -> Pull:
     )
 
 
-def _word(value: object) -> str:
-    """NOTE: an enum's own error prints whatever it was given, however deep that is."""
+def _text(value: object) -> str:
+    """Return the text. NOTE: an enum's own error prints its argument, however deep that is."""
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
 
 
-def _readable(texts: Sequence[str]) -> list[str]:
-    """Those that a reader takes: one name that it refused would cost the whole pull."""
+def _acceptable(texts: Sequence[str]) -> list[str]:
+    """Return the texts that a reader accepts. One refused name would cost the whole pull."""
     return [text for text in texts if _is_text(text)][:MAX_NAMES]
 
 
@@ -167,19 +168,19 @@ def _layer_to_text(layer: Layer) -> str:
 
 def _layers(value: object) -> tuple[Layer, ...]:
     if not isinstance(value, str) or value.count(" ") >= MAX_LAYERS:
-        raise Invalid(f"layers is not a text of at most {MAX_LAYERS}")
+        raise InvalidValue(f"layers is not a text of at most {MAX_LAYERS}")
     return tuple(map(_layer_from_text, value.split(" "))) if value else ()
 
 
 def _layer_from_text(text: str) -> Layer:
     match = _LAYER.fullmatch(text)
     if match is None:
-        raise Invalid(f"layer {text[:64]!r} is not 12 hex digits, letter of a state, size")
+        raise InvalidValue(f"layer {text[:64]!r} is not 12 hex digits, letter of a state, size")
     digest, letter, size, arrived = match[1], match[2], int(match[3]), match[4]
     state = _LETTER_STATES[letter]
     done = int(arrived) if arrived is not None else 0 if state in _WITHOUT_BYTES else size
     if (state is LayerState.DOWNLOADING) is (arrived is None) or done > size or size >= MAX_BYTES:
-        raise Invalid(f"layer {text[:64]!r}: more bytes than it can have, or not those of its state")
+        raise InvalidValue(f"layer {text[:64]!r}: bytes beyond its size, or not of its state")
     return Layer(_SHA256 + digest, size, done, state)
 
 
@@ -190,7 +191,7 @@ def _is_count(value: object) -> bool:
 def _count(value: dict[str, Any], key: str) -> int:
     count = value.get(key, 0)
     if not _is_count(count):
-        raise Invalid(f"{key} {shown(count)} is not a whole number from 0 to 2^53")
+        raise InvalidValue(f"{key} {shown(count)} is not a whole number from 0 to 2^53")
     return int(count)
 
 
@@ -199,8 +200,19 @@ def _seconds(value: dict[str, Any], key: str) -> float | None:
         return None
     seconds = value[key]
     if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
-        raise Invalid(f"{key} {shown(seconds)} is not a number of seconds up to a year")
+        raise InvalidValue(f"{key} {shown(seconds)} is not a number of seconds up to a year")
     return float(seconds)
+
+
+def _rounded(seconds: float) -> float:
+    return round(min(seconds, MAX_SECONDS), 1)
+
+
+def _time_left(value: dict[str, Any]) -> TimeLeft | None:
+    likely, bounds = _seconds(value, "left"), _range(value)
+    if likely is None:
+        return None
+    return TimeLeft.exactly(likely) if bounds is None else TimeLeft(likely, *bounds)
 
 
 def _range(value: dict[str, Any]) -> tuple[float, float] | None:
@@ -211,16 +223,16 @@ def _range(value: dict[str, Any]) -> tuple[float, float] | None:
             bounds = _seconds({"range": soonest}, "range"), _seconds({"range": latest}, "range")
             if bounds[0] is not None and bounds[1] is not None and bounds[0] <= bounds[1]:
                 return bounds[0], bounds[1]
-    raise Invalid(f"range {shown(value['range'])} is not two numbers of seconds, the smaller first")
+    raise InvalidValue(f"range {shown(value['range'])} is not two numbers of seconds, the smaller first")
 
 
 def _texts(value: dict[str, Any], key: str) -> tuple[str, ...]:
     texts = value.get(key, [])
     if not isinstance(texts, list) or len(texts) > MAX_NAMES:
-        raise Invalid(f"{key} is not a list of at most {MAX_NAMES} texts")
+        raise InvalidValue(f"{key} is not a list of at most {MAX_NAMES} texts")
     if not all(map(_is_text, texts)):
-        raise Invalid(
-            f"{key} holds something that is not a printable text without markup of at most {MAX_TEXT} characters"
+        raise InvalidValue(
+            f"{key} has an entry that is not a printable text without markup of at most {MAX_TEXT} characters"
         )
     return tuple(texts)
 
@@ -237,14 +249,14 @@ def _digest(value: object) -> str | None:
         return _SHA256 + value
     if isinstance(value, str) and _OTHER_DIGEST.fullmatch(value):
         return value
-    raise Invalid(f"target {shown(value)} is not a digest")
+    raise InvalidValue(f"target {shown(value)} is not a digest")
 
 
 def shown(value: object) -> str:
-    """A value in a problem. NOTE: the text of lists that are 1,000 deep would be a RecursionError, not a text."""
+    """Return the value as a problem shows it. NOTE: `repr` of a list that is 1,000 deep raises RecursionError."""
     return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(str(value)[:32])
 
 
 def clean(text: str) -> str:
-    """Text without what could deceive a reader: what is not seen, ends a line, or reverses the direction of text."""
+    """Return the text without invisible characters, line ends, and marks that reverse the direction of text."""
     return text if text.isprintable() else "".join(each if each.isprintable() else "�" for each in text)

@@ -16,6 +16,7 @@ import orjson
 from pulltrace.pulls import failures, model, view, workload_summary
 from pulltrace.pulls.formatting import rfc3339
 from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import PodView, PullView, Row
 from pulltrace.server.json import schemas
 from pulltrace.server.json.stream_events import LayerEvent, PodEvent, PullEvent
@@ -54,10 +55,10 @@ def pull(row: PullView, wall_offset: float = 0.0, *, layers: bool = True) -> sch
         "progressedAt": rfc3339(it.progressed_at),
         "pods": [_waiting_container(each) for each in row.waiting],
     }
-    if it.seconds_left is not None and math.isfinite(it.seconds_left):
-        written["etaSeconds"] = max(0, math.ceil(it.seconds_left))
-        if it.seconds_left_range is not None:
-            soonest, latest = it.seconds_left_range
+    if it.time_left is not None and math.isfinite(it.time_left.likely):
+        written["etaSeconds"] = max(0, math.ceil(it.time_left.likely))
+        if it.time_left.bounds is not None:
+            soonest, latest = it.time_left.bounds
             written["etaRangeSeconds"] = (math.ceil(soonest), math.ceil(latest))
     if it.ended_at is not None:
         written["completedAt"] = rfc3339(it.ended_at)
@@ -116,7 +117,7 @@ def pod(row: PodView, wall_offset: float) -> schemas.Pod:
 def node(row: view.NodeView, monotonic_now: float) -> schemas.Node:
     written: schemas.Node = {
         "nodeName": row.name,
-        "lastReportSeconds": round(max(0.0, monotonic_now - row.heard_at), 1),
+        "lastReportSeconds": round(max(0.0, monotonic_now - row.reported_at), 1),
         "stale": row.stale,
         "bytesPerSec": _rate(row.bytes_per_second),
         "pulling": row.pulling,
@@ -124,8 +125,8 @@ def node(row: view.NodeView, monotonic_now: float) -> schemas.Node:
         "failing": row.failing,
         "parallel": row.parallel,
     }
-    if row.trouble is not None:
-        written["trouble"] = row.trouble
+    if row.error is not None:
+        written["trouble"] = row.error
     return written
 
 
@@ -277,7 +278,7 @@ def _ahead(it: view.Ahead) -> schemas.Ahead:
     return {"image": it.image} if it.pull_id is None else {"image": it.image, "pullId": it.pull_id}
 
 
-def _eta(left: view.TimeLeft) -> tuple[int, schemas.EtaRange] | None:
+def _eta(left: TimeLeft) -> tuple[int, schemas.EtaRange] | None:
     if not math.isfinite(left.likely):
         return None
     latest = None if left.latest is None or not math.isfinite(left.latest) else math.ceil(max(0.0, left.latest))

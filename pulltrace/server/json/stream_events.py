@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pulltrace.pulls.model import NEED_NO_WORK, Layer, LayerState, Phase
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, PodView, PullView
+from pulltrace.pulls.model import Layer, LayerState, Phase
+from pulltrace.pulls.view import AnyChange, PodChange, PodState, PodView, PullChange, PullView
 
 
 class PullKind(StrEnum):
@@ -88,7 +88,7 @@ _POD_KINDS = {PodState.READY: PodKind.READY, PodState.GONE: PodKind.GONE}
 
 def coalesce(changes: Iterable[AnyChange], *, layers: bool = False) -> list[Event]:
     """Return the events of these changes in the order of their sequence; with `layers` those of layers too."""
-    histories: dict[str, list[Change]] = {}
+    histories: dict[str, list[PullChange]] = {}
     of_pods: dict[str, list[PodEvent]] = {}
     for change in changes:
         view = change.after or change.before
@@ -107,7 +107,7 @@ def coalesce(changes: Iterable[AnyChange], *, layers: bool = False) -> list[Even
     return events
 
 
-def _pull_events(history: list[Change]) -> list[PullEvent]:
+def _pull_events(history: list[PullChange]) -> list[PullEvent]:
     events: list[PullEvent] = []
     for change in history:
         new = _pull_event(change)
@@ -123,7 +123,7 @@ def _pull_events(history: list[Change]) -> list[PullEvent]:
     return events
 
 
-def _pull_event(change: Change) -> PullEvent | None:
+def _pull_event(change: PullChange) -> PullEvent | None:
     before, after = change.before, change.after
     if after is None:
         return None if before is None else PullEvent(PullKind.REMOVED, change.sequence, before)
@@ -156,7 +156,7 @@ def _with_layers(of_pull: list[PullEvent], of_layers: list[LayerEvent]) -> list[
     return [*running, *of_layers, *ended]
 
 
-def _layer_events(history: list[Change]) -> list[LayerEvent]:
+def _layer_events(history: list[PullChange]) -> list[LayerEvent]:
     last = history[-1]
     after = last.after
     if after is None:
@@ -178,7 +178,7 @@ def _layer_events(history: list[Change]) -> list[LayerEvent]:
 
 
 def _finish(layer: Layer) -> Layer:
-    if layer.state in NEED_NO_WORK:
+    if layer.state.finished:
         return layer
     return replace(layer, state=LayerState.DONE, downloaded_bytes=layer.size_bytes)
 
@@ -187,14 +187,14 @@ def _layer_kinds(before: Layer | None, after: Layer) -> Iterator[LayerKind]:
     if before == after or after.state in _WAITING:
         return
     waited = before is None or before.state in _WAITING
-    finished = after.state in NEED_NO_WORK
+    finished = after.state.finished
     if (waited and after.state not in _NEVER_STARTED) or (
-        before is not None and before.state in NEED_NO_WORK and not finished
+        before is not None and before.state.finished and not finished
     ):
         yield LayerKind.STARTED
         if not finished:
             return
     if not finished:
         yield LayerKind.PROGRESS
-    elif before is None or before.state not in NEED_NO_WORK:
+    elif before is None or not before.state.finished:
         yield LayerKind.COMPLETED

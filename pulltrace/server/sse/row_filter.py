@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pulltrace.pulls.view import AnyChange, Change, PodChange, PodState, PodView, PullView, Row
+from pulltrace.pulls.view import AnyChange, PodChange, PodState, PodView, PullChange, PullView, Row
 from pulltrace.server.json.filters import Filters
 
 _OVER = frozenset({PodState.READY, PodState.GONE})
@@ -73,7 +73,7 @@ class Selection:
 def _seen(change: AnyChange, *, was: bool, stays: bool) -> Iterator[AnyChange]:
     if not (was or stays):
         return
-    if isinstance(change, Change):
-        yield Change(change.sequence, change.before if was else None, change.after if stays else None)
+    if isinstance(change, PullChange):
+        yield PullChange(change.sequence, change.before if was else None, change.after if stays else None)
     else:
         yield PodChange(change.sequence, change.before if was else None, change.after if stays else None)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from pulltrace.pulls.view import AnyChange, Change
+from pulltrace.pulls.view import AnyChange, PullChange
 
 SHORTEST_WINDOW_SECONDS = 0.03
 LONGEST_WINDOW_SECONDS = 0.25
@@ -93,7 +93,7 @@ def _sequence(change: AnyChange) -> int:
 
 
 def _is_news(change: AnyChange) -> bool:
-    if isinstance(change, Change):
+    if isinstance(change, PullChange):
         before, after = change.before, change.after
         if before is None or after is None:
             return True

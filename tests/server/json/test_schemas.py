@@ -11,6 +11,7 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import (
     Ahead,
     AnyChange,
@@ -18,7 +19,6 @@ from pulltrace.pulls.view import (
     NeedState,
     PodChange,
     PodState,
-    TimeLeft,
     WaitingContainer,
 )
 from pulltrace.pulls.workload_summary import summarize
@@ -39,8 +39,7 @@ FULL_PULL = pull_view(
     failure=FAILURE,
     reached_containerd=False,
     layers=(LAYER,),
-    seconds_left=5.0,
-    seconds_left_range=(3.0, 9.0),
+    time_left=TimeLeft(5.0, 3.0, 9.0),
     ended_at=NOW,
     target_digest="sha256:d",
 )
@@ -68,7 +67,7 @@ LEAST_AND_MOST: dict[str, tuple[Any, Any]] = {
         serializers.pod(FULL_POD, 0.0)["images"][0]["behind"][0],
     ),
     "Pod": (serializers.pod(estimated_pod(left=None, waiting_since=None), 0.0), serializers.pod(FULL_POD, 0.0)),
-    "Node": (serializers.node(replace(FULL_NODE, trouble=None), 0.0), serializers.node(FULL_NODE, 0.0)),
+    "Node": (serializers.node(replace(FULL_NODE, error=None), 0.0), serializers.node(FULL_NODE, 0.0)),
     "WorkloadSummary": (serializers.summary(LEAST_WORKLOAD, 0.0), serializers.summary(FULL_WORKLOAD, 0.0)),
 }
 

@@ -11,6 +11,7 @@ import pytest
 
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import LayerState, Phase
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.server.json import serializers
 from pulltrace.server.json.stream_events import LayerEvent, LayerKind, PullEvent, PullKind
 from tests.builders.pulls import layer
@@ -29,7 +30,7 @@ def test_pull_has_all_names() -> None:
             cached_bytes=50,
             unpacked_bytes=20,
             bytes_per_second=12.6,
-            seconds_left=15.2,
+            time_left=TimeLeft.exactly(15.2),
             repositories=("docker.io/library/nginx",),
             target_digest="sha256:" + "d" * 64,
             layer_count=4,
@@ -81,9 +82,7 @@ def test_documented_fields_are_those_that_are_written() -> None:
     """docs/http-api.md names every field of a pull and of a layer, and no other."""
     one = layer("a", LayerState.DOWNLOADING, 33)
     running = serializers.pull(
-        pull_view(
-            reached_containerd=False, seconds_left=1, seconds_left_range=(1, 3), target_digest="sha256:d", layers=(one,)
-        )
+        pull_view(reached_containerd=False, time_left=TimeLeft(1, 1, 3), target_digest="sha256:d", layers=(one,))
     )
     ended = serializers.pull(pull_view(phase=Phase.FAILED, failure=Failure(Reason.NOT_FOUND, "not found")))
     [table, *_] = re.findall(r"^\| field \|.*\n\| --- .*\n((?:\|.*\n)+)", DOCUMENT.read_text(), re.MULTILINE)
@@ -148,7 +147,7 @@ def test_percent(part: int, whole: int, expected: float) -> None:
 
 def test_numbers_without_sense() -> None:
     """An infinite rate is none, and an infinite estimate is left out."""
-    written = serializers.pull(pull_view(bytes_per_second=float("inf"), seconds_left=float("inf")))
+    written = serializers.pull(pull_view(bytes_per_second=float("inf"), time_left=TimeLeft.exactly(float("inf"))))
 
     assert written["bytesPerSec"] == 0
     assert "etaSeconds" not in written

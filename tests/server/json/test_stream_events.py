@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulltrace.pulls.model import Layer, LayerState, Phase
-from pulltrace.pulls.view import Change, PodChange, PodState, PodView, PullView
+from pulltrace.pulls.view import PodChange, PodState, PodView, PullChange, PullView
 from pulltrace.server.json.stream_events import LayerEvent, PullEvent, coalesce
 from tests.builders.pulls import layer
 from tests.builders.views import MONOTONIC, estimated_pod, pull_changes, pull_view
@@ -19,7 +19,7 @@ EXPLAINED = pull_view(phase=Phase.FAILED, error="not found")
 UNKNOWN = pull_view(phase=Phase.UNKNOWN)
 
 
-def events_of(found: list[Change], *, layers: bool = False) -> list[tuple[str, int]]:
+def events_of(found: list[PullChange], *, layers: bool = False) -> list[tuple[str, int]]:
     return [(event.kind.value, event.sequence) for event in coalesce(found, layers=layers)]
 
 
@@ -40,7 +40,7 @@ def events_of(found: list[Change], *, layers: bool = False) -> list[tuple[str, i
 )
 def test_one_change(before: PullView | None, after: PullView | None, expected: str) -> None:
     """One change is one event with its kind; each end is sent once."""
-    assert [(expected, 5)] == events_of([Change(5, before, after)])
+    assert [(expected, 5)] == events_of([PullChange(5, before, after)])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_rows_keep_their_order() -> None:
 def test_nothing_happened() -> None:
     """No changes, and a change of nothing, are no events."""
     assert coalesce([]) == []
-    assert coalesce([Change(1, None, None)]) == []
+    assert coalesce([PullChange(1, None, None)]) == []
 
 
 def layer_kinds(before: Layer | None, after: Layer) -> list[str]:
