@@ -14,6 +14,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from tests.aggregator.builders import pull_row_id
 from tests.builders.pods import NODE
 from tests.builders.pulls import ended, pull
 from tests.cluster.processes import free_port
@@ -227,8 +228,8 @@ async def aggregator_history_ttl(scene: Scene) -> None:
     scene.report(NODE, NodeReport(recent=(recent(1, seconds_ago=5), recent(2, seconds_ago=600))))
     for history_ttl, numbers in (("1m", {1}), ("1h", {1, 2})):
         async with scene.running(history_ttl=history_ttl) as aggregator:
-            await aggregator.shows(lambda row: row["id"] == recent(1, 0).id)
-            assert {row["id"] for row in await aggregator.rows()} == {recent(number, 0).id for number in numbers}
+            await aggregator.shows(lambda row: row["id"] == pull_row_id(1))
+            assert {row["id"] for row in await aggregator.rows()} == {pull_row_id(number) for number in numbers}
 
 
 @shows("--history-ttl", "standalone")
@@ -283,7 +284,7 @@ async def write_budget(scene: Scene) -> None:
 @shows("--kubernetes-events", "aggregator")
 async def kubernetes_events(scene: Scene) -> None:
     """A leader without them writes none, while another one, of another namespace, writes its own."""
-    scene.monkeypatch.setattr(event_messages, "FIRST_SECONDS", 0.0)
+    scene.monkeypatch.setattr(event_messages, "MIN_AGE_SECONDS", 0.0)
     scene.pending_pod("web")
     for namespace in ("silent", "loud"):
         scene.report(NODE, RUNNING, namespace=namespace)
@@ -304,7 +305,7 @@ async def kubernetes_events(scene: Scene) -> None:
 @shows("--event-budget", "aggregator")
 async def event_budget(scene: Scene) -> None:
     """With a budget of one Event a second, three pods get theirs in more than a second."""
-    scene.monkeypatch.setattr(event_messages, "FIRST_SECONDS", 0.0)
+    scene.monkeypatch.setattr(event_messages, "MIN_AGE_SECONDS", 0.0)
     scene.report(NODE, RUNNING)
     for number in range(3):
         scene.pending_pod(f"web-{number}")
