@@ -94,12 +94,12 @@ def pod(name: str, spec: Object, *, node: str = "") -> Object:
 
 
 def denied(call: Callable[[], object]) -> bool:
-    """Whether the API server says 403."""
+    """Whether the API server answers 403."""
     return refusal(call) is not None
 
 
 def refusal(call: Callable[[], object]) -> str | None:
-    """Why the API server said 403; None when it did what was asked."""
+    """Return the reason of a 403; None when the API server accepted the request."""
     try:
         call()
     except ApiError as error:
@@ -124,19 +124,19 @@ def test_install_says_what_is_there(cluster: ControlPlane) -> None:
 def test_everything_is_accepted(cluster: ControlPlane) -> None:
     """With every switch on, the API server takes each object as it is, with no unknown field."""
     documents = yaml.safe_dump_all(list(rendered(EVERYTHING).values()))
-    told = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=documents)
+    output = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=documents)
 
-    assert len(told.splitlines()) == len(rendered(EVERYTHING))
+    assert len(output.splitlines()) == len(rendered(EVERYTHING))
 
 
 @pytest.mark.parametrize("overlay", ["default", "k3s"])
 def test_overlay_is_accepted(cluster: ControlPlane, overlay: str) -> None:
     """`kubectl apply -k` takes each object of an overlay as it is."""
-    told = cluster.kubectl(
+    output = cluster.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "-k", str(KUSTOMIZE / "overlays" / overlay)
     )
 
-    assert "daemonset.apps/pulltrace-agent" in told
+    assert "daemonset.apps/pulltrace-agent" in output
 
 
 def test_policy_has_no_type_errors(cluster: ControlPlane, type_checker: Process) -> None:
@@ -179,17 +179,19 @@ def type_checker(cluster: ControlPlane) -> Iterator[Process]:
     ],
 )
 def test_distribution_is_recognised(cluster: ControlPlane, version: str, folder: str) -> None:
-    """A plain install on k3s, RKE2 or k0s mounts the folder of their containerd, and the notes say which."""
+    """A plain install on k3s, RKE2 or k0s mounts the folder of their containerd, and the notes name it."""
     with calling_itself(cluster, version) as url:
-        told = helm(cluster, "install", "again", CHART, "-n", "pulltrace", "--dry-run=server", "--kube-apiserver", url)
+        output = helm(
+            cluster, "install", "again", CHART, "-n", "pulltrace", "--dry-run=server", "--kube-apiserver", url
+        )
 
-    assert f"path: {folder}\n" in told
-    assert f"containerd  {folder}/containerd.sock (preset " in told
+    assert f"path: {folder}\n" in output
+    assert f"containerd  {folder}/containerd.sock (preset " in output
 
 
 @contextmanager
 def calling_itself(cluster: ControlPlane, version: str) -> Iterator[str]:
-    """The address of the same API server, which says that it is of another version."""
+    """The address of the same API server, which reports another version."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -243,20 +245,20 @@ def test_aggregator_is_restricted(cluster: ControlPlane, restricted: str) -> Non
 def test_agent_with_a_group_violates_one_rule(cluster: ControlPlane, restricted: str) -> None:
     """The hostPath is the only thing that keeps an agent with a group from the strictest level."""
     spec = agent_pod(rendered({"agent": {"containerd": {"group": 1234}}}))
-    said = refusal(lambda: cluster.admin.create(restricted, pod("agent", spec)))
+    reason_given = refusal(lambda: cluster.admin.create(restricted, pod("agent", spec)))
 
-    assert said
-    assert said.partition('violates PodSecurity "restricted:latest": ')[2] == (
+    assert reason_given
+    assert reason_given.partition('violates PodSecurity "restricted:latest": ')[2] == (
         'restricted volume types (volume "containerd" uses restricted volume type "hostPath")'
     )
 
 
 def test_agent_as_root_violates_no_other_rule(cluster: ControlPlane, restricted: str) -> None:
     """Without a group it is the hostPath and the user, and nothing else."""
-    said = refusal(lambda: cluster.admin.create(restricted, pod("agent", agent_pod(rendered()))))
+    reason_given = refusal(lambda: cluster.admin.create(restricted, pod("agent", agent_pod(rendered()))))
 
-    assert said
-    rules = said.partition('violates PodSecurity "restricted:latest": ')[2]
+    assert reason_given
+    rules = reason_given.partition('violates PodSecurity "restricted:latest": ')[2]
     assert [rule.split(" (")[0] for rule in rules.split("), ")] == [
         "restricted volume types",
         "runAsNonRoot != true",
@@ -300,7 +302,7 @@ async def test_agents_store_works_with_the_agents_rights(cluster: ControlPlane, 
     ids=["annotations", "annotation removed", "annotations of 32 kB", "spec"],
 )
 def test_agent_writes_its_own_lease(agent: Identity, own: str, change: Object) -> None:
-    """An agent may change Pulltrace's annotations and what makes the Lease live."""
+    """An agent may change Pulltrace's annotations and the fields that renew the Lease."""
     agent.patch(own, change)
 
 
@@ -329,14 +331,14 @@ OTHER_OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node-2", "uid": "1"}
 )
 def test_agent_changes_nothing_else(agent: Identity, own: str, change: Object, reason: str) -> None:
     """Whatever else an agent wants to change in its own Lease is refused, by the rule that is meant."""
-    said = refusal(lambda: agent.patch(own, change))
+    reason_given = refusal(lambda: agent.patch(own, change))
 
-    assert said
-    assert reason in said
+    assert reason_given
+    assert reason in reason_given
 
 
 def test_annotations_of_others_stay(cluster: ControlPlane, agent: Identity, own: str) -> None:
-    """What somebody else has noted on the Lease hinders no agent, and no agent can change or remove it."""
+    """Annotations of others on the Lease hinder no agent, and no agent can change or remove them."""
     cluster.admin.patch(own, {"metadata": {"annotations": FOREIGN}})
     agent.patch(own, {"metadata": {"annotations": {"pulltrace.io/summary": "1 pulling"}}})
 
@@ -437,7 +439,7 @@ def test_aggregator_leads(cluster: ControlPlane, aggregator: Identity) -> None:
 def test_agents_wait_in_a_level_of_their_own(
     cluster: ControlPlane, agent: Identity, aggregator: Identity, own: str
 ) -> None:
-    """What agents ask is dispatched by a level with few seats, the election by the level of all elections."""
+    """A level with few seats dispatches agents' requests, the level of all elections the election's."""
     switches = ["--set", "apiPriority.enabled=true", "--kube-version", binaries.KUBERNETES.version]
     versions = ["--api-versions", "flowcontrol.apiserver.k8s.io/v1"]
     shown = ["--show-only", "templates/apipriority.yaml"]

@@ -196,7 +196,7 @@ def test_leases_of_others_are_out_of_reach(cluster: ControlPlane, agent: Identit
 async def test_agents_store_after_an_administrator(
     cluster: ControlPlane, agent: Identity, leases: str, own: str
 ) -> None:
-    """What administrators do to a Lease hinders no agent: kubectl, apply, many managers, a large annotation."""
+    """Changes of administrators hinder no agent: kubectl, apply, many managers, a large annotation."""
     note = {"metadata": {"annotations": {"example.org/note": "x" * 40_000}}}
     for number in range(9):
         cluster.admin.call("PATCH", f"{own}?fieldManager=admin-{number}", note, content_type=MERGE)
