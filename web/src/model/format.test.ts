@@ -66,7 +66,7 @@ it("writes a time of day with two digits each", () => {
 });
 
 describe("percentages", () => {
-  it("say 100% only when everything is there", () => {
+  it("are 100% only when no byte is missing", () => {
     expect(formatPercent(999, 1000)).toBe("99%");
   });
 

@@ -18,7 +18,7 @@ export interface NodeLine {
   readonly nodeName: string;
   readonly ready: boolean;
   readonly failing: boolean;
-  /** Of its slowest pod. */
+  /** The slowest pod's. */
   readonly estimate: Estimate | null;
   readonly pods: readonly Pod[];
   /** One for each image of the matrix, in its order. */
