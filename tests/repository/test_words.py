@@ -12,15 +12,11 @@ from tests.repository.words import comments, faults, folder, markdown, python, s
 FOLDERS = sorted({folder(name_of(path)) for path in tracked()})
 PENDING = frozenset(
     {
-        "CHANGELOG.md",
-        "CODE_OF_CONDUCT.md",
-        "CONTRIBUTING.md",
         "benchmarks",
         "deploy/helm",
         "deploy/helm/pulltrace",
         "deploy/kustomize/components",
         "docs",
-        "mkdocs.yml",
         "pulltrace",
         "pulltrace/agent",
         "pulltrace/aggregator",

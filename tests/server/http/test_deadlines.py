@@ -147,7 +147,7 @@ async def test_deadline_of_headers_spares_streams() -> None:
 
 async def test_bytes_after_the_request_end_a_stream() -> None:
     """A stream is the last response of its connection: bytes of the client would wait in memory as long as it lasts."""
-    app = create_app(FakePullSource(view()))
+    app = create_app(FakePullSource(pull_view()))
     async with serving(app) as port, connection(port) as (reader, writer):
         writer.write(GET_EVENTS)
         await reader.readuntil(b"event: snapshot\n")
