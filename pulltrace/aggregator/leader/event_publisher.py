@@ -7,16 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pulltrace.aggregator.leader.event_planner import EventPlanner
-from pulltrace.kube.client.retry import Backoff, Timing
+from pulltrace.kube.client.retry import FORBIDDEN_SECONDS, Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 
 TICK_SECONDS = 1.0
 MAX_CONCURRENT = 4
-FORBIDDEN_SECONDS = 60.0
-"""The permission for a namespace is tried again after so long."""
 LOG_AGAIN_SECONDS = 60.0
-MAX_RETRY_AFTER_SECONDS = 120.0
 UNEXPECTED_SECONDS = 60.0
 MAX_FORBIDDEN = 1000
 """Namespaces; more of them are not caused by a Role."""
@@ -88,8 +85,7 @@ class EventPublisher:
         if not errors:
             self._backoff.reset()
             return 0.0
-        after = max((error.retry_after_seconds or 0.0 for error in errors if isinstance(error, ApiError)), default=0.0)
-        pause = max(self._backoff.next(), min(after, MAX_RETRY_AFTER_SECONDS))
+        pause = self._backoff.next(max(errors, key=_retry_after))
         self._warn("failed", f"{errors[0]}; next try in {pause:.1f} s")
         return pause
 
@@ -112,3 +108,7 @@ class EventPublisher:
         if now - self._logged_at.get(kind, -LOG_AGAIN_SECONDS) >= LOG_AGAIN_SECONDS:
             self._logged_at[kind] = now
             _log.warning("Kubernetes Events: %s", text)
+
+
+def _retry_after(error: KubeError) -> float:
+    return (error.retry_after_seconds or 0.0) if isinstance(error, ApiError) else 0.0

@@ -145,6 +145,17 @@ async def test_deadline_of_headers_spares_streams() -> None:
                 await reader.readuntil(b": ping\n\n")
 
 
+async def test_bytes_after_the_request_end_a_stream() -> None:
+    """A stream is the last response of its connection: bytes of the client would wait in memory as long as it lasts."""
+    app = create_app(FakePullSource(view()))
+    async with serving(app) as port, connection(port) as (reader, writer):
+        writer.write(GET_EVENTS)
+        await reader.readuntil(b"event: snapshot\n")
+        writer.write(GET_EVENTS)
+        await until(lambda: not app.stream.subscribers)
+        assert b"HTTP/1.1" not in await all_of(reader)
+
+
 @pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/api/v1/wait?pod=a/b", b"/nothing"])
 async def test_bodies_have_a_deadline(path: bytes) -> None:
     """Nor does a connection stay that announces a body and does not send it, whatever it asks for."""

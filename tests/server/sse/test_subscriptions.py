@@ -10,6 +10,7 @@ from pulltrace.server.http.asgi import Message
 from pulltrace.server.http.connection_limiter import ConnectionLimits, TooManyConnections
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.hub import MAX_GROUPS, StreamPolicy
+from pulltrace.server.sse.subscriber_group import KEEP_ALIVE
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from tests.builders.views import pull_view as view
 from tests.server.streams import Streams, at
@@ -111,6 +112,31 @@ async def test_sets_of_filters_are_limited() -> None:
 
     with pytest.raises(TooManyConnections, match="200 different sets of filters"):
         streams.join()
+
+
+async def test_keep_alive_follows_silence() -> None:
+    """A silent group gets a keep-alive comment, and the next one after as much silence again."""
+    streams = Streams(at(0), policy=StreamPolicy(keep_alive_seconds=12, check_seconds=0.001))
+    client = streams.join()
+    client.take()
+    [group] = streams.hub._groups.values()
+    for _ in range(2):
+        group.sent_at -= 12
+        await until(lambda: client.frames)
+        assert client.take() == KEEP_ALIVE
+        assert asyncio.get_running_loop().time() - group.sent_at < 10
+
+
+async def test_frames_postpone_the_keep_alive() -> None:
+    """A group that receives changes needs no comment."""
+    streams = Streams(at(0))
+    client = streams.join()
+    [group] = streams.hub._groups.values()
+    group.sent_at -= 100
+    streams.source.put(at(1))
+    await until(lambda: len(client.frames) == 2)
+
+    assert asyncio.get_running_loop().time() - group.sent_at < 10
 
 
 async def test_queues_together_are_bounded() -> None:
