@@ -27,6 +27,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import Pull
+from pulltrace.settings.programs import AgentSettings
 from tests.cluster.containerd import Containerd, Options, Version
 from tests.cluster.cri import pull_via_cri
 from tests.cluster.images import Image, Publisher, random_layer
@@ -90,10 +91,14 @@ class Lane:
     """Return the reports of each pull in the Lease, with the time of the read."""
 
     async def pull_all(self, images: Sequence[Image], beside: Sequence[Image]) -> list[Sample]:
-        settings = agent_run.AgentSettings(
-            f"node-{self.number}", "benchmark", str(self.containerd.socket), "k8s.io", 1.0
+        settings = AgentSettings(
+            node_name=f"node-{self.number}",
+            containerd_socket=str(self.containerd.socket),
+            report_interval_seconds=1.0,
+            start_spread_seconds=0.0,
         )
-        tasks = [asyncio.create_task(agent_run.run(settings, self.store)), asyncio.create_task(self._listen())]
+        reporting = asyncio.create_task(agent_run.run(settings, self.store, "benchmark"))
+        tasks = [reporting, asyncio.create_task(self._listen())]
         samples = []
         for number, image in enumerate(images):
             factor = self.link.factors[number % len(self.link.factors)]

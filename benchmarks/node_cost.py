@@ -87,7 +87,7 @@ def running_agent(containerd: Containerd, control_plane: ControlPlane, folder: P
     binding = {"metadata": {"name": "agent"}, "subjects": [subject], "roleRef": role}
     control_plane.admin.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
     identity = control_plane.with_token(control_plane.token(NAMESPACE, "agent", node=NODE))
-    flags = ("--node-name", NODE, "--containerd-socket", containerd.socket)
+    flags = ("--node-name", NODE, "--containerd-socket", containerd.socket, "--start-spread", "0s")
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
     with agent_process(folder, in_pod(folder, identity, NAMESPACE), *flags) as agent:
         wait_until(lambda: control_plane.admin.get(lease)["items"], "the Lease", processes=[agent], seconds=60)

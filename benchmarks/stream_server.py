@@ -13,13 +13,13 @@ import sys
 import time
 from dataclasses import replace
 
-from pulltrace.aggregator.run import AggregatorSettings, run
+from pulltrace.aggregator.run import run
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
-from pulltrace.server.http.connection_limiter import ConnectionLimits
+from pulltrace.settings.programs import AggregatorSettings
 
 LAYERS = 10
 MIB = 1024 * 1024
@@ -96,7 +96,7 @@ async def main(nodes_count: int, metrics_port: int) -> None:
     nodes = Nodes(nodes_count)
     await nodes.begin()
     settings = AggregatorSettings(
-        ":0", f":{metrics_port}", history_seconds=1800, streams=ConnectionLimits(total=100_000, per_address=100_000)
+        http_addr=":0", metrics_addr=f":{metrics_port}", max_streams=100_000, max_streams_per_address=100_000
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ async def main(nodes_count: int, metrics_port: int) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     async with asyncio.TaskGroup() as tasks:
         reporting = tasks.create_task(nodes.go_on())
-        await run(settings, nodes.leases, None, stop, lambda port: print(json.dumps(port), flush=True))
+        await run(settings, nodes.leases, None, stop, listening=lambda port: print(json.dumps(port), flush=True))
         reporting.cancel()
 
 

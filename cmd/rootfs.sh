@@ -1,9 +1,9 @@
 #!/bin/sh
-# rootfs.sh: the smallest root file system in which this image's Python runs the packages in /site, into /rootfs.
+# rootfs.sh: makes the smallest root file system for this image's Python and /site, in /rootfs.
 #
 # It holds the interpreter, its library, the shared libraries that either needs, certificate authorities and
-# two users. There is no shell, no package manager and no compiler in it. Each file's package and licence are
-# recorded where scanners read them (/var/lib/dpkg/status.d).
+# two users. It has no shell, no package manager and no compiler. Scanners find the package of each file in
+# /var/lib/dpkg/status.d, and its licence.
 set -eu
 root=/rootfs
 python=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
@@ -75,7 +75,7 @@ while read -r package; do
     fi
 done </tmp/packages
 
-# A missing file fails the build, and not a node.
+# A missing file fails the build and not a node.
 mkdir "$root/site"
 cp -r /site/. "$root/site/"
 chroot "$root" /usr/bin/python3 -c 'import asyncio, ctypes, hashlib, http.client, logging, lzma, ssl, uuid, zoneinfo, zlib'

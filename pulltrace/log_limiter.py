@@ -1,8 +1,8 @@
-"""A limit for log lines that outsiders cause: one line in ten seconds for each key, whatever its text. Pure.
+"""A limit for log lines that outsiders cause: one line in ten seconds for each key and any text. Pure.
 
-An agent that writes junk, a Pod that cannot be read or a client that sends nonsense can cause such lines as often as they
-like. The limiter counts the lines that it holds back and adds their number to the next one. It keeps only the newest of
-them, so `due` logs the last line of a key in the end.
+An agent that writes junk, a pod that cannot be decoded or a client that sends nonsense can cause many such lines. The
+limiter counts the lines that it holds back and adds their number to the next one. It keeps only the newest line of a key,
+which `flush` returns later.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LogLimiter:
         self._max_keys = max_keys
         self._entries: dict[str, _Entry] = {}  # the key that was logged last is the last
 
-    def take(self, key: str, line: str, now: float) -> str | None:
+    def admit(self, key: str, line: str, now: float) -> str | None:
         """Return the line to log now, or None when the line is held back."""
         if key not in self._entries and len(self._entries) >= self._max_keys:
             self._forget(now)
@@ -46,8 +46,8 @@ class LogLimiter:
             return None
         return self._log(key, line, entry.held_back if entry is not None else 0, now)
 
-    def due(self, now: float) -> tuple[str, ...]:
-        """Return the newest line of each key that was held back and whose time has come. Call about once a second."""
+    def flush(self, now: float) -> tuple[str, ...]:
+        """Return the newest line of each key that was held back and whose time is over. Call about once a second."""
         over = self._over(now)
         lines = [
             self._log(key, self._entries[key].newest, self._entries[key].held_back - 1, now)

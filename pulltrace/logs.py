@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each when nobody looks, plain text on a terminal."""
+"""Log lines: one JSON object each, or plain text on a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 
 
 class JsonFormatter(logging.Formatter):
-    """Foreign text (image names, registry messages) cannot break out of a JSON string: no forged lines."""
+    """Write JSON, so that foreign text (image names, registry messages) cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class PlainFormatter(logging.Formatter):
-    """For a terminal: foreign text cannot begin a line of its own, or move the cursor."""
+    """Write plain text for a terminal; foreign text cannot start a line or move the cursor."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
@@ -40,7 +40,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Sends everything to standard error. `level` is one of `setting_values.LOG_LEVELS`."""
+    """Log to standard error. `level` is one of `settings.values.LOG_LEVELS`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter() if sys.stderr.isatty() else JsonFormatter())
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)

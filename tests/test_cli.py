@@ -45,8 +45,8 @@ def pulltrace(*arguments: str, **environ: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_without_a_program_it_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    """Who types only the name gets the list of programs, and a status that says that nothing ran."""
+def test_without_a_program_it_lists_the_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The status shows that nothing ran."""
     assert cli.main([]) == 2
     text = capsys.readouterr().out
     assert all(f"  {program} " in text for program in PROGRAMS)
@@ -68,10 +68,10 @@ def test_version(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_program_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong word is named, with the right ones."""
+    """The line names the unknown command and the known ones."""
     assert cli.main(["serve"]) == 2
     assert capsys.readouterr().err == (
-        "pulltrace: 'serve' is no program; there are agent, aggregator, standalone, demo\n"
+        "pulltrace: unknown command 'serve'; choose agent, aggregator, standalone, demo\n"
     )
 
 
@@ -86,7 +86,7 @@ def test_every_program_has_help(program: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_wrong_setting_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program does not start, and says in one line which setting is wrong."""
+    """The program does not start; one line names the setting."""
     assert cli.main(["agent", "--log-level", "loud"]) == 2
     assert capsys.readouterr().err == (
         "pulltrace agent: --log-level: 'loud' is not allowed; it takes one of debug, info, warn, error\n"
@@ -105,7 +105,7 @@ def test_a_cluster_that_cannot_be_found_is_one_line(program: str, tmp_path: Path
 
 @pytest.mark.parametrize("program", ["standalone", "demo"])
 def test_a_port_that_is_in_use_is_one_line(program: str) -> None:
-    """An address that cannot be had ends the program with one line that names the flag."""
+    """An address that is in use ends the program with one line that names the flag."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = pulltrace(program, "--http-addr", address, "--metrics-addr", "127.0.0.1:0", "--log-level", "error")
@@ -116,7 +116,7 @@ def test_a_port_that_is_in_use_is_one_line(program: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_program_well(number: signal.Signals) -> None:
-    """Told to stop, a program stops with status 0 and without a traceback."""
+    """A signal stops a program with status 0 and without a traceback."""
     arguments = ("standalone", "--http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--node-name", "n")
     with subprocess.Popen(
         [sys.executable, "-m", "pulltrace.cli", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -126,13 +126,13 @@ def test_a_signal_ends_a_program_well(number: signal.Signals) -> None:
         process.send_signal(number)
         rest = process.stderr.read()
 
-    assert json.loads(line)["message"].startswith("Pulltrace is on http://127.0.0.1:")
+    assert json.loads(line)["message"].startswith("serving the web UI on http://127.0.0.1:")
     assert process.returncode == 0
     assert "Traceback" not in rest
 
 
 def test_a_package_that_was_left_out_is_one_line() -> None:
-    """A program that was installed without what it needs says so, and what to install."""
+    """The line names the missing package and the one to install."""
     without_grpc = "import sys; sys.modules['grpc'] = None; from pulltrace.cli import main; sys.exit(main(['demo']))"
     ended = subprocess.run(
         [sys.executable, "-c", without_grpc], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
@@ -140,12 +140,12 @@ def test_a_package_that_was_left_out_is_one_line() -> None:
 
     assert (ended.returncode, ended.stderr.splitlines()[-1:]) == (
         1,
-        ["pulltrace demo: grpc is not installed; `pulltrace[all]` brings it"],
+        ["pulltrace demo: grpc is not installed; install `pulltrace[all]`"],
     )
 
 
-async def test_what_a_program_raises_ends_it() -> None:
-    """An error of the work comes through, also when nobody told it to stop."""
+async def test_an_error_of_a_program_ends_it() -> None:
+    """An error of the work is raised without a signal, too."""
 
     async def work() -> None:
         raise UserError("broken")
@@ -155,7 +155,7 @@ async def test_what_a_program_raises_ends_it() -> None:
 
 
 def test_the_agent_loads_nothing_of_the_server() -> None:
-    """The agent runs on every node: what only the aggregator needs is not in its memory."""
+    """The agent runs on every node: packages of the aggregator are not in its memory."""
     code = (
         f"import sys, {', '.join(AGENT_NEEDS)}; print(*[name for name in {NOT_FOR_THE_AGENT} if name in sys.modules])"
     )
@@ -189,7 +189,7 @@ def test_a_line_on_a_terminal_stays_one_line() -> None:
 
 
 def test_the_level_decides_what_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    """Below the level nothing is said."""
+    """Lines below the level are dropped."""
     before, root = logging.getLogger().level, logging.getLogger()
     handlers = root.handlers[:]
     try:

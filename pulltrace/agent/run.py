@@ -1,4 +1,4 @@
-"""The agent's loop: look at containerd, work out what it means, offer it to the Lease writer."""
+"""The agent's loop: poll containerd, track the node's pulls, and offer reports to the Lease writer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -24,86 +23,83 @@ from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
 from pulltrace.pulls.thresholds import RECENT_SECONDS
+from pulltrace.settings.programs import AgentSettings
 
 logger = logging.getLogger(__name__)
 
-OBSERVE_SECONDS = 0.5
-"""How often containerd is asked while a few pulls run."""
+POLL_SECONDS = 0.5
+"""Interval of polls of containerd while a few pulls run."""
 MANY_PULLS = 5
-"""With so many a look costs more, and comes half as often."""
-IDLE_OBSERVE_SECONDS = 1.0
-"""How often while none runs, or many do. When none runs, it is one call that costs containerd next to nothing."""
+"""From this number of pulls on, a poll costs more and the idle interval applies."""
+IDLE_POLL_SECONDS = 1.0
+"""Interval while no pull runs. A poll is then one call that costs containerd almost nothing."""
 WRITTEN_AFTER_SECONDS = 2.0
-"""A report is of a look that began at most so long before it was written."""
-TROUBLE_AFTER = 3
-"""Failed looks in a row before the Lease says that containerd does not answer."""
+"""Maximum time from the start of a poll to the write of its report."""
+FAILED_POLLS = 3
+"""Failed polls in a row before the Lease reports that containerd does not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSettings:
-    """What the loop needs to know."""
-
-    node_name: str
-    holder: str
-    containerd_socket: str
-    containerd_namespace: str
-    report_interval_seconds: float | None
-    """Between two reports of progress, at least; None leaves it to the aggregator."""
-    start_spread_seconds: float = 0.0
-    """How late the first write may come, at random, on a node that does not pull."""
-
-
-class Observing(Protocol):
-    """Where observations of a node come from."""
+class NodeObserver(Protocol):
+    """A source of observations of one node."""
 
     async def observe(self) -> NodeObservation:
-        """One look at the node; raises `ContainerdError`."""
+        """Poll the node once. Raises `ContainerdError`."""
 
 
-async def run(settings: AgentSettings, store: LeaseWriting) -> None:
-    """Follows the containerd of the node until it is cancelled."""
+async def run(settings: AgentSettings, store: LeaseWriting, holder: str) -> None:
+    """Report the pulls of this node's containerd until cancelled. `holder` identifies this process in the Lease."""
     async with connect(settings.containerd_socket, settings.containerd_namespace) as client:
-        began = time.time()
+        started_at = time.time()
 
-        def observer(looked_at: float) -> Observer:
-            return Observer(client, lambda: _modified_at(settings.containerd_socket), since=looked_at)
+        def observer_since(since: float) -> Observer:
+            return Observer(client, lambda: _modified_at(settings.containerd_socket), since=since)
 
-        await wait_for_turn(settings.start_spread_seconds, observer(began))
-        await follow(settings, lambda lease: observer(untold_since(lease, began)), store)
+        await delay_idle_start(settings.start_spread_seconds, observer_since(started_at))
+        await report_pulls(settings, store, holder, lambda lease: observer_since(unreported_since(lease, started_at)))
 
 
-async def wait_for_turn(spread_seconds: float, observer: Observing) -> None:
-    """Agents that start together (a rollout, power that returns) come to the API server one by one, unless they have
-    something to tell. The observer is spent afterwards: what it has seen here, it does not tell again.
+async def delay_idle_start(spread_seconds: float, observer: NodeObserver) -> None:
+    """Wait for a random time, or until the node has a pull to report.
+
+    Agents that start together (a rollout, a power failure) so spread their first requests to the API server. The observer
+    reports a missed pull once only, so the caller needs a new one afterwards.
     """
     now = asyncio.get_running_loop().time
-    turn = now() + random.uniform(0, spread_seconds)
-    while (left := turn - now()) > 0:
+    delay = random.uniform(0, spread_seconds)
+    if delay > 0:
+        logger.info("first write in %.0f s, or at once when the node has a pull to report", delay)
+    end = now() + delay
+    while (left := end - now()) > 0:
         try:
             observation = await observer.observe()
             if observation.pulls or observation.unseen:
                 return
         except ContainerdError as error:
-            logger.debug("containerd cannot be asked yet: %s", error)
-        await asyncio.sleep(min(IDLE_OBSERVE_SECONDS, left))
+            logger.debug("containerd does not answer yet: %s", error)
+        await asyncio.sleep(min(IDLE_POLL_SECONDS, left))
 
 
-def untold_since(lease: LeaseRecord | None, began: float) -> float:
-    """Since when nobody has told of this node: what the agent before could not write any more (the API server was away,
-    then its pod was deleted) is found again. `began` is when this agent started.
+def unreported_since(lease: LeaseRecord | None, started_at: float) -> float:
+    """Return the time after which pulls are unreported: the last write of the agent before this one.
+
+    That agent may have lost reports: the API server was away, and then its pod was deleted. `started_at` is when this agent
+    started.
     """
     if lease is None or lease.renewed_at is None:
-        return began
-    return max(began - RECENT_SECONDS, min(began, lease.renewed_at - WRITTEN_AFTER_SECONDS))
+        return started_at
+    return max(started_at - RECENT_SECONDS, min(started_at, lease.renewed_at - WRITTEN_AFTER_SECONDS))
 
 
-async def follow(
-    settings: AgentSettings, observer_after: Callable[[LeaseRecord | None], Observing], store: LeaseWriting
+async def report_pulls(
+    settings: AgentSettings,
+    store: LeaseWriting,
+    holder: str,
+    observer_after: Callable[[LeaseRecord | None], NodeObserver],
 ) -> None:
-    """Follows what an observer sees until it is cancelled; it is made once the Lease of before is known."""
-    lease = await _lease(settings.node_name, store)
+    """Report the observations of a node until cancelled. `observer_after` makes the observer from the Lease of before."""
+    lease = await _read_lease(settings.node_name, store)
     known = lease.annotations if lease is not None else {}
-    writer = LeaseWriter(store, settings.node_name, settings.holder, settings.report_interval_seconds, known=known)
+    writer = LeaseWriter(store, settings.node_name, holder, settings.report_interval_seconds, known=known)
     state = tracker.restore(redact_names(decode(known)))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
@@ -111,7 +107,7 @@ async def follow(
 
 
 async def _track(
-    settings: AgentSettings, observer: Observing, state: tracker.TrackerState, writer: LeaseWriter
+    settings: AgentSettings, observer: NodeObserver, state: tracker.TrackerState, writer: LeaseWriter
 ) -> None:
     failures = failed_polls = 0
     limiter = LogLimiter()
@@ -122,31 +118,30 @@ async def _track(
         except ContainerdError as error:
             failures += 1
             failed_polls += 1
-            if failures < TROUBLE_AFTER:
-                line = f"containerd on {settings.containerd_socket}: {error}; looking again"
-                if limited := limiter.take("", line, began):
+            if failures < FAILED_POLLS:
+                line = f"poll of containerd on {settings.containerd_socket} failed: {error}; retrying"
+                if limited := limiter.admit("", line, began):
                     logger.info(limited)
-            elif failures == TROUBLE_AFTER:
-                logger.warning("containerd on %s: %s; trying again each second", settings.containerd_socket, error)
-                error_text = "containerd does not answer"
-                writer.offer(tracker.report(state, failed_polls=failed_polls, error=error_text))
+            elif failures == FAILED_POLLS:
+                logger.warning("containerd on %s does not answer: %s", settings.containerd_socket, error)
+                writer.offer(tracker.report(state, failed_polls=failed_polls, error="containerd does not answer"))
         else:
-            if failures >= TROUBLE_AFTER:
+            if failures >= FAILED_POLLS:
                 logger.warning("containerd on %s answers again", settings.containerd_socket)
             failures = 0
             state = tracker.advance(state, observation, now, settings.node_name)
             writer.offer(tracker.report(state, failed_polls=failed_polls))
-        pause = OBSERVE_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_OBSERVE_SECONDS
+        pause = POLL_SECONDS if 0 < len(state.running) < MANY_PULLS else IDLE_POLL_SECONDS
         await asyncio.sleep(max(0.05, began + pause - time.monotonic()))
 
 
-async def _lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None:
-    """What was told before the restart. Without it, writing would wipe the history: so it waits."""
+async def _read_lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None:
+    """Return the node's Lease as soon as the API server answers: a write without its history would delete that."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(KubeError),
         wait=retry_wait,
         before_sleep=lambda attempt: logger.warning(
-            "the Lease of node %s cannot be read yet: %s", node_name, describe_retry(attempt, WRITE_PERMISSION)
+            "cannot read the Lease of node %s: %s", node_name, describe_retry(attempt, WRITE_PERMISSION)
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)
@@ -154,7 +149,7 @@ async def _lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None:
 
 
 def _modified_at(socket_path: str) -> float:
-    """When the socket was made, which is when containerd came up; 0 when that cannot be told."""
+    """Return when containerd made its socket, which is when it started; 0 when unknown."""
     try:
         return Path(socket_path).stat().st_mtime
     except OSError:

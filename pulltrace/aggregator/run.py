@@ -1,14 +1,16 @@
-"""The aggregator's tasks: follow the Leases and the pods, let time pass, serve, and, where it leads, set the pace and
-say in Kubernetes Events how far pulls are.
+"""The aggregator's tasks: watch Leases, pods and Events, serve the API, and lead.
+
+The leader sets the agents' report interval and writes Kubernetes Events about pending images.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 
 from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.aggregator.leader.event_publisher import EventPublisher
@@ -33,21 +35,25 @@ from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
-from pulltrace.server.http.allowed_hosts import DEFAULT_HOSTS, AllowedHosts
-from pulltrace.server.http.client_address import Network
-from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, ConnectionLimits
+from pulltrace.server.http.allowed_hosts import AllowedHosts, allowed_hosts
+from pulltrace.server.http.connection_limiter import ConnectionLimits
 from pulltrace.server.http.server import MAX_CONNECTIONS, serve
+from pulltrace.settings.programs import AggregatorSettings
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 
 FAREWELL_SECONDS = 3.0
-"""How long viewers of the live stream may take to be told when to come back, before the servers stop."""
+"""Maximum time for clients of the event stream to read when to reconnect, before the servers stop."""
 
-NOT_ISOLATED = "per-node isolation is not enforced: whoever has the token of one agent can write the Lease of any node"
+NOT_ISOLATED = (
+    "per-node isolation is not enforced: a client with the token of one agent can write the Lease of any node"
+)
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-node-lease", "kube-public"})
+
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 def require_own_namespace(namespace: str, *, per_node_policy: bool) -> None:
@@ -59,59 +65,40 @@ def require_own_namespace(namespace: str, *, per_node_policy: bool) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AggregatorSettings:
-    """What the aggregator needs to know."""
-
-    http_addr: str
-    metrics_addr: str
-    history_seconds: float
-    writes_per_second: float = 100.0
-    """What all agents together may write to their Leases."""
-    events_per_second: float = 10.0
-    """Kubernetes Events that are written at most."""
-    streams: ConnectionLimits = DEFAULT_LIMITS
-    trusted_proxies: Sequence[Network] = ()
-    """Believed when they say whom they serve."""
-    hosts: AllowedHosts = DEFAULT_HOSTS
-    """The names under which it is reached."""
-    per_node_policy: bool = True
-    """Whether the cluster keeps each agent to the Lease of its own node."""
-
-
 async def run(
     settings: AggregatorSettings,
     leases: WatchSource[LeaseRecord],
     pods: WatchSource[PodRecord] | None,
     stop: asyncio.Event,
-    listening: Callable[[int], None] = lambda port: None,
-    elector: LeaderElector | None = None,
     *,
+    elector: LeaderElector | None = None,
     events: WatchSource[EventRecord] | None = None,
     find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
     event_writer: EventRecorder | None = None,
     watches: Sequence[WatchHealth] = (),
+    listening: Callable[[int], None] = lambda port: None,
 ) -> None:
-    """Serves until `stop` is set. Raises `AddressError`.
+    """Serve until `stop` is set; call `listening` with the port of the UI. Raises `AddressError`.
 
-    `pods`, `events`, `find_pod`, `finder` and `elector` are None where there is no Kubernetes: then it leads. `event_writer` is None
-    where no Events are wanted; `watches` are those behind `leases`, `pods` and `events`.
+    The other sources are None where there is no Kubernetes; without an elector this process leads. `watches` are the watches
+    of `leases`, `pods` and `events`.
     """
     if not settings.per_node_policy:
         logger.warning(NOT_ISOLATED)
     store = PullStore()
-    cluster = ClusterState(store, settings.history_seconds, wall=time.time)
-    lists = _Lists(leases=False, pods=pods is None)
+    cluster = ClusterState(store, settings.history_ttl_seconds, wall=time.time)
+    lists = _InitialLists(pods=pods is not None)
+    hosts = _allowed_hosts(settings)
     app = create_app(
         store,
         nodes=lambda: cluster.node_views(time.monotonic()),
         lookup=finder,
         ready=lambda: lists.missing,
-        limits=settings.streams,
+        limits=ConnectionLimits(settings.max_streams, settings.max_streams_per_address),
         proxies=settings.trusted_proxies,
-        hosts=settings.hosts,
-        retention_seconds=settings.history_seconds,
+        hosts=hosts,
+        retention_seconds=settings.history_ttl_seconds,
     )
     active, baseline = ActivePulls(), RegistryBaseline()
     process = Process(
@@ -122,27 +109,33 @@ async def run(
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
     )
     metrics = Metrics(store, cluster, process, active=active, consumers=(baseline,))
+    metrics_app = create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=hosts)
+
+    def ready(port: int) -> None:
+        logger.info("serving the web UI on %s", _place(settings.http_addr, port))
+        listening(port)
+
     served = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         followers = [
-            tasks.create_task(_follow_leases(leases, cluster, lists)),
+            tasks.create_task(_watch_leases(leases, cluster, lists)),
             tasks.create_task(_tick(cluster)),
             tasks.create_task(metrics.feed.run()),
         ]
         if pods is not None:
-            followers.append(tasks.create_task(_follow_pods(pods, cluster, lists, metrics.feed)))
+            followers.append(tasks.create_task(_watch_pods(pods, cluster, lists, metrics.feed)))
         if events is not None:
             pod_poller = PodPoller(find_pod, cluster) if find_pod is not None else None
-            followers.append(tasks.create_task(_follow_events(events, cluster, lists, pod_poller)))
+            followers.append(tasks.create_task(_watch_events(events, cluster, lists, pod_poller)))
             if pod_poller is not None:
                 followers.append(tasks.create_task(pod_poller.run()))
         if elector is not None:
             interval_controller = IntervalController(
                 elector, cluster, settings.writes_per_second,
-                streams=lambda: app.stream.subscribers, requests=lambda: app.answers, synced=lambda: lists.leases,
+                streams=lambda: app.stream.subscribers, requests=lambda: app.answers, synced=lists.leases.is_set,
             )  # fmt: skip
             leader_tasks = []
-            if event_writer is not None:
+            if event_writer is not None and settings.kubernetes_events:
                 planner = EventPlanner(active, baseline, settings.events_per_second)
                 publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
                 leader_tasks.append(publisher.run)
@@ -152,19 +145,12 @@ async def run(
                 app,
                 settings.http_addr,
                 setting="--http-addr",
-                ready=listening,
+                ready=ready,
                 stop=served,
-                max_connections=settings.streams.total + MAX_CONNECTIONS,
+                max_connections=settings.max_streams + MAX_CONNECTIONS,
             )
         )
-        tasks.create_task(
-            serve(
-                create_metrics_app(metrics.registry, ready=lambda: lists.missing, hosts=settings.hosts),
-                settings.metrics_addr,
-                setting="--metrics-addr",
-                stop=served,
-            )
-        )
+        tasks.create_task(serve(metrics_app, settings.metrics_addr, setting="--metrics-addr", stop=served))
         await stop.wait()
         store.close()
         for follower in followers:
@@ -173,45 +159,62 @@ async def run(
         served.set()
 
 
-@dataclass(slots=True)
-class _Lists:
-    """Which lists have come in."""
+def _allowed_hosts(settings: AggregatorSettings) -> AllowedHosts:
+    """Return the names of the settings and those of this machine or pod."""
+    try:
+        resolv_conf = RESOLV_CONF.read_text(errors="replace")
+    except OSError:
+        resolv_conf = ""
+    return allowed_hosts(settings.allowed_hosts, machine=socket.gethostname(), resolv_conf=resolv_conf)
 
-    leases: bool
-    pods: bool
-    pods_listed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the pods were listed; Events are read from then on."""
+
+def _place(http_addr: str, port: int) -> str:
+    host = http_addr.rpartition(":")[0]
+    return f"http://{host}:{port}" if host else f"port {port}"
+
+
+class _InitialLists:
+    """The lists that readiness waits for."""
+
+    def __init__(self, *, pods: bool) -> None:
+        self.leases = asyncio.Event()
+        self.pods = asyncio.Event()
+        if not pods:
+            self.pods.set()
 
     @property
     def missing(self) -> str | None:
-        """What readiness waits for."""
-        if not self.leases:
+        """The reason why the aggregator is not ready."""
+        if not self.leases.is_set():
             return "the Leases have not been listed yet"
-        return None if self.pods else "the pods have not been listed yet"
+        return None if self.pods.is_set() else "the pods have not been listed yet"
 
 
-async def _follow_leases(leases: WatchSource[LeaseRecord], cluster: ClusterState, lists: _Lists) -> None:
+async def _watch_leases(leases: WatchSource[LeaseRecord], cluster: ClusterState, lists: _InitialLists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
-        lists.leases = True
+        lists.leases.set()
 
 
-async def _follow_pods(pods: WatchSource[PodRecord], cluster: ClusterState, lists: _Lists, feed: ChangeFeed) -> None:
+async def _watch_pods(
+    pods: WatchSource[PodRecord], cluster: ClusterState, lists: _InitialLists, feed: ChangeFeed
+) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
-        if not lists.pods:  # pods that fail already have been counted by whoever led when they began to
+        if not lists.pods.is_set():  # the leader of before has counted the pods that fail already
             feed.restart()
-        lists.pods = True
-        lists.pods_listed.set()
+        lists.pods.set()
 
 
-async def _follow_events(
-    events: WatchSource[EventRecord], cluster: ClusterState, lists: _Lists, pod_poller: PodPoller | None
+async def _watch_events(
+    events: WatchSource[EventRecord], cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
 ) -> None:
-    await lists.pods_listed.wait()  # Events count for pods that are known
+    await lists.pods.wait()  # an Event counts for a known pod only
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
-        if pod_poller is not None and isinstance(event, Put):  # a list tells of an hour: what still waits says so again
+        if pod_poller is not None and isinstance(
+            event, Put
+        ):  # a list has Events of the last hour: a pending pod gets new ones
             pod_poller.add_event(event.item)
 
 

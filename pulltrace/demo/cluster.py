@@ -1,4 +1,4 @@
-"""The simulated cluster: nodes, their kubelets, and what happens to them as time passes."""
+"""The simulated cluster: nodes, their kubelets, and the steps of the scenario."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Iterator
 from pulltrace.demo import nodes, scenario
 from pulltrace.demo.images import image
 from pulltrace.demo.kubelet import Kubelet
-from pulltrace.demo.node import STEP_SECONDS, SimulatedNode
+from pulltrace.demo.node import TICK_SECONDS, SimulatedNode
 from pulltrace.demo.rollouts import Rollouts, Situation
-from pulltrace.demo.scenario import Act, Clean, Deploy, Happening, PrePull, Silence, Withdraw
+from pulltrace.demo.scenario import Action, Clean, Deploy, PrePull, Silence, Step, Withdraw
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 KEPT_IMAGES = 4
 KEPT_BIG_IMAGES = 2
-"""Images of many GiB fill a disk soon."""
-STEPS_BETWEEN_ROLLOUTS = 8
+"""Images of many GiB fill a disk quickly."""
+TICKS_BETWEEN_ROLLOUTS = 8
 
 
 class SimulatedCluster:
-    """Everything there is; the same for the same seed, origin and times."""
+    """The whole cluster; the same seed, origin and times give the same cluster."""
 
     def __init__(self, seed: int, origin: float) -> None:
-        """`origin`: time zero of the first round; its first acts begin `PREPARATION_SECONDS` before."""
+        """Start `PREPARATION_SECONDS` before `origin`, time zero of the first round."""
         self._origin = origin
-        self._began_at = origin - scenario.PREPARATION_SECONDS
-        self._steps = 0
-        self.nodes = {machine.name: SimulatedNode(machine, self._began_at) for machine in nodes.MACHINES}
+        self._started_at = origin - scenario.PREPARATION_SECONDS
+        self._ticks = 0
+        self.nodes = {machine.name: SimulatedNode(machine, self._started_at) for machine in nodes.MACHINES}
         self._kubelets = {
             name: Kubelet(node, KEPT_BIG_IMAGES if name in nodes.ACCELERATED else KEPT_IMAGES)
             for name, node in self.nodes.items()
         }
         self._rollouts = Rollouts(seed)
         self._round = 0
-        self._acts: list[Act] = list(scenario.acts(0))
+        self._pending_steps: list[Step] = list(scenario.steps(0))
         self._silent_until: dict[str, float] = {}
         self._changes: list[tuple[str, PodRecord | None]] = []
         self._events: list[EventRecord] = []
@@ -44,47 +44,47 @@ class SimulatedCluster:
 
     @property
     def now(self) -> float:
-        return self._began_at + self._steps * STEP_SECONDS
+        return self._started_at + self._ticks * TICK_SECONDS
 
     def silent(self, node: str) -> bool:
-        """Whether the node's agent is not there."""
+        """Whether the node's agent is away."""
         return self.now < self._silent_until.get(node, self.now)
 
     def pod_changes(self) -> list[tuple[str, PodRecord | None]]:
-        """The pods that have changed since the last call, in order; None for one that does not wait any more."""
+        """Return the changed pods since the last call, in order; None for a pod that waits no longer."""
         changes, self._changes = self._changes, []
         return changes
 
     def events(self) -> list[EventRecord]:
-        """What the kubelets have written since the last call, in order."""
+        """Return the Events of the kubelets since the last call, in order."""
         events, self._events = self._events, []
         return events
 
     def advance(self, now: float) -> None:
-        """Lets time pass up to the last whole step before `now`."""
-        while self.now + STEP_SECONDS <= now:
-            for act in self._due_acts():
-                self._do(act.what)
-            if self._steps % STEPS_BETWEEN_ROLLOUTS == 0:
-                for pod in self._rollouts.due(self._situation()):
+        """Advance to the last whole tick before `now`."""
+        while self.now + TICK_SECONDS <= now:
+            for step in self._due_steps():
+                self._do(step.action)
+            if self._ticks % TICKS_BETWEEN_ROLLOUTS == 0:
+                for pod in self._rollouts.next_pods(self._situation()):
                     self._kubelets[pod.node].add(pod)
-            self._steps += 1
+            self._ticks += 1
             for name, node in self.nodes.items():
                 node.advance(self.now)
                 self._kubelets[name].advance(self.now)
                 self._changes.extend(self._kubelets[name].changes())
                 self._events.extend(self._kubelets[name].events())
 
-    def _due_acts(self) -> Iterator[Act]:
-        if not self._acts:
+    def _due_steps(self) -> Iterator[Step]:
+        if not self._pending_steps:
             self._round += 1
-            self._acts = list(scenario.acts(self._round))
+            self._pending_steps = list(scenario.steps(self._round))
         zero = self._origin + self._round * scenario.ROUND_SECONDS
-        while self._acts and zero + self._acts[0].at <= self.now:
-            yield self._acts.pop(0)
+        while self._pending_steps and zero + self._pending_steps[0].at <= self.now:
+            yield self._pending_steps.pop(0)
 
-    def _do(self, what: Happening) -> None:
-        match what:
+    def _do(self, action: Action) -> None:
+        match action:
             case Deploy(pod):
                 self._kubelets[pod.node].add(pod)
             case Withdraw(pod):
@@ -99,10 +99,10 @@ class SimulatedCluster:
 
     def _situation(self) -> Situation:
         idle = [name for name, kubelet in self._kubelets.items() if kubelet.idle]
-        spoken_for = {act.what.pod.node for act in self._acts if isinstance(act.what, Deploy)}
+        reserved = {step.action.pod.node for step in self._pending_steps if isinstance(step.action, Deploy)}
         return Situation(
             running_pulls=sum(len(node.pulls) for node in self.nodes.values()),
             idle_workers=[name for name in idle if name in nodes.WORKERS],
-            idle_accelerated=[name for name in idle if name in nodes.ACCELERATED and name not in spoken_for],
+            idle_accelerated=[name for name in idle if name in nodes.ACCELERATED and name not in reserved],
             big_pulls=sum(bool(self.nodes[name].pulls) for name in nodes.ACCELERATED),
         )

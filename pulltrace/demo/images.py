@@ -1,7 +1,7 @@
-"""The images of the demo: what they are called, their layers, and the layers that they share.
+"""The images of the demo: names, layers, and shared layers.
 
-Sizes are those of real images of the kind, rounded. Digests are hashes of what a layer is, so the same base
-is the same layers everywhere and a new release differs from the one before only in its own layers.
+Sizes are rounded sizes of similar real images. The digest of a layer is a hash of its description: images with the same base
+share its layers, and a new release differs only in its own layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageLayer:
-    """One layer, and the snapshot that it becomes on top of those below it."""
+    """A layer, and its snapshot on top of the layers below."""
 
     digest: str
     chain_id: str
@@ -27,7 +27,7 @@ class ImageLayer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a registry has under one reference."""
+    """An image in a registry."""
 
     name: str
     """As pods write it."""
@@ -61,12 +61,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the images of one repository are made: layers of a base, and layers of their own."""
+    """The layers of the images of one repository: those of a base, and its own."""
 
     repository: str
     own_mib: tuple[float, ...]
     base: str = ""
-    """The key of another recipe, of which one tag is the base; empty for an image from scratch."""
+    """The key of the base's recipe; empty for an image from scratch."""
     base_tag: str = ""
 
 
@@ -102,7 +102,7 @@ RECIPES = {
 
 @lru_cache(maxsize=512)
 def image(recipe: str, tag: str) -> Image:
-    """The image of a recipe with a tag."""
+    """Return the image of a recipe with a tag."""
     blobs = _blobs(recipe, tag)
     chain = chain_ids([digest(f"diff {blob}") for blob, _ in blobs])
     layers = tuple(
@@ -112,15 +112,15 @@ def image(recipe: str, tag: str) -> Image:
 
 
 def _blobs(recipe: str, tag: str) -> tuple[tuple[str, int], ...]:
-    """Digest and size of each layer, bottom first."""
-    it = RECIPES[recipe]
-    below = _blobs(it.base, it.base_tag) if it.base else ()
-    own = [(digest(f"layer {number} of {it.repository}:{tag}"), mib) for number, mib in enumerate(it.own_mib)]
+    """Return digest and size of each layer, bottom first."""
+    chosen = RECIPES[recipe]
+    below = _blobs(chosen.base, chosen.base_tag) if chosen.base else ()
+    own = [(digest(f"layer {number} of {chosen.repository}:{tag}"), mib) for number, mib in enumerate(chosen.own_mib)]
     return (*below, *((blob, max(120, int(mib * MIB * _variation(blob)))) for blob, mib in own))
 
 
 def _variation(blob: str) -> float:
-    """From 0.9 to 1.1, so that no two releases are of one size."""
+    """Return a factor from 0.9 to 1.1, so that releases differ in size."""
     return 0.9 + 0.2 * int(blob[-4:], 16) / 0xFFFF
 
 

@@ -1,9 +1,8 @@
-"""The kubelet of a simulated node: pods that start, images that it pulls for them, and what it says of it.
+"""The kubelet of a simulated node: it starts pods, pulls their images, and writes statuses and Events.
 
-As the real one: the images of a pod are pulled one after another, init containers first; the node pulls one
-image at a time (or as many as it was told to) and everything else waits in a queue; a pull that failed is
-`ErrImagePull`, then `ImagePullBackOff`, and tried again after pauses that double. What it asks for, and how that went,
-it also writes as Events.
+It follows the rules of the real kubelet. It pulls the images of a pod one after another, init containers first. The node
+pulls one image at a time (or `parallel_pulls`), and other images are queued. A failed pull is `ErrImagePull`, then
+`ImagePullBackOff`, and the kubelet retries it after pauses that double.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import retry_seconds
 
-NEXT_LOOK_SECONDS = 3.0
-"""From `ErrImagePull` to `ImagePullBackOff`: the kubelet looks at the pod again."""
+NEXT_SYNC_SECONDS = 3.0
+"""From `ErrImagePull` to `ImagePullBackOff`: the next sync of the pod."""
 START_SECONDS = 0.5
-"""From the image to the running container."""
+"""From the end of the pull to the running container."""
 
 
 @dataclass(slots=True, eq=False)
 class _Start:
-    """A pod whose containers have not all been created."""
+    """A pod with containers that the kubelet has not created yet."""
 
     pod: Pod
     started_at: float
     created: int = 0
-    """Containers that are."""
+    """The number of containers that the kubelet has created."""
     not_before: float = 0.0
-    """When the next one may be looked at: an init container runs, or the kubelet waits before it tries again."""
+    """Earliest time of the next sync: an init container runs, or a failed pull backs off."""
     queued: bool = False
-    """Its next image is being pulled, or waits for its turn."""
+    """Whether its next image is queued or pulling."""
     pull: SimulatedPull | None = None
     tries: int = 0
     failed_at: float | None = None
@@ -45,10 +44,10 @@ class _Start:
 
 
 class Kubelet:
-    """Starts the pods of one node."""
+    """The kubelet of one node."""
 
     def __init__(self, node: SimulatedNode, keep_images: int) -> None:
-        """`keep_images`: how many images no pod needs any more stay on the disk."""
+        """Keep `keep_images` unused images on the disk."""
         self._node = node
         self._keep_images = keep_images
         self._starts: dict[str, _Start] = {}
@@ -63,7 +62,7 @@ class Kubelet:
 
     @property
     def idle(self) -> bool:
-        """Nothing is pulled, and nothing waits for its turn."""
+        """Whether no image is pulling or queued."""
         return not self._queue and not self._node.pulls
 
     def add(self, pod: Pod) -> None:
@@ -71,7 +70,7 @@ class Kubelet:
         self._changed.add(pod.key)
 
     def remove(self, key: str) -> None:
-        """The pod is deleted; a pull that has begun for it goes on."""
+        """Delete the pod; a running pull goes on."""
         if (start := self._starts.pop(key, None)) is not None:
             self._changed.add(key)
             self._ending.append(replace(_record(start), ending=True, waiting=()))
@@ -79,7 +78,7 @@ class Kubelet:
                 self._queue.remove(start)
 
     def changes(self) -> Iterator[tuple[str, PodRecord | None]]:
-        """The pods that have changed since the last call; None for one that does not wait any more."""
+        """Return the changed pods since the last call; None for a pod that waits no longer."""
         ending, self._ending = self._ending, []
         for record in ending:
             yield record.key, record
@@ -89,27 +88,27 @@ class Kubelet:
             yield key, _record(start) if start is not None else None
 
     def events(self) -> list[EventRecord]:
-        """What it has written since the last call."""
+        """Return the Events since the last call."""
         events, self._events = self._events, []
         return events
 
     def advance(self, now: float) -> None:
         for start in list(self._starts.values()):
             if start.pull is not None and start.pull.ended_at is not None:
-                self._pulled(start, start.pull, now)
+                self._pull_ended(start, start.pull, now)
             if (
                 start.failed_at is not None
                 and start.reason == "ErrImagePull"
-                and now >= start.failed_at + NEXT_LOOK_SECONDS
+                and now >= start.failed_at + NEXT_SYNC_SECONDS
             ):
                 start.reason = "ImagePullBackOff"
                 self._changed.add(start.pod.key)
             if not start.queued and now >= start.not_before:
-                self._look(start, now)
-        self._serve(now)
+                self._sync(start, now)
+        self._start_pulls(now)
 
-    def _look(self, start: _Start, now: float) -> None:
-        """Goes on with a pod: the next container has its image, or it has to be pulled."""
+    def _sync(self, start: _Start, now: float) -> None:
+        """Create the next container of a pod, or queue its image."""
         if start.created == len(start.pod.containers):
             del self._starts[start.pod.key]
             self._changed.add(start.pod.key)
@@ -120,12 +119,16 @@ class Kubelet:
             start.not_before = math.inf
             self._changed.add(start.pod.key)
         elif self._node.has(container.image):
-            self._say(start, EventKind.PULLED, f'Container image "{container.image.name}" already present', now)
+            self._record_event(
+                start, EventKind.PULLED, f'Container image "{container.image.name}" already present', now
+            )
             self._create(start, now)
         else:
             start.queued = True
             self._queue.append(start)
-            self._say(start, EventKind.PULLING, f'Pulling image "{container.image.name}"', now, start.tries + 1)
+            self._record_event(
+                start, EventKind.PULLING, f'Pulling image "{container.image.name}"', now, start.tries + 1
+            )
 
     def _create(self, start: _Start, now: float) -> None:
         container = start.pod.containers[start.created]
@@ -134,29 +137,34 @@ class Kubelet:
         start.tries, start.failed_at, start.reason = 0, None, None
         self._changed.add(start.pod.key)
 
-    def _serve(self, now: float) -> None:
-        """Begins as many pulls as may run at once, in the order of the queue."""
+    def _start_pulls(self, now: float) -> None:
+        """Start queued pulls up to the limit of the node."""
         while self._queue and len(self._node.pulls) < self._node.machine.parallel_pulls:
             start = self._queue.popleft()
             container = start.pod.containers[start.created]
             if self._node.has(container.image):
                 start.queued = False
-                self._say(start, EventKind.PULLED, _pulled(container, 0.2), now)
+                self._record_event(start, EventKind.PULLED, _pulled_message(container, 0.2), now)
                 self._create(start, now)
                 continue
-            self._make_room()
+            self._collect_garbage()
             start.pull = self._node.pull(container.image, _resolve_seconds(container), _fault(container, start.tries))
 
-    def _make_room(self) -> None:
+    def _collect_garbage(self) -> None:
         needed = {container.image.name for start in self._starts.values() for container in start.pod.containers}
         unused = [name for name in self._node.installed if name not in needed]
         if len(unused) > self._keep_images:
             self._node.collect(needed | set(unused[len(unused) - self._keep_images :]))
 
-    def _pulled(self, start: _Start, pull: SimulatedPull, now: float) -> None:
+    def _pull_ended(self, start: _Start, pull: SimulatedPull, now: float) -> None:
         start.pull, start.queued = None, False
         if pull.succeeded:
-            self._say(start, EventKind.PULLED, _pulled(start.pod.containers[start.created], now - pull.started_at), now)
+            self._record_event(
+                start,
+                EventKind.PULLED,
+                _pulled_message(start.pod.containers[start.created], now - pull.started_at),
+                now,
+            )
             self._create(start, now)
             return
         assert isinstance(pull.fault, Failure)
@@ -164,10 +172,10 @@ class Kubelet:
         start.tries += 1
         start.not_before = now + retry_seconds(start.tries)
         words = f'Failed to pull image "{pull.image.name}": {start.failure}'
-        self._say(start, EventKind.FAILED, words, now, start.tries)
+        self._record_event(start, EventKind.FAILED, words, now, start.tries)
         self._changed.add(start.pod.key)
 
-    def _say(self, start: _Start, kind: EventKind, message: str, now: float, count: int = 1) -> None:
+    def _record_event(self, start: _Start, kind: EventKind, message: str, now: float, count: int = 1) -> None:
         pod, container = start.pod, start.pod.containers[start.created]
         self._events.append(
             EventRecord(
@@ -186,12 +194,12 @@ class Kubelet:
 
 
 def _fault(container: Container, tries: int) -> Fault | None:
-    """What is not in the registry is missing every time; a connection breaks once."""
+    """Return the fault of a try: a missing image fails every time, a broken connection once."""
     passing = isinstance(container.fault, Failure) and container.fault.after_fraction is not None
     return None if isinstance(container.fault, Refusal) or (passing and tries) else container.fault
 
 
-def _pulled(container: Container, seconds: float) -> str:
+def _pulled_message(container: Container, seconds: float) -> str:
     return f'Successfully pulled image "{container.image.name}" in {seconds:.3f}s ({seconds:.3f}s including waiting)'
 
 
@@ -200,7 +208,7 @@ def _uid(pod: Pod) -> str:
 
 
 def _resolve_seconds(container: Container) -> float:
-    """A registry that has to look for what is not there takes longer."""
+    """Return the time to resolve the image; a registry takes longer for a missing one."""
     if isinstance(container.fault, Failure) and container.fault.after_fraction is None:
         return 3.5
     return 0.3 + len(container.image.name) % 7 / 10

@@ -1,11 +1,11 @@
-"""Names of ReplicaSets and pods as Kubernetes makes them, but the same in every run."""
+"""Names of ReplicaSets and pods, as in Kubernetes but the same in every run."""
 
 from __future__ import annotations
 
 import hashlib
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""What Kubernetes makes suffixes of: no vowels, so no words."""
+"""The letters of suffixes in Kubernetes: without vowels, so that no words appear."""
 
 
 def replica_set(name: str, release: str) -> str:
@@ -13,7 +13,7 @@ def replica_set(name: str, release: str) -> str:
 
 
 def pod_name(name: str, release: str, instance: str) -> str:
-    """`instance` tells the pods of one ReplicaSet apart."""
+    """Return the name of a pod; `instance` distinguishes the pods of one ReplicaSet."""
     return f"{replica_set(name, release)}-{_suffix(f'{name} {release} {instance}', 5)}"
 
 

@@ -1,11 +1,11 @@
-"""The containerd of a simulated node: pulls that share a link, layers that share a disk.
+"""The containerd of a simulated node: pulls share a link, layers share a disk.
 
-It keeps the rules that a real one keeps. A pull resolves its reference, then has its manifest, then downloads
-at most three layers at a time, bottom first. A layer that another pull downloads already is not downloaded
-twice. Layers are unpacked one after another, bottom up, as they arrive. The image records are written when the
-last one is unpacked, and only then; a pull that fails leaves what it has downloaded for the next try.
+It follows the rules of a real containerd. A pull resolves its reference, fetches its manifest, and then downloads at most
+three layers at a time, bottom first. Two pulls of one layer download it once. Layers are unpacked one after another, bottom
+up, as they arrive. containerd writes the image records after the last layer; a failed pull leaves its downloads for the
+next try.
 
-Time is an argument, and moves in steps of a fixed length: the same calls give the same node.
+Time is an argument and moves in ticks of a fixed length: the same calls give the same node.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pulltrace.containerd.observation import ImageRecord
 from pulltrace.demo.images import MIB, Image, ImageLayer
 
-STEP_SECONDS = 0.125
-"""An exact binary fraction, so that adding steps up loses nothing."""
+TICK_SECONDS = 0.125
+"""An exact binary fraction, so that a sum of ticks is exact."""
 MAX_INGESTS = 3
-"""Of one pull: containerd's `max_concurrent_downloads`."""
+"""Downloads of one pull at once: containerd's `max_concurrent_downloads`."""
 MANIFEST_SECONDS = 0.25
 """From the index to the manifest and config."""
 ENDED_PULLS = 1000
@@ -30,7 +30,7 @@ ENDED_PULLS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """No bytes for a while, once this part of the download is here."""
+    """No bytes arrive for a while after this part of the download."""
 
     after_fraction: float
     seconds: float
@@ -38,10 +38,10 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The pull ends without an image: while resolving, or once a part of the download is here."""
+    """The pull ends without an image: while resolving, or after a part of the download."""
 
     message: str
-    """What the kubelet says of it."""
+    """The kubelet's message."""
     after_fraction: float | None = None
 
 
@@ -50,19 +50,19 @@ Fault = Stall | Failure
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a node is made of."""
+    """The hardware of a node and its kubelet's configuration."""
 
     name: str
     link_mib: float
-    """A second, on the average."""
+    """MiB a second, on average."""
     unpack_mib: float
     parallel_pulls: int = 1
-    """The kubelet's: 1 is `serializeImagePulls: true`, its default."""
+    """The kubelet's limit; 1 is its default (`serializeImagePulls: true`)."""
 
 
 @dataclass(slots=True)
 class Ingest:
-    """A layer on its way."""
+    """A download of a layer."""
 
     size_bytes: int
     started_at: float
@@ -71,19 +71,19 @@ class Ingest:
 
 @dataclass(slots=True, eq=False)
 class SimulatedPull:
-    """A pull, running or ended: the truth that Pulltrace has to find out."""
+    """A pull, running or ended: the truth that Pulltrace should show."""
 
     lease_id: str
     image: Image
     started_at: float
     resolved_at: float
     cached: frozenset[str]
-    """Layers that were here before."""
+    """Digests of layers that the node had before."""
     fault: Fault | None = None
     joined: set[str] = field(default_factory=set)
-    """Layers that it has begun to download."""
+    """Digests of layers whose download it has started or joined."""
     unpacked_bytes: float = 0.0
-    """Of the layer that is being unpacked."""
+    """Bytes of the layer that is being unpacked."""
     stalled_until: float | None = None
     ended_at: float | None = None
     succeeded: bool = False
@@ -103,52 +103,52 @@ class SimulatedNode:
     def __init__(self, machine: Machine, origin: float) -> None:
         self.machine = machine
         self.pulls: dict[str, SimulatedPull] = {}
-        """By lease; only those that run."""
+        """The running pulls by lease."""
         self.ended: deque[SimulatedPull] = deque(maxlen=ENDED_PULLS)
         self.ingests: dict[str, Ingest] = {}
         self.content: dict[str, float] = {}
-        """When each blob was stored."""
+        """When each blob was stored, by digest."""
         self.snapshots: dict[str, float] = {}
-        """When each chain ID was committed."""
+        """When each snapshot was committed, by chain ID."""
         self.extracting: dict[str, SimulatedPull] = {}
-        """Which pull unpacks a chain ID; others that need it wait."""
+        """The pull that unpacks a chain ID; other pulls of it wait."""
         self.images: dict[str, ImageRecord] = {}
         self.installed: dict[str, Image] = {}
         """By name, oldest first."""
         self._origin = origin
-        self._steps = 0
+        self._ticks = 0
         self._leases = 0
         self._phase = int(hashlib.sha256(machine.name.encode()).hexdigest()[:4], 16) / 1000
 
     @property
     def now(self) -> float:
-        return self._origin + self._steps * STEP_SECONDS
+        return self._origin + self._ticks * TICK_SECONDS
 
     def has(self, image: Image) -> bool:
         return image.name in self.installed
 
     def preload(self, image: Image) -> None:
-        """The image is here since before the beginning."""
+        """Add an image that the node had before the simulation."""
         for layer in image.layers:
             self.content.setdefault(layer.digest, self.now - 3600.0)
             self.snapshots.setdefault(layer.chain_id, self.now - 3600.0)
         self._record(image, self.now - 3600.0)
 
     def pull(self, image: Image, resolve_seconds: float, fault: Fault | None = None) -> SimulatedPull:
-        """Begins a pull: after all that this step brought, and before what the next one brings."""
-        began_at = self.now + STEP_SECONDS / 2
+        """Start a pull between this tick and the next one."""
+        started_at = self.now + TICK_SECONDS / 2
         self._leases += 1
         random = hashlib.sha256(f"{self.machine.name} {self._leases}".encode()).hexdigest()
         lease_id = f"{int(random[:8], 16) % 10**9:09}-{random[8:12]}"
         here = (layer for layer in image.layers if layer.digest in self.content or layer.chain_id in self.snapshots)
-        begun = SimulatedPull(
-            lease_id, image, began_at, began_at + resolve_seconds, frozenset(layer.digest for layer in here), fault
+        started = SimulatedPull(
+            lease_id, image, started_at, started_at + resolve_seconds, frozenset(layer.digest for layer in here), fault
         )
-        self.pulls[lease_id] = begun
-        return begun
+        self.pulls[lease_id] = started
+        return started
 
     def collect(self, keep: Collection[str]) -> None:
-        """Removes all images but those named, and what only they needed."""
+        """Remove all images except these names, with the layers that only they needed."""
         for name in [name for name in self.installed if name not in keep]:
             gone = self.installed.pop(name)
             for record in [key for key, record in self.images.items() if record.digest == gone.index_digest]:
@@ -161,19 +161,19 @@ class SimulatedNode:
         self.ingests = {blob: ingest for blob, ingest in self.ingests.items() if blob in needed}
 
     def advance(self, now: float) -> None:
-        """Lets time pass up to the last whole step before `now`."""
-        while self.now + STEP_SECONDS <= now:
-            self._steps += 1
+        """Advance to the last whole tick before `now`."""
+        while self.now + TICK_SECONDS <= now:
+            self._ticks += 1
             if self.pulls:
-                self._step(self.now)
+                self._tick(self.now)
 
     def link_bytes_per_second(self, at: float) -> float:
-        """What the link carries: it wavers, as links do."""
+        """Return the rate of the link, which varies over time."""
         slow, quick = math.sin(at / 11 + self._phase), math.sin(at / 2.7 + 2 * self._phase)
         return self.machine.link_mib * MIB * (1 + 0.22 * slow + 0.13 * quick)
 
     def downloaded_bytes(self, pull: SimulatedPull) -> float:
-        """Of `total_bytes`, what is here."""
+        """Return the downloaded part of `total_bytes`."""
         return sum(self._here(layer) for layer in pull.image.layers if layer.digest not in pull.cached)
 
     def _here(self, layer: ImageLayer) -> float:
@@ -181,7 +181,7 @@ class SimulatedNode:
             return ingest.offset
         return layer.size_bytes if layer.digest in self.content or layer.chain_id in self.snapshots else 0
 
-    def _step(self, at: float) -> None:
+    def _tick(self, at: float) -> None:
         running = [pull for pull in list(self.pulls.values()) if not self._breaks(pull, at)]
         fetching = [pull for pull in running if at >= pull.manifest_at]
         self._transfer([pull for pull in fetching if not self._stalls(pull, at)], at)
@@ -210,8 +210,8 @@ class SimulatedNode:
         return at < pull.stalled_until
 
     def _transfer(self, pulls: list[SimulatedPull], at: float) -> None:
-        """Shares what the link carries in one step among the layers on their way."""
-        spare = self.link_bytes_per_second(at) * STEP_SECONDS
+        """Share the bytes of one tick among the downloads."""
+        spare = self.link_bytes_per_second(at) * TICK_SECONDS
         while spare >= 1:
             for pull in pulls:
                 self._begin_layers(pull, at)
@@ -239,7 +239,7 @@ class SimulatedNode:
             free -= 1
 
     def _unpack(self, pull: SimulatedPull, at: float) -> None:
-        spare = self.machine.unpack_mib * MIB * STEP_SECONDS
+        spare = self.machine.unpack_mib * MIB * TICK_SECONDS
         for layer in pull.image.layers:
             if layer.chain_id in self.snapshots:
                 continue
@@ -255,7 +255,7 @@ class SimulatedNode:
             del self.extracting[layer.chain_id]
 
     def _record(self, image: Image, at: float) -> None:
-        """The names that the CRI plugin records: the tag, the digest form and the image ID."""
+        """Record the three names of the CRI plugin: the tag, the digest form and the image ID."""
         names = (str(image.reference), f"{image.repository}@{image.index_digest}", image.config_digest)
         self.images.update((name, ImageRecord(name, image.index_digest, at)) for name in names)
         self.installed[image.name] = image

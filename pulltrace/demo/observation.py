@@ -1,7 +1,7 @@
-"""What an agent sees of a simulated node: a `NodeObservation`, as `containerd.observation` reads one.
+"""Observations of a simulated node, as `containerd.observation` makes them of a real one.
 
-Shown is what containerd shows, no more: offsets in whole MiB, no tag before there is an image record, no blob of
-a layer whose snapshot was there before, and an extract snapshot from the moment it is prepared.
+They show what containerd shows: offsets in whole MiB, no tag before the image record, no blob of a layer that was unpacked
+before, and an extract snapshot from its preparation on.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pulltrace.demo.node import SimulatedNode, SimulatedPull
 
 
 class SimulatedObserver:
-    """One agent's view; remembers, like the real one, which leases it saw last."""
+    """The observer of one agent; like the real one, it remembers the leases of its last poll."""
 
     def __init__(self, node: SimulatedNode) -> None:
         self._node = node
         self._last_leases: frozenset[str] | None = None
 
     async def observe(self) -> NodeObservation:
-        return self.look()
+        return self.poll()
 
-    def look(self) -> NodeObservation:
-        """The node as it is now."""
+    def poll(self) -> NodeObservation:
+        """Return the current observation."""
         running = frozenset(self._node.pulls)
         may_have_ended = self._last_leases is None or bool(self._last_leases - running)
         self._last_leases = running

@@ -1,4 +1,4 @@
-"""The pods of the demo, as somebody has asked for them and the scheduler has placed them."""
+"""The pods of the demo, with the nodes that the scheduler chose."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pulltrace.pulls.view import Workload
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The kubelet does not even ask containerd."""
+    """The kubelet refuses the image before it asks containerd."""
 
     reason: str
-    """Its word for that."""
+    """The reason in the status."""
     message: str
 
 
@@ -27,9 +27,9 @@ class Container:
     image: Image
     role: Role = Role.MAIN
     runs_seconds: float = 0.0
-    """How long an init container keeps those after it waiting."""
+    """How long an init container runs."""
     fault: Fault | Refusal | None = None
-    """What happens to the pulls that this container makes necessary."""
+    """The fault of the pulls for this container."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What goes on between the acts: roll-outs of every day, begun when the cluster has become quiet.
+"""Rollouts between the steps of the scenario: they start when few pulls run.
 
-Decides from what it is shown and from a seed, so two runs are the same. It keeps the number of running pulls
-in a range that fills a page and can still be read.
+They keep the number of running pulls in a range that fills a page and stays readable. The same seed and situations give the
+same rollouts.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ _NAMESPACES = {
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What there is to decide from."""
+    """The input of a decision."""
 
     running_pulls: int
     idle_workers: Sequence[str]
     idle_accelerated: Sequence[str]
     big_pulls: int
-    """Running on the nodes with accelerators."""
+    """Running pulls on the nodes with accelerators."""
 
 
 class Rollouts:
-    """Which roll-out begins next, and where."""
+    """The next rollouts and their nodes."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._small = self._big = 0
 
-    def due(self, situation: Situation) -> Iterator[Pod]:
-        """The pods to schedule now; at most one roll-out a call."""
+    def next_pods(self, situation: Situation) -> Iterator[Pod]:
+        """Yield the pods of the next rollout, if it starts now."""
         if situation.big_pulls < WANTED_BIG_PULLS and situation.idle_accelerated:
             self._big += 1
             node = self._random.choice(situation.idle_accelerated)
@@ -80,13 +80,13 @@ class Rollouts:
 def _pod(name: str, number: int, node: str) -> Pod:
     if name == "orders":
         return orders(1000 + number, node)
-    what = _release(name, number)
+    release = _release(name, number)
     return Pod(
         _NAMESPACES.get(name, "shop"),
-        pod_name(name, what.name, f"{node} {number}"),
+        pod_name(name, release.name, f"{node} {number}"),
         node,
         Workload(_NAMESPACES.get(name, "shop"), "Deployment", name),
-        (Container(name, what),),
+        (Container(name, release),),
     )
 
 

@@ -1,7 +1,7 @@
 """`pulltrace demo`: the simulated cluster in real time, with an agent for each node and an aggregator.
 
-Everything but the nodes and pods is the real thing: trackers, Lease writers and Lease format, correlation, store,
-live stream and web UI. Only the Leases and pods are kept in memory.
+Only nodes and pods are simulated, and Leases are in memory. Trackers, Lease writers, Lease format, correlation, store, event
+stream and web UI are the real ones.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from collections.abc import Callable
 
 from pulltrace.agent import run as agent_run
 from pulltrace.aggregator import run as aggregator_run
-from pulltrace.aggregator.run import AggregatorSettings
 from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
+from pulltrace.settings.programs import AgentSettings, DemoSettings
 
-HISTORY_SECONDS = 45.0
-"""How long ended pulls are shown: some, but not so many that the page has to be scrolled."""
 REPORT_SECONDS = 1.0
-TICK_SECONDS = 0.25
+ADVANCE_SECONDS = 0.25
 CATCH_UP_SECONDS = 1.0
-"""How much may pass in one go: after a sleep of the machine hours are made up for without blocking anybody."""
+"""Maximum step of the cluster's time, so that the cluster catches up after a suspend without blocking the server."""
 SEED = 1
 
 KEPT_EVENTS = 1000
@@ -34,20 +32,22 @@ PodStore = MemoryStore[PodRecord]
 EventStore = MemoryStore[EventRecord]
 
 
-async def run(settings: AggregatorSettings, stop: asyncio.Event, listening: Callable[[int], None]) -> None:
-    """Serves a simulated cluster until `stop` is set. Raises `AddressError`."""
+async def run(
+    settings: DemoSettings, stop: asyncio.Event, listening: Callable[[int], None] = lambda port: None
+) -> None:
+    """Serve a simulated cluster until `stop` is set. Raises `AddressError`."""
     cluster = SimulatedCluster(SEED, time.time())
     leases, pods, events = MemoryLeaseStore(), PodStore(), EventStore()
     await warmup.write(cluster, time.time(), leases)
     apply_changes(cluster, pods, events)
     async with asyncio.TaskGroup() as tasks:
         simulation = tasks.create_task(_simulate(cluster, leases, pods, events))
-        await aggregator_run.run(settings, leases, pods, stop, listening, events=events)
+        await aggregator_run.run(settings, leases, pods, stop, events=events, listening=listening)
         simulation.cancel()
 
 
 def apply_changes(cluster: SimulatedCluster, pods: PodStore, events: EventStore) -> None:
-    """Tells whoever watches the pods and their Events what has changed."""
+    """Apply the changes of the cluster to the watched pods and Events."""
     for key, record in cluster.pod_changes():
         if record is None:
             pods.remove(key)
@@ -59,7 +59,7 @@ def apply_changes(cluster: SimulatedCluster, pods: PodStore, events: EventStore)
 
 
 async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: PodStore, events: EventStore) -> None:
-    """Lets the cluster go with the clock, and agents come and go."""
+    """Advance the cluster with the clock, and start and stop agents."""
     agents: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
         while True:
@@ -68,22 +68,13 @@ async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: P
             apply_changes(cluster, pods, events)
             for name, node in cluster.nodes.items():
                 if not cluster.silent(name) and name not in agents:
-                    agents[name] = tasks.create_task(_follow(name, SimulatedObserver(node), leases))
+                    agents[name] = tasks.create_task(_run_agent(name, SimulatedObserver(node), leases))
                 elif cluster.silent(name) and name in agents:
                     agents.pop(name).cancel()
             behind = now - cluster.now > CATCH_UP_SECONDS
-            await asyncio.sleep(0 if behind else TICK_SECONDS)
+            await asyncio.sleep(0 if behind else ADVANCE_SECONDS)
 
 
-async def _follow(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
-    await agent_run.follow(_agent(node_name), lambda _: observer, leases)
-
-
-def _agent(node_name: str) -> agent_run.AgentSettings:
-    return agent_run.AgentSettings(
-        node_name=node_name,
-        holder=f"pulltrace-agent-{node_name}",
-        containerd_socket="(simulated)",
-        containerd_namespace="k8s.io",
-        report_interval_seconds=REPORT_SECONDS,
-    )
+async def _run_agent(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
+    settings = AgentSettings(node_name=node_name, report_interval_seconds=REPORT_SECONDS)
+    await agent_run.report_pulls(settings, leases, f"pulltrace-agent-{node_name}", lambda _: observer)

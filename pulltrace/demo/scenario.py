@@ -1,7 +1,7 @@
-"""What the demo shows on purpose: one act for each thing that Pulltrace can tell, again and again.
+"""The script of the demo: a step for every kind of row that Pulltrace can show.
 
-A round is a list of things that happen at given times. Rounds follow each other without end, on other nodes and
-with the next releases, so that what is on the nodes already matters as it does in life.
+A round is a list of steps with their times. Rounds follow each other on changing nodes and with new releases, so that nodes
+have some of the layers already, as in a real cluster.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pulltrace.pulls.view import Workload
 
 ROUND_SECONDS = 200.0
 PREPARATION_SECONDS = 30.0
-"""The first acts of a round begin so long before its time zero: at zero there is something to see."""
+"""The first steps of a round start this long before its time zero, so that pulls run at zero."""
 SILENCE_SECONDS = 95.0
 FLEET = 12
 """Pods of one Deployment."""
@@ -41,7 +41,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class PrePull:
-    """Somebody pulls an image by hand: no pod waits for it."""
+    """A user pulls an image by hand: no pod waits for it."""
 
     node: str
     image: Image
@@ -49,108 +49,108 @@ class PrePull:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """All images that no pod needs are removed from a node."""
+    """A node removes all images that no pod needs."""
 
     node: str
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The agent of a node is not there for a while; the node goes on."""
+    """The agent of a node is away for a while; its pulls go on."""
 
     node: str
     seconds: float
 
 
-Happening = Deploy | Withdraw | PrePull | Clean | Silence
+Action = Deploy | Withdraw | PrePull | Clean | Silence
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """Something that happens at a time, in seconds from time zero of its round."""
+class Step:
+    """An action at a time, in seconds from time zero of its round."""
 
     at: float
-    what: Happening
+    action: Action
 
 
-def acts(number: int) -> tuple[Act, ...]:
-    """The acts of a round, by time."""
+def steps(number: int) -> tuple[Step, ...]:
+    """Return the steps of a round, by time."""
     found = (*_on_accelerated(number), *_on_workers(number))
-    return tuple(sorted(found, key=lambda act: act.at))
+    return tuple(sorted(found, key=lambda step: step.at))
 
 
-def _on_accelerated(number: int) -> Iterator[Act]:
+def _on_accelerated(number: int) -> Iterator[Step]:
     training, second, stalling, silent = (TRAINERS[(number + turn) % len(TRAINERS)] for turn in range(4))
     month = f"24.{number % 12 + 1:02}"
 
-    # A Deployment with a big image over two nodes, and what waits in the queue behind it on one of them.
+    # A Deployment with a big image on two nodes; on one of them, more images are queued behind it.
     pytorch = image("pytorch", "2.4.0-cuda12.4-cudnn9-devel")
     for at, node in ((-26.0, training), (-20.0, second)):
-        yield Act(at, Clean(node))
-        yield Act(at, Deploy(_pod("ml", "finetune-llama", number, node, pytorch)))
-    yield Act(
+        yield Step(at, Clean(node))
+        yield Step(at, Deploy(_pod("ml", "finetune-llama", number, node, pytorch)))
+    yield Step(
         -8.0, Deploy(_pod("monitoring", "fluent-bit", number, training, image("fluent-bit", f"3.1.{number % 9}")))
     )
     exporter = image("dcgm-exporter", f"3.3.{number % 9}-ubuntu22.04")
-    yield Act(-6.0, Deploy(_pod("gpu-operator", "dcgm-exporter", number, training, exporter)))
+    yield Step(-6.0, Deploy(_pod("gpu-operator", "dcgm-exporter", number, training, exporter)))
 
-    # A download that stands still for a minute.
-    yield Act(-14.0, Clean(stalling))
-    yield Act(-14.0, Deploy(_pod("ml", "speech-nemo", number, stalling, image("nemo", month), Stall(0.24, 60.0))))
+    # A download that stalls for a minute.
+    yield Step(-14.0, Clean(stalling))
+    yield Step(-14.0, Deploy(_pod("ml", "speech-nemo", number, stalling, image("nemo", month), Stall(0.24, 60.0))))
 
-    # An agent that falls silent in the middle of a pull.
-    yield Act(-6.0, Clean(silent))
-    yield Act(-6.0, Deploy(_pod("inference", "triton", number, silent, image("triton", f"{month}-py3"))))
-    yield Act(3.0, Silence(silent, SILENCE_SECONDS))
+    # An agent that stops reporting during a pull.
+    yield Step(-6.0, Clean(silent))
+    yield Step(-6.0, Deploy(_pod("inference", "triton", number, silent, image("triton", f"{month}-py3"))))
+    yield Step(3.0, Silence(silent, SILENCE_SECONDS))
 
-    # Two tags of one repository at once: nothing but the end tells which is which.
+    # Two tags of one repository at once: their names are unknown until they end.
     stable, canary = image("vllm", f"v0.6.{number % 8}"), image("vllm", f"v0.7.{number % 8}")
-    yield Act(2.0, Clean(PARALLEL))
-    yield Act(2.0, Deploy(_pod("inference", "vllm-stable", number, PARALLEL, stable)))
-    yield Act(3.5, Deploy(_pod("inference", "vllm-canary", number, PARALLEL, canary)))
+    yield Step(2.0, Clean(PARALLEL))
+    yield Step(2.0, Deploy(_pod("inference", "vllm-stable", number, PARALLEL, stable)))
+    yield Step(3.5, Deploy(_pod("inference", "vllm-canary", number, PARALLEL, canary)))
 
-    # Before a roll-out somebody fetches an image by hand.
-    yield Act(6.0, PrePull(FASTEST, canary))
+    # A user pulls an image by hand before a rollout.
+    yield Step(6.0, PrePull(FASTEST, canary))
 
 
-def _on_workers(number: int) -> Iterator[Act]:
+def _on_workers(number: int) -> Iterator[Step]:
     several, failing, interrupted = (WORKERS[(number + turn) % len(WORKERS)] for turn in (0, 2, 3))
 
-    # A release that was never pushed; it is put right after some time.
+    # A release that was never pushed, and its fix.
     missing = image("payments", f"v3.{number}.0")
     broken = _pod("shop", "payments", number, failing, missing, Failure(_not_found(missing)))
-    yield Act(-29.0, Deploy(broken))
-    yield Act(166.0, Withdraw(broken))
-    yield Act(166.0, Deploy(_pod("shop", "payments", number, failing, image("payments", f"v3.{number}.1"))))
+    yield Step(-29.0, Deploy(broken))
+    yield Step(166.0, Withdraw(broken))
+    yield Step(166.0, Deploy(_pod("shop", "payments", number, failing, image("payments", f"v3.{number}.1"))))
 
-    # A connection that breaks in the middle: the next try goes on from there.
+    # A connection that breaks: the next try resumes the download.
     catalog = image("catalog", f"v4.{number}.0")
     reset = Failure(_connection_reset(catalog), after_fraction=0.55)
-    yield Act(94.0, Deploy(_pod("shop", "catalog", number, interrupted, catalog, reset)))
+    yield Step(94.0, Deploy(_pod("shop", "catalog", number, interrupted, catalog, reset)))
 
-    # One pod, three images: one after another.
-    yield Act(1.0, Deploy(orders(number, several)))
+    # One pod with three images, pulled one after another.
+    yield Step(1.0, Deploy(orders(number, several)))
 
     yield from _refused(number)
     yield from _fleet(number)
 
 
-def _refused(number: int) -> Iterator[Act]:
-    """Pods that never start: a name that is none, and a registry that wants to know who asks."""
+def _refused(number: int) -> Iterator[Step]:
+    """Pods that never start: an invalid image name, and a registry that requires authentication."""
     invalid, private = (WORKERS[(number + turn) % len(WORKERS)] for turn in (3, 4))
     name = f"ghcr.io/acme/Billing:v2.{number}.0"
     refusal = Refusal("InvalidImageName", f'Failed to apply default image tag "{name}": {_NOT_A_NAME}')
     wrong = _pod("shop", "billing", number, invalid, Image(name, ()), refusal)
-    yield Act(-25.0, Deploy(wrong))
-    yield Act(150.0, Withdraw(wrong))
+    yield Step(-25.0, Deploy(wrong))
+    yield Step(150.0, Withdraw(wrong))
     ledger = image("ledger", f"v1.{number}.0")
     closed = _pod("finance", "ledger", number, private, ledger, Failure(_unauthorized(ledger)))
-    yield Act(-22.0, Deploy(closed))
-    yield Act(140.0, Withdraw(closed))
+    yield Step(-22.0, Deploy(closed))
+    yield Step(140.0, Withdraw(closed))
 
 
-def _fleet(number: int) -> Iterator[Act]:
-    """A Deployment of many pods over some nodes: each pulls two images, and its other pods wait for them."""
+def _fleet(number: int) -> Iterator[Step]:
+    """A Deployment of many pods on a few nodes, each of which pulls two images for all of its pods."""
     release = f"v2.{number}.0"
     gateway, proxy = image("gateway", release), image("proxy", f"1.24.{number % 9}")
     for replica in range(FLEET):
@@ -162,11 +162,11 @@ def _fleet(number: int) -> Iterator[Act]:
             Workload("edge", "Deployment", "gateway"),
             (Container("gateway", gateway), Container("istio-proxy", proxy)),
         )
-        yield Act(40.0 + replica / 4, Deploy(pod))
+        yield Step(40.0 + replica / 4, Deploy(pod))
 
 
 def orders(number: int, node: str) -> Pod:
-    """A pod with an init container and a sidecar."""
+    """Return a pod with an init container and a sidecar."""
     release = f"v5.{number}.0"
     return Pod(
         "shop",

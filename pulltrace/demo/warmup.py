@@ -1,4 +1,4 @@
-"""What has happened before the page is opened: the first acts in quick motion, and what the agents wrote of it."""
+"""The history before the page opens: the first steps of the scenario in quick motion, and the Leases after them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.resources.leases import LeasePatch, LeaseWriting
 from pulltrace.pulls.lease_format.annotations import encode
 
-LOOK_SECONDS = 0.5
-"""How often the agents look, as in life."""
+POLL_SECONDS = 0.5
+"""Interval of polls, as in a real agent."""
 
 
 class Trackers:
@@ -22,28 +22,28 @@ class Trackers:
         self._observers = {name: SimulatedObserver(node) for name, node in cluster.nodes.items()}
         self.states: dict[str, tracker.TrackerState] = dict.fromkeys(cluster.nodes, tracker.TrackerState())
 
-    def look(self, cluster: SimulatedCluster) -> None:
-        """Every agent that is there looks at its node once."""
+    def poll(self, cluster: SimulatedCluster) -> None:
+        """Poll every node whose agent is not away."""
         for name, observer in self._observers.items():
             if not cluster.silent(name):
-                self.states[name] = tracker.advance(self.states[name], observer.look(), cluster.now, name)
+                self.states[name] = tracker.advance(self.states[name], observer.poll(), cluster.now, name)
 
 
 def replay(
-    cluster: SimulatedCluster, until: float, look_seconds: float = LOOK_SECONDS
+    cluster: SimulatedCluster, until: float, poll_seconds: float = POLL_SECONDS
 ) -> Iterator[Mapping[str, tracker.TrackerState]]:
-    """What the agents know after each of their looks, from the cluster's time to `until`."""
+    """Yield the states of all trackers after each poll, from the cluster's time to `until`."""
     trackers = Trackers(cluster)
-    while cluster.now + look_seconds <= until:
-        cluster.advance(cluster.now + look_seconds)
-        trackers.look(cluster)
+    while cluster.now + poll_seconds <= until:
+        cluster.advance(cluster.now + poll_seconds)
+        trackers.poll(cluster)
         yield trackers.states
 
 
 async def write(cluster: SimulatedCluster, until: float, leases: LeaseWriting) -> None:
-    """Brings the cluster to `until` and leaves in the Leases what the agents would have written."""
+    """Advance the cluster to `until` and write the Leases of that time."""
     states: Mapping[str, tracker.TrackerState] = {}
-    for states in replay(cluster, until):  # noqa: B007 - the last one is what the Leases hold
+    for states in replay(cluster, until):  # noqa: B007 - the Leases get the last one
         pass
     for name, state in states.items():
         patch = LeasePatch(

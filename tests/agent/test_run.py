@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from pulltrace.agent.run import AgentSettings, run, untold_since
+from pulltrace.agent.run import run, unreported_since
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.settings.programs import AgentSettings
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd, image, until
 
@@ -25,16 +26,16 @@ NAME = "docker.io/library/nginx:1.29"
 NGINX = image("docker.io/library/nginx", ("base", 1000), ("top", 3000))
 
 
-async def told(store: MemoryLeaseStore) -> NodeReport:
+async def lease_report(store: MemoryLeaseStore) -> NodeReport:
     record = await store.get(NODE)
     return decode(record.annotations) if record is not None else NodeReport()
 
 
 async def wait_for(store: MemoryLeaseStore, fits: Callable[[NodeReport], bool]) -> NodeReport:
-    """What the Lease says, as soon as it says that."""
+    """Return the report in the Lease, as soon as it fits."""
 
     async def look() -> NodeReport | None:
-        report = await told(store)
+        report = await lease_report(store)
         return report if fits(report) else None
 
     found: NodeReport = await until(look)
@@ -43,9 +44,11 @@ async def wait_for(store: MemoryLeaseStore, fits: Callable[[NodeReport], bool]) 
 
 @asynccontextmanager
 async def agent(node: FakeContainerd, store: MemoryLeaseStore) -> AsyncIterator[None]:
-    """An agent that runs."""
-    settings = AgentSettings(NODE, "agent-x", str(node.socket), containerd.NAMESPACE, report_interval_seconds=0.1)
-    running = asyncio.create_task(run(settings, store))
+    """Run an agent while the block runs."""
+    settings = AgentSettings(
+        node_name=NODE, containerd_socket=str(node.socket), report_interval_seconds=0.1, start_spread_seconds=0.0
+    )
+    running = asyncio.create_task(run(settings, store, "agent-x"))
     try:
         yield
     finally:
@@ -56,7 +59,7 @@ async def agent(node: FakeContainerd, store: MemoryLeaseStore) -> AsyncIterator[
 
 @asynccontextmanager
 async def pulling(store: MemoryLeaseStore) -> AsyncIterator[tuple[FakeContainerd, containerd.FakePull]]:
-    """A node with an agent, in the middle of a pull that the Lease tells of."""
+    """Run an agent on a node; its Lease reports a pull in progress."""
     async with containerd.running() as node, agent(node, store):
         await until(lambda: store.get(NODE))
         pull = node.pull(NGINX).resolve().download(0, 400)
@@ -64,11 +67,11 @@ async def pulling(store: MemoryLeaseStore) -> AsyncIterator[tuple[FakeContainerd
         yield node, pull
 
 
-async def test_a_pull_is_told_from_beginning_to_end() -> None:
-    """An idle node, then a pull with its bytes, then its end with its name."""
+async def test_a_pull_is_reported_from_start_to_end() -> None:
+    """An idle node, a pull with its bytes, and its end with its name."""
     store = MemoryLeaseStore()
     async with pulling(store) as (_, pull):
-        [running] = (await told(store)).pulls
+        [running] = (await lease_report(store)).pulls
         assert (running.phase, running.total_bytes) == (Phase.DOWNLOADING, 4000)
 
         pull.complete(NAME)
@@ -78,8 +81,8 @@ async def test_a_pull_is_told_from_beginning_to_end() -> None:
     assert [(ended.id, ended.phase, ended.names) for ended in report.recent] == [(running.id, Phase.COMPLETED, (NAME,))]
 
 
-async def test_a_containerd_that_is_away_is_told_and_its_pulls_are_not_done() -> None:
-    """While nobody answers, the Lease says so, and a pull is neither completed nor failed; then it goes on."""
+async def test_an_unavailable_containerd_is_reported_and_its_pulls_go_on() -> None:
+    """Meanwhile the Lease names the problem, and a pull is neither completed nor failed."""
     store = MemoryLeaseStore()
     async with pulling(store) as (node, pull):
         node.errors["*"] = grpc.StatusCode.UNAVAILABLE
@@ -95,8 +98,8 @@ async def test_a_containerd_that_is_away_is_told_and_its_pulls_are_not_done() ->
     assert [each.downloaded_bytes for each in report.pulls] == [900]
 
 
-async def test_one_failed_look_is_not_worth_a_word() -> None:
-    """An ingest that vanishes under containerd's hands fails a call now and then: the Lease does not flicker, and counts it."""
+async def test_one_failed_poll_is_only_counted() -> None:
+    """An ingest that ends during a call fails it now and then: the Lease counts it and names no problem."""
     store = MemoryLeaseStore()
     async with pulling(store) as (node, pull):
         node.errors["Content/ListStatuses"] = grpc.StatusCode.UNKNOWN
@@ -114,7 +117,7 @@ async def _has_failed(node: FakeContainerd) -> bool:
 
 
 async def test_a_containerd_that_restarts_has_ended_its_pulls() -> None:
-    """A restart breaks what was being pulled, although the leases survive it; the socket is a new one."""
+    """A restart breaks running pulls, although their leases survive; the socket is a new one."""
     store = MemoryLeaseStore()
     async with pulling(store) as (node, _):
         await node.stop()
@@ -126,8 +129,8 @@ async def test_a_containerd_that_restarts_has_ended_its_pulls() -> None:
     assert [each.phase for each in report.recent] == [Phase.FAILED]
 
 
-async def test_a_restarted_agent_goes_on() -> None:
-    """The same pull has the same id and start; what ended meanwhile is told once."""
+async def test_a_restarted_agent_resumes() -> None:
+    """The same pull has the same id and start; a pull that ended meanwhile is reported once."""
     store = MemoryLeaseStore()
     async with containerd.running() as node:
         async with agent(node, store):
@@ -147,7 +150,7 @@ async def test_a_restarted_agent_goes_on() -> None:
 
 
 class Refusing(MemoryLeaseStore):
-    """A bus that takes no more writes once it is told so."""
+    """A store that refuses writes on demand."""
 
     refuses = False
     refused = 0
@@ -162,8 +165,8 @@ class Refusing(MemoryLeaseStore):
         return bool(self.refused)
 
 
-async def test_what_an_agent_could_not_write_is_told_by_the_next() -> None:
-    """The API server was away while an image was pulled, and then the agent's pod was deleted: the row is not lost."""
+async def test_the_next_agent_reports_what_the_last_could_not_write() -> None:
+    """The API server was away during a pull, and then the agent's pod was deleted: the row is not lost."""
     store = Refusing()
     async with containerd.running() as node:
         async with agent(node, store):
@@ -185,18 +188,18 @@ async def test_what_an_agent_could_not_write_is_told_by_the_next() -> None:
 @pytest.mark.parametrize(
     ("renewed_at", "since"), [(None, 5000), (4900, 4898), (4999, 4997), (9999, 5000), (5, 5000 - 1800)]
 )
-def test_an_agent_looks_back_to_the_last_report(renewed_at: float | None, since: float) -> None:
-    """Half an hour at most, as long as rows are kept; a time that cannot be is none."""
-    assert untold_since(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
+def test_unreported_pulls_begin_at_the_last_report(renewed_at: float | None, since: float) -> None:
+    """Half an hour at most, as long as rows are kept; an impossible time is ignored."""
+    assert unreported_since(LeaseRecord(NODE, {}, renewed_at=renewed_at), 5000) == since
 
 
-def test_without_a_lease_nothing_is_looked_for() -> None:
-    """What was pulled before Pulltrace was installed is not its business."""
-    assert untold_since(None, 5000) == 5000
+def test_without_a_lease_unreported_pulls_begin_at_the_start() -> None:
+    """Pulls from before the install are not reported."""
+    assert unreported_since(None, 5000) == 5000
 
 
 class LateStore(MemoryLeaseStore):
-    """A bus that cannot be read at first."""
+    """A store that cannot be read at first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,7 +216,7 @@ class LateStore(MemoryLeaseStore):
 
 
 async def test_history_is_not_wiped_while_the_lease_cannot_be_read() -> None:
-    """An agent that comes up before its API server waits for it: what the Lease tells would be lost."""
+    """An agent that starts before its API server waits for it: a write would lose the history in the Lease."""
     store, now = LateStore(), time.time()
     ended = Pull(id="0123456789ab", phase=Phase.COMPLETED, started_at=now - 9, progressed_at=now, ended_at=now)
     await store.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended,))), "agent-w", now, 300))
@@ -226,7 +229,7 @@ async def test_history_is_not_wiped_while_the_lease_cannot_be_read() -> None:
 
 
 async def test_history_of_an_agent_before_loses_its_credentials() -> None:
-    """An agent of an earlier version wrote names as they were: its successor writes them again, without."""
+    """An agent of an earlier version wrote names with credentials: the next agent rewrites them without."""
     store, now = MemoryLeaseStore(), time.time()
     ended = Pull(
         id="0123456789ab", phase=Phase.COMPLETED, started_at=now - 9, progressed_at=now, ended_at=now,

@@ -1,4 +1,4 @@
-"""When an agent first comes to the API server. Time is virtual."""
+"""The delay before an idle agent's first request to the API server. Time is virtual."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulltrace.agent.run import wait_for_turn
+from pulltrace.agent.run import delay_idle_start
 from pulltrace.containerd.client import ContainerdError
 from pulltrace.containerd.observation import NodeObservation, PullObservation
 from tests.builders import virtual_time
@@ -17,8 +17,8 @@ SPREAD_SECONDS = 30
 
 
 @dataclass
-class Looks:
-    """What containerd shows, look by look; the last one again and again. None is a containerd that does not answer."""
+class ScriptedObserver:
+    """Gives one observation after another, and then the last one again. None: containerd does not answer."""
 
     script: Sequence[NodeObservation | None]
     count: int = 0
@@ -35,48 +35,48 @@ IDLE = NodeObservation(pulls=())
 PULLING = NodeObservation(pulls=(PullObservation(lease_id="a", started_at=1.0),))
 
 
-def waited(spread_seconds: float, *script: NodeObservation | None, agents: int = 1) -> list[float]:
-    """When each of the agents, started together, had its turn."""
-    turns: list[float] = []
+def delays(spread_seconds: float, *script: NodeObservation | None, agents: int = 1) -> list[float]:
+    """Return when the delay of each agent ended; all start together."""
+    ends: list[float] = []
 
     async def start() -> None:
-        await wait_for_turn(spread_seconds, Looks(script))
-        turns.append(virtual_time.now())
+        await delay_idle_start(spread_seconds, ScriptedObserver(script))
+        ends.append(virtual_time.now())
 
     async def all_of_them() -> None:
         await asyncio.gather(*(start() for _ in range(agents)))
 
     virtual_time.run(all_of_them())
-    return turns
+    return ends
 
 
-def test_5000_agents_that_start_together_come_one_by_one() -> None:
-    """D10: spread over 30 s, no second has much more than its share."""
-    turns = waited(SPREAD_SECONDS, IDLE, agents=AGENTS)
-    seconds = Counter(int(turn) for turn in turns)
-    print(f"{AGENTS} starts: at most {max(seconds.values())} a second, the last after {max(turns):.1f} s")
+def test_5000_agents_that_start_together_are_spread() -> None:
+    """D10: over 30 s, no second has much more than its share."""
+    ends = delays(SPREAD_SECONDS, IDLE, agents=AGENTS)
+    seconds = Counter(int(end) for end in ends)
+    print(f"{AGENTS} starts: at most {max(seconds.values())} a second, the last after {max(ends):.1f} s")
 
-    assert max(turns) <= SPREAD_SECONDS
+    assert max(ends) <= SPREAD_SECONDS
     assert max(seconds.values()) <= 1.5 * AGENTS / SPREAD_SECONDS
 
 
-def test_a_pull_that_runs_is_told_at_once() -> None:
-    """Whoever watches it does not wait for a turn."""
-    assert waited(600, PULLING) == [0]
+def test_a_running_pull_ends_the_delay() -> None:
+    """A user who watches it does not wait."""
+    assert delays(600, PULLING) == [0]
 
 
-def test_a_pull_that_was_over_before_a_look_is_told_at_once() -> None:
-    """Also one that began and ended while the agent waited."""
+def test_a_missed_pull_ends_the_delay() -> None:
+    """A pull that started and ended between two polls is reported at once, too."""
     missed = NodeObservation(pulls=(), images=(), unseen=PULLING.pulls)
 
-    assert waited(600, missed) == [0]
+    assert delays(600, missed) == [0]
 
 
-def test_a_pull_that_begins_while_it_waits_is_told_at_once() -> None:
-    """Within the second in which it is seen; a containerd that is not there yet does not matter."""
-    assert waited(600, None, IDLE, IDLE, PULLING) == [3]
+def test_a_pull_that_starts_during_the_delay_ends_it() -> None:
+    """The next poll shows it; a containerd that does not answer yet changes nothing."""
+    assert delays(600, None, IDLE, IDLE, PULLING) == [3]
 
 
-def test_without_a_spread_nobody_waits() -> None:
-    """0 s switches it off."""
-    assert waited(0, IDLE, agents=3) == [0, 0, 0]
+def test_without_a_spread_there_is_no_delay() -> None:
+    """0 s switches the delay off."""
+    assert delays(0, IDLE, agents=3) == [0, 0, 0]

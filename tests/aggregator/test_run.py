@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pulltrace.aggregator.run import AggregatorSettings, require_own_namespace, run
+from pulltrace.aggregator.run import require_own_namespace, run
 from pulltrace.errors import UserError
 from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
@@ -23,6 +23,7 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
+from pulltrace.settings.programs import AggregatorSettings
 from tests.aggregator.builders import pull_row_id
 from tests.builders.events import kubelet_event
 from tests.builders.pods import NODE, failing, pod
@@ -36,8 +37,12 @@ def free_port() -> int:
     return port
 
 
-class ActivePull:
-    """An aggregator that serves, and what its agents and pods say."""
+def settings_with(metrics_addr: str, http_addr: str = "127.0.0.1:0") -> AggregatorSettings:
+    return AggregatorSettings(http_addr=http_addr, metrics_addr=metrics_addr, history_ttl_seconds=600)
+
+
+class RunningAggregator:
+    """An aggregator that serves, with its Leases, pods and Events."""
 
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
         self.leases = leases
@@ -50,15 +55,15 @@ class ActivePull:
         self.metrics_url = ""
 
     async def find(self, namespace: str, name: str) -> PodRecord | None:
-        """Notes which pods are looked up; there are none."""
+        """Record the lookup; no pod exists."""
         self.looked_up.append(f"{namespace}/{name}")
         return None
 
     async def report(self, *pulls: Pull, recent: tuple[Pull, ...] = (), node: str = NODE) -> None:
         before = await self.leases.get(node)
-        told = encode(NodeReport(pulls=pulls, recent=recent))
-        gone = {key: None for key in (before.annotations if before else ()) if key not in told}
-        await self.leases.patch(node, LeasePatch({**gone, **told}, "agent", START + 60, 40))
+        annotations = encode(NodeReport(pulls=pulls, recent=recent))
+        gone = {key: None for key in (before.annotations if before else ()) if key not in annotations}
+        await self.leases.patch(node, LeasePatch({**gone, **annotations}, "agent", START + 60, 40))
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as answer:
@@ -74,7 +79,7 @@ class ActivePull:
         return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
 
     async def row_where(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first row that fits, as soon as there is one."""
+        """Return the first row that fits, as soon as one appears."""
 
         async def look() -> list[dict[str, Any]]:
             return [row for row in (await self.get("/api/v1/pulls"))["pulls"] if fits(row)]
@@ -91,12 +96,14 @@ async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10
 
 
 @asynccontextmanager
-async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = None) -> AsyncIterator[ActivePull]:
+async def running(
+    *, with_pods: bool = True, leases: MemoryLeaseStore | None = None
+) -> AsyncIterator[RunningAggregator]:
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port = free_port()
-    settings = AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", history_seconds=600)
+    settings = settings_with(f"127.0.0.1:{metrics_port}")
     async with aiohttp.ClientSession() as session:
-        aggregator = ActivePull(leases or MemoryLeaseStore(), MemoryStore(), session)
+        aggregator = RunningAggregator(leases or MemoryLeaseStore(), MemoryStore(), session)
         pods = aggregator.pods if with_pods else None
         serving = asyncio.create_task(
             run(
@@ -104,9 +111,9 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
                 aggregator.leases,
                 pods,
                 aggregator.stop,
-                port.set_result,
                 events=aggregator.events,
                 find_pod=aggregator.find,
+                listening=port.set_result,
             )
         )
         aggregator.url = f"http://127.0.0.1:{await port}"
@@ -119,7 +126,7 @@ async def running(*, with_pods: bool = True, leases: MemoryLeaseStore | None = N
 
 
 async def test_a_report_becomes_a_row() -> None:
-    """An agent's report is in the JSON, joined with the pod that waits."""
+    """The JSON has the report of an agent's Lease, matched with the pending pod."""
     async with running() as aggregator:
         aggregator.pods.put("shop/web", pod("web", "nginx:1.29"))
         await aggregator.report(pull())
@@ -129,8 +136,8 @@ async def test_a_report_becomes_a_row() -> None:
     assert row["pods"][0]["podName"] == "web"
 
 
-async def test_a_failure_is_told_with_its_reason() -> None:
-    """A pull that fails ends with what the kubelet says of its pod."""
+async def test_a_failure_has_its_reason() -> None:
+    """A failed pull gets the message of the pod's status."""
     async with running() as aggregator:
         await aggregator.report(pull())
         await aggregator.row_where(lambda row: True)
@@ -141,8 +148,8 @@ async def test_a_failure_is_told_with_its_reason() -> None:
     assert row["error"] == "manifest unknown"
 
 
-async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
-    """The requested image is the name; an unwatched pod is polled."""
+async def test_an_event_names_one_of_two_tags() -> None:
+    """The kubelet's Event names the image; a pod that is not watched is looked up."""
     async with running() as aggregator:
         aggregator.pods.put("shop/new", pod("new", "nginx:1.29"))
         aggregator.pods.put("shop/old", pod("old", "nginx:1.27"))
@@ -162,7 +169,7 @@ async def test_an_event_tells_which_of_two_tags_is_pulled() -> None:
 
 
 async def test_it_is_ready_when_leases_and_pods_have_been_listed() -> None:
-    """Readiness comes with the first lists; liveness was there before."""
+    """Readiness needs the first lists; liveness does not."""
     async with running() as aggregator:
         assert await aggregator.status("/healthz") == 200
 
@@ -182,11 +189,13 @@ class Silent(MemoryStore[PodRecord]):
 
 @pytest.mark.parametrize("missing", ["leases", "pods"])
 async def test_it_is_not_ready_before_a_list_has_come(missing: str) -> None:
-    """A replica without its first lists must not get traffic."""
+    """A replica without data must not take traffic."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     leases: Any = Silent() if missing == "leases" else MemoryLeaseStore()
-    serving = asyncio.create_task(run(settings, leases, Silent() if missing == "pods" else None, stop, port.set_result))
+    serving = asyncio.create_task(
+        run(settings, leases, Silent() if missing == "pods" else None, stop, listening=port.set_result)
+    )
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{await port}/readyz") as answer:
         status, text = answer.status, await answer.text()
     stop.set()
@@ -205,8 +214,8 @@ async def test_it_works_without_kubernetes() -> None:
         assert await aggregator.status("/readyz") == 200
 
 
-async def test_what_ended_before_it_came_up_is_not_counted() -> None:
-    """A restart shows the history and counts only what happens from now on."""
+async def test_pulls_that_ended_before_its_start_are_not_counted() -> None:
+    """A restart shows the history and counts only later pulls."""
     leases = MemoryLeaseStore()
     await leases.patch(NODE, LeasePatch(encode(NodeReport(recent=(ended(1),))), "agent", START + 60, 40))
     async with running(leases=leases) as aggregator:
@@ -219,13 +228,15 @@ async def test_what_ended_before_it_came_up_is_not_counted() -> None:
         assert await aggregator.metric("pulltrace_pulls_total") == 1
 
 
-async def test_it_leads_sets_the_pace_and_lets_go() -> None:
-    """Where there is an election it takes part: the interval is on the Lease, and the end is a release."""
+async def test_it_leads_publishes_the_interval_and_releases_the_lease() -> None:
+    """With an elector it takes part in the election; the lock's Lease has the interval."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", 600)
+    stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
     async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         elector = LeaderElector(connection, "ns", report_interval.LEASE, "a")
-        serving = asyncio.create_task(run(settings, MemoryLeaseStore(), None, stop, port.set_result, elector))
+        serving = asyncio.create_task(
+            run(settings, MemoryLeaseStore(), None, stop, elector=elector, listening=port.set_result)
+        )
 
         async def published() -> dict[str, str]:
             return dict(elector.annotations)
@@ -240,18 +251,18 @@ async def test_it_leads_sets_the_pace_and_lets_go() -> None:
         assert server.get("leases", "ns", report_interval.LEASE)["spec"]["holderIdentity"] == ""
 
 
-async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
-    """Its rows are as good as the leader's; its metrics are those of its own process."""
+async def test_a_follower_serves_and_exports_no_metrics_of_the_cluster() -> None:
+    """It has the leader's rows; its metrics are those of its own process."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     metrics_port, leases = free_port(), MemoryLeaseStore()
-    stop, settings = asyncio.Event(), AggregatorSettings("127.0.0.1:0", f"127.0.0.1:{metrics_port}", 600)
+    stop, settings = asyncio.Event(), settings_with(f"127.0.0.1:{metrics_port}")
     held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
     async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         server.put("leases", held)
         elector = LeaderElector(connection, "ns", report_interval.LEASE, "b")
-        serving = asyncio.create_task(run(settings, leases, None, stop, port.set_result, elector))
+        serving = asyncio.create_task(run(settings, leases, None, stop, elector=elector, listening=port.set_result))
         async with aiohttp.ClientSession() as session:
-            follower = ActivePull(leases, MemoryStore(), session)
+            follower = RunningAggregator(leases, MemoryStore(), session)
             follower.url, follower.metrics_url = f"http://127.0.0.1:{await port}", f"http://127.0.0.1:{metrics_port}"
             await follower.report(pull())
             await follower.row_where(lambda row: True)
@@ -265,7 +276,7 @@ async def test_a_follower_serves_and_tells_nothing_of_the_cluster() -> None:
 
 
 async def test_an_open_stream_does_not_hold_up_the_end() -> None:
-    """Stopping ends the streams of those who watch."""
+    """A stop ends the open streams."""
     async with running() as aggregator, aggregator.session.get(aggregator.url + "/api/v1/events") as stream:
         assert await aggregator.metric("pulltrace_sse_clients_active") == 1
         aggregator.stop.set()
@@ -274,10 +285,10 @@ async def test_an_open_stream_does_not_hold_up_the_end() -> None:
 
 
 async def test_a_port_that_is_in_use_is_one_line() -> None:
-    """An address that cannot be had ends the aggregator with an error for the person who set it."""
+    """An address that is in use ends the aggregator with an error for the user."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        settings = AggregatorSettings(address, "127.0.0.1:0", 600)
+        settings = settings_with("127.0.0.1:0", address)
         with pytest.raises(ExceptionGroup) as group:
             await run(settings, MemoryLeaseStore(), None, asyncio.Event())
 
@@ -295,5 +306,5 @@ def test_namespaces_of_kubernetes_need_the_policy(namespace: str) -> None:
     ("namespace", "per_node_policy"), [("kube-system", True), ("pulltrace", False), ("default", False)]
 )
 def test_other_namespaces_are_accepted(namespace: str, *, per_node_policy: bool) -> None:
-    """With the policy every namespace will do, and without it every one that is not Kubernetes' own."""
+    """The policy allows every namespace; without it, every one that is not Kubernetes' own is allowed."""
     require_own_namespace(namespace, per_node_policy=per_node_policy)

@@ -35,7 +35,8 @@ def scene() -> Iterator[Cluster]:
         cluster.kubectl("create", "namespace", NAMESPACE)
         for made in ("serviceaccount/default", "configmap/kube-root-ca.crt"):
             cluster.kubectl("wait", "--namespace", NAMESPACE, "--for=create", made, "--timeout=60s")
-        helm = Helm(cluster)
+        # An agent that starts again while its node is idle would report the pulls that ended meanwhile up to 30 s later.
+        helm = Helm(cluster, "agent.startSpread=0s")
         helm.install()
         helm.upgrade(f"aggregator.replicas={REPLICAS}")
         wait_until_ready(cluster)

@@ -20,7 +20,7 @@ def node(link_mib: float = 8.0, unpack_mib: float = 16.0, parallel_pulls: int = 
 
 
 def image(name: str, *layers: tuple[str, float]) -> Image:
-    """An image of layers given by name and size in MiB; equal names at the bottom are equal layers."""
+    """Return an image of layers with name and size in MiB; equal names at the bottom are equal layers."""
     made, below = [], ""
     for layer, mib in layers:
         below = f"{below}/{layer}"
@@ -30,18 +30,18 @@ def image(name: str, *layers: tuple[str, float]) -> Image:
 
 @dataclass(frozen=True)
 class Seen:
-    """What there was at one moment of a run."""
+    """The state at one moment of a run."""
 
     after_seconds: float
     cluster: SimulatedCluster
     pods: dict[str, PodRecord]
     running: dict[str, tuple[Pull, ...]]
-    """By node, as its tracker says."""
+    """The tracker's pulls, by node."""
 
 
 @functools.cache
 def first_minutes() -> tuple[Seen, ...]:
-    """The first two minutes, looked at every half second, with a copy of what the trackers said."""
+    """Return the first two minutes, polled every half second."""
     cluster = SimulatedCluster(1, ORIGIN)
     pods: dict[str, PodRecord] = {}
     seen = []

@@ -1,4 +1,4 @@
-"""The simulated kubelet: the order of pulls, the queue, and what it says of failures."""
+"""The simulated kubelet: the order of pulls, the queue, and the statuses of failures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def pod(name: str, *containers: Container) -> Pod:
 
 
 class Run:
-    """A node and its kubelet, and what it has said of its pods."""
+    """A node and its kubelet, and the statuses of its pods."""
 
     def __init__(self, simulated: SimulatedNode | None = None) -> None:
         self.node = simulated or node()
         self.kubelet = Kubelet(self.node, keep_images=4)
         self.pods: dict[str, PodRecord] = {}
-        self.said: list[str | None] = []
+        self.reasons: list[str | None] = []
         self.events: list[EventRecord] = []
         self.most_pulls = 0
 
@@ -43,7 +43,7 @@ class Run:
                     del self.pods[key]
                 else:
                     self.pods[key] = record
-                    self.said += [wait.reason for wait in record.waiting[:1]]
+                    self.reasons += [wait.reason for wait in record.waiting[:1]]
 
     @property
     def pulled(self) -> list[str]:
@@ -51,7 +51,7 @@ class Run:
 
 
 def test_one_image_at_a_time() -> None:
-    """By default the second image waits, with its pod, until the first one is there."""
+    """By default the second image and its pod wait until the first pull ends."""
     run = Run()
     run.kubelet.add(pod("a", Container("a", SMALL)))
     run.kubelet.add(pod("b", Container("b", OTHER)))
@@ -73,7 +73,7 @@ def test_parallel_pulls() -> None:
     assert run.most_pulls == 2
 
 
-def test_an_image_that_is_there_is_not_pulled() -> None:
+def test_a_present_image_is_not_pulled() -> None:
     """A second pod with the same image starts without a pull of its own."""
     run = Run()
     run.kubelet.add(pod("a", Container("a", SMALL)))
@@ -100,7 +100,7 @@ def test_init_containers_come_first() -> None:
     assert run.pulled == ["other:1", "small:1"]
 
 
-def test_failures_are_said_and_tried_again_after_growing_pauses() -> None:
+def test_failures_are_reported_and_retried_after_growing_pauses() -> None:
     """ErrImagePull with the registry's words, then ImagePullBackOff; the pauses double."""
     run = Run()
     run.kubelet.add(pod("a", Container("a", SMALL, fault=NOT_FOUND)))
@@ -116,7 +116,7 @@ def test_failures_are_said_and_tried_again_after_growing_pauses() -> None:
     assert backing_off.reason == "ImagePullBackOff"
     assert (backing_off.message or "").startswith('Back-off pulling image "small:1": ErrImagePull: rpc error')
     assert pauses == [10, 20, 40]
-    assert run.said.count("ErrImagePull") == len(starts)
+    assert run.reasons.count("ErrImagePull") == len(starts)
 
 
 def test_a_passing_failure_passes() -> None:
@@ -143,18 +143,18 @@ def test_a_deleted_pod_is_not_waited_for() -> None:
     assert run.pods == {}
 
 
-def told(run: Run) -> list[tuple[str, EventKind, int]]:
+def summary(run: Run) -> list[tuple[str, EventKind, int]]:
     return [(event.pod, event.kind, event.count) for event in run.events]
 
 
-def test_events_tell_what_is_asked_for_in_the_order_of_the_queue() -> None:
-    """Both pods have asked before the first image is there; the second finds it there when its turn comes."""
+def test_events_follow_the_order_of_the_queue() -> None:
+    """Both pods request the image before its pull ends; the second one needs no pull."""
     run = Run()
     run.kubelet.add(pod("a", Container("a", SMALL)))
     run.kubelet.add(pod("b", Container("b", SMALL)))
     run.advance(20)
 
-    assert told(run) == [
+    assert summary(run) == [
         ("a", EventKind.PULLING, 1), ("b", EventKind.PULLING, 1), ("a", EventKind.PULLED, 1), ("b", EventKind.PULLED, 1)
     ]  # fmt: skip
     assert run.events[0].at == int(ORIGIN)
@@ -166,13 +166,13 @@ def test_events_count_tries() -> None:
     run.kubelet.add(pod("a", Container("a", SMALL, fault=NOT_FOUND)))
     run.advance(20)
 
-    assert told(run) == [
+    assert summary(run) == [
         ("a", EventKind.PULLING, 1), ("a", EventKind.FAILED, 1), ("a", EventKind.PULLING, 2), ("a", EventKind.FAILED, 2)
     ]  # fmt: skip
 
 
-def test_what_the_kubelet_refuses_is_never_pulled() -> None:
-    """The status says so at once, for good."""
+def test_a_refused_image_is_never_pulled() -> None:
+    """The status has the reason at once, for good."""
     run = Run()
     run.kubelet.add(pod("a", Container("a", SMALL, fault=Refusal("InvalidImageName", "no name"))))
     run.advance(60)
@@ -182,7 +182,7 @@ def test_what_the_kubelet_refuses_is_never_pulled() -> None:
 
 
 def test_a_deleted_pod_ends_before_it_is_gone() -> None:
-    """As the API server tells it: a last change, then the end."""
+    """As on the API server: a last change, then the deletion."""
     kubelet = Kubelet(node(), keep_images=4)
     kubelet.add(pod("a", Container("a", SMALL)))
     list(kubelet.changes())

@@ -1,4 +1,4 @@
-"""The simulated node keeps containerd's rules, whatever is pulled in whatever order."""
+"""The simulated node follows containerd's rules, for any pulls in any order."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_layers_of_an_earlier_image_are_cached() -> None:
     assert second.total_bytes == int(11.0 * MIB) + int(0.001 * MIB)
 
 
-def test_a_stalled_pull_stands_still_and_then_goes_on() -> None:
+def test_a_stalled_pull_resumes() -> None:
     """No byte arrives during the stall; afterwards the pull succeeds."""
     simulated = node()
     pull = simulated.pull(IMAGES[2], 0.5, Stall(0.5, 60.0))
@@ -129,7 +129,7 @@ def test_a_stalled_pull_stands_still_and_then_goes_on() -> None:
 
 
 def test_a_broken_download_is_resumed() -> None:
-    """What a pull downloaded before it broke is there for the next one."""
+    """The next pull has the downloads of the one that broke."""
     simulated = node()
     simulated.pull(IMAGES[2], 0.5, Failure("connection reset", 0.5))
     simulated.advance(ORIGIN + 30)
@@ -138,7 +138,7 @@ def test_a_broken_download_is_resumed() -> None:
     assert simulated.downloaded_bytes(again) >= 0.5 * again.total_bytes
 
 
-def test_collecting_leaves_what_is_needed() -> None:
+def test_collecting_leaves_needed_layers() -> None:
     """Removing an image keeps the layers that another image shares with it."""
     simulated = node()
     for what in IMAGES[:2]:

@@ -1,4 +1,4 @@
-"""What an agent sees of a simulated node is what containerd would show it."""
+"""Observations of a simulated node are those of a real one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ APP = image("ghcr.io/acme/app:1", ("base", 5.5), ("app", 40.0))
 
 
 def test_a_pull_is_first_a_lease_without_content() -> None:
-    """While the reference is resolved there is a lease and nothing else."""
+    """While containerd resolves the reference, the node has a lease and nothing else."""
     simulated = node()
     simulated.pull(APP, 2.0)
     simulated.advance(ORIGIN + 1)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
 
     assert (pull.has_content, pull.repositories, pull.index_digest, pull.layers) == (False, (), None, None)
 
@@ -25,7 +25,7 @@ def test_the_repository_comes_before_the_layers() -> None:
     simulated = node()
     simulated.pull(APP, 0.5)
     simulated.advance(ORIGIN + 0.625)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
 
     assert pull.repositories == ("ghcr.io/acme/app",)
     assert pull.layers is None
@@ -39,7 +39,7 @@ def test_offsets_move_in_whole_mib() -> None:
     observer = SimulatedObserver(simulated)
     for step in range(40):
         simulated.advance(ORIGIN + step * 0.25)
-        for pull in observer.look().pulls:
+        for pull in observer.poll().pulls:
             offsets |= {layer.ingested_bytes for layer in pull.layers or () if layer.ingested_bytes is not None}
 
     assert len(offsets) > 5
@@ -47,14 +47,14 @@ def test_offsets_move_in_whole_mib() -> None:
 
 
 def test_image_records_come_when_a_pull_may_have_ended() -> None:
-    """The first look and those after a lease has gone list the image records; others do not."""
+    """Only the first poll and polls after the end of a lease list the image records."""
     simulated = node(link_mib=100, unpack_mib=100)
     observer = SimulatedObserver(simulated)
-    first = observer.look()
+    first = observer.poll()
     simulated.pull(APP, 0.5)
-    during = observer.look()
+    during = observer.poll()
     simulated.advance(ORIGIN + 10)
-    after = observer.look()
+    after = observer.poll()
 
     assert first.images == ()
     assert during.images is None
@@ -67,7 +67,7 @@ def test_cached_layers_show_only_their_snapshot() -> None:
     simulated.preload(image("base:1", ("base", 5.5)))
     simulated.pull(APP, 0.5)
     simulated.advance(ORIGIN + 2)
-    [pull] = SimulatedObserver(simulated).look().pulls
+    [pull] = SimulatedObserver(simulated).poll().pulls
     assert pull.layers is not None
     cached, own = pull.layers
 
@@ -78,13 +78,13 @@ def test_cached_layers_show_only_their_snapshot() -> None:
 
 
 def test_a_missing_image_ends_without_content() -> None:
-    """A reference that nobody knows is a lease that comes and goes."""
+    """An unknown reference is a lease that appears and ends."""
     simulated = node()
     simulated.pull(APP, 2.0, Failure("not found"))
     observer = SimulatedObserver(simulated)
     simulated.advance(ORIGIN + 1)
-    before = observer.look()
+    before = observer.poll()
     simulated.advance(ORIGIN + 3)
 
     assert [pull.has_content for pull in before.pulls] == [False]
-    assert observer.look() == type(before)(pulls=(), images=())
+    assert observer.poll() == type(before)(pulls=(), images=())

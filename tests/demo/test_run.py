@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from pulltrace.aggregator.run import AggregatorSettings
 from pulltrace.demo import run
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.settings.programs import DemoSettings
 from tests.demo.clusters import ORIGIN
 
 Rows = dict[str, dict[str, Any]]
@@ -23,7 +23,7 @@ Rows = dict[str, dict[str, Any]]
 async def demo() -> AsyncIterator[str]:
     """The demo on a free port; gives its address."""
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    settings = AggregatorSettings("127.0.0.1:0", "127.0.0.1:0", run.HISTORY_SECONDS)
+    settings = DemoSettings(http_addr="127.0.0.1:0")
     running = asyncio.create_task(run.run(settings, stop, port.set_result))
     try:
         await asyncio.wait({running, port}, return_when=asyncio.FIRST_COMPLETED)

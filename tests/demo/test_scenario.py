@@ -1,4 +1,4 @@
-"""The scenario shows everything there is to show, soon and for ever."""
+"""The scenario shows every kind of row, soon and for ever."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HALF_AN_HOUR = 1800
 
 @dataclass
 class LongRun:
-    """Half an hour: the cluster at its end, and all that its trackers said of pulls that had ended."""
+    """Half an hour: the cluster at its end, and the ended pulls of its trackers."""
 
     cluster: SimulatedCluster
     running: list[int]
@@ -36,7 +36,7 @@ class LongRun:
 @pytest.fixture(scope="module")
 def long_run() -> LongRun:
     run = LongRun(SimulatedCluster(1, ORIGIN), [], {})
-    for states in warmup.replay(run.cluster, ORIGIN + HALF_AN_HOUR, look_seconds=1.0):
+    for states in warmup.replay(run.cluster, ORIGIN + HALF_AN_HOUR, poll_seconds=1.0):
         if run.cluster.now >= ORIGIN:
             run.running.append(sum(len(node.pulls) for node in run.cluster.nodes.values()))
         for name, state in states.items():
@@ -44,8 +44,8 @@ def long_run() -> LongRun:
     return run
 
 
-def test_something_fails_with_the_words_of_the_registry() -> None:
-    """From the first moment pods say why their images cannot be pulled, each for a reason of its own."""
+def test_something_fails_with_the_message_of_the_registry() -> None:
+    """From the first moment on, pods have the reasons why their images cannot be pulled."""
     waits = [wait for pod in first_minutes()[0].pods.values() for wait in pod.waiting if wait.message]
     reasons = {classify(wait.reason, wait.message or "") for wait in waits}
 
@@ -91,7 +91,7 @@ def test_two_tags_of_one_repository_at_once() -> None:
 
 
 def test_layers_are_cached() -> None:
-    """Some running pull says which layers it need not download."""
+    """Some running pull has layers that it need not download."""
     assert any(
         layer.state is LayerState.CACHED
         for pulls in first_minutes()[0].running.values()
@@ -100,8 +100,8 @@ def test_layers_are_cached() -> None:
     )
 
 
-def test_an_agent_falls_silent_during_a_pull_for_longer_than_its_lease_holds() -> None:
-    """While the agent is not there its last word is a running pull; it comes back later."""
+def test_an_agent_stops_reporting_during_a_pull_for_longer_than_its_lease_lasts() -> None:
+    """Its last report has a running pull; the agent is back later."""
     cluster = SimulatedCluster(1, ORIGIN)
     silent: list[tuple[float, str]] = []
     for after in range(120):
@@ -117,7 +117,7 @@ def test_an_agent_falls_silent_during_a_pull_for_longer_than_its_lease_holds() -
 
 
 def test_a_pull_without_pods() -> None:
-    """Somebody pulls an image by hand: nothing waits for it."""
+    """A user pulls an image by hand: no pod waits for it."""
     assert any(
         seen.running[FASTEST] and not any(pod.node == FASTEST for pod in seen.pods.values()) for seen in first_minutes()
     )
@@ -151,14 +151,14 @@ def test_big_pulls_take_minutes_and_small_ones_seconds(long_run: LongRun) -> Non
 
 
 def test_the_same_seed_is_the_same_cluster() -> None:
-    """Two runs tell the same, however often they are looked at."""
+    """Two runs are equal, with many advances or one."""
     often, seldom = SimulatedCluster(7, ORIGIN), SimulatedCluster(7, ORIGIN)
     for step in range(600):
         often.advance(ORIGIN + step / 5)
     seldom.advance(ORIGIN + 599 / 5)
 
-    assert [list(map(_said, node.ended)) for node in often.nodes.values()] == [
-        list(map(_said, node.ended)) for node in seldom.nodes.values()
+    assert [list(map(_summary, node.ended)) for node in often.nodes.values()] == [
+        list(map(_summary, node.ended)) for node in seldom.nodes.values()
     ]
 
 
@@ -170,7 +170,7 @@ def test_nothing_piles_up(long_run: LongRun) -> None:
     assert max(len(node.ingests) for node in cluster.nodes.values()) < 10
 
 
-def test_trackers_find_out_the_truth(long_run: LongRun) -> None:
+def test_trackers_report_the_truth(long_run: LongRun) -> None:
     """Over half an hour no row is wrong in name, size or outcome against what the nodes did."""
     truth = {
         tracker.pull_id(name, pull.lease_id, pull.started_at): pull
@@ -193,7 +193,7 @@ def test_every_image_of_the_catalogue_can_be_made() -> None:
         assert all(layer.digest.startswith("sha256:") for layer in made.layers)
 
 
-def _said(pull: SimulatedPull) -> tuple[str, float, float | None, bool]:
+def _summary(pull: SimulatedPull) -> tuple[str, float, float | None, bool]:
     return pull.image.name, pull.started_at, pull.ended_at, pull.succeeded
 
 

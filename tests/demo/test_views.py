@@ -1,4 +1,4 @@
-"""What the aggregator makes of the demo: every view has something to show, and nothing of it is wrong."""
+"""The aggregator's views of the demo: each has rows, and none is wrong."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ UNTIL_SECONDS = 75
 
 @dataclass
 class Shown:
-    """All that was shown in the first minute and a quarter."""
+    """The views of the first 75 seconds."""
 
     pods: list[PodView] = field(default_factory=list)
     wrong_names: list[str] = field(default_factory=list)
     names: int = 0
     most_waiting: Counter[Workload] = field(default_factory=Counter)
-    """Of each workload, how many pods have waited at the same time."""
+    """The largest number of pods of a workload that waited at the same time."""
     parallel: frozenset[str] = frozenset()
     reasons: set[Reason] = field(default_factory=set)
-    """Of failed rows."""
+    """The reasons of failed rows."""
 
     def take(self, changes: Iterable[AnyChange]) -> None:
         self.pods += [change.after for change in changes if isinstance(change, PodChange) and change.after is not None]
 
-    def look(self, simulated: SimulatedCluster, store: PullStore) -> None:
+    def observe(self, simulated: SimulatedCluster, store: PullStore) -> None:
         truth = {
             row_id(name, tracker.pull_id(name, pull.lease_id, pull.started_at)): str(pull.image.reference)
             for name, node in simulated.nodes.items()
@@ -68,7 +68,7 @@ def shown() -> Shown:
     while simulated.now < ORIGIN + UNTIL_SECONDS:
         simulated.advance(simulated.now + 0.5)
         now += 0.5
-        trackers.look(simulated)
+        trackers.poll(simulated)
         for event in simulated.events():
             cluster.kubelet_event(Put(event), now)
         for key, record in simulated.pod_changes():
@@ -82,13 +82,13 @@ def shown() -> Shown:
         shown.take(changes)
         cluster.tick(now)
         seen = store.snapshot().sequence
-        shown.look(simulated, store)
+        shown.observe(simulated, store)
     shown.parallel = frozenset(node.name for node in cluster.node_views(now) if node.parallel)
     return shown
 
 
 def test_no_running_pull_has_a_wrong_name(shown: Shown) -> None:
-    """A name that is said is the image that the node pulls, at every moment."""
+    """At every moment, a shown name is the image that the node pulls."""
     assert shown.names > 300
     assert shown.wrong_names == []
 
@@ -101,7 +101,7 @@ def test_pods_are_in_every_state(shown: Shown) -> None:
 
 
 def test_failures_are_of_several_kinds(shown: Shown) -> None:
-    """A tag that is missing, a registry that wants to know who asks, and a name that is none."""
+    """A missing tag, a registry that requires authentication, and an invalid name."""
     assert shown.reasons == {Reason.NOT_FOUND, Reason.UNAUTHORIZED, Reason.INVALID_NAME}
 
 
@@ -110,13 +110,13 @@ def test_a_workload_has_many_pods_that_wait_together(shown: Shown) -> None:
     assert shown.most_waiting[Workload("edge", "Deployment", "gateway")] >= 10
 
 
-def test_the_node_that_pulls_several_images_at_once_is_found_out(shown: Shown) -> None:
-    """And no other is taken for one."""
+def test_the_node_with_parallel_pulls_is_detected(shown: Shown) -> None:
+    """No other node is taken for one."""
     assert shown.parallel == {"gpu-l4-01"}
 
 
 def test_most_pods_have_a_time(shown: Shown) -> None:
-    """Nearly every pod that waits and does not fail is told when it can start."""
+    """Nearly every pending pod without a failure has an estimate."""
     waiting = [view for view in shown.pods if view.state is PodState.WAITING]
 
     assert sum(view.left is not None for view in waiting) > 0.9 * len(waiting)

@@ -5,7 +5,7 @@ install is prepared outside (`/prepared`, see cmd/packages.sh), because a build 
 nor the package index settings of the machine. Everything that is made is kept outside the checkout, named by the
 hash of what it is made of, so that a second call takes no time.
 
-    python -m tests.deploy.images                                   # build both, say how big they are
+    python -m tests.deploy.images                                   # build both, print their sizes
     python -m tests.deploy.images --push http://127.0.0.1:5000      # and push them: pulltrace-agent, pulltrace-aggregator
     python -m tests.deploy.images --save /tmp/images                # and copy the OCI archives there
 """
@@ -160,7 +160,7 @@ def _build(program: str, archive: Path) -> None:
 
 
 def _prepare(program: str, sources: Path, site: Path) -> None:
-    """What the image installs, for the Python of the base: the locked packages and pulltrace itself."""
+    """Install the locked packages and pulltrace for the Python of the base."""
     install = ["uv", "pip", "install", "--quiet", "--target", site, "--python-version", PYTHON]
     _run([*install, "--require-hashes", "--only-binary", ":all:", "-r", sources / f"requirements/{program}.txt"])
     wheels = site.with_name("wheels")
@@ -188,7 +188,7 @@ def _web() -> Path:
 
 
 def _tools() -> Path:
-    """An environment with what builds wheel and UI: hatchling, and Node.js for machines that have none."""
+    """Return an environment that builds wheel and UI: hatchling, and Node.js for machines without it."""
     locks = ("requirements/tools.txt", "requirements/node.txt")
     folder = binaries.cache_root() / "images" / f"tools-{_hash(locks)}"
     if not (folder / ".done").exists():
@@ -260,7 +260,7 @@ def _copy(paths: Sequence[str], folder: Path) -> None:
 
 
 def _forget(cache: Path, pattern: str, newest: Path) -> None:
-    """Delete all but the newest few of what a pattern names."""
+    """Delete all but the newest few files of a pattern."""
     newest.touch()
     found = [path for path in cache.glob(pattern) if path.suffix != ".new"]
     for path in sorted(found, key=lambda path: path.stat().st_mtime)[:-KEPT]:

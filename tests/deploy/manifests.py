@@ -1,4 +1,4 @@
-"""What the two installs give: the objects of the chart and of the kustomize overlays, as the tests read them."""
+"""The objects of the chart and of the kustomize overlays."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Values = Mapping[str, Any]
 
 
 class HelmError(Exception):
-    """helm refused; the message is what it printed."""
+    """helm refused; the message is its output."""
 
 
 def helm(*arguments: str | Path, stdin: str | None = None) -> str:
-    """What helm prints; raises HelmError."""
+    """Run helm and return its output; raises HelmError."""
     result = subprocess.run(
         [binaries.helm(), *arguments], input=stdin, capture_output=True, text=True, timeout=100, check=False
     )

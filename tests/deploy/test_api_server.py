@@ -23,7 +23,7 @@ from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
-from tests.builders.leases import lease_object as lease
+from tests.builders.leases import lease_object
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -68,7 +68,9 @@ def cluster() -> Iterator[ControlPlane]:
 def agent(cluster: ControlPlane) -> Identity:
     """The agent of node-1, once the policy is in force (the API server learns of it by a watch)."""
     agent = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent", pod="agent-on-node-1"))
-    wait_until(lambda: denied(lambda: agent.create(LEASES + "?dryRun=All", lease("node-2"))), "the policy", seconds=30)
+    wait_until(
+        lambda: denied(lambda: agent.create(LEASES + "?dryRun=All", lease_object("node-2"))), "the policy", seconds=30
+    )
     return agent
 
 
@@ -77,7 +79,7 @@ def own(cluster: ControlPlane, agent: Identity) -> Iterator[str]:
     """The path of the agent's own Lease, as an agent makes it."""
     uid = cluster.admin.get("/api/v1/nodes/node-1")["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": uid}
-    agent.create(LEASES, lease("node-1", ownerReferences=[owner]))
+    agent.create(LEASES, lease_object("node-1", ownerReferences=[owner]))
     yield f"{LEASES}/node-1"
     cluster.admin.delete(f"{LEASES}/node-1")
 
@@ -94,12 +96,12 @@ def pod(name: str, spec: Object, *, node: str = "") -> Object:
 
 
 def denied(call: Callable[[], object]) -> bool:
-    """Whether the API server says 403."""
+    """Whether the API server answers 403."""
     return refusal(call) is not None
 
 
 def refusal(call: Callable[[], object]) -> str | None:
-    """Why the API server said 403; None when it did what was asked."""
+    """Return the reason of a 403; None when the API server accepted the request."""
     try:
         call()
     except ApiError as error:
@@ -124,19 +126,19 @@ def test_install_says_what_is_there(cluster: ControlPlane) -> None:
 def test_everything_is_accepted(cluster: ControlPlane) -> None:
     """With every switch on, the API server takes each object as it is, with no unknown field."""
     documents = yaml.safe_dump_all(list(rendered(EVERYTHING).values()))
-    told = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=documents)
+    output = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=documents)
 
-    assert len(told.splitlines()) == len(rendered(EVERYTHING))
+    assert len(output.splitlines()) == len(rendered(EVERYTHING))
 
 
 @pytest.mark.parametrize("overlay", ["default", "k3s"])
 def test_overlay_is_accepted(cluster: ControlPlane, overlay: str) -> None:
     """`kubectl apply -k` takes each object of an overlay as it is."""
-    told = cluster.kubectl(
+    output = cluster.kubectl(
         "apply", "--dry-run=server", "--validate=strict", "-k", str(KUSTOMIZE / "overlays" / overlay)
     )
 
-    assert "daemonset.apps/pulltrace-agent" in told
+    assert "daemonset.apps/pulltrace-agent" in output
 
 
 def test_policy_has_no_type_errors(cluster: ControlPlane, type_checker: Process) -> None:
@@ -179,17 +181,19 @@ def type_checker(cluster: ControlPlane) -> Iterator[Process]:
     ],
 )
 def test_distribution_is_recognised(cluster: ControlPlane, version: str, folder: str) -> None:
-    """A plain install on k3s, RKE2 or k0s mounts the folder of their containerd, and the notes say which."""
+    """A plain install on k3s, RKE2 or k0s mounts the folder of their containerd, and the notes name it."""
     with calling_itself(cluster, version) as url:
-        told = helm(cluster, "install", "again", CHART, "-n", "pulltrace", "--dry-run=server", "--kube-apiserver", url)
+        output = helm(
+            cluster, "install", "again", CHART, "-n", "pulltrace", "--dry-run=server", "--kube-apiserver", url
+        )
 
-    assert f"path: {folder}\n" in told
-    assert f"containerd  {folder}/containerd.sock (preset " in told
+    assert f"path: {folder}\n" in output
+    assert f"containerd  {folder}/containerd.sock (preset " in output
 
 
 @contextmanager
 def calling_itself(cluster: ControlPlane, version: str) -> Iterator[str]:
-    """The address of the same API server, which says that it is of another version."""
+    """The address of the same API server, which reports another version."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -243,20 +247,20 @@ def test_aggregator_is_restricted(cluster: ControlPlane, restricted: str) -> Non
 def test_agent_with_a_group_violates_one_rule(cluster: ControlPlane, restricted: str) -> None:
     """The hostPath is the only thing that keeps an agent with a group from the strictest level."""
     spec = agent_pod(rendered({"agent": {"containerd": {"group": 1234}}}))
-    said = refusal(lambda: cluster.admin.create(restricted, pod("agent", spec)))
+    reason_given = refusal(lambda: cluster.admin.create(restricted, pod("agent", spec)))
 
-    assert said
-    assert said.partition('violates PodSecurity "restricted:latest": ')[2] == (
+    assert reason_given
+    assert reason_given.partition('violates PodSecurity "restricted:latest": ')[2] == (
         'restricted volume types (volume "containerd" uses restricted volume type "hostPath")'
     )
 
 
 def test_agent_as_root_violates_no_other_rule(cluster: ControlPlane, restricted: str) -> None:
     """Without a group it is the hostPath and the user, and nothing else."""
-    said = refusal(lambda: cluster.admin.create(restricted, pod("agent", agent_pod(rendered()))))
+    reason_given = refusal(lambda: cluster.admin.create(restricted, pod("agent", agent_pod(rendered()))))
 
-    assert said
-    rules = said.partition('violates PodSecurity "restricted:latest": ')[2]
+    assert reason_given
+    rules = reason_given.partition('violates PodSecurity "restricted:latest": ')[2]
     assert [rule.split(" (")[0] for rule in rules.split("), ")] == [
         "restricted volume types",
         "runAsNonRoot != true",
@@ -300,7 +304,7 @@ async def test_agents_store_works_with_the_agents_rights(cluster: ControlPlane, 
     ids=["annotations", "annotation removed", "annotations of 32 kB", "spec"],
 )
 def test_agent_writes_its_own_lease(agent: Identity, own: str, change: Object) -> None:
-    """An agent may change Pulltrace's annotations and what makes the Lease live."""
+    """An agent may change Pulltrace's annotations and the fields that renew the Lease."""
     agent.patch(own, change)
 
 
@@ -329,14 +333,14 @@ OTHER_OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node-2", "uid": "1"}
 )
 def test_agent_changes_nothing_else(agent: Identity, own: str, change: Object, reason: str) -> None:
     """Whatever else an agent wants to change in its own Lease is refused, by the rule that is meant."""
-    said = refusal(lambda: agent.patch(own, change))
+    reason_given = refusal(lambda: agent.patch(own, change))
 
-    assert said
-    assert reason in said
+    assert reason_given
+    assert reason in reason_given
 
 
 def test_annotations_of_others_stay(cluster: ControlPlane, agent: Identity, own: str) -> None:
-    """What somebody else has noted on the Lease hinders no agent, and no agent can change or remove it."""
+    """Annotations of others on the Lease hinder no agent, and no agent can change or remove them."""
     cluster.admin.patch(own, {"metadata": {"annotations": FOREIGN}})
     agent.patch(own, {"metadata": {"annotations": {"pulltrace.io/summary": "1 pulling"}}})
 
@@ -347,14 +351,14 @@ def test_annotations_of_others_stay(cluster: ControlPlane, agent: Identity, own:
 @pytest.mark.parametrize(
     "made",
     [
-        lease("node-2"),
-        lease("node-1", annotations=FOREIGN),
-        lease("node-1", annotations={"pulltrace.io/recent": "x" * 33_000}),
-        lease("node-1", labels={"x": "y"}),
-        lease("node-1", ownerReferences=[OTHER_OWNER]),
-        lease("node-1", finalizers=["pulltrace.io/stay"]),
-        lease("pulltrace-aggregator"),
-        {**lease(""), "metadata": {"generateName": "node-1"}},
+        lease_object("node-2"),
+        lease_object("node-1", annotations=FOREIGN),
+        lease_object("node-1", annotations={"pulltrace.io/recent": "x" * 33_000}),
+        lease_object("node-1", labels={"x": "y"}),
+        lease_object("node-1", ownerReferences=[OTHER_OWNER]),
+        lease_object("node-1", finalizers=["pulltrace.io/stay"]),
+        lease_object("pulltrace-aggregator"),
+        {**lease_object(""), "metadata": {"generateName": "node-1"}},
     ],
     ids=["other node", "annotation", "too big", "label", "owner", "finalizer", "leader's", "generated name"],
 )
@@ -366,11 +370,11 @@ def test_agent_makes_no_other_lease(agent: Identity, made: Object) -> None:
 def test_agent_leaves_leases_of_other_nodes(cluster: ControlPlane, agent: Identity, own: str) -> None:
     """The agent of node-1 can neither write nor delete the Lease of node-2, which node-2's agent can write."""
     other = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent", pod="agent-on-node-2"))
-    other.create(LEASES, lease("node-2"))
+    other.create(LEASES, lease_object("node-2"))
     path = f"{LEASES}/node-2"
 
     assert denied(lambda: agent.patch(path, {"metadata": {"annotations": {"pulltrace.io/summary": "x"}}}))
-    assert denied(lambda: agent.replace(path, lease("node-2")))
+    assert denied(lambda: agent.replace(path, lease_object("node-2")))
     assert denied(lambda: agent.delete(path))
     assert denied(lambda: agent.delete(own))
     other.patch(path, {"metadata": {"annotations": {"pulltrace.io/summary": "x"}}})
@@ -381,7 +385,7 @@ def test_token_without_a_node_writes_nothing(cluster: ControlPlane, agent: Ident
     """A token of the agents' account that is bound to no node writes no Lease at all."""
     loose = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent"))
 
-    assert denied(lambda: loose.create(LEASES, lease("node-1")))
+    assert denied(lambda: loose.create(LEASES, lease_object("node-1")))
 
 
 @pytest.mark.parametrize(
@@ -437,7 +441,7 @@ def test_aggregator_leads(cluster: ControlPlane, aggregator: Identity) -> None:
 def test_agents_wait_in_a_level_of_their_own(
     cluster: ControlPlane, agent: Identity, aggregator: Identity, own: str
 ) -> None:
-    """What agents ask is dispatched by a level with few seats, the election by the level of all elections."""
+    """A level with few seats dispatches agents' requests, the level of all elections the election's."""
     switches = ["--set", "apiPriority.enabled=true", "--kube-version", binaries.KUBERNETES.version]
     versions = ["--api-versions", "flowcontrol.apiserver.k8s.io/v1"]
     shown = ["--show-only", "templates/apipriority.yaml"]

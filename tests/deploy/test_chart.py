@@ -1,4 +1,4 @@
-"""The chart: what a plain install gives, and what each switch changes in it."""
+"""The chart: the objects of a plain install, and the changes of each switch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace import settings
+from pulltrace.settings.flags import parser, read
+from pulltrace.settings.programs import AgentSettings, AggregatorSettings
 from tests.deploy.manifests import (
     CHART,
     NEEDS_HELM,
@@ -41,7 +42,7 @@ EVERYTHING: Values = {
 def notes(
     tmp_path: Path, values: Values | None = None, kubernetes: str | None = None, namespace: str = "pulltrace"
 ) -> str:
-    """What is printed after an install. helm prints it only with a cluster, so here it is an object's text."""
+    """Return the notes after an install. helm prints them only with a cluster, so here they are an object's text."""
     chart = tmp_path / "pulltrace"
     shutil.copytree(CHART, chart)
     text = (chart / "templates/NOTES.txt").read_text()
@@ -55,7 +56,7 @@ def notes(
 
 
 def test_lint_is_silent() -> None:
-    """`helm lint --strict` finds nothing to say but that there is no icon."""
+    """`helm lint --strict` finds no warning and no error."""
     assert re.findall(r"\[(?:WARNING|ERROR)\].*", helm("lint", "--strict", CHART)) == []
 
 
@@ -97,37 +98,37 @@ def test_plain_install() -> None:
     ],
 )  # fmt: skip
 def test_names_under_which_it_is_reached(values: Values, more: list[str]) -> None:
-    """The Service's short name, the hosts of Ingress and HTTPRoute, and what is listed are allowed."""
+    """The Service's short name, the hosts of Ingress and HTTPRoute, and the listed ones are allowed."""
     environ = variables(aggregator_pod(rendered(values)))
 
-    assert settings.read(settings.Aggregator, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
+    assert read(AggregatorSettings, [], environ, "x").allowed_hosts == ("pulltrace.pulltrace", *more)
 
 
 def test_pods_get_settings_that_the_programs_take() -> None:
     """Each variable of the pods is one that the program knows, with a value that it takes."""
     found = rendered({"watchNamespaces": ["team-a", "team-b"], "agent": {"reportInterval": "2s"},
                       "aggregator": {"streams": {"trustedProxies": ["10.0.0.0/8", "fd00::/8"]}}})  # fmt: skip
-    agent = settings.read(settings.Agent, [], variables(agent_pod(found)), "agent")
-    aggregator = settings.read(settings.Aggregator, [], variables(aggregator_pod(found)), "aggregator")
+    agent = read(AgentSettings, [], variables(agent_pod(found)), "agent")
+    aggregator = read(AggregatorSettings, [], variables(aggregator_pod(found)), "aggregator")
 
-    assert (agent.containerd_socket, agent.report_interval) == ("/host/run/containerd/containerd.sock", 2)
+    assert (agent.containerd_socket, agent.report_interval_seconds) == ("/host/run/containerd/containerd.sock", 2)
     assert (aggregator.http_addr, aggregator.metrics_addr) == (":8080", ":9090")
     assert aggregator.watch_namespaces == ("team-a", "team-b")
-    assert (agent.start_spread, aggregator.write_budget) == (30, 100)
-    assert (aggregator.kubernetes_events, aggregator.event_budget) == (True, 10)
+    assert (agent.start_spread_seconds, aggregator.writes_per_second) == (30, 100)
+    assert (aggregator.kubernetes_events, aggregator.events_per_second) == (True, 10)
     assert (aggregator.max_streams, aggregator.max_streams_per_address) == (10_000, 100)
     assert [str(network) for network in aggregator.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
-    known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (settings.Agent, settings.Aggregator)
-             for flag in re.findall(r"--[a-z-]+", settings.parser(kind, "x").format_help())}  # fmt: skip
+    known = {"PULLTRACE_" + flag[2:].upper().replace("-", "_") for kind in (AgentSettings, AggregatorSettings)
+             for flag in re.findall(r"--[a-z-]+", parser(kind, "x").format_help())}  # fmt: skip
     given = variables(agent_pod(found)).keys() | variables(aggregator_pod(found)).keys()
     assert given - known == set()
 
 
 def test_by_default_the_aggregator_sets_the_report_interval() -> None:
-    """What nobody has set does not stand against what the leader publishes."""
-    agent = settings.read(settings.Agent, [], variables(agent_pod(rendered())), "agent")
+    """Without a value, the leader's interval applies."""
+    agent = read(AgentSettings, [], variables(agent_pod(rendered())), "agent")
 
-    assert agent.report_interval is None
+    assert agent.report_interval_seconds is None
 
 
 def test_agent_knows_its_node_and_itself() -> None:
@@ -225,7 +226,7 @@ def test_switch_adds_one_kind(values: Values, kind: str) -> None:
 
 
 def test_own_priority_level() -> None:
-    """A priority level of its own is for what agents ask, in Pulltrace's own namespace; the election has that of other elections."""
+    """Agents' requests in Pulltrace's namespace have their own priority level; the election has that of other elections."""
     found = rendered({"apiPriority": {"enabled": True}})
     [of_agents] = the(found, "FlowSchema", "pulltrace")["spec"]["rules"]
     election = the(found, "FlowSchema", "pulltrace-election")["spec"]
@@ -268,7 +269,7 @@ def test_network_policy_lets_the_chosen_in() -> None:
 
 
 def test_network_policy_leads_to_the_api_server_only() -> None:
-    """What the pods may reach is the API server's ports, at its addresses where these are known."""
+    """The pods may reach only the API server's ports, at its addresses where these are known."""
     found = rendered({"networkPolicy": {"enabled": True, "apiServerPorts": [443], "apiServerCIDRs": ["10.0.0.1/32"]}})
     for name in ("pulltrace-agent", "pulltrace-aggregator"):
         assert the(found, "NetworkPolicy", name)["spec"]["egress"] == [
@@ -344,7 +345,7 @@ def test_two_releases_do_not_meet() -> None:
 
 @pytest.mark.parametrize(("kubernetes", "left_out"), [("1.30.0", set()), ("1.29.9", {"ValidatingAdmissionPolicy"})])
 def test_policy_needs_kubernetes_1_30(kubernetes: str, left_out: set[str], tmp_path: Path) -> None:
-    """On a cluster that does not know the policy it is left out, and the notes say that isolation is not enforced."""
+    """A cluster without the policy's API gets none, and the notes warn that isolation is not enforced."""
     known = kinds(rendered(kubernetes=kubernetes))
     text = notes(tmp_path, kubernetes=kubernetes)
 
@@ -353,7 +354,7 @@ def test_policy_needs_kubernetes_1_30(kubernetes: str, left_out: set[str], tmp_p
 
 
 def test_policy_can_be_switched_off(tmp_path: Path) -> None:
-    """Without the policy the notes say so."""
+    """Without the policy the notes warn."""
     values = {"agent": {"perNodePolicy": {"enabled": False}}}
 
     assert not any(kind.startswith("ValidatingAdmission") for kind in kinds(rendered(values)))
@@ -362,7 +363,7 @@ def test_policy_can_be_switched_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("namespace", ["pulltrace", "default", "monitoring"])
 def test_notes_say_what_agents_may_patch_without_the_policy(namespace: str, tmp_path: Path) -> None:
-    """Without the policy the notes say that agents may patch every Lease of the namespace; with it they do not."""
+    """Only without the policy the notes warn that agents may patch every Lease of the namespace."""
     off = {"agent": {"perNodePolicy": {"enabled": False}}}
     sentence = f"patch every other Lease in namespace {namespace}"
 
@@ -379,7 +380,7 @@ def test_notes_call_the_default_namespace_shared(tmp_path: Path) -> None:
 
 
 def test_priority_level_needs_kubernetes_1_29(tmp_path: Path) -> None:
-    """On a cluster that does not know FlowSchema v1 it is left out, and the notes say so."""
+    """A cluster without FlowSchema v1 gets none, and the notes warn."""
     values = {"apiPriority": {"enabled": True}}
 
     assert "FlowSchema" not in kinds(rendered(values, kubernetes="1.28.0"))
@@ -387,7 +388,7 @@ def test_priority_level_needs_kubernetes_1_29(tmp_path: Path) -> None:
 
 
 def test_notes_of_a_plain_install(tmp_path: Path) -> None:
-    """The notes say what is there, how to open the UI, and which Pod Security level the namespace needs."""
+    """The notes list the objects, the way to the UI, and the namespace's Pod Security level."""
     text = notes(tmp_path)
 
     assert "kubectl -n pulltrace port-forward service/pulltrace 8080:8080" in text

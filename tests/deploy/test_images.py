@@ -65,7 +65,7 @@ def inside(root: Path, image: Image, *arguments: str, variables: Mapping[str, st
     config = image.config["config"]
     environment = [*config["Env"], *(f"{name}={value}" for name, value in (variables or {}).items())]
     user, _, group = config["User"].partition(":")
-    # What changes root and user needs these three; they give no access to a file or socket of somebody else.
+    # A change of root and user needs these three; they give no access to files or sockets of other users.
     left = "-all,+sys_chroot,+setuid,+setgid"
     confined = ["/usr/bin/setpriv", "--bounding-set", left, "--inh-caps=-all", "--no-new-privs"]
     changed = ["/usr/bin/unshare", "--root", str(root), "--setgid", group, "--setuid", user]
@@ -131,7 +131,7 @@ def test_users(built: dict[str, Image]) -> None:
 
 
 def test_scanners_see_what_is_in_it(root: Path) -> None:
-    """What came from Debian is listed where vulnerability scanners look, and so are the Python packages."""
+    """Vulnerability scanners find the packages of Debian and of Python."""
     listed = {path.name for path in (root / "var/lib/dpkg/status.d").iterdir()}
 
     assert {"libc6", "libssl3", "ca-certificates", "python3.11-minimal"} <= listed
@@ -149,15 +149,15 @@ def test_packages_of_others_are_bytecode_and_ours_has_its_source(root: Path) -> 
 @pytest.mark.parametrize("program", images.PROGRAMS)
 def test_help(program: str, built: dict[str, Image], roots: dict[str, Path]) -> None:
     """The entry point is the program, and takes its flags."""
-    said = subprocess.run(
+    result = subprocess.run(
         inside(roots[program], built[program], "--help"), capture_output=True, text=True, timeout=60, check=True
     ).stdout
 
-    assert said.startswith(f"usage: pulltrace {program} ")
+    assert result.startswith(f"usage: pulltrace {program} ")
 
 
 def test_outside_a_cluster_it_ends_with_one_line(built: dict[str, Image], roots: dict[str, Path]) -> None:
-    """Where there is no cluster, the aggregator says so in one line."""
+    """Without a cluster, the aggregator ends with one line."""
     command = inside(roots["aggregator"], built["aggregator"])
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
@@ -247,12 +247,12 @@ def test_both_work_as_they_are_packed(running: tuple[str, str], cluster: Control
     """With the chart's rights, the agent's image writes its Lease, the aggregator's reads it, and `helm test` is content."""
     script = the(rendered(), "Pod")["spec"]["containers"][0]["args"][0]
     environment = {"PULLTRACE": running[0], "METRICS": running[1]}
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
     lease = cluster.admin.get("/apis/coordination.k8s.io/v1/namespaces/pulltrace/leases/node-1")
 
-    assert said.returncode == 0, said.stderr
+    assert result.returncode == 0, result.stderr
     assert lease["metadata"]["annotations"]["pulltrace.io/summary"] == "idle"
     assert lease["metadata"]["ownerReferences"][0]["kind"] == "Node"
     assert lease["spec"]["holderIdentity"] == "agent"

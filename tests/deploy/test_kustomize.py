@@ -24,9 +24,9 @@ pytestmark = NEEDS_HELM
 
 HELMS_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart")
 NAMESPACE: Key = ("Namespace", "", "pulltrace")
-"""helm makes it by itself (--create-namespace)."""
+"""helm makes it (--create-namespace)."""
 TEST: Key = ("Pod", "pulltrace", "pulltrace-test")
-"""Only `helm test` has a use for it."""
+"""Only `helm test` needs it."""
 
 
 def chart(values: Values | None = None, kubernetes: str = KUBERNETES) -> dict[Key, Object]:
@@ -82,7 +82,7 @@ def test_k3s_overlay_is_the_chart_with_the_k3s_preset() -> None:
     ],
 )
 def test_component_is_a_switch_of_the_chart(component: str, values: Values, tmp_path: Path) -> None:
-    """Each component on the default overlay gives what the chart gives with its switch."""
+    """Each component on the default overlay gives the objects of the chart with its switch."""
     assert overlay(with_component(tmp_path, component)) == chart(values)
 
 

@@ -1,4 +1,4 @@
-"""Rules and dashboard speak of metrics that exist, and people find their way from an alert to what to do."""
+"""Rules and dashboard use metrics that exist, and every alert links to its runbook."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def test_promtool_finds_nothing_to_say() -> None:
     """`promtool check metrics` is silent about names, types, labels and help texts of all families."""
     command = [str(binaries.debian("promtool")), "check", "metrics"]
     page = generate_latest(sample_registry())
-    told = subprocess.run(command, input=page, capture_output=True, timeout=30, check=False)
+    result = subprocess.run(command, input=page, capture_output=True, timeout=30, check=False)
 
-    assert (told.returncode, told.stdout, told.stderr) == (0, b"", b"")
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
 
 
 def alerts() -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ SYSTEM_NAMESPACES = ("kube-system", "kube-node-lease", "kube-public")
     ids=["switched off", "old cluster"],
 )
 def test_namespace_of_kubernetes_needs_the_policy(namespace: str, values: Values, kubernetes: str, reason: str) -> None:
-    """Without the per-node policy the chart refuses a namespace whose Leases belong to Kubernetes, and says why."""
+    """Without the per-node policy the chart refuses a namespace whose Leases belong to Kubernetes, and gives the reason."""
     with pytest.raises(HelmError, match=f"namespace {namespace} belongs to Kubernetes.*{reason}"):
         rendered(values, kubernetes=kubernetes, namespace=namespace)
 

@@ -157,14 +157,14 @@ def ask(rules: Path, folder: Path, series: dict[str, str], alert: str, *, fires:
     promtool("test", "rules", path)
 
 
-def test_what_an_alert_says(rules: Path, tmp_path: Path) -> None:
+def test_text_of_an_alert(rules: Path, tmp_path: Path) -> None:
     """Names and figures are in the text, and the text leads to the runbook."""
     node = f'pulltrace_node_last_report_age_seconds{{{FIRST},node="node-7"}}'
     expected = {
         "exp_labels": {"severity": "warning", "node": "node-7"},
         "exp_annotations": {
-            "summary": "An agent of Pulltrace is silent.",
-            "description": "Node node-7 has not reported for 1h 0m 0s; its pulls are shown as they were then.",
+            "summary": "An agent of Pulltrace is not reporting.",
+            "description": "Node node-7 has not reported for 1h 0m 0s; its pulls are stale.",
             "runbook_url": "https://d44b.github.io/pulltrace/monitoring/#pulltraceagentsilent",
         },
     }

@@ -1,4 +1,4 @@
-"""What the pods and their ServiceAccounts may do: no more than docs and policy say."""
+"""The rights of the pods and their ServiceAccounts: no more than docs and policy list."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rights(found: Mapping[Key, Object]) -> dict[Key, list[str]]:
 
 
 def test_rights() -> None:
-    """The rights are exactly these; whoever changes them changes this list."""
+    """The rights are exactly these; a change of them changes this list."""
     assert rights(rendered()) == RIGHTS
 
 
@@ -47,7 +47,7 @@ def test_without_events_of_its_own_it_writes_none() -> None:
 
 
 def test_every_role_is_bound_to_its_own_account() -> None:
-    """Each role goes to one ServiceAccount of this release, and to nobody else."""
+    """Each role goes to one ServiceAccount of this release, and to no other subject."""
     bindings = {which: one for which, one in rendered().items() if which[0].endswith("Binding") and "roleRef" in one}
 
     assert len(bindings) == len(RIGHTS)
@@ -124,7 +124,7 @@ def test_one_folder_of_the_host_read_only() -> None:
 
 
 def test_policy_covers_the_agents_leases_only() -> None:
-    """The policy stops nobody but the agents of this release, in no namespace but its own, and fails closed."""
+    """The policy applies only to agents of this release in its own namespace, and fails closed."""
     found = rendered()
     spec = the(found, "ValidatingAdmissionPolicy")["spec"]
 

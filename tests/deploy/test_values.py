@@ -12,14 +12,14 @@ import yaml  # type: ignore[import-untyped]
 from tests.deploy.manifests import CHART
 
 KUBERNETES_OWN = {"nodeAffinity", "podAffinity", "podAntiAffinity", "podSelector", "namespaceSelector", "global"}
-"""What the chart hands over as it is (or, for `global`, does not read)."""
+"""Objects of Kubernetes that the chart passes on (`global` is not read)."""
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def schemas(schema: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema within a schema, with the name of what it describes."""
+    """Yield every schema within a schema, with the name of its value."""
     if isinstance(schema, list):
         for one in schema:
             yield from schemas(one, name)
@@ -65,7 +65,7 @@ def test_every_default_is_in_the_schema() -> None:
 
 
 def test_every_value_has_a_default() -> None:
-    """What can be set at the top of values.yaml stands there."""
+    """values.yaml has every top-level value of the schema."""
     assert SCHEMA["properties"].keys() - VALUES.keys() == {"global"}
 
 

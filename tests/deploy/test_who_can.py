@@ -15,7 +15,7 @@ TABLE = Path(__file__).parent / "who_can.txt"
 
 
 def test_who_can() -> None:
-    """Every resource with every verb has been asked for; what is allowed is in `who_can.txt`, and nothing else is."""
+    """Every verb of every resource is checked; only the rights in `who_can.txt` are granted."""
     with installed() as cluster:
         reviews = Reviews(cluster.admin, "pulltrace-aggregator")
         wait_until(lambda: reviews.verbs("pods.", ""), "the roles to be in force")

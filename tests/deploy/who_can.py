@@ -29,7 +29,7 @@ PATHS = ("/metrics", "/logs", "/logs/kube-apiserver.log", "/debug/pprof", "/conf
 
 
 class Resource(NamedTuple):
-    """What may be asked for."""
+    """The resources and verbs to check."""
 
     name: str
     """`pods/exec.` or `leases.coordination.k8s.io`."""
@@ -57,7 +57,7 @@ class Reviews:
         self._connection.close()
 
     def may(self, **asked: JSON) -> bool:
-        """Whether the account may do what is asked: `resourceAttributes` or `nonResourceAttributes`."""
+        """Whether the account has a right: `resourceAttributes` or `nonResourceAttributes`."""
         groups = ["system:serviceaccounts", "system:serviceaccounts:pulltrace", "system:authenticated"]
         body = {"spec": {"user": self._user, "groups": groups, **asked}}
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -67,7 +67,7 @@ class Reviews:
         return allowed
 
     def verbs(self, resource: str, namespace: str, name: str = "") -> list[str]:
-        """What the account may do with a resource there, or with one object of it."""
+        """Return the verbs of the account for a resource there, or for one object of it."""
         kind, _, group = resource.partition(".")
         kind, _, part = kind.partition("/")
         asked = {"group": group, "resource": kind, "subresource": part, "namespace": namespace, "name": name}

@@ -22,6 +22,9 @@ NAMESPACE = "pulltrace"
 READY_SECONDS = 60
 """Limit of an install, until all of its pods are ready."""
 GONE_SECONDS = 60
+REPORTED_SECONDS = 45
+"""The default start spread of 30 s, and time for Python to start on a busy machine."""
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 PROGRAMS = ("agent", "aggregator")
 UPSTREAM = "ghcr.io/d44b/pulltrace-{}"
 """Where the images are published."""
@@ -38,10 +41,11 @@ class Install(Protocol):
 
 
 class Helm:
-    """`helm install` with the chart's defaults."""
+    """`helm install` with the chart's defaults; `settings` (`name=value`) hold for upgrades, too."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *settings: str) -> None:
         self._cluster = cluster
+        self._settings = settings
 
     def install(self) -> None:
         self._helm("install", "--create-namespace")
@@ -59,7 +63,8 @@ class Helm:
 
     def _helm(self, command: str, *options: str) -> None:
         images = [f"--set={name}.image.repository={DIRECT_HOST}/pulltrace-{name}" for name in PROGRAMS]
-        self._cluster.helm(command, "pulltrace", str(CHART), "--namespace", NAMESPACE, *images, *options)
+        settings = [f"--set={setting}" for setting in self._settings]
+        self._cluster.helm(command, "pulltrace", str(CHART), "--namespace", NAMESPACE, *images, *settings, *options)
 
 
 class Kustomize:
@@ -102,6 +107,7 @@ class Stage:
         wanted.install()
         wait_until_ready(self.cluster)
         self.ready_seconds = time.monotonic() - begin
+        wait_until_reported(self.cluster)
 
     def uninstall(self) -> None:
         """Uninstall it, as far as its own command goes."""
@@ -152,6 +158,16 @@ def wait_until_ready(cluster: Cluster) -> None:
     except AssertionError as error:
         described = cluster.kubectl("describe", "pods", "--namespace", NAMESPACE)
         raise AssertionError("\n".join([str(error), described, *logs(cluster).values()])) from None
+
+
+def wait_until_reported(cluster: Cluster) -> None:
+    """Wait for the Lease of every node: an idle agent writes it up to 30 s after its start."""
+    names = {node.name for node in cluster.nodes}
+
+    def reported() -> bool:
+        return names <= {lease["metadata"]["name"] for lease in cluster.user.get(LEASES)["items"]}
+
+    wait_until(reported, "the Lease of every node", seconds=REPORTED_SECONDS)
 
 
 def logs(cluster: Cluster) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.agent.run import AgentSettings, run, wait_for_turn
+from pulltrace.agent.run import delay_idle_start, run
 from pulltrace.containerd.observation import NodeObservation
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
@@ -24,6 +24,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
+from pulltrace.settings.programs import AgentSettings
 from tests.builders.pulls import pull, report
 from tests.cluster.containerd import Containerd
 from tests.cluster.images import Image
@@ -66,7 +67,7 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
 
             async def start(number: int) -> None:
                 store = KubeLeaseStore(connections[number % len(connections)], NAMESPACE)
-                await wait_for_turn(SPREAD_SECONDS, Idle())
+                await delay_idle_start(SPREAD_SECONDS, Idle())
                 writer = LeaseWriter(store, f"many-{number}", "agent", None)
                 writer.offer(report())
                 await writer.write()
@@ -146,7 +147,12 @@ Waiter: TypeAlias = Callable[[Callable[[NodeReport], object], str], Awaitable[No
 async def agent(containerd: Containerd) -> AsyncIterator[Waiter]:
     """Run the agent's own loop beside a containerd; yields a function that waits for a report in its Lease."""
     store = MemoryLeaseStore()
-    settings = AgentSettings(NODE, "agent", str(containerd.socket), "k8s.io", report_interval_seconds=0.2)
+    settings = AgentSettings(
+        node_name=NODE,
+        containerd_socket=str(containerd.socket),
+        report_interval_seconds=0.2,
+        start_spread_seconds=0.0,
+    )
 
     async def reported(condition: Callable[[NodeReport], object], what: str) -> NodeReport:
         async with asyncio.timeout(30):
@@ -157,7 +163,7 @@ async def agent(containerd: Containerd) -> AsyncIterator[Waiter]:
                     return found
                 await asyncio.sleep(0.05)
 
-    running = asyncio.create_task(run(settings, store))
+    running = asyncio.create_task(run(settings, store, "agent"))
     try:
         yield reported
     finally:

@@ -6,14 +6,15 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from pulltrace import settings
+from pulltrace.settings.flags import SettingsError, read
+from pulltrace.settings.programs import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
 from tests.fuzz.properties import is_line, json_of
 
 KINDS: dict[str, type[Any]] = {
-    "agent": settings.Agent,
-    "aggregator": settings.Aggregator,
-    "standalone": settings.Standalone,
-    "demo": settings.Demo,
+    "agent": AgentSettings,
+    "aggregator": AggregatorSettings,
+    "standalone": StandaloneSettings,
+    "demo": DemoSettings,
 }
 PROBLEM_CHARACTERS = 500
 
@@ -31,12 +32,12 @@ def check(data: bytes) -> None:
     arguments = [each for each in arguments if isinstance(each, str) and each != "--help" and not each.startswith("-h")]
     environ = {key: value for key, value in environ.items() if isinstance(value, str)}
     try:
-        read = settings.read(KINDS[kind], arguments, environ, "pulltrace")
-    except settings.SettingsError as error:
+        settings = read(KINDS[kind], arguments, environ, "pulltrace")
+    except SettingsError as error:
         is_line(str(error), PROBLEM_CHARACTERS)
         return
-    for name, value in asdict(read).items():
-        assert value is not None or name == "report_interval"
+    for name, value in asdict(settings).items():
+        assert value is not None or name == "report_interval_seconds"
         assert not isinstance(value, float) or (math.isfinite(value) and 0 <= value <= 24 * 3600)
         if isinstance(value, str) and name != "kubeconfig":
             assert value == "" or value.isprintable()

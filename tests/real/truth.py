@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from pulltrace.agent import tracker
-from pulltrace.agent.run import AgentSettings, run
+from pulltrace.agent.run import run
 from pulltrace.agent.tracker import TrackerState
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
@@ -24,6 +24,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
+from pulltrace.settings.programs import AgentSettings
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import PullFailed, pull_via_cri
 from tests.cluster.images import Image
@@ -240,9 +241,13 @@ async def agent(
 ) -> AsyncIterator[None]:
     """The agent's own loop, in this process."""
     settings = AgentSettings(
-        NODE, "agent-1", str(containerd.socket), NAMESPACE, POLL_SECONDS, start_spread_seconds=start_spread_seconds
+        node_name=NODE,
+        containerd_socket=str(containerd.socket),
+        containerd_namespace=NAMESPACE,
+        report_interval_seconds=POLL_SECONDS,
+        start_spread_seconds=start_spread_seconds,
     )
-    running = asyncio.create_task(run(settings, store))
+    running = asyncio.create_task(run(settings, store, "agent-1"))
     try:
         yield
     finally:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from pulltrace import settings
+from pulltrace.settings.flags import read
+from pulltrace.settings.programs import DemoSettings, StandaloneSettings
 from tests.deploy import manifests
 from tests.repository.commands import ELSEWHERE, NOT_HERE, Command, documented, of_page
 from tests.repository.files import ROOT
 
-KINDS: dict[str, type[Any]] = {"standalone": settings.Standalone, "demo": settings.Demo}
+KINDS: dict[str, type[Any]] = {"standalone": StandaloneSettings, "demo": DemoSettings}
 COMMANDS = documented()
 
 
@@ -75,7 +76,7 @@ def test_pulltrace(command: Command) -> None:
     """Each program and flag of pulltrace in the documentation exists."""
     _, program, *flags = command.words
 
-    assert settings.read(KINDS[program], flags, {}, program)
+    assert read(KINDS[program], flags, {}, program)
 
 
 @manifests.NEEDS_HELM

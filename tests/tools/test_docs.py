@@ -1,4 +1,4 @@
-"""The pages that are made from the code, and the links of the site."""
+"""The generated pages, and the links of the site."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from pulltrace import settings
+from pulltrace.cli import PROGRAMS
+from pulltrace.settings.flags import parser
 from tests.deploy.manifests import CHART
 from tools.docs import __main__ as docs
 from tools.docs import api_page, links, metrics_page, settings_page, values_page
 from tools.docs.tables import table
 
 VALUES = """\
-# What is shown.
+# Whether it is shown.
 shown: true
 
 # Both of
@@ -31,7 +32,7 @@ inner:
     kubernetes.io/os: linux
 
 list:
-  # Of the first.
+  # The first entry.
   - name: one
 """
 DEFAULTS: dict[str, Any] = {
@@ -47,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", docs.PAGES)
 def test_page_is_up_to_date(name: str) -> None:
-    """What the page says is what the code does; `make pages` writes it again."""
+    """The page is the one that the code gives; `make pages` writes it."""
     assert name not in docs.outdated()
 
 
@@ -55,14 +56,14 @@ def test_every_setting_is_on_its_page() -> None:
     """Each program has its section, with each of its flags and variables."""
     page = settings_page.page()
 
-    for kind in settings_page.PROGRAMS:
-        for line in settings.parser(kind, "pulltrace").format_help().splitlines():
+    for kind, _ in PROGRAMS.values():
+        for line in parser(kind, "pulltrace").format_help().splitlines():
             if line.strip().startswith("--"):
                 assert f"| `{line.split()[0]}` |" in page
 
 
 def test_every_value_is_on_its_page() -> None:
-    """No line of values.yaml that sets something is left out."""
+    """Every value of values.yaml has its row."""
     page = values_page.page()
 
     def leaves(value: Any, path: list[str]) -> list[str]:
@@ -76,11 +77,11 @@ def test_every_value_is_on_its_page() -> None:
 
 
 def test_values_are_read_with_their_comments() -> None:
-    """A comment belongs to what follows it; what Kubernetes takes as a whole is one value."""
+    """A comment belongs to the value below; an object of Kubernetes is one value."""
     found = list(values_page.read(VALUES, DEFAULTS))
 
     assert found == [
-        values_page.Value("shown", "true", "What is shown."),
+        values_page.Value("shown", "true", "Whether it is shown."),
         values_page.Value("inner", "", "Both of these together."),
         values_page.Value("inner.image.tag", '""', ""),
         values_page.Value("inner.image.digest", '""', "Wins over the tag."),
@@ -91,26 +92,26 @@ def test_values_are_read_with_their_comments() -> None:
 
 
 def test_list_in_a_comment() -> None:
-    """What stands in columns in values.yaml reads as a list on the page."""
-    said = values_page.prose(["One of:", "  k3s, rke2   for both", "  auto  asks", "Ask <nobody>."])
+    """Columns in a comment become a list on the page."""
+    prose = values_page.prose(["One of:", "  k3s, rke2   for both", "  auto  asks", "Set <name>."])
 
-    assert said == "One of: `k3s, rke2`: for both; `auto`: asks; Ask &lt;nobody>."
+    assert prose == "One of: `k3s, rke2`: for both; `auto`: asks; Set &lt;name>."
 
 
 def test_families_have_type_and_labels() -> None:
-    """A family is told with the labels of its samples, and with the names that queries use."""
+    """A family has the labels of its samples and the names that queries use."""
     registry = CollectorRegistry()
-    Counter("told", "What was told.", ["phase"], registry=registry).labels("download")
+    Counter("lines", "Logged lines.", ["phase"], registry=registry).labels("download")
     Histogram("took_seconds", "How long.", registry=registry)
 
-    told, took = metrics_page.families(registry)
-    assert told == metrics_page.Family("told_total", "counter", ("phase",), "What was told.")
+    lines, took = metrics_page.families(registry)
+    assert lines == metrics_page.Family("lines_total", "counter", ("phase",), "Logged lines.")
     assert (took.kind, took.labels) == ("histogram", ())
     assert took.series == ("took_seconds_bucket", "took_seconds_count", "took_seconds_sum")
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "text"),
     [
         ({"type": "string", "format": "date-time"}, "string, date-time"),
         ({"type": "integer", "minimum": 1, "maximum": 9}, "integer, 1 to 9"),
@@ -122,9 +123,9 @@ def test_families_have_type_and_labels() -> None:
         ({}, "any"),
     ],
 )
-def test_type_in_the_api_reference(schema: dict[str, Any], said: str) -> None:
-    """A type is told with its bounds, and another schema is a link to it."""
-    assert api_page.kind(schema) == said
+def test_type_in_the_api_reference(schema: dict[str, Any], text: str) -> None:
+    """A type has its bounds, and another schema is a link."""
+    assert api_page.kind(schema) == text
 
 
 def test_cell_of_a_table() -> None:

@@ -1,7 +1,7 @@
-"""The pages of the documentation that are made from the code, so that they say what is true of it.
+"""The generated pages of the documentation: the code is their source.
 
-    python -m tools.docs              # write them again
-    python -m tools.docs --check      # is any of them not what the code gives?
+    python -m tools.docs              # write them
+    python -m tools.docs --check      # fail when one is out of date
 
-They are in the repository, so that they can be read there too.
+They are in the repository, so that readers find them there, too.
 """

@@ -1,4 +1,4 @@
-"""Writes the generated pages, or says which of them are not up to date."""
+"""Write the generated pages, or name those that are out of date."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def outdated() -> list[str]:
-    """The pages that are missing or not what the code gives."""
+    """Return the names of the pages that differ from the code's."""
     return [name for name, page in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != page()]
 
 
 def main() -> None:
     stale = outdated()
     if "--check" in sys.argv[1:]:
-        sys.exit(f"not up to date: {', '.join(f'docs/{name}' for name in stale)}; run: make pages" if stale else None)
+        sys.exit(f"out of date: {', '.join(f'docs/{name}' for name in stale)}; run: make pages" if stale else None)
     for name in stale:
         (DOCS / name).write_text(PAGES[name]())
         print(f"wrote docs/{name}")

@@ -11,15 +11,15 @@ from tools.docs.tables import GENERATED, code, table
 HEAD = """\
 # API reference
 
-All paths, parameters and fields, from the OpenAPI 3.1 document that every aggregator serves at `/api/v1/openapi.json`. What they mean, and how the event
-stream behaves, is in [HTTP API](http-api.md).
+All paths, parameters and fields, from the OpenAPI 3.1 document that every aggregator serves at
+`/api/v1/openapi.json`. [HTTP API](http-api.md) explains them and the event stream.
 """
 
 Schema = dict[str, Any]
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     document = openapi()
     paths = (path(where, how, what) for where, item in document["paths"].items() for how, what in item.items())
     schemas = (schema(name, one) for name, one in document["components"]["schemas"].items())
@@ -27,7 +27,7 @@ def page() -> str:
 
 
 def path(where: str, how: str, operation: Schema) -> str:
-    """One path: what it takes and what it answers."""
+    """Return the section of a path: its parameters and responses."""
     parameters = [
         (code(one["name"]), kind(one["schema"]), one.get("description", "in the path"))
         for one in operation.get("parameters", [])
@@ -38,12 +38,12 @@ def path(where: str, how: str, operation: Schema) -> str:
 
 
 def body(response: Schema) -> str:
-    """The schemas of an answer."""
+    """Return the schemas of a response."""
     return ", ".join(f"{kind(one['schema'])} as `{media}`" for media, one in response.get("content", {}).items())
 
 
 def schema(name: str, one: Schema) -> str:
-    """The fields of an object, or what a schema is made of."""
+    """Return the section of a schema: its fields, or its type."""
     if "properties" not in one:
         return f"\n### {name}\n\n{kind(one)}\n"
     required = one.get("required", [])
@@ -51,11 +51,11 @@ def schema(name: str, one: Schema) -> str:
         (code(field), kind(its), "always" if field in required else "", its.get("description", ""))
         for field, its in one["properties"].items()
     ]
-    return f"\n### {name}\n\n" + table(("field", "type", "there", ""), rows)
+    return f"\n### {name}\n\n" + table(("field", "type", "present", ""), rows)
 
 
 def kind(one: Schema) -> str:
-    """The type of a value, with what it may be."""
+    """Return the type of a value with its allowed values."""
     if "$ref" in one:
         name = one["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,7 +1,6 @@
-"""A hook of mkdocs: links from the documentation to files of the repository lead to GitHub on the site.
+"""A hook of mkdocs: on the site, links to files of the repository lead to GitHub.
 
-In the repository such a link is relative, so that it can be followed in an editor and on GitHub, and so that the
-tests see when it leads nowhere. The site has only docs/.
+In the repository such a link is relative: editors and GitHub follow it, and tests check it. The site has only docs/.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ LINK = re.compile(r"(\]\()(\.\./[^)\s]+)(\))")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The page's Markdown, as mkdocs asks for it."""
+    """Return the Markdown of a page; mkdocs calls this."""
     return rewritten(markdown, posixpath.dirname(page.file.src_uri))
 
 
 def rewritten(markdown: str, folder: str) -> str:
-    """Markdown of a page in this folder of docs/, whose links out of docs/ lead to GitHub."""
+    """Return the Markdown of a page in a folder of docs/, with links out of docs/ to GitHub."""
 
     def away(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join("docs", folder, match[2]))

@@ -1,4 +1,4 @@
-"""The table of docs/metrics.md, from the registry that the aggregator serves; the rest of that page is written by hand."""
+"""The table of docs/metrics.md, from the aggregator's registry; the rest of the page is written by hand."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Family:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names that a query can use."""
+        """The names for queries."""
         if self.kind == "histogram":
             return tuple(f"{self.name}_{suffix}" for suffix in ("bucket", "count", "sum"))
         return (self.name,)
 
 
 def families(registry: CollectorRegistry) -> list[Family]:
-    """What a registry exports, by name; each family has a sample that shows its labels."""
+    """Return the families of a registry by name; each needs a sample that shows its labels."""
     found = []
     for family in registry.collect():
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
@@ -43,7 +43,7 @@ def families(registry: CollectorRegistry) -> list[Family]:
 
 
 def page() -> str:
-    """The whole page, with the table of now between its marks."""
+    """Return the whole page, with a new table between its marks."""
     head, begin, rest = PAGE.read_text().partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
@@ -53,9 +53,9 @@ def page() -> str:
 
 def rows(found: Iterable[Family]) -> str:
     lines = [(code(one.name), one.kind, ", ".join(map(code, one.labels)), one.help) for one in found]
-    return table(("metric", "type", "labels", "what it says"), lines)
+    return table(("metric", "type", "labels", "meaning"), lines)
 
 
 def queryable() -> set[str]:
-    """The names of all series."""
+    """Return the names of all series."""
     return {name for family in families(sample_registry()) for name in family.series}

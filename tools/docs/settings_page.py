@@ -1,36 +1,35 @@
-"""docs/settings.md: the flags and variables of each program, from pulltrace/settings.py."""
+"""docs/settings.md: the flags and variables of each program, from pulltrace/settings."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import fields
 from typing import Any
 
-from pulltrace import settings
+from pulltrace.cli import PROGRAMS
+from pulltrace.settings.flags import flags_of, purpose
 from tools.docs.tables import GENERATED, code, table
 
-PROGRAMS = (settings.Agent, settings.Aggregator, settings.Standalone, settings.Demo)
 HEAD = """\
 # Settings
 
-Each program reads flags and environment variables; a flag wins. A wrong value is refused in one line before anything starts. In a cluster the
-[chart's values](values.md) set them. `pulltrace PROGRAM --help` says the same as this page.
+Each program reads flags and environment variables; a flag wins. A wrong value ends the program with
+one line before it starts. In a cluster, the [chart's values](values.md) set the variables.
 """
 
 
 def page() -> str:
-    """The whole page."""
-    return GENERATED + HEAD + "".join(map(section, PROGRAMS))
+    """Return the whole page."""
+    return GENERATED + HEAD + "".join(section(program, kind) for program, (kind, _) in PROGRAMS.items())
 
 
-def section(kind: type[Any]) -> str:
-    """The settings of one program."""
-    name, _, purpose = (kind.__doc__ or "").partition(": ")
+def section(program: str, kind: type[Any]) -> str:
+    """Return the settings of one program."""
+    in_chart = program in ("agent", "aggregator")
+    head = ("flag", "variable", "default", "meaning", "allowed", *(("chart value",) if in_chart else ()))
     rows = []
-    for one in fields(kind):
-        spec = one.metadata["spec"]
-        default = "the machine's name" if spec.default == socket.gethostname().lower() else code(spec.default or "")
-        rows.append((code(spec.flag), code(spec.variable or ""), default, spec.help, spec.allowed))
-    what = " ".join(purpose.split())
-    head = f"\n## {name}\n\n{what[:1].upper()}{what[1:]}\n\n"
-    return head + table(("flag", "variable", "default", "meaning", "form"), rows)
+    for one in flags_of(kind).values():
+        default = "the machine's name" if one.default == socket.gethostname().lower() else code(one.default)
+        chart_value = (code(one.chart_value),) if in_chart else ()
+        rows.append((code(one.name), code(one.variable), default, one.help, one.allowed, *chart_value))
+    what = purpose(kind)
+    return f"\n## `pulltrace {program}`\n\n{what[:1].upper()}{what[1:]}\n\n" + table(head, rows)

@@ -10,7 +10,7 @@ GENERATED = "<!-- Made by `python -m tools.docs`: change the code, not this page
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; what stands in a cell may hold Markdown, but no line breaks."""
+    """Return a table; cells may hold Markdown, and line breaks become spaces."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cell(one) for one in line)} |\n" for line in lines)
 
@@ -20,5 +20,5 @@ def cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Code, or nothing."""
+    """Return the text as code; "" stays empty."""
     return f"`{text}`" if text else ""

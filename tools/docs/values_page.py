@@ -1,4 +1,4 @@
-"""docs/values.md: the chart's values with their defaults and what values.yaml says about them."""
+"""docs/values.md: the chart's values with their defaults and the comments of values.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ VALUES = DOCS.parent / "deploy/helm/pulltrace/values.yaml"
 HEAD = """\
 # Values of the chart
 
-Set one with `--set NAME=VALUE`, or several in a file with `--values FILE`. A value that does not exist is refused.
+Set a value with `--set NAME=VALUE`, or several in a file with `--values FILE`. The chart refuses
+unknown values.
 """
 
 
@@ -31,7 +32,7 @@ class Value:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     text = VALUES.read_text()
     sections = re.split(r"^# -- (.+?) -+$", text, flags=re.MULTILINE)[1:]
     parts = [
@@ -47,9 +48,9 @@ def rows(block: str, defaults: dict[str, Any]) -> Iterator[tuple[str, str, str]]
 
 
 def read(block: str, defaults: dict[str, Any]) -> Iterator[Value]:
-    """The values of a part of values.yaml in its order, with the comments before each.
+    """Yield the values of a part of values.yaml in its order, with the comments before each.
 
-    Those that have others below them are left out, unless there is a comment on all of them together.
+    An object with values below it is left out, unless it has a comment of its own.
     """
     path: list[str] = []
     comment: list[str] = []
@@ -75,12 +76,12 @@ def read(block: str, defaults: dict[str, Any]) -> Iterator[Value]:
 
 
 def is_example(path: list[str]) -> bool:
-    """Whether the value is handed to Kubernetes as a whole: nobody sets a part of it alone."""
+    """Whether Kubernetes takes the value as a whole: users set no part of it alone."""
     return path[-1] in {"nodeSelector", "labels", "updateStrategy", "requests", "limits"}
 
 
 def prose(comment: list[str]) -> str:
-    """Comment lines as one cell: a list within them (indented) becomes code, one entry after the other."""
+    """Return comment lines as one cell; an indented list becomes code, one entry after the other."""
     parts = []
     for line in comment:
         entry = re.match(r" {2,}(\S+(?:, \S+)*) {2,}(.+)", line)

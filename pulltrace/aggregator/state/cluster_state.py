@@ -151,7 +151,7 @@ class ClusterState:
 
     def tick(self, now: float) -> None:
         """Apply time: Leases expire, history is deleted. Call about once a second."""
-        for line in self._limiter.due(now):
+        for line in self._limiter.flush(now):
             logger.warning(line)
         self._refresh([name for name, node in self._nodes.items() if node.rows.due_at <= now], now)
 
@@ -168,7 +168,7 @@ class ClusterState:
         report = redact_names(decode(record.annotations))
         if report.problems and (node is None or node.report.problems != report.problems):
             self.problems += len(report.problems)
-            if line := self._limiter.take(
+            if line := self._limiter.admit(
                 record.name, f"Lease of node {record.name!r}: {'; '.join(report.problems[:3])}", now
             ):
                 logger.warning(line)

@@ -38,5 +38,5 @@ class LeftOut:
         """Count one object, and log it unless the last line is too recent."""
         self.count += 1
         line = f"left out {name} of {self._resource}: {reason[:200]}"
-        if limited := self._limiter.take("", line, self._monotonic()):
+        if limited := self._limiter.admit("", line, self._monotonic()):
             _log.warning(limited)

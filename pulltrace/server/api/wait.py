@@ -142,7 +142,7 @@ class Wait:
         except Exception as error:
             # Kubernetes may answer the next poll.
             line = f"polling {target.name[:200]}: {error!r}; the next poll is in {self._poll_seconds:g} s"
-            if limited := self._log_limiter.take("", line, self._clocks.monotonic()):
+            if limited := self._log_limiter.admit("", line, self._clocks.monotonic()):
                 logger.warning(limited)
             return Readiness(ready=False, from_kubernetes=True)
 

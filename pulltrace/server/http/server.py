@@ -129,7 +129,7 @@ class _RateLimitFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = type(record.exc_info[1]).__name__ if record.exc_info else ""
-        line = self._limiter.take(f"{record.msg} {error}", record.getMessage(), record.created)
+        line = self._limiter.admit(f"{record.msg} {error}", record.getMessage(), record.created)
         if line is not None:
             record.msg, record.args = line, ()
         return line is not None

@@ -12,7 +12,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Name of cluster-wide objects: of two releases of one name in two namespaces, each has its own. */}}
+{{/* Name of cluster-wide objects, different for two releases of one name in two namespaces. */}}
 {{- define "pulltrace.clusterName" -}}
 {{- $name := include "pulltrace.fullname" . }}
 {{- if eq $name .Release.Namespace }}{{ $name }}{{ else }}{{ printf "%s-%s" .Release.Namespace $name }}{{ end }}
@@ -26,8 +26,8 @@
 {{ include "pulltrace.fullname" . }}-aggregator
 {{- end }}
 
-{{/* The names under which the aggregator is reached: the Service's short one, those of Ingress and HTTPRoute, and those that are listed.
-An HTTPRoute without hostnames takes all names of its Gateway. */}}
+{{/* Allowed host names: the Service's short name, the hosts of Ingress and HTTPRoute, and the listed ones. An HTTPRoute
+without hostnames accepts all names of its Gateway. */}}
 {{- define "pulltrace.allowedHosts" -}}
 {{- $hosts := concat (list (printf "%s.%s" (include "pulltrace.fullname" .) .Release.Namespace)) .Values.aggregator.allowedHosts }}
 {{- if .Values.ingress.enabled }}
@@ -69,15 +69,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Labels of pods: without the versions, so that a change of the chart alone restarts nothing. */}}
+{{/* Labels of pods, without versions: a change of the chart alone restarts no pod. */}}
 {{- define "pulltrace.podLabels" -}}
 {{- $selector := include "pulltrace.selector" . | fromYaml }}
 {{- merge (dict) $selector (dict "app.kubernetes.io/part-of" "pulltrace") (default (dict) .labels) .root.Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/*
-Takes root and image. A released chart names its own images by digest in Chart.yaml; the digest holds where the values
-leave repository, tag and digest as they are.
+Takes root and image. A released chart names its own images by digest in Chart.yaml; the digest applies unless the
+values set repository, tag or digest.
 */}}
 {{- define "pulltrace.image" -}}
 {{- $tagged := printf "%s:%s" .image.repository (default .root.Chart.AppVersion .image.tag) }}
@@ -110,7 +110,7 @@ leave repository, tag and digest as they are.
 {{- default (get $presets (include "pulltrace.preset" .)) .Values.agent.containerd.socket }}
 {{- end }}
 
-{{/* Whether the cluster knows ValidatingAdmissionPolicy v1 and tokens that name their node: "yes" or nothing. */}}
+{{/* Whether the cluster has ValidatingAdmissionPolicy v1 and tokens with a node: "yes" or nothing. */}}
 {{- define "pulltrace.knowsPolicies" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
@@ -120,17 +120,17 @@ leave repository, tag and digest as they are.
 {{- if and .Values.agent.perNodePolicy.enabled (include "pulltrace.knowsPolicies" .) }}yes{{ end }}
 {{- end }}
 
-{{/* Whether the cluster knows mounts that are read-only with all that is mounted below: "yes" or nothing. */}}
+{{/* Whether the cluster has recursive read-only mounts: "yes" or nothing. */}}
 {{- define "pulltrace.knowsRecursiveReadOnly" -}}
 {{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
 
-{{/* Whether the cluster knows FlowSchema v1: "yes" or nothing. */}}
+{{/* Whether the cluster has FlowSchema v1: "yes" or nothing. */}}
 {{- define "pulltrace.knowsFlowSchemas" -}}
 {{- if semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
 
-{{/* The ServiceAccount's token as a volume: bound to the pod, renewed each hour, only where it is mounted. */}}
+{{/* The ServiceAccount's token as a volume: bound to the pod, renewed each hour, only in this mount. */}}
 {{- define "pulltrace.tokenVolume" -}}
 name: kube-api-access
 projected:
@@ -201,7 +201,7 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* An update strategy; `rollingUpdate` goes only with the type of that name. */}}
+{{/* An update strategy; `rollingUpdate` is valid only with the type of that name. */}}
 {{- define "pulltrace.strategy" -}}
 type: {{ .type }}
 {{- if and (eq .type "RollingUpdate") .rollingUpdate }}

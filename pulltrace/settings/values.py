@@ -1,4 +1,4 @@
-"""How the text of a setting is read. Each of these gives the value, or raises ValueError for what is not allowed."""
+"""Parsers of the texts of settings. Each returns the value, or raises ValueError for a text that is not allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]\s]*):(\d{1,5})", re.ASCII)
 
 
 def duration_seconds(text: str, least: float, most: float) -> float:
-    """Seconds from `500ms`, `1s`, `1m30s`, `30m`."""
+    """Return the seconds of `500ms`, `1s`, `1m30s`, `30m`."""
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(text)
@@ -63,7 +63,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def hosts(text: str) -> tuple[str, ...]:
-    """Names of hosts without ports, separated by commas; `*` alone, or before a domain."""
+    """Return host names without ports; `*` may stand alone or before a domain."""
     found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     if not all(each == "*" or (_HOST.fullmatch(each) and ".." not in each) for each in found):
         raise ValueError(text)
@@ -90,5 +90,5 @@ def word(text: str) -> str:
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Networks or single addresses, separated by commas."""
+    """Return networks; a single address is one too."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
