@@ -25,7 +25,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n"
 EVENTS = GET % b"/api/v1/events" + b"\r\n"
 EVENT = b"\ndata: "
 OPENING_AT_ONCE = 50
-"""Of one kind: so many have asked and have no answer yet."""
+"""Requests of one kind without a response yet."""
 SLOW_BYTES = 4096
 """Bytes that a slow reader reads each second, at most: the server asks for 16 KiB in 10 s."""
 CHURN_SECONDS = (0.5, 1.5)

@@ -56,7 +56,7 @@ class Subscriber:
         self._snapshot = snapshot
         self._frames = [first]
         self._sent_bytes = 0
-        """Of the first frame in the queue."""
+        """Bytes of the first frame that have been sent."""
         self._restart = False
         self._ended = False
         self._wake_up: asyncio.Future[None] | None = None
