@@ -28,7 +28,7 @@ class Timed:
     rate_after: float
 
     def oracle(self, moment: float) -> float:
-        """The seconds left for who knows the bytes, the present rate and how long the end takes, but not the future."""
+        """Return the seconds left as one who knows the bytes, the rate and the end's length would, but not the future."""
         if self.changed is None or moment >= self.changed:
             return self.ended - moment
         before = self.rate * (self.changed - self.began)

@@ -136,7 +136,7 @@ def _options(proxy: Proxy) -> Options:
     ]
 )
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
-    """A fake containerd, then each real one, with nothing on it."""
+    """Run a fake containerd, then each real one, with nothing on it."""
     if request.param == "fake":
         async with fake_node() as node:
             yield node

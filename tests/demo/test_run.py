@@ -21,7 +21,7 @@ Rows = dict[str, dict[str, Any]]
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[str]:
-    """The demo on a free port; gives its address."""
+    """Run the demo on a free port; yield its address."""
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     settings = DemoSettings(http_addr="127.0.0.1:0")
     running = asyncio.create_task(run.run(settings, stop, port.set_result))

@@ -46,7 +46,7 @@ def test_promtool_finds_nothing_to_say() -> None:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The alerts of the kustomize component; the chart's are the same."""
+    """Return the alerts of the kustomize component; the chart's are the same."""
     rules = yaml.safe_load((KUSTOMIZE / "components/monitoring/prometheusrule.yaml").read_text())
     return [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
 

@@ -22,7 +22,7 @@ RIGHTS = {
 
 
 def rights(found: Mapping[Key, Object]) -> dict[Key, list[str]]:
-    """The rules of every role, one line each."""
+    """Return the rules of every role, one line each."""
     lines: dict[Key, list[str]] = {}
     for which, one in found.items():
         for rule in one.get("rules", []):

@@ -38,7 +38,7 @@ class Resource(NamedTuple):
 
 @contextmanager
 def installed() -> Iterator[ControlPlane]:
-    """An API server with the roles of a plain install."""
+    """Run an API server with the roles of a plain install."""
     with ControlPlane() as cluster:
         cluster.create_service_account("pulltrace", "default")
         cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(list(rendered().values())))
@@ -86,7 +86,7 @@ def resources(admin: Identity) -> list[Resource]:
 
 
 def table(admin: Identity) -> str:
-    """A line for each resource that an account may do anything with: the account, where, the resource, the verbs."""
+    """Return a line for each resource an account may do anything with: the account, where, the resource, the verbs."""
     known = resources(admin)
     lines = []
     for account in ACCOUNTS:

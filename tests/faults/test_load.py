@@ -73,7 +73,7 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
 
 
 async def fill(stage: Stage, nodes: int) -> None:
-    """The Leases of so many nodes, each with five pulls of ten layers."""
+    """Write the Leases of so many nodes, each with five pulls of ten layers."""
     source = await load_config(str(stage.control_plane.kubeconfig))
     async with AiohttpClient(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)

@@ -156,7 +156,7 @@ class Scene:
 async def scene(
     program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Scene]:
-    """An API server and a containerd with nothing on them."""
+    """Run an API server and a containerd with nothing on them."""
     async with api_server.running() as server, containerd.running() as node:
         for name in (NODE, "node-7"):
             server.put("nodes", {"metadata": {"name": name}})

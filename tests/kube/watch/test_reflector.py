@@ -47,7 +47,7 @@ class Scene:
         return await anext(self.events)
 
     async def end_watch(self, number: int, *, after_seconds: float) -> None:
-        """The server ends its watch with this number, `after_seconds` of the reflector's clock after it began."""
+        """End the server's watch with this number, `after_seconds` of the reflector's clock after it began."""
         await self.server.reached("watch", number)
         self.time.now += after_seconds
         self.server.end_watches()

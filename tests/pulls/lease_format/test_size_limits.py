@@ -34,7 +34,7 @@ TYPICAL_SIZES = (29_724_688, 5_120_331, 87_123, 1_231, 32, 618, 204_123_456, 9_8
 
 
 def typical_layers(pull: Pull) -> tuple[Layer, ...]:
-    """The layers of a pull, with sizes as images have them: some large, many tiny."""
+    """Return the layers of a pull, with sizes as images have them: some large, many tiny."""
     return tuple(
         replace(each, size_bytes=size, downloaded_bytes=size // 2 if each.state is LayerState.DOWNLOADING else size)
         for each, size in zip(pull.layers, TYPICAL_SIZES, strict=True)

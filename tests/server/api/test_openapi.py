@@ -52,7 +52,7 @@ def test_document_is_served() -> None:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A real server with some rows, in a thread with a loop of its own."""
+    """Run a real server with some rows, in a thread with a loop of its own."""
     started: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 
