@@ -28,7 +28,7 @@ class Timed:
     rate_after: float
 
     def oracle(self, moment: float) -> float:
-        """Return the seconds left as one who knows the bytes, the rate and the end's length would, but not the future."""
+        """Return the seconds left by the true bytes, the true rate and the end's true length, without the future."""
         if self.changed is None or moment >= self.changed:
             return self.ended - moment
         before = self.rate * (self.changed - self.began)

@@ -46,7 +46,7 @@ SOURCES = {
     "web": ("web", "hatch_build.py", "requirements/node.txt", "requirements/tools.txt"),
 }
 UNUSED = ("dev/*", "usr/share/locale/*", "usr/share/man/*", "var/cache/apt/*", "var/lib/apt/lists/*")
-"""Of the base; it is copied for each step of a build."""
+"""Files left out of the base, which each step of a build copies."""
 KEPT = 6
 """How many older archives stay in the cache."""
 STEP_SECONDS = 600

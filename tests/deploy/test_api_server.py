@@ -111,10 +111,10 @@ def refusal(call: Callable[[], object]) -> str | None:
     return None
 
 
-# -- What is accepted ------------------------------------------------------------------------------
+# -- The install ---------------------------------------------------------------------------------
 
 
-def test_install_says_what_is_there(cluster: ControlPlane) -> None:
+def test_install_notes_name_the_policy_and_the_ui(cluster: ControlPlane) -> None:
     """After the install, helm's notes name the policy and the way to the UI, and no warning."""
     notes = helm(cluster, "get", "notes", "pulltrace", "-n", "pulltrace")
 
@@ -332,7 +332,7 @@ OTHER_OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node-2", "uid": "1"}
     ],
 )
 def test_agent_changes_nothing_else(agent: Identity, own: str, change: Object, reason: str) -> None:
-    """Whatever else an agent wants to change in its own Lease is refused, by the rule that is meant."""
+    """Every other change of an agent's own Lease is refused, by the rule that is meant."""
     reason_given = refusal(lambda: agent.patch(own, change))
 
     assert reason_given
@@ -403,7 +403,7 @@ def test_token_without_a_node_writes_nothing(cluster: ControlPlane, agent: Ident
     ],
 )
 def test_agent_reads_nothing_else(agent: Identity, path: str) -> None:
-    """Of the cluster an agent reads single Leases of its namespace and its Node, and no list of anything."""
+    """An agent reads single Leases of its namespace and its Node, and no list of anything."""
     assert denied(lambda: agent.get(path))
 
 

@@ -21,7 +21,7 @@ from tests.deploy.manifests import rendered
 ACCOUNTS = ("pulltrace-agent", "pulltrace-aggregator")
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 MORE_VERBS = ("*", "impersonate", "bind", "escalate", "approve", "sign", "attest", "use")
-"""Those that give more than they seem to."""
+"""Verbs that give more than they seem to."""
 SUBJECTS = ("users.", "groups.", "uids.authentication.k8s.io", "signers.certificates.k8s.io", "*.*")
 """Resources that no API lists."""
 OWN, OTHER, EVERYWHERE = "pulltrace", "default", ""

@@ -77,12 +77,12 @@ async def fill(stage: Stage, nodes: int) -> None:
     source = await load_config(str(stage.control_plane.kubeconfig))
     async with AiohttpClient(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
-        room = asyncio.Semaphore(32)
+        limit = asyncio.Semaphore(32)
 
         async def put(number: int) -> None:
             pulls = tuple(large_pull(PULLS_A_NODE * number + one, 10) for one in range(PULLS_A_NODE))
             patch = LeasePatch(dict(encode(NodeReport(pulls=pulls))), "agent", time.time(), 600)
-            async with room:
+            async with limit:
                 await store.patch(f"full-{number}", patch)
 
         await asyncio.gather(*(put(number) for number in range(nodes)))

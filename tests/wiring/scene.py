@@ -173,10 +173,10 @@ async def _is_ready(program: Running) -> bool:
     return statuses == [200, 200]
 
 
-async def _or_fail(work: asyncio.Future[None], look: Awaitable[bool]) -> bool:
+async def _or_fail(work: asyncio.Future[None], condition: Awaitable[bool]) -> bool:
     if work.done():
         await work
-    return await look
+    return await condition
 
 
 async def _matching(rows: Awaitable[Iterable[dict[str, Any]]], fits: Callable[[dict[str, Any]], bool]) -> list[Any]:

@@ -31,7 +31,7 @@ def after(*steps: tuple[ImageWait, ImagePullStatus, float]) -> ImageFailure | No
     return known
 
 
-def test_a_container_that_is_created_has_no_trouble() -> None:
+def test_a_container_that_is_created_has_no_error() -> None:
     """Waiting is no failure."""
     assert after((wait("ContainerCreating"), NOTHING, 0)) is None
 

@@ -318,7 +318,7 @@ def test_a_node_that_pulls_for_two_pods_at_once_is_parallel(world: World) -> Non
 
 
 def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
-    """Sizes and paces are learned over the cluster."""
+    """Sizes and rates are learned over the cluster."""
     done = ended(1, total_bytes=100_000_000, started_at=START, ended_at=START + 101)
     world.cluster.lease_event(Put(world.writer.lease(node="node-2", recent=(done,))), 1)
     world.pod(WEB)

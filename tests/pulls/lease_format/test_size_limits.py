@@ -91,9 +91,9 @@ histories = st.lists(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(crowds, histories, st.none() | st.text(max_size=400))
-def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], trouble: str | None) -> None:
+def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], error: str | None) -> None:
     """110 pods, 100 layers, names of 255 characters, messages in any script: in bounds, readable, and every pull reported or counted."""
-    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=trouble))
+    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=error))
     read = decode(annotations)
 
     assert size(annotations) <= LIMIT_BYTES

@@ -29,7 +29,7 @@ from tests.server.serve import SETTING
 
 ROOT = Path(__file__).parents[3]
 
-FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, error="error")
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 FULL_NEED = replace(NEED, failure=FAILURE, behind=(Ahead("redis:8", "00000000000a"),))
 FULL_POD = estimated_pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)

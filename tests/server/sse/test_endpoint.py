@@ -69,7 +69,7 @@ async def test_changes_follow() -> None:
 
 
 async def test_changes_of_a_window_are_one() -> None:
-    """Of many changes within a window the last is sent; the start and the end of a short pull both are."""
+    """The last of many changes within a window is sent; the start and the end of a short pull both are."""
     streams = Streams(window_seconds=0.25)
     async with streams.open() as reader:
         await reader.event()
