@@ -70,7 +70,9 @@ async def test_every_call_is_made_in_a_namespace(node: FakeContainerd) -> None:
 
 
 @every_call
-async def test_an_absent_object_is_not_found(node: FakeContainerd, client: ContainerdClient, name: str, call: Call) -> None:
+async def test_an_absent_object_is_not_found(
+    node: FakeContainerd, client: ContainerdClient, name: str, call: Call
+) -> None:
     """Things end between two calls: that is an answer of its own."""
     node.errors[name] = grpc.StatusCode.NOT_FOUND
 

@@ -60,7 +60,7 @@ async def test_the_page_is_alive_at_once() -> None:
     assert {"downloading", "completed", "failed"} <= {row["phase"] for row in latest.values()}
 
 
-async def test_pods_are_watched_as_the_contract_says() -> None:
+async def test_pods_are_watched_as_in_the_contract() -> None:
     """First all pods that wait, then those that come, change and start."""
     cluster, pods = SimulatedCluster(1, ORIGIN), run.PodStore()
     cluster.advance(ORIGIN)

@@ -52,7 +52,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))
-def test_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+def test_alert_has_instructions(alert: dict[str, Any]) -> None:
     """Each alert has a severity, a summary, a description, and a runbook that is there."""
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}

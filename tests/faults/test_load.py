@@ -64,7 +64,7 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
     with stage.aggregator(tmp_path) as aggregator:
         rows = await asyncio.to_thread(aggregator.wait_for, lambda rows: len(rows) > len(NODES), "rows")
         nodes = json.loads(aggregator.get(aggregator.port, "/api/v1/nodes"))["nodes"]
-    print(f"\nLeases of {sizes} bytes tell of {len(rows)} of {PULLS} pulls")
+    print(f"\nLeases of {sizes} bytes report {len(rows)} of {PULLS} pulls")
 
     assert max(sizes) <= LEASE_BYTES
     assert writes == len(NODES) * (1 + 2)  # the first is a patch that fails, and then the Lease is made

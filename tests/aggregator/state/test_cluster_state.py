@@ -243,7 +243,7 @@ def test_a_lease_that_was_deleted_and_comes_back_goes_on(world: World) -> None:
 # -- history ---------------------------------------------------------------------------------------
 
 
-def test_history_lasts_as_long_as_its_setting_says(world: World) -> None:
+def test_history_lasts_as_long_as_its_setting(world: World) -> None:
     """An ended pull is shown for its time, counted from its end by the clock of its node."""
     world.cluster.lease_event(Put(world.writer.lease(recent=(ended(ended_at=START),), renewed_at=START + 100)), 0)
     assert world.tick(TTL - 100.1) == []
