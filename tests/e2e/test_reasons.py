@@ -44,7 +44,7 @@ def failed_row(pulltrace: Forward, repository: str, node: Node) -> Row:
 @pytest.mark.parametrize(
     ("status", "reason"), [(404, "not_found"), (401, "unauthorized"), (403, "forbidden"), (429, "rate_limited")]
 )
-def test_registry_refuses(pulltrace: Forward, shop: Shop, node: Node, status: int, reason: str) -> None:
+def test_registry_says_no(pulltrace: Forward, shop: Shop, node: Node, status: int, reason: str) -> None:
     """Each answer of a registry is a failed row with its class, and a failing pod with advice."""
     image = shop.image(f"refused-{status}-{node.name}", MB)
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=status))
