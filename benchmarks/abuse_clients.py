@@ -25,7 +25,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n"
 EVENTS = GET % b"/api/v1/events" + b"\r\n"
 EVENT = b"\ndata: "
 OPENING_AT_ONCE = 50
-"""Requests of one kind without a response yet."""
+"""Most requests of one kind that have no answer yet."""
 SLOW_BYTES = 4096
 """Bytes that a slow reader reads each second, at most: the server asks for 16 KiB in 10 s."""
 CHURN_SECONDS = (0.5, 1.5)
@@ -130,7 +130,7 @@ class Clients:
             self.close(client, reset=True)
 
     def work(self, seconds: float) -> None:
-        """Look after those whose sockets are ready, then after those whose time has come."""
+        """Serve the clients whose sockets are ready, then the clients whose time has come."""
         for file, events in self._epoll.poll(seconds):
             client = self.by_file.get(file)
             if client is None:
@@ -154,7 +154,7 @@ class Clients:
         if not client.answered:
             self._answered(client)
         if client.kind is Kind.READING:
-            # NOTE: an event whose beginning is cut in two by the end of the buffer is missed; they are few.
+            # NOTE: an event whose start is cut in two by the end of the buffer is missed; they are few.
             self.counts["events"] += self._buffer.count(EVENT, 0, size)
             self.counts["bytes"] += size
 

@@ -43,11 +43,11 @@ async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
     connections = [H11Client(StaticConfig(access)) for _ in range(CONNECTIONS)]
     names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS) or NAMES_AT_ONCE)]
     versions: dict[str, str] = {}
-    due: asyncio.Queue[tuple[float, str]] = asyncio.Queue(0 if rate else 1)
+    planned: asyncio.Queue[tuple[float, str]] = asyncio.Queue(0 if rate else 1)
 
     async def renew(connection: H11Client) -> None:
         while True:
-            at, name = await due.get()
+            at, name = await planned.get()
             status = 0
             try:
                 status = await _renew(connection, name, versions)
@@ -64,12 +64,12 @@ async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
         began = time.monotonic()
         for number in range(sys.maxsize):
             if not rate:
-                await due.put((time.monotonic(), names[number % len(names)]))
+                await planned.put((time.monotonic(), names[number % len(names)]))
                 continue
             at = began + number / rate
             await asyncio.sleep(max(0.0, at - time.monotonic()))
-            if due.qsize() < 10 * rate:  # the API server is down: a kubelet would not retry more often either
-                due.put_nowait((at, names[number % len(names)]))
+            if planned.qsize() < 10 * rate:  # the API server is down: a kubelet would not retry more often either
+                planned.put_nowait((at, names[number % len(names)]))
 
 
 async def _renew(connection: H11Client, name: str, versions: dict[str, str]) -> int:

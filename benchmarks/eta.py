@@ -7,8 +7,8 @@ containerd, an agent and a throttled registry of its own: two steady ones of dif
 middle of each pull, and one with a second pull on it. Twenty pulls of 25 to 60 s, four at a time.
 
 At 10, 25, 50, 75 and 90 % of each pull's real duration the time left that the Lease gave is compared with what was really
-left. Beside it: the naive estimate, missing bytes by the mean rate so far. Before a change nobody can know of it; what
-even a perfect estimate would be wrong by then, is printed as the oracle's: the true bytes at the true present rate.
+left. Beside it: the naive estimate, missing bytes by the mean rate so far. No estimate knows of a change before it happens. The
+error of a perfect estimate is printed as the oracle's: the true bytes at the true present rate.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Timed:
     rate_after: float
 
     def oracle(self, moment: float) -> float:
-        """The seconds left for who knows the bytes, the present rate and how long the end takes, but not the future."""
+        """Return the seconds left by the true bytes, the true rate and the end's true length, without the future."""
         if self.changed is None or moment >= self.changed:
             return self.ended - moment
         before = self.rate * (self.changed - self.began)
@@ -82,17 +82,17 @@ def table(samples: Sequence[Sample]) -> str:
         ("changing, before", lambda s: (s.since_change or 0.0) < 0, ("ours", "naive", "oracle")),
         ("changing, 5 s after", lambda s: (s.since_change or 0.0) >= SETTLED_SECONDS, ("ours", "naive")),
     ]
-    for name, belongs, whose in rows:
+    for name, belongs, fields in rows:
         some = [sample for sample in samples if belongs(sample)]
         groups = [[s for s in some if s.point == point] for point in POINTS]
         groups.append([s for s in some if s.point in MIDDLE])
-        lines.append(f"| {name} | " + " | ".join(_cell(group, whose) for group in groups) + " |")
+        lines.append(f"| {name} | " + " | ".join(_cell(group, fields) for group in groups) + " |")
     missing = sum(sample.ours is None for sample in samples)
     return "\n".join([*lines, f"no estimate at {missing} of {len(samples)} points (too early, or nothing moves)"])
 
 
-def _cell(samples: Sequence[Sample], whose: Sequence[str]) -> str:
-    return " / ".join(_median([getattr(sample, name) for sample in samples]) for name in whose)
+def _cell(samples: Sequence[Sample], fields: Sequence[str]) -> str:
+    return " / ".join(_median([getattr(sample, name) for sample in samples]) for name in fields)
 
 
 def _median(errors: Sequence[float | None]) -> str:

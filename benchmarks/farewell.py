@@ -149,7 +149,7 @@ def farewell(viewers: int, silent: int) -> Farewell:
 
 
 def row(title: str, viewers: int, silent: int, times: int) -> bool:
-    """Prints it; whether it ended in time each time."""
+    """Print the row; return whether the server ended in time each time."""
     found = [farewell(viewers, silent) for _ in range(times)]
     exits = [one.exit_seconds for one in found]
     retries = [retry for one in found for retry in one.retries]

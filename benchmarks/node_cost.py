@@ -81,7 +81,7 @@ async def while_pulling(seconds: float, containerd: Containerd, images: list[Ima
 
 @contextmanager
 def running_agent(containerd: Containerd, control_plane: ControlPlane, folder: Path) -> Iterator[Process]:
-    """The agent, with its token where a pod has it: a kubeconfig would load a library that a node never loads."""
+    """Run the agent with its token where a pod has it: a kubeconfig would load a library that a node never loads."""
     subject = {"kind": "ServiceAccount", "name": "agent", "namespace": NAMESPACE}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     binding = {"metadata": {"name": "agent"}, "subjects": [subject], "roleRef": role}

@@ -94,7 +94,7 @@ def watched(folder: Path, name: str, argv: list[str], enter: tuple[str, ...] = (
 
 
 async def pulls(containerd: Containerd, images: list[str]) -> None:
-    """A node that pulls small images and removes them again."""
+    """Pull small images on a node and remove them, again and again."""
     while True:
         image = random.choice(images)
         with suppress(PullFailed):
@@ -104,7 +104,7 @@ async def pulls(containerd: Containerd, images: list[str]) -> None:
 
 
 async def viewer(url: str) -> None:
-    """A user who opens the page for a while, leaves, and comes back; now and then reads all rows or the metrics."""
+    """Open the page for a while, leave, and come back; now and then read all rows or the metrics."""
     await asyncio.sleep(random.uniform(*STAY_SECONDS))
     while True:
         stay = random.uniform(*STAY_SECONDS)
@@ -118,7 +118,7 @@ async def viewer(url: str) -> None:
 
 
 async def soak(seconds: float, server: Server, programs: Mapping[str, Program]) -> list[Sample]:
-    """Takes the samples."""
+    """Take the samples."""
     samples: list[Sample] = []
     began = printed_at = time.monotonic()
     polls = 0

@@ -42,7 +42,7 @@ HEAD = f"{'':28}{'first':>9} {'last':>9} {'an hour':>10} {'at most':>9}"
 
 
 def per_hour(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of the least-squares line through (seconds, value), for an hour."""
+    """Return the slope of the least-squares line through (seconds, value), for an hour."""
     mean_at = sum(at for at, _ in points) / len(points)
     mean = sum(value for _, value in points) / len(points)
     spread = sum((at - mean_at) ** 2 for at, _ in points)

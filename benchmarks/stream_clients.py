@@ -45,7 +45,7 @@ def main(port: int, count: int) -> None:
             if not size:
                 sys.exit("the server has ended a stream")
             received_bytes += size
-            # NOTE: an event whose beginning is cut in two by the end of the buffer is missed; they are few.
+            # NOTE: an event whose start is cut in two by the end of the buffer is missed; they are few.
             events += buffer.count(EVENT, 0, size)
         if time.monotonic() >= next_report:
             next_report += 1

@@ -21,7 +21,7 @@ REPORTS = 5000
 
 
 def lines() -> list[bytes]:
-    """A watch of Leases, as the API server sends it: every node in turn, each time with more bytes."""
+    """Return a watch of Leases, as the API server sends it: every node in turn, each time with more bytes."""
     pulls = [running_pull(number) for number in range(NODES)]
     written = []
     for number in range(REPORTS):

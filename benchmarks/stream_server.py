@@ -28,7 +28,7 @@ TICK_SECONDS = 0.02
 
 
 def running_pull(number: int) -> Pull:
-    """A pull of ten layers on node `number`."""
+    """Return a pull of ten layers on node `number`."""
     size = TOTAL_BYTES // LAYERS
     states = [LayerState.DONE] * 3 + [LayerState.DOWNLOADING] * 3 + [LayerState.QUEUED] * 4
     layers = tuple(

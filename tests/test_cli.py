@@ -33,7 +33,7 @@ NOT_FOR_THE_AGENT = (
 
 
 def pulltrace(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The command as a process of its own."""
+    """Run the command as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "pulltrace.cli", *arguments],
         cwd=ROOT,

@@ -1,1 +1,1 @@
-"""The aggregator: joins what the nodes say with the pods that wait, and keeps the result for the server."""
+"""The aggregator: joins the reports of the nodes with the pods that wait, and keeps the result for the server."""

@@ -63,7 +63,7 @@ class SimulatedCluster:
     def advance(self, now: float) -> None:
         """Advance to the last whole tick before `now`."""
         while self.now + TICK_SECONDS <= now:
-            for step in self._due_steps():
+            for step in self._next_steps():
                 self._do(step.action)
             if self._ticks % TICKS_BETWEEN_ROLLOUTS == 0:
                 for pod in self._rollouts.next_pods(self._situation()):
@@ -75,7 +75,7 @@ class SimulatedCluster:
                 self._changes.extend(self._kubelets[name].changes())
                 self._events.extend(self._kubelets[name].events())
 
-    def _due_steps(self) -> Iterator[Step]:
+    def _next_steps(self) -> Iterator[Step]:
         if not self._pending_steps:
             self._round += 1
             self._pending_steps = list(scenario.steps(self._round))

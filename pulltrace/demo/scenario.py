@@ -150,7 +150,7 @@ def _refused(number: int) -> Iterator[Step]:
 
 
 def _fleet(number: int) -> Iterator[Step]:
-    """A Deployment of many pods on a few nodes, each of which pulls two images for all of its pods."""
+    """Yield a Deployment of many pods on a few nodes, each of which pulls two images for all of its pods."""
     release = f"v2.{number}.0"
     gateway, proxy = image("gateway", release), image("proxy", f"1.24.{number % 9}")
     for replica in range(FLEET):

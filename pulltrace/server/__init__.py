@@ -1,1 +1,1 @@
-"""What the aggregator shows to the outside over HTTP: the JSON API, the live stream, the web UI and the metrics page."""
+"""The aggregator's HTTP server: the JSON API, the live stream, the web UI and the metrics page."""

@@ -193,7 +193,7 @@ class Fleet:
         heapq.heappush(self._events, (when, next(self._order), node))
 
     def worst(self, begin: float, end: float) -> float:
-        """Writes a second in the 10 s that had the most."""
+        """Return the most writes a second within any 10 s."""
         return worst([at for at in self.writes if begin <= at < end])
 
     def reported_within(self, nodes: int, began: float, seconds: float) -> bool:
@@ -215,7 +215,7 @@ def worst(times: Sequence[float]) -> float:
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
-    """Runs what has nothing to wait for."""
+    """Run a coroutine that never waits."""
     try:
         work.send(None)
     except StopIteration:

@@ -20,7 +20,7 @@ NAME = "docker.io/library/nginx:1.29"
 
 
 def layer(digit: str, size_bytes: int = 100 * MIB, **seen: Any) -> LayerObservation:
-    """A layer that is queued unless fields state otherwise."""
+    """Return a layer that is queued unless fields state otherwise."""
     return LayerObservation(f"sha256:{digit * 64}", size_bytes, **seen)
 
 
@@ -108,7 +108,7 @@ def downloading() -> PolledNode:
 
 
 def after_a_quick_pull(node: PolledNode, now: float) -> PolledNode:
-    """A poll before which a pull began and ended."""
+    """Return a poll before which a pull began and ended."""
     quick = running(unpacked("a", at=START + 20, stored_at=START + 19.5), lease=INDEX, started_at=START + 19)
     observation = NodeObservation((), (record(updated_at=START + 20),), unseen=(quick,))
     node.state = tracker.advance(node.state, observation, START + now, "node-1")

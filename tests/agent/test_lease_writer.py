@@ -99,7 +99,7 @@ async def writing(store: Recorded) -> AsyncIterator[LeaseWriter]:
 
 
 def in_virtual_time(scenario: Scenario) -> Callable[[], None]:
-    """A test that is given a store and a writer that runs."""
+    """Give a test a store and a writer that runs."""
 
     async def with_writer() -> None:
         store = Recorded()
@@ -339,7 +339,7 @@ async def test_a_missing_permission_is_asked_for_once_a_minute(store: Recorded, 
 
 
 async def published(store: Recorded, interval: str) -> None:
-    """The leader's interval; each call renews the election Lease."""
+    """Publish the leader's interval; each call renews the election Lease."""
     await MemoryLeaseStore.patch(
         store, report_interval.LEASE, LeasePatch({report_interval.INTERVAL: interval}, "leader", 1.0, 15)
     )

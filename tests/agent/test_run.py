@@ -34,11 +34,11 @@ async def lease_report(store: MemoryLeaseStore) -> NodeReport:
 async def wait_for(store: MemoryLeaseStore, fits: Callable[[NodeReport], bool]) -> NodeReport:
     """Return the report in the Lease, as soon as it fits."""
 
-    async def look() -> NodeReport | None:
+    async def last_report() -> NodeReport | None:
         report = await lease_report(store)
         return report if fits(report) else None
 
-    found: NodeReport = await until(look)
+    found: NodeReport = await until(last_report)
     return found
 
 

@@ -77,6 +77,6 @@ def test_a_pull_that_starts_during_the_delay_ends_it() -> None:
     assert delays(600, None, IDLE, IDLE, PULLING) == [3]
 
 
-def test_without_a_spread_there_is_no_delay() -> None:
+def test_without_a_spread_no_agent_waits() -> None:
     """0 s switches the delay off."""
     assert delays(0, IDLE, agents=3) == [0, 0, 0]

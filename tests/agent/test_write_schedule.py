@@ -40,7 +40,7 @@ def written(newest: NodeReport, at: float = 100.0, jitter: float = 1.0) -> LastW
     return LastWrite({}, phases(newest), at, jitter)
 
 
-def due(before: NodeReport | None, after: NodeReport, now: float, jitter: float = 1.0) -> float:
+def seconds_left(before: NodeReport | None, after: NodeReport, now: float, jitter: float = 1.0) -> float:
     last = written(before, jitter=jitter) if before else None
     return seconds_until_write(last, after, INTERVAL, now, changed=before != after)
 
@@ -54,7 +54,7 @@ def middle() -> float:
 
 def test_the_first_report_is_written_at_once() -> None:
     """A Lease that was never written is written now."""
-    assert due(None, report(), 100) == 0
+    assert seconds_left(None, report(), 100) == 0
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_the_first_report_is_written_at_once() -> None:
 )
 def test_a_change_of_phase_is_written_nearly_at_once(before: NodeReport, after: NodeReport) -> None:
     """People see a start, a phase and an end when they happen; those that happen together are one write."""
-    assert due(before, after, 100) == pytest.approx(COALESCE_SECONDS)
-    assert due(before, after, 101) == 0
+    assert seconds_left(before, after, 100) == pytest.approx(COALESCE_SECONDS)
+    assert seconds_left(before, after, 101) == 0
 
 
 @pytest.mark.parametrize(("interval", "ahead"), [(1.0, 3), (5.0, 3), (8.6, 2), (15.0, 2), (86.0, 1)])
@@ -104,8 +104,8 @@ def test_progress_is_written_at_the_report_interval() -> None:
     """Bytes alone wait for their turn."""
     after = report(pull(downloaded_bytes=500))
 
-    assert due(report(pull()), after, 101) == INTERVAL - 1
-    assert due(report(pull()), after, 200) == 0
+    assert seconds_left(report(pull()), after, 101) == INTERVAL - 1
+    assert seconds_left(report(pull()), after, 200) == 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_progress_is_written_at_the_report_interval() -> None:
 )
 def test_an_unchanged_report_is_written_when_the_lease_must_be_renewed(newest: NodeReport, seconds: float) -> None:
     """A node that pulls confirms it often, an idle one rarely."""
-    assert due(newest, newest, 100) == seconds
+    assert seconds_left(newest, newest, 100) == seconds
 
 
 def test_a_lease_is_renewed_long_before_it_expires() -> None:
@@ -134,8 +134,8 @@ def test_a_long_interval_holds_for_renewals_too() -> None:
 
 def test_intervals_are_stretched_by_what_the_write_drew() -> None:
     """Each write decides how long the next one waits, so nodes drift apart."""
-    assert due(report(), report(), 100, jitter=1.2) == pytest.approx(144)
-    assert due(report(pull()), report(pull(downloaded_bytes=5)), 100, jitter=0.8) == pytest.approx(4)
+    assert seconds_left(report(), report(), 100, jitter=1.2) == pytest.approx(144)
+    assert seconds_left(report(pull()), report(pull(downloaded_bytes=5)), 100, jitter=0.8) == pytest.approx(4)
 
 
 def test_a_patch_holds_what_changed() -> None:
@@ -162,10 +162,10 @@ def test_a_node_that_starts_to_pull_reads_the_interval_before_the_next_write(aft
 
 def test_few_nodes_go_on_at_once() -> None:
     """A short interval asks for nothing but itself."""
-    looked = after_interval_read(begins(), SHORT_INTERVAL_SECONDS, middle)
+    schedule = after_interval_read(begins(), SHORT_INTERVAL_SECONDS, middle)
 
-    assert looked == replace(begins(), starts=False)
-    assert seconds_until_write(looked, report(pull(), pull(2)), 1.0, 101, changed=True) == 0
+    assert schedule == replace(begins(), starts=False)
+    assert seconds_until_write(schedule, report(pull(), pull(2)), 1.0, 101, changed=True) == 0
 
 
 def test_many_nodes_that_began_together_go_on_one_by_one() -> None:

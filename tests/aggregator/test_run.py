@@ -81,16 +81,16 @@ class RunningAggregator:
     async def row_where(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the first row that fits, as soon as one appears."""
 
-        async def look() -> list[dict[str, Any]]:
+        async def rows() -> list[dict[str, Any]]:
             return [row for row in (await self.get("/api/v1/pulls"))["pulls"] if fits(row)]
 
-        found: list[dict[str, Any]] = await until(look)
+        found: list[dict[str, Any]] = await until(rows)
         return found[0]
 
 
-async def until(look: Callable[[], Awaitable[Any]], deadline_seconds: float = 10.0) -> Any:
+async def until(poll: Callable[[], Awaitable[Any]], deadline_seconds: float = 10.0) -> Any:
     async with asyncio.timeout(deadline_seconds):
-        while not (found := await look()):
+        while not (found := await poll()):
             await asyncio.sleep(0.01)
         return found
 

@@ -17,7 +17,7 @@ def test_slope_is_for_an_hour() -> None:
     assert per_hour([(0, 5), (60, 5), (120, 5)]) == 0
 
 
-def test_warm_up_is_not_looked_at() -> None:
+def test_warm_up_does_not_count() -> None:
     """Growth at the start does not count; the first value reported is the one after it."""
     [slope] = slopes(samples(10, 20, 30, 30, 30), 120, {"MiB": 1})
 

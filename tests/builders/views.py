@@ -170,17 +170,17 @@ def waiting_pod(
 def node_view(
     name: str = NODE,
     *,
-    heard_at: float = MONOTONIC,
+    reported_at: float = MONOTONIC,
     stale: bool = False,
     bytes_per_second: float = 0.0,
     pulling: int = 0,
     queued: int = 0,
     failing: int = 0,
     parallel: bool = False,
-    trouble: str | None = None,
+    error: str | None = None,
 ) -> NodeView:
     """Return an idle node."""
-    return NodeView(name, heard_at, stale, bytes_per_second, pulling, queued, failing, parallel, trouble)
+    return NodeView(name, reported_at, stale, bytes_per_second, pulling, queued, failing, parallel, error)
 
 
 def time_left(likely: float) -> TimeLeft:

@@ -38,8 +38,8 @@ class Planned:
 def plan(seed: int, seconds: float, nodes: int) -> tuple[Planned, ...]:
     """Return rounds of all kinds, each in another order; a short run has one round with shorter pauses."""
     chance = random.Random(seed)
-    room = seconds - FIRST_SECONDS - CALM_SECONDS
-    pause = min(MOST_PAUSE_SECONDS, room / len(KINDS))
+    span = seconds - FIRST_SECONDS - CALM_SECONDS
+    pause = min(MOST_PAUSE_SECONDS, span / len(KINDS))
     found: list[Planned] = []
     kinds: list[str] = []
     while (at := FIRST_SECONDS + pause * len(found)) <= seconds - CALM_SECONDS - pause / 2:

@@ -20,8 +20,8 @@ def judge_streams(evidence: Evidence) -> Iterable[Finding]:
             yield from _judge_step(replica, step)
         if replica.rows is not None:
             asked = {row["id"]: row for row in replica.rows}
-            whose = f"stream and answer of {replica.name} differ at the end"
-            yield from (Finding("state", whose, (what,)) for what in differences(played.rows, asked))
+            message = f"stream and answer of {replica.name} differ at the end"
+            yield from (Finding("state", message, (what,)) for what in differences(played.rows, asked))
     yield from _judge_replicas(evidence.replicas)
 
 

@@ -12,7 +12,7 @@ from tests.conformance.servers import FAKE, REAL, Server, serving
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    """A real etcd and kube-apiserver for all tests."""
+    """Run a real etcd and kube-apiserver for all tests."""
     with ControlPlane() as control_plane:
         # From now on the versions of before have expired: its memory begins with its start.
         control_plane.restart_apiserver()
@@ -21,6 +21,6 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(params=[FAKE, REAL])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    """A fake API server, then a real one."""
+    """Run a fake API server, then a real one."""
     async with serving(request) as server:
         yield server

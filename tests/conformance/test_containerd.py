@@ -136,7 +136,7 @@ def _options(proxy: Proxy) -> Options:
     ]
 )
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
-    """A fake containerd, then each real one, with nothing on it."""
+    """Run a fake containerd, then each real one, with nothing on it."""
     if request.param == "fake":
         async with fake_node() as node:
             yield node
@@ -253,7 +253,7 @@ async def test_the_layers_are_snapshots_at_the_end(node: Node) -> None:
         assert unix_seconds(lease.created_at) <= unix_seconds(info.created_at) <= unix_seconds(snapshot.created_at)
 
 
-async def test_a_snapshot_that_is_not_there_is_not_found(node: Node) -> None:
+async def test_an_absent_snapshot_is_not_found(node: Node) -> None:
     """Before a layer is unpacked, its chain ID is unknown."""
     with pytest.raises(NotFound):
         await node.client.snapshot("overlayfs", "sha256:" + "0" * 64)

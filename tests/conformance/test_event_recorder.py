@@ -18,7 +18,7 @@ NOW = 1_763_910_000.0
 
 @pytest.fixture
 def event(server: Server) -> KubernetesEvent:
-    """An Event about a pod in the server's namespace."""
+    """Return an Event about a pod in the server's namespace."""
     return KubernetesEvent(
         server.namespace, "web-1", "uid-1", "ImagePullProgress", "31 % pulled", "spec.containers{web}"
     )

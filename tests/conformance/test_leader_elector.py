@@ -78,7 +78,7 @@ class Replica:
 
 @asynccontextmanager
 async def replicas(control_plane: ControlPlane) -> AsyncIterator[tuple[Replica, Replica]]:
-    """A leader, and a follower that knows it."""
+    """Run a leader, and a follower that knows it."""
     control_plane.create_service_account("election", "default")
     kubeconfig = str(control_plane.kubeconfig)
     async with await connect(kubeconfig) as first, await connect(kubeconfig) as second:

@@ -15,32 +15,32 @@ from tests.fakes.containerd import FakeContainerd
 
 @pytest.fixture
 async def node() -> AsyncIterator[FakeContainerd]:
-    """A containerd that answers, with an empty node."""
+    """Run a containerd that answers, with an empty node."""
     async with containerd.running() as fake:
         yield fake
 
 
 @pytest.fixture
 async def client(node: FakeContainerd) -> AsyncIterator[ContainerdClient]:
-    """A connection to it."""
+    """Open a connection to it."""
     async with connect(str(node.socket), containerd.NAMESPACE) as client:
         yield client
 
 
 @pytest.fixture
 def clock(node: FakeContainerd) -> FakeTime:
-    """The node has the times of a test, not of today."""
+    """Give the node the times of a test, not of today."""
     node.now = clock = FakeTime(1_000_000.0, step_seconds=1.0)
     return clock
 
 
 @pytest.fixture
 def observer(client: ContainerdClient) -> Observer:
-    """An observer of a containerd that started long ago."""
+    """Return an observer of a containerd that started long ago."""
     return Observer(client, lambda: 0.0)
 
 
 @pytest.fixture
 def observer_on_node_clock(node: FakeContainerd, client: ContainerdClient) -> Observer:
-    """An observer whose clock is the node's."""
+    """Return an observer whose clock is the node's."""
     return Observer(client, lambda: 0.0, node.now)

@@ -53,7 +53,7 @@ async def test_a_pull_is_read_call_by_call(node: FakeContainerd, client: Contain
 
 
 async def test_a_blob_that_comes_in_parts_is_whole(node: FakeContainerd, client: ContainerdClient) -> None:
-    """All of a blob, or as much of its beginning as was asked for."""
+    """All of a blob, or as many of its first bytes as were asked for."""
     data = bytes(range(256))
     digest = node.store(data)
 
@@ -70,7 +70,7 @@ async def test_every_call_is_made_in_a_namespace(node: FakeContainerd) -> None:
 
 
 @every_call
-async def test_what_is_not_there_is_not_found(
+async def test_an_absent_object_is_not_found(
     node: FakeContainerd, client: ContainerdClient, name: str, call: Call
 ) -> None:
     """Things end between two calls: that is an answer of its own."""
@@ -114,7 +114,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline(node: FakeContainerd, name
             await CALLS[name](client)
 
 
-async def test_a_socket_that_is_not_there_is_unavailable() -> None:
+async def test_an_absent_socket_is_unavailable() -> None:
     """Opening never fails; the first call does."""
     async with connect("/nonexistent/containerd.sock", NAMESPACE) as client:
         with pytest.raises(ContainerdUnavailable, match=re.escape("List: UNAVAILABLE")):

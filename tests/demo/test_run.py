@@ -21,7 +21,7 @@ Rows = dict[str, dict[str, Any]]
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[str]:
-    """The demo on a free port; gives its address."""
+    """Run the demo on a free port; yield its address."""
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     settings = DemoSettings(http_addr="127.0.0.1:0")
     running = asyncio.create_task(run.run(settings, stop, port.set_result))
@@ -60,7 +60,7 @@ async def test_the_page_is_alive_at_once() -> None:
     assert {"downloading", "completed", "failed"} <= {row["phase"] for row in latest.values()}
 
 
-async def test_pods_are_watched_as_the_contract_says() -> None:
+async def test_pods_are_watched_as_in_the_contract() -> None:
     """First all pods that wait, then those that come, change and start."""
     cluster, pods = SimulatedCluster(1, ORIGIN), run.PodStore()
     cluster.advance(ORIGIN)

@@ -163,7 +163,7 @@ def test_the_same_seed_is_the_same_cluster() -> None:
 
 
 def test_nothing_piles_up(long_run: LongRun) -> None:
-    """After half an hour a node holds a few images and no pod has waited since the beginning."""
+    """After half an hour a node holds a few images and no pod has waited since the start."""
     cluster = long_run.cluster
 
     assert max(len(node.installed) for node in cluster.nodes.values()) < 12

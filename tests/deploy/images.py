@@ -46,7 +46,7 @@ SOURCES = {
     "web": ("web", "hatch_build.py", "requirements/node.txt", "requirements/tools.txt"),
 }
 UNUSED = ("dev/*", "usr/share/locale/*", "usr/share/man/*", "var/cache/apt/*", "var/lib/apt/lists/*")
-"""Of the base; it is copied for each step of a build."""
+"""Files left out of the base, which each step of a build copies."""
 KEPT = 6
 """How many older archives stay in the cache."""
 STEP_SECONDS = 600
@@ -81,7 +81,7 @@ class Image:
         return self._read(f"blobs/{digest.replace(':', '/')}")
 
     def unpack(self, folder: Path) -> None:
-        """The root file system of the image, into a folder."""
+        """Write the root file system of the image into a folder."""
         for layer in self.manifest["layers"]:
             with tempfile.TemporaryFile() as file:
                 file.write(self.blob(layer["digest"]))
@@ -111,7 +111,7 @@ class Image:
 
 
 def build(programs: Sequence[str] = PROGRAMS) -> dict[str, Image]:
-    """The images of these programs, built when the cache does not have them."""
+    """Return the images of these programs, built when the cache does not have them."""
     cache = binaries.cache_root() / "images"
     cache.mkdir(parents=True, exist_ok=True)
     built = {}
@@ -170,7 +170,7 @@ def _prepare(program: str, sources: Path, site: Path) -> None:
 
 
 def _web() -> Path:
-    """The folder of the built web UI."""
+    """Return the folder of the built web UI."""
     built = binaries.cache_root() / "images" / f"web-{_hash(SOURCES['web'])}"
     if not built.exists():
         _say("building the web UI")
@@ -201,7 +201,7 @@ def _tools() -> Path:
 
 
 def _base() -> Path:
-    """The root file system of a Debian with Python: a tar in the cache."""
+    """Return the root file system of a Debian with Python: a tar in the cache."""
     archive = binaries.cache_root() / "images" / f"base-{SUITE}.tar"
     with _locked(archive.with_suffix(".lock")):
         if not archive.exists():
@@ -238,7 +238,7 @@ def _program(name: str, package: str) -> Path:
 
 
 def _sources(paths: Sequence[str]) -> list[Path]:
-    """The files that git knows, or would add."""
+    """Return the files that git knows, or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *paths]
     names = _run(command, folder=ROOT).split("\0")
     return sorted(path for path in {ROOT / name for name in names if name} if path.is_file())

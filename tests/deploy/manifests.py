@@ -50,13 +50,13 @@ def rendered(
     release: str = "pulltrace",
     namespace: str = "pulltrace",
 ) -> dict[Key, Object]:
-    """The objects of `helm install RELEASE CHART -n NAMESPACE`, with those of `helm test`."""
+    """Return the objects of `helm install RELEASE CHART -n NAMESPACE`, with those of `helm test`."""
     options = ["--namespace", namespace, "--kube-version", kubernetes, "--values", "-"]
     return objects(helm("template", release, chart, *options, stdin=json.dumps(values or {})))
 
 
 def kustomized(folder: Path) -> dict[Key, Object]:
-    """The objects of `kubectl apply -k FOLDER`."""
+    """Return the objects of `kubectl apply -k FOLDER`."""
     command: list[str | Path] = [binaries.kubernetes("kubectl"), "kustomize", folder]
     result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert not result.returncode, result.stderr
@@ -64,7 +64,7 @@ def kustomized(folder: Path) -> dict[Key, Object]:
 
 
 def objects(text: str) -> dict[Key, Object]:
-    """The objects of a stream of YAML documents; each may be there once."""
+    """Return the objects of a stream of YAML documents; each may occur once."""
     found: dict[Key, Object] = {}
     for one in yaml.safe_load_all(text):
         if one:
@@ -82,13 +82,13 @@ def kinds(found: Mapping[Key, Object]) -> set[str]:
 
 
 def the(found: Mapping[Key, Object], kind: str, name: str | None = None) -> Object:
-    """The only object of a kind, or the one of that name."""
+    """Return the only object of a kind, or the one of that name."""
     [one] = [one for (its, _, called), one in found.items() if its == kind and name in {None, called}]
     return one
 
 
 def pod_of(one: Object) -> Object:
-    """The pod of a DaemonSet, a Deployment, or itself."""
+    """Return the pod of a DaemonSet, a Deployment, or itself."""
     spec: Object = one["spec"] if one["kind"] == "Pod" else one["spec"]["template"]["spec"]
     return spec
 
@@ -102,13 +102,13 @@ def aggregator_pod(found: Mapping[Key, Object]) -> Object:
 
 
 def variables(pod: Object) -> dict[str, str]:
-    """The environment of a pod's only container, where it is given as text."""
+    """Return the environment of a pod's only container, where it is given as text."""
     [container] = pod["containers"]
     return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
 
 def without(one: Any, keys: Sequence[str]) -> Any:
-    """A copy of an object in which these keys are nowhere."""
+    """Return a copy of an object in which these keys are nowhere."""
     if isinstance(one, dict):
         return {name: without(value, keys) for name, value in one.items() if name not in keys}
     return [without(value, keys) for value in one] if isinstance(one, list) else one

@@ -53,7 +53,7 @@ EVERYTHING: Values = {
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ControlPlane]:
-    """An API server on which `helm install` has been run, with two nodes and an agent's pod on each."""
+    """Run an API server on which `helm install` has been run, with two nodes and an agent's pod on each."""
     with ControlPlane() as cluster:
         installed = helm(cluster, "install", "pulltrace", CHART, "-n", "pulltrace", "--create-namespace")
         assert "STATUS: deployed" in installed
@@ -66,7 +66,7 @@ def cluster() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def agent(cluster: ControlPlane) -> Identity:
-    """The agent of node-1, once the policy is in force (the API server learns of it by a watch)."""
+    """Return the agent of node-1, once the policy is in force (the API server learns of it by a watch)."""
     agent = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent", pod="agent-on-node-1"))
     wait_until(
         lambda: denied(lambda: agent.create(LEASES + "?dryRun=All", lease_object("node-2"))), "the policy", seconds=30
@@ -76,7 +76,7 @@ def agent(cluster: ControlPlane) -> Identity:
 
 @pytest.fixture
 def own(cluster: ControlPlane, agent: Identity) -> Iterator[str]:
-    """The path of the agent's own Lease, as an agent makes it."""
+    """Create the agent's own Lease as an agent does; yield its path."""
     uid = cluster.admin.get("/api/v1/nodes/node-1")["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": uid}
     agent.create(LEASES, lease_object("node-1", ownerReferences=[owner]))
@@ -111,10 +111,10 @@ def refusal(call: Callable[[], object]) -> str | None:
     return None
 
 
-# -- What is accepted ------------------------------------------------------------------------------
+# -- The install ---------------------------------------------------------------------------------
 
 
-def test_install_says_what_is_there(cluster: ControlPlane) -> None:
+def test_install_notes_name_the_policy_and_the_ui(cluster: ControlPlane) -> None:
     """After the install, helm's notes name the policy and the way to the UI, and no warning."""
     notes = helm(cluster, "get", "notes", "pulltrace", "-n", "pulltrace")
 
@@ -154,7 +154,7 @@ def test_policy_has_no_type_errors(cluster: ControlPlane, type_checker: Process)
 
 @pytest.fixture
 def type_checker(cluster: ControlPlane) -> Iterator[Process]:
-    """The controller that checks policies against schemas."""
+    """Run the controller that checks policies against schemas."""
     program = binaries.kubernetes("kube-controller-manager")
     flags = {
         "kubeconfig": cluster.kubeconfig,
@@ -193,7 +193,7 @@ def test_distribution_is_recognised(cluster: ControlPlane, version: str, folder:
 
 @contextmanager
 def calling_itself(cluster: ControlPlane, version: str) -> Iterator[str]:
-    """The address of the same API server, which reports another version."""
+    """Yield the address of the same API server, which reports another version."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -228,7 +228,7 @@ def calling_itself(cluster: ControlPlane, version: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def restricted(cluster: ControlPlane) -> str:
-    """A namespace at the level `restricted`."""
+    """Create a namespace at the level `restricted`."""
     cluster.create_service_account("restricted", "default")
     for account in ("pulltrace-agent", "pulltrace-aggregator"):
         cluster.create_service_account("restricted", account)
@@ -332,7 +332,7 @@ OTHER_OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node-2", "uid": "1"}
     ],
 )
 def test_agent_changes_nothing_else(agent: Identity, own: str, change: Object, reason: str) -> None:
-    """Whatever else an agent wants to change in its own Lease is refused, by the rule that is meant."""
+    """Every other change of an agent's own Lease is refused, by the rule that is meant."""
     reason_given = refusal(lambda: agent.patch(own, change))
 
     assert reason_given
@@ -403,7 +403,7 @@ def test_token_without_a_node_writes_nothing(cluster: ControlPlane, agent: Ident
     ],
 )
 def test_agent_reads_nothing_else(agent: Identity, path: str) -> None:
-    """Of the cluster an agent reads single Leases of its namespace and its Node, and no list of anything."""
+    """An agent reads single Leases of its namespace and its Node, and no list of anything."""
     assert denied(lambda: agent.get(path))
 
 
@@ -418,7 +418,7 @@ def test_agent_reads_what_it_needs(agent: Identity, own: str) -> None:
 
 @pytest.fixture(scope="module")
 def aggregator(cluster: ControlPlane) -> Identity:
-    """The aggregator's account."""
+    """Return the aggregator's account."""
     return cluster.with_token(cluster.token("pulltrace", "pulltrace-aggregator"))
 
 

@@ -45,7 +45,7 @@ def image(request: pytest.FixtureRequest, built: dict[str, Image]) -> Image:
 
 @pytest.fixture(scope="module")
 def roots(built: dict[str, Image], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The root file system of each."""
+    """Return the root file system of each."""
     found = {}
     for program, image in built.items():
         found[program] = tmp_path_factory.mktemp(program)
@@ -56,12 +56,12 @@ def roots(built: dict[str, Image], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(params=images.PROGRAMS)
 def root(request: pytest.FixtureRequest, roots: dict[str, Path]) -> Path:
-    """The root file system of one of the images."""
+    """Return the root file system of one of the images."""
     return roots[request.param]
 
 
 def inside(root: Path, image: Image, *arguments: str, variables: Mapping[str, str] | None = None) -> list[str]:
-    """A command as the image's pod would run it: its entry point, its user, without capabilities."""
+    """Run a command as the image's pod would: its entry point, its user, without capabilities."""
     config = image.config["config"]
     environment = [*config["Env"], *(f"{name}={value}" for name, value in (variables or {}).items())]
     user, _, group = config["User"].partition(":")
@@ -192,7 +192,7 @@ def test_push(built: dict[str, Image]) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ControlPlane]:
-    """An API server with the plain install, and a node with the pods of both programs."""
+    """Run an API server with the plain install, and a node with the pods of both programs."""
     with ControlPlane() as cluster:
         cluster.create_service_account("pulltrace", "default")
         cluster.admin.create("/api/v1/nodes", {"metadata": {"name": "node-1"}})
@@ -206,7 +206,7 @@ def cluster() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def containerd(roots: dict[str, Path]) -> Iterator[Containerd]:
-    """A containerd whose folder the agent sees as the chart shows it: /host…"""
+    """Run a containerd whose folder the agent sees as the chart shows it: /host…"""
     with Containerd("2.1", roots["agent"] / "host/c") as containerd:
         yield containerd
 

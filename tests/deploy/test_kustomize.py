@@ -30,7 +30,7 @@ TEST: Key = ("Pod", "pulltrace", "pulltrace-test")
 
 
 def chart(values: Values | None = None, kubernetes: str = KUBERNETES) -> dict[Key, Object]:
-    """The chart's objects as kustomize should give them."""
+    """Return the chart's objects as kustomize should give them."""
     found = rendered(values, kubernetes=kubernetes)
     return {which: in_order(without(one, HELMS_LABELS)) for which, one in found.items() if which != TEST}
 
@@ -40,7 +40,7 @@ def overlay(folder: Path) -> dict[Key, Object]:
 
 
 def in_order(one: Any) -> Any:
-    """Lists of named things sorted by name: merging patches moves them."""
+    """Sort lists of named things by name: merging patches moves them."""
     if isinstance(one, dict):
         return {name: in_order(value) for name, value in one.items()}
     if isinstance(one, list):
@@ -52,7 +52,7 @@ def in_order(one: Any) -> Any:
 
 
 def with_component(tmp_path: Path, name: str) -> Path:
-    """An overlay as a user would write it: the default one and a component."""
+    """Write an overlay as a user would: the default one and a component."""
     relative = Path(*[".."] * len(tmp_path.parts[1:])) / str(KUSTOMIZE)[1:]
     (tmp_path / "kustomization.yaml").write_text(
         f"resources: [{relative}/overlays/default]\ncomponents: [{relative}/components/{name}]\n"

@@ -46,13 +46,13 @@ def test_promtool_finds_nothing_to_say() -> None:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The alerts of the kustomize component; the chart's are the same."""
+    """Return the alerts of the kustomize component; the chart's are the same."""
     rules = yaml.safe_load((KUSTOMIZE / "components/monitoring/prometheusrule.yaml").read_text())
     return [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: str(alert["alert"]))
-def test_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+def test_alert_has_instructions(alert: dict[str, Any]) -> None:
     """Each alert has a severity, a summary, a description, and a runbook that is there."""
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}

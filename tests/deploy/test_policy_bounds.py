@@ -29,7 +29,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ControlPlane]:
-    """An API server with the chart's objects in `pulltrace` and, as a second release, in `kube-system`."""
+    """Run an API server with the chart's objects in `pulltrace` and, as a second release, in `kube-system`."""
     with ControlPlane() as cluster:
         for namespace in ("pulltrace", "kube-system"):
             cluster.create_service_account(namespace, "default")
@@ -42,13 +42,13 @@ def cluster() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module", params=["pulltrace", "kube-system"])
 def leases(request: pytest.FixtureRequest) -> str:
-    """The path of the Leases of a release's namespace."""
+    """Return the path of the Leases of a release's namespace."""
     return f"/apis/coordination.k8s.io/v1/namespaces/{request.param}/leases"
 
 
 @pytest.fixture(scope="module")
 def agent(cluster: ControlPlane, leases: str) -> Identity:
-    """The agent of node-1, once the policy of its namespace is enforced."""
+    """Return the agent of node-1, once the policy of its namespace is enforced."""
     agent = cluster.with_token(cluster.token(leases.split("/")[5], "pulltrace-agent", node="node-1"))
 
     def enforced() -> bool:
@@ -60,14 +60,14 @@ def agent(cluster: ControlPlane, leases: str) -> Identity:
 
 @pytest.fixture
 def own(cluster: ControlPlane, agent: Identity, leases: str) -> Iterator[str]:
-    """The path of the agent's own Lease, as the agent creates it."""
+    """Create the agent's own Lease as the agent does; yield its path."""
     agent.create(leases, lease_object("node-1"))
     yield f"{leases}/node-1"
     cluster.admin.delete(f"{leases}/node-1")
 
 
 def entry(fields: Object, **more: Any) -> Object:
-    """An entry of managedFields that a client sends."""
+    """Return an entry of managedFields that a client sends."""
     return {
         "manager": "attacker",
         "operation": "Update",
@@ -88,7 +88,7 @@ INVENTED = {"wide": WIDE, "long": LONG, "foreign letters": FOREIGN_LETTERS, "dee
 
 
 def status(call: Callable[[], object]) -> int:
-    """The status that the API server answers with."""
+    """Return the status that the API server answers with."""
     try:
         call()
     except ApiError as error:

@@ -22,7 +22,7 @@ BUCKET = "pulltrace_pull_duration_seconds_bucket"
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """The rules of the chart as Prometheus reads them."""
+    """Write the rules of the chart as Prometheus reads them."""
     rule = the(rendered({"monitoring": {"prometheusRule": {"enabled": True}}}), "PrometheusRule")
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(rule["spec"]))
@@ -61,7 +61,7 @@ DAY = 1440
 
 
 def registry(bytes_a_minute: str, minutes: int = DAY + 60) -> dict[str, str]:
-    """A registry that gives so many bytes a minute, in one pull a minute of 30 s of downloading."""
+    """Return a registry that gives so many bytes a minute, in one pull a minute of 30 s of downloading."""
     labels = f'{FIRST},registry="registry.test"'
     return {
         f"pulltrace_downloaded_bytes_total{{{labels}}}": bytes_a_minute,

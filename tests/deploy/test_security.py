@@ -22,7 +22,7 @@ RIGHTS = {
 
 
 def rights(found: Mapping[Key, Object]) -> dict[Key, list[str]]:
-    """The rules of every role, one line each."""
+    """Return the rules of every role, one line each."""
     lines: dict[Key, list[str]] = {}
     for which, one in found.items():
         for rule in one.get("rules", []):
@@ -40,7 +40,7 @@ def test_rights() -> None:
 
 
 def test_without_events_of_its_own_it_writes_none() -> None:
-    """Who switches the Events off gives no right to write them."""
+    """A release without the Events has no right to write them."""
     found = rights(rendered({"aggregator": {"kubernetesEvents": {"enabled": False}}}))
 
     assert "events: list watch" in found["ClusterRole", "", "pulltrace-aggregator-pods"]

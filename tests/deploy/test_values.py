@@ -38,7 +38,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def unknown(values: dict[str, Any], schema: dict[str, Any], path: str = "") -> Iterator[str]:
-    """The paths of values that the schema does not name, and of those that it names and that have no default."""
+    """Yield the paths of values that the schema does not name, and of those that it names and that have no default."""
     schema = resolved(schema)
     properties = schema.get("properties")
     if properties is None:

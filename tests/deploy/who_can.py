@@ -21,7 +21,7 @@ from tests.deploy.manifests import rendered
 ACCOUNTS = ("pulltrace-agent", "pulltrace-aggregator")
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 MORE_VERBS = ("*", "impersonate", "bind", "escalate", "approve", "sign", "attest", "use")
-"""Those that give more than they seem to."""
+"""Verbs that give more than they seem to."""
 SUBJECTS = ("users.", "groups.", "uids.authentication.k8s.io", "signers.certificates.k8s.io", "*.*")
 """Resources that no API lists."""
 OWN, OTHER, EVERYWHERE = "pulltrace", "default", ""
@@ -38,7 +38,7 @@ class Resource(NamedTuple):
 
 @contextmanager
 def installed() -> Iterator[ControlPlane]:
-    """An API server with the roles of a plain install."""
+    """Run an API server with the roles of a plain install."""
     with ControlPlane() as cluster:
         cluster.create_service_account("pulltrace", "default")
         cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(list(rendered().values())))
@@ -86,7 +86,7 @@ def resources(admin: Identity) -> list[Resource]:
 
 
 def table(admin: Identity) -> str:
-    """A line for each resource that an account may do anything with: the account, where, the resource, the verbs."""
+    """Return a line for each resource an account may do anything with: the account, where, the resource, the verbs."""
     known = resources(admin)
     lines = []
     for account in ACCOUNTS:

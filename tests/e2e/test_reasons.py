@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 SOON_SECONDS = 3.0
 
 
-def kubelet_says(shop: Shop) -> tuple[str, str]:
+def kubelet_reports(shop: Shop) -> tuple[str, str]:
     """Return the reason and the message of the only pod's only container, as soon as there is a message."""
 
     def reason() -> tuple[str, str] | None:
@@ -50,7 +50,7 @@ def test_registry_says_no(pulltrace: Forward, shop: Shop, node: Node, status: in
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=status))
     shop.run("refused", {"main": image}, node)
 
-    _, message = kubelet_says(shop)
+    _, message = kubelet_reports(shop)
     began = time.monotonic()
     row = failed_row(pulltrace, image.repository, node)
     late = time.monotonic() - began
@@ -71,7 +71,7 @@ def test_back_off_keeps_the_first_words(pulltrace: Forward, shop: Shop, node: No
     image = shop.image(f"backing-off-{node.name}", MB)
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=404))
     shop.run("backing-off", {"main": image}, node)
-    wait_until(lambda: kubelet_says(shop)[0] == "ImagePullBackOff", "the back-off", seconds=60)
+    wait_until(lambda: kubelet_reports(shop)[0] == "ImagePullBackOff", "the back-off", seconds=60)
 
     pod = pulltrace.pod("backing-off", lambda pod: pod["state"] == "failing", "to be failing")
     failure = pod["images"][0]["failure"]

@@ -259,7 +259,7 @@ class FakeApiServer:
 
 @asynccontextmanager
 async def running(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeApiServer]:
-    """A fake API server on a free port."""
+    """Run a fake API server on a free port."""
     server = FakeApiServer()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
@@ -290,7 +290,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def _route(path: str) -> tuple[str, str, str]:
-    """The resource, the namespace and the name in a path."""
+    """Return the resource, the namespace and the name in a path."""
     parts = path.strip("/").split("/")
     parts = parts[2:] if parts[0] == "api" else parts[3:]
     namespace = ""

@@ -11,7 +11,7 @@ from tests.fakes.api_server import Fault, Raw, StatusError
 
 
 def status(code: int, message: str = "on demand", *, retry_after: str | None = None) -> Fault:
-    """An error of the API server's own."""
+    """Answer with an error of the API server's own."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = StatusError(code, "OnDemand", message).answer
@@ -23,7 +23,7 @@ def status(code: int, message: str = "on demand", *, retry_after: str | None = N
 
 
 def html(code: int = 502, text: str = "<html><body>Bad\nGateway</body></html>") -> Fault:
-    """A load balancer's page."""
+    """Answer with a load balancer's page."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(status=code, text=text, content_type="text/html")
@@ -42,7 +42,7 @@ def hang() -> Fault:
 
 
 def cut() -> Fault:
-    """The connection ends before an answer has begun."""
+    """End the connection before an answer has begun."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.transport
@@ -53,7 +53,7 @@ def cut() -> Fault:
 
 
 def lines(*sent: bytes, then: str = "end") -> Fault:
-    """A watch that sends these bytes, and then ends (`end`), falls silent (`hang`) or breaks off (`cut`)."""
+    """Send these bytes of a watch; `then` it ends (`end`), falls silent (`hang`) or breaks off (`cut`)."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -72,10 +72,10 @@ def lines(*sent: bytes, then: str = "end") -> Fault:
 
 
 def event(kind: str, raw: Raw) -> bytes:
-    """A line of a watch."""
+    """Return a line of a watch."""
     return json.dumps({"type": kind, "object": raw}).encode() + b"\n"
 
 
 def error_event(code: int, message: str = "on demand") -> bytes:
-    """An error inside a watch that began with 200."""
+    """Return an error inside a watch that began with 200."""
     return event("ERROR", StatusError(code, "OnDemand", message).body)

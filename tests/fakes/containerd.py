@@ -101,7 +101,7 @@ class FakeImage:
 
 
 def image(repository: str = "docker.io/library/nginx", *layers: tuple[str, int], index: bool = True) -> FakeImage:
-    """An image of layers with a name (of which the digest is made) and a size."""
+    """Return an image of layers with a name (of which the digest is made) and a size."""
     made = tuple((digest_of(name.encode()), size) for name, size in layers)
     diff_ids = [digest_of(f"{name} unpacked".encode()) for name, _ in layers]
     config = json.dumps({"os": "linux", "of": repository, "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
@@ -315,7 +315,7 @@ class FakePull:
         return self
 
     def download(self, number: int, offset: int) -> FakePull:
-        """A layer is on its way; one that another pull downloads has one ingest, which both leases hold."""
+        """Download a layer; one that another pull downloads has one ingest, which both leases hold."""
         digest, size = self.image.layers[number]
         ref = f"layer-{digest}"
         self.node.ingests.setdefault(ref, Ingest(self.node.now(), total=size)).offset = offset
@@ -343,11 +343,11 @@ class FakePull:
         return self
 
     def end(self) -> None:
-        """The lease goes, well or badly."""
+        """Remove the lease, whether the pull succeeded or not."""
         self.node.leases.pop(self.lease, None)
 
     def record(self, *names: str, managed: bool = False) -> None:
-        """The image is recorded under its names; `managed` by the CRI plugin, whose last name is the image's ID."""
+        """Record the image under its names; `managed` by the CRI plugin, whose last name is the image's ID."""
         labels = {CRI_LABEL: "managed"} if managed else {}
         for name in names:
             self.node.images[name] = Record(self.image.target_digest, self.node.now(), labels)
@@ -363,7 +363,7 @@ class FakePull:
 
 @asynccontextmanager
 async def running() -> AsyncIterator[FakeContainerd]:
-    """A containerd that answers, with an empty node."""
+    """Run a containerd that answers, with an empty node."""
     # NOTE: the path of a Unix socket is short, and pytest's folders may be deep.
     with tempfile.TemporaryDirectory(prefix="containerd-") as folder:
         fake = FakeContainerd(Path(folder) / "containerd.sock")

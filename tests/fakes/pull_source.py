@@ -77,10 +77,10 @@ class FakePullSource:
         for view in views:
             before = self.rows.get(view.id)
             self.rows[view.id] = view
-            self._tell(before, view)
+            self._notify(before, view)
 
     def remove(self, row_id: str) -> None:
-        self._tell(self.rows.pop(row_id), None)
+        self._notify(self.rows.pop(row_id), None)
 
     def close(self) -> None:
         self._closed = True
@@ -91,7 +91,7 @@ class FakePullSource:
         for subscription in self.subscriptions:
             subscription.end()
 
-    def _tell(self, before: Row | None, after: Row | None) -> None:
+    def _notify(self, before: Row | None, after: Row | None) -> None:
         self.sequence += 1
         change: AnyChange
         if isinstance(before or after, PullView):

@@ -48,7 +48,7 @@ class Idle:
 
 
 def access(stage: Stage, link: Link, node: str = "") -> StaticConfig:
-    """The way of the agent of a node; without a node, of one that may write every Lease."""
+    """Give the agent of a node its way; without a node, the way of one that may write every Lease."""
     authority = str(stage.control_plane.authority.certificate)
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent" if node else "everybody", node=node)
     return StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))

@@ -64,7 +64,7 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
     with stage.aggregator(tmp_path) as aggregator:
         rows = await asyncio.to_thread(aggregator.wait_for, lambda rows: len(rows) > len(NODES), "rows")
         nodes = json.loads(aggregator.get(aggregator.port, "/api/v1/nodes"))["nodes"]
-    print(f"\nLeases of {sizes} bytes tell of {len(rows)} of {PULLS} pulls")
+    print(f"\nLeases of {sizes} bytes report {len(rows)} of {PULLS} pulls")
 
     assert max(sizes) <= LEASE_BYTES
     assert writes == len(NODES) * (1 + 2)  # the first is a patch that fails, and then the Lease is made
@@ -73,16 +73,16 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
 
 
 async def fill(stage: Stage, nodes: int) -> None:
-    """The Leases of so many nodes, each with five pulls of ten layers."""
+    """Write the Leases of so many nodes, each with five pulls of ten layers."""
     source = await load_config(str(stage.control_plane.kubeconfig))
     async with AiohttpClient(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
-        room = asyncio.Semaphore(32)
+        limit = asyncio.Semaphore(32)
 
         async def put(number: int) -> None:
             pulls = tuple(large_pull(PULLS_A_NODE * number + one, 10) for one in range(PULLS_A_NODE))
             patch = LeasePatch(dict(encode(NodeReport(pulls=pulls))), "agent", time.time(), 600)
-            async with room:
+            async with limit:
                 await store.patch(f"full-{number}", patch)
 
         await asyncio.gather(*(put(number) for number in range(nodes)))

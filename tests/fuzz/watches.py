@@ -79,7 +79,7 @@ def check_lines(data: bytes) -> None:
 
 
 def check_page(data: bytes) -> None:
-    """The same for a list: an item that is no such object is left out, and a page that is no list is retried."""
+    """Check the same for a list: an item that is no such object is left out, and a page that is no list is retried."""
     _follow(data, [])
 
 

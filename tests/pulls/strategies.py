@@ -34,7 +34,7 @@ def _uncertain(seconds: tuple[float, float, float]) -> TimeLeft:
 
 @st.composite
 def running(draw: st.DrawFn) -> Pull:
-    """A running pull with only such values as a Lease can carry."""
+    """Draw a running pull with only such values as a Lease can carry."""
     started_at = draw(moments)
     total = draw(st.none() | sizes)
     shown = draw(st.lists(layers(), max_size=3))
@@ -60,7 +60,7 @@ def running(draw: st.DrawFn) -> Pull:
 
 @st.composite
 def history(draw: st.DrawFn) -> Pull:
-    """An ended pull with only such values as a Lease can carry."""
+    """Draw an ended pull with only such values as a Lease can carry."""
     started_at, phase = draw(moments), draw(st.sampled_from(ENDED))
     total = draw(st.none() | sizes)
     done = draw(st.integers(0, 2**42 if total is None else total))

@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 
 def watched(link_bytes_per_second: float, seconds: float, poll_seconds: float = 0.5) -> tuple[Step, ...]:
-    """A polled link whose bytes show in steps of 1 MiB."""
+    """Poll a link whose bytes show in steps of 1 MiB."""
     steps: tuple[Step, ...] = ()
     for poll in range(round(seconds / poll_seconds) + 1):
         now = 1000 + poll * poll_seconds
@@ -144,7 +144,7 @@ def test_a_rate_is_never_negative(polls: list[tuple[float, int]], now: float) ->
 
 
 def left(layers: list[LayerWork], download: float) -> float | None:
-    """The time left of a pull that is alone on its node."""
+    """Return the time left of a pull that is alone on its node."""
     [seconds] = seconds_left([PullWork(layers, download)])
     return seconds
 

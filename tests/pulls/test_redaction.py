@@ -17,7 +17,7 @@ from tests.fuzz.secrets import SHAPES
 
 WORD = string.ascii_letters + string.digits
 SECRETS = st.text(WORD + "._~+-", min_size=12, max_size=60).map(lambda text: f"Zq9{text}")
-"""Beginning with what no other part of a text has."""
+"""Each starts with letters that no other part of a text has."""
 
 
 def jwt(secret: str) -> str:

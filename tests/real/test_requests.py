@@ -37,7 +37,7 @@ DATA = ("/api/v1/pulls", "/api/v1/events", "/api/v1/wait?pod=shop/web-1&timeout=
 
 @pytest.fixture(scope="module")
 def aggregator(built_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real aggregator with its own names, and one that is listed."""
+    """Run a real aggregator with its own names, and one that is listed."""
     folder = tmp_path_factory.mktemp("requests")
     with built_stage.aggregator(folder, None, "--allowed-hosts", "pulltrace.example.com") as server:
         yield server
@@ -54,7 +54,7 @@ def exchange(port: int, sent: bytes) -> bytes:
 
 
 def ask(port: int, path: str, *headers: str) -> tuple[int, dict[str, str], bytes]:
-    """The status, the headers and the body."""
+    """Return the status, the headers and the body."""
     lines = [f"GET {path} HTTP/1.1", *headers, "Connection: close", "", ""]
     head, _, body = exchange(port, "\r\n".join(lines).encode()).partition(b"\r\n\r\n")
     first, *rest = head.decode().split("\r\n")

@@ -22,7 +22,7 @@ KB = 1000
 
 @pytest.fixture(params=VERSIONS)
 def discarding(request: pytest.FixtureRequest, proxy: Proxy) -> Iterator[Containerd]:
-    """A containerd that throws blobs away once they are unpacked."""
+    """Run a containerd that throws blobs away once they are unpacked."""
     version: Version = request.param
     options = Options(registries={HOST: proxy.url}, discard_unpacked_layers=True)
     with Containerd(version, options=options) as containerd:

@@ -116,7 +116,7 @@ async def test_cancelled(containerd: Containerd, proxy: Proxy, image: Image) -> 
 
 @pytest.fixture(params=VERSIONS)
 def small(request: pytest.FixtureRequest, proxy: Proxy, tmp_path: Path) -> Iterator[Containerd]:
-    """A containerd whose disk for content has 3 MB."""
+    """Run a containerd whose disk for content has 3 MB."""
     version: Version = request.param
     containerd = Containerd(version, options=Options(registries={HOST: proxy.url}))
     folder = containerd.root / "io.containerd.content.v1.content"
@@ -188,7 +188,7 @@ async def test_stalled(containerd: Containerd, proxy: Proxy, image: Image) -> No
 
 
 def check_stalled(watch: Watch) -> None:
-    """A quarter of a minute later the pull would still be downloading, at no rate, with the time of its last byte."""
+    """Check that 15 s later the pull is still downloading, at no rate, with the time of its last byte."""
     before, (now, last) = watch.report.pulls[0], watch.polls[-1]
     later = tracker.advance(watch.state, last, now + STALLED_SECONDS + 5, NODE)
     [stalled] = tracker.report(later).pulls

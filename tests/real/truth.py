@@ -74,12 +74,12 @@ class Watch:
         return [pull for report in self.reports for pull in report.pulls if pull.id == pull_id]
 
     def end_of(self, image: Image) -> Pull:
-        """The one ended pull of this image."""
+        """Return the one ended pull of this image."""
         [pull] = [pull for pull in self.ended if pull.target_digest == image.target_digest]
         return pull
 
     async def wait_for(self, condition: Callable[[NodeReport], object], what: str, seconds: float = 30) -> NodeReport:
-        """The first report, from now on, that fulfils the condition."""
+        """Return the first report, from now on, that fulfils the condition."""
         deadline, seen = time.monotonic() + seconds, len(self.reports) - 1
         while True:
             for report in self.reports[max(seen, 0) :]:
@@ -92,7 +92,7 @@ class Watch:
             await asyncio.sleep(POLL_SECONDS / 2)
 
     async def wait_for_ends(self, count: int, seconds: float = 60) -> tuple[Pull, ...]:
-        """The ended pulls, once there are so many and none runs."""
+        """Return the ended pulls, once they are so many and none runs."""
         report = await self.wait_for(
             lambda report: len(report.recent) >= count and not report.pulls, f"{count} pulls to have ended", seconds
         )
@@ -100,7 +100,7 @@ class Watch:
         return report.recent
 
     async def wait_for_bytes(self, count: int = 1, pulls: int = 1) -> NodeReport:
-        """The report in which so many pulls have so many bytes."""
+        """Return the report in which so many pulls have so many bytes."""
         return await self.wait_for(
             lambda report: sum(pull.downloaded_bytes >= count for pull in report.pulls) >= pulls, f"{count} bytes"
         )
@@ -148,7 +148,7 @@ class Watch:
 
 
 def check_pull(pull: Pull) -> None:
-    """A row does not contradict itself."""
+    """Check that a row does not contradict itself."""
     assert len({layer.digest for layer in pull.layers}) == len(pull.layers), pull
     assert 0 <= pull.downloaded_bytes <= (pull.total_bytes or 0), pull
     assert 0 <= pull.unpacked_bytes <= pull.downloaded_bytes, pull
@@ -239,7 +239,7 @@ def check_image(pull: Pull, image: Image) -> None:
 async def agent(
     containerd: Containerd, store: MemoryLeaseStore, start_spread_seconds: float = 0.0
 ) -> AsyncIterator[None]:
-    """The agent's own loop, in this process."""
+    """Run the agent's own loop in this process."""
     settings = AgentSettings(
         node_name=NODE,
         containerd_socket=str(containerd.socket),
@@ -270,7 +270,7 @@ async def lease_report(store: MemoryLeaseStore, condition: Callable[[NodeReport]
 
 @asynccontextmanager
 async def cri_pull(containerd: Containerd, ref: str) -> AsyncIterator[asyncio.Task[str]]:
-    """A CRI pull in the background; cancelled with the block."""
+    """Start a CRI pull in the background; cancel it with the block."""
     pull = asyncio.create_task(pull_via_cri(containerd.socket, ref))
     try:
         yield pull

@@ -32,7 +32,7 @@ class Stage:
         self.watch = Watch(containerd)
 
     def push(self, name: str, *sizes: int, shared: int = 0) -> Image:
-        """An image of layers of these sizes; the first ones may be those of other images."""
+        """Push an image of layers of these sizes; the first ones may be those of other images."""
         layers = [
             random_layer(size, seed=f"shared-{n}" if n < shared else f"{name}-{n}") for n, size in enumerate(sizes)
         ]
@@ -61,7 +61,7 @@ async def many_layers(stage: Stage) -> None:
 
 
 async def cancelled_then_cached(stage: Stage) -> None:
-    """A pull that is given up, the same again to its end, and an image on top of it."""
+    """Cancel a pull, run the same again to its end, and pull an image on top of it."""
     image, top = stage.push("base", 2 * MB, shared=1), stage.push("top", 2 * MB, 600 * KB, shared=1)
     stage.proxy.set_rate(2 * MB)
     async with stage.watch as watch:
@@ -74,7 +74,7 @@ async def cancelled_then_cached(stage: Stage) -> None:
 
 
 async def not_found(stage: Stage) -> None:
-    """A registry that thinks for a while and then knows nothing, beside a pull that goes well."""
+    """Pull from a registry that waits and then answers 404, beside a pull that succeeds."""
     image = stage.push("found", MB)
     stage.proxy.add(Fault("/manifests/missing", status=404, hang_seconds=1))
     stage.proxy.set_rate(MB)
@@ -84,7 +84,7 @@ async def not_found(stage: Stage) -> None:
 
 
 async def killed(stage: Stage) -> None:
-    """A containerd that is killed in the middle of a pull, and the pull that takes it up."""
+    """Kill containerd in the middle of a pull, and repeat the pull."""
     image = stage.push("killed", 2 * MB, 2 * MB)
     stage.proxy.set_rate(2 * MB)
     async with stage.watch as watch:
@@ -98,7 +98,7 @@ async def killed(stage: Stage) -> None:
 
 
 async def unpacking_fails(stage: Stage) -> None:
-    """A layer that arrives whole and does not unpack to the config's digest."""
+    """Pull a layer that arrives whole and does not unpack to the config's digest."""
     layers = [random_layer(600 * KB, seed=f"unpack-{number}") for number in range(2)]
     layers[1] = replace(layers[1], diff_id=layers[0].digest)
     image = stage.publisher.push("recorded/unpack", layers, index=True)
@@ -110,7 +110,7 @@ async def unpacking_fails(stage: Stage) -> None:
 
 
 async def artefact(stage: Stage) -> None:
-    """An artefact: 1.6 records it before it refuses to unpack it."""
+    """Pull an artefact: 1.6 records it before it refuses to unpack it."""
     layers = [random_layer(600 * KB, seed=f"artefact-{number}") for number in range(2)]
     image = push_odd(stage.publisher, "recorded/artefact", layers, ARTEFACT)
     stage.watch.images[image.target_digest] = image

@@ -37,7 +37,7 @@ def test_contributing_links_to(name: str) -> None:
     assert f"({name})" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
-def test_security_says_how_and_what_is_promised() -> None:
+def test_security_has_the_address_and_the_promises() -> None:
     """SECURITY.md has a private way to report a vulnerability, and the time until an answer."""
     text = (ROOT / "SECURITY.md").read_text()
 

@@ -27,7 +27,25 @@ WORDS = re.compile(
 )
 OPENINGS = re.compile(r"(?:Of|Behind|What|Who|Whoever|Whatever|Those)(?![\w'/-])")
 NAME_PARTS = frozenset(
-    {"told", "heard", "said", "lore", "there", "untold", "unsaid", "nobody", "somebody", "anybody", "whoever"}
+    {
+        "told",
+        "heard",
+        "said",
+        "lore",
+        "there",
+        "untold",
+        "unsaid",
+        "nobody",
+        "somebody",
+        "anybody",
+        "whoever",
+        "manners",
+        "mended",
+        "pace",
+        "paces",
+        "bell",
+        "due",
+    }
 )
 MOST_COLUMNS = 100
 

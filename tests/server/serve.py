@@ -16,7 +16,7 @@ SETTING = "PULLTRACE_HTTP_ADDR"
 
 @asynccontextmanager
 async def serving(app: Application, address: str = "127.0.0.1:0", **options: Any) -> AsyncIterator[int]:
-    """The port where the application answers."""
+    """Yield the port where the application answers."""
     ports: list[int] = []
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:

@@ -144,7 +144,7 @@ def nodes_of(views: Sequence[PullView]) -> tuple[NodeView, ...]:
         pulling[view.node] += not view.pull.phase.ended
         rates[view.node] += round(view.pull.bytes_per_second)
     return tuple(
-        node_view(name, heard_at=time.monotonic(), bytes_per_second=rates[name], pulling=count)
+        node_view(name, reported_at=time.monotonic(), bytes_per_second=rates[name], pulling=count)
         for name, count in pulling.items()
     )
 

@@ -64,14 +64,14 @@ async def log_level(scene: Scene) -> None:
 
 @shows("--namespace", "agent")
 async def agent_namespace(scene: Scene) -> None:
-    """The Lease is in this namespace."""
+    """Expect the Lease in this namespace."""
     async with scene.running(namespace="elsewhere"):
         assert await scene.lease(namespace="elsewhere")
 
 
 @shows("--kubeconfig", "agent")
 async def agent_kubeconfig(scene: Scene) -> None:
-    """The Lease is on the server of this kubeconfig."""
+    """Expect the Lease on the server of this kubeconfig."""
     async with api_server.running() as other, scene.running(kubeconfig=scene.kubeconfig(other)):
         assert await scene.lease(server=other)
 
@@ -103,14 +103,14 @@ async def aggregator_kubeconfig(scene: Scene) -> None:
 
 @shows("--node-name", "agent")
 async def agent_node_name(scene: Scene) -> None:
-    """The Lease has this name."""
+    """Expect the Lease under this name."""
     async with scene.running(node_name="node-7"):
         assert await scene.lease("node-7")
 
 
 @shows("--node-name", "standalone")
 async def standalone_node_name(scene: Scene) -> None:
-    """Pulls belong to this node."""
+    """Expect pulls of this node."""
     scene.node.pull(containerd.image()).resolve()
     async with scene.running(node_name="node-7") as standalone:
         assert await standalone.shows(lambda row: row["nodeName"] == "node-7")
@@ -118,7 +118,7 @@ async def standalone_node_name(scene: Scene) -> None:
 
 @shows("--containerd-socket", "agent", "standalone")
 async def containerd_socket(scene: Scene) -> None:
-    """This containerd is polled, and only this one."""
+    """Expect polls of this containerd only."""
     async with containerd.running() as other, scene.running(containerd_socket=str(other.socket)):
 
         async def polled() -> bool:
@@ -143,7 +143,7 @@ async def containerd_namespace(scene: Scene) -> None:
 
 @shows("--report-interval", "agent", "standalone")
 async def report_interval_of_agent(scene: Scene) -> None:
-    """The Lease of a node that pulls outlives two of its intervals (8/3 of 60 s)."""
+    """Expect the Lease of a node that pulls to outlive two of its intervals (8/3 of 60 s)."""
     durations: list[int] = []
 
     class Recording(MemoryLeaseStore):
@@ -170,7 +170,7 @@ async def report_interval_of_agent(scene: Scene) -> None:
 
 @shows("--start-spread", "agent")
 async def start_spread(scene: Scene) -> None:
-    """An idle agent only polls containerd during the random delay; a pull ends the delay."""
+    """Expect an idle agent only to poll containerd during the random delay; a pull ends the delay."""
     drawn: list[float] = []
 
     def longest(low: float, high: float) -> float:
@@ -196,7 +196,7 @@ async def start_spread(scene: Scene) -> None:
 
 @shows("--http-addr", "aggregator", "standalone", "demo")
 async def http_addr(scene: Scene) -> None:
-    """The API is at this address."""
+    """Expect the API at this address."""
     address = f"127.0.0.1:{free_port()}"
     async with scene.running(http_addr=address) as program:
         assert (await program.text(f"http://{address}/api/v1/pulls"))[0] == 200
@@ -204,7 +204,7 @@ async def http_addr(scene: Scene) -> None:
 
 @shows("--metrics-addr", "aggregator", "standalone", "demo")
 async def metrics_addr(scene: Scene) -> None:
-    """The metrics are at this address."""
+    """Expect the metrics at this address."""
     address = f"127.0.0.1:{free_port()}"
     async with scene.running(metrics_addr=address) as program:
         status, text = await program.text(f"http://{address}/metrics")
@@ -215,7 +215,7 @@ async def metrics_addr(scene: Scene) -> None:
 
 @shows("--allowed-hosts", "aggregator", "standalone", "demo")
 async def allowed_hosts(scene: Scene) -> None:
-    """Requests for this host are answered, by API and metrics; requests for others are refused."""
+    """Expect answers to requests for this host, by API and metrics, and refusals of requests for others."""
     async with scene.running(allowed_hosts="pulltrace.example.com") as program:
         for url in (f"{program.http_url}/api/v1/pulls", f"{program.metrics_url}/metrics"):
             assert (await program.text(url, Host="pulltrace.example.com"))[0] == 200
@@ -224,7 +224,7 @@ async def allowed_hosts(scene: Scene) -> None:
 
 @shows("--history-ttl", "aggregator")
 async def aggregator_history_ttl(scene: Scene) -> None:
-    """A pull that ended longer ago is not shown."""
+    """Expect a pull that ended longer ago not to be shown."""
     scene.report(NODE, NodeReport(recent=(recent(1, seconds_ago=5), recent(2, seconds_ago=600))))
     for history_ttl, numbers in (("1m", {1}), ("1h", {1, 2})):
         async with scene.running(history_ttl=history_ttl) as aggregator:
@@ -234,7 +234,7 @@ async def aggregator_history_ttl(scene: Scene) -> None:
 
 @shows("--history-ttl", "standalone")
 async def standalone_history_ttl(scene: Scene) -> None:
-    """An ended pull is shown for this time."""
+    """Expect an ended pull to be shown for this time."""
     pulling = scene.node.pull(containerd.image()).resolve()
     async with scene.running(history_ttl="2s") as standalone:
         await standalone.shows(lambda row: row["nodeName"] == NODE)
@@ -283,7 +283,7 @@ async def write_budget(scene: Scene) -> None:
 
 @shows("--kubernetes-events", "aggregator")
 async def kubernetes_events(scene: Scene) -> None:
-    """A leader without them writes none, while another one, of another namespace, writes its own."""
+    """Expect a leader without them to write none, while another one, of another namespace, writes its own."""
     scene.monkeypatch.setattr(event_messages, "MIN_AGE_SECONDS", 0.0)
     scene.pending_pod("web")
     for namespace in ("silent", "loud"):
@@ -323,14 +323,14 @@ async def event_budget(scene: Scene) -> None:
 
 @shows("--max-streams", "aggregator")
 async def max_streams(scene: Scene) -> None:
-    """The second stream is refused."""
+    """Expect a refusal of the second stream."""
     async with scene.running(max_streams="1") as aggregator, AsyncExitStack() as streams:
         assert [await aggregator.stream_status(streams) for _ in range(2)] == [200, 503]
 
 
 @shows("--max-streams-per-address", "aggregator")
 async def max_streams_per_address(scene: Scene) -> None:
-    """The second stream of an address is refused; one proxy is one address."""
+    """Expect a refusal of an address's second stream; one proxy is one address."""
     async with scene.running(max_streams_per_address="1") as aggregator, AsyncExitStack() as streams:
         clients = ("192.0.2.1", "192.0.2.2")
         statuses = [await aggregator.stream_status(streams, **{"X-Forwarded-For": client}) for client in clients]
@@ -351,7 +351,7 @@ async def trusted_proxies(scene: Scene) -> None:
 
 @shows("--per-node-policy", "aggregator")
 async def per_node_policy(scene: Scene) -> None:
-    """A metric shows whether the cluster has it, and the log warns if not."""
+    """Expect a metric that shows whether the cluster has it, and a warning in the log if not."""
     for value, sample in (("true", "1.0"), ("false", "0.0")):
         async with scene.running(per_node_policy=value) as aggregator:
             _, text = await aggregator.text(f"{aggregator.metrics_url}/metrics")

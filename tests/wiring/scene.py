@@ -156,7 +156,7 @@ class Scene:
 async def scene(
     program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Scene]:
-    """An API server and a containerd with nothing on them."""
+    """Run an API server and a containerd with nothing on them."""
     async with api_server.running() as server, containerd.running() as node:
         for name in (NODE, "node-7"):
             server.put("nodes", {"metadata": {"name": name}})
@@ -173,10 +173,10 @@ async def _is_ready(program: Running) -> bool:
     return statuses == [200, 200]
 
 
-async def _or_fail(work: asyncio.Future[None], look: Awaitable[bool]) -> bool:
+async def _or_fail(work: asyncio.Future[None], condition: Awaitable[bool]) -> bool:
     if work.done():
         await work
-    return await look
+    return await condition
 
 
 async def _matching(rows: Awaitable[Iterable[dict[str, Any]]], fits: Callable[[dict[str, Any]], bool]) -> list[Any]:

@@ -68,7 +68,7 @@ def build_rows(
     views: dict[str, PodView] = {}
     if pods or node.rows.pods:
         queued, views = _pod_rows(node, pods, pending, rows, history, now, slots=slots, events=events, pulled=pulled)
-    due_at = min(
+    changes_at = min(
         pod_only_at,
         expires_at,
         min((until for _, until in node.history.values()), default=math.inf),
@@ -76,7 +76,7 @@ def build_rows(
         + node.history_seconds,
     )
     failing = len({image.name for image in images if image.failure is not None})
-    return NodeRows(rows, views, slots, queued, failing, due_at)
+    return NodeRows(rows, views, slots, queued, failing, changes_at)
 
 
 def _pod_rows(

@@ -27,7 +27,7 @@ class NodeRows:
     """The most pods for which the kubelet has been seen to pull at once."""
     queued: int = 0
     failing: int = 0
-    due_at: float = math.inf
+    changes_at: float = math.inf
     """When time alone changes the rows, on the monotonic clock."""
 
 

@@ -31,7 +31,7 @@ def pod_only_rows(
         if image.image_failure is not None:
             by_name.setdefault(image.name, []).append(image)
     found: dict[str, PullView] = {}
-    due_at = math.inf
+    changes_at = math.inf
     for name, images in by_name.items():
         key = row_id(node, name)
         if any(_explains(row, name, images) for row in rows.values()):
@@ -42,10 +42,10 @@ def pod_only_rows(
             if any(_may_be(row, name) for row in rows.values()):
                 continue  # the end of that pull decides
             if shown_at > now:
-                due_at = min(due_at, shown_at)
+                changes_at = min(changes_at, shown_at)
                 continue
         found[key] = _row(node, key, name, images, before.get(key))
-    return found, due_at
+    return found, changes_at
 
 
 def superseded(changes: Iterable[AnyChange]) -> frozenset[tuple[str, str | None]]:

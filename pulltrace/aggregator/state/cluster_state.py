@@ -153,7 +153,7 @@ class ClusterState:
         """Apply time: Leases expire, history is deleted. Call about once a second."""
         for line in self._limiter.flush(now):
             logger.warning(line)
-        self._refresh([name for name, node in self._nodes.items() if node.rows.due_at <= now], now)
+        self._refresh([name for name, node in self._nodes.items() if node.rows.changes_at <= now], now)
 
     def _mark_listed(self) -> None:
         if self._leases_listed and self._pods_listed:

@@ -35,8 +35,8 @@ LARGE_BYTES = 256 * 1024
 BUSY_SECONDS = 0.02
 """Longest time for which objects that have arrived are read without a pause for other tasks."""
 
-_BEGINNING = b'{"metadata":{'
-_BETWEEN = b"}," + _BEGINNING
+_OPENING = b'{"metadata":{'
+_BETWEEN = b"}," + _OPENING
 _ITEMS = re.compile(rb'"items"[ \t\r\n]*:[ \t\r\n]*(\[|null)')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
@@ -212,7 +212,7 @@ class ListReader:
     async def _object(self) -> ListItem:
         """Return the object that begins here."""
         searched = 0
-        while self._buffer.startswith(_BEGINNING) and searched <= self._max_object_bytes:
+        while self._buffer.startswith(_OPENING) and searched <= self._max_object_bytes:
             if end := self._buffer.find(_BETWEEN, searched) + 1:
                 if end > self._max_object_bytes:
                     break

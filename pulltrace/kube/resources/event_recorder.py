@@ -29,7 +29,7 @@ ACTION = "PullImage"
 MAX_NOTE_BYTES = 1024
 MAX_INSTANCE_CHARACTERS = 128
 MAX_POD_CHARACTERS = 220
-"""Of the pod's name in the Event's name, which has at most 253."""
+"""Most characters of the pod's name in the Event's name, which has at most 253."""
 MAX_COUNTS = 10_000
 """Events whose count is kept; the count of any other is read back, which costs two more requests."""
 WRITE_SECONDS = 5.0

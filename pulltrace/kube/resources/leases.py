@@ -53,7 +53,7 @@ class LeaseRecord:
     name: str
     """The node's name."""
     annotations: Mapping[str, str]
-    """Those of Pulltrace only (`pulltrace.io/…` and `pull.pulltrace.io/…`)."""
+    """Pulltrace's own only (`pulltrace.io/…` and `pull.pulltrace.io/…`)."""
     holder: str | None = None
     renewed_at: float | None = None
     """`spec.renewTime` in Unix seconds on the *agent's* clock: for display, never compared with another clock."""

@@ -1,4 +1,4 @@
-"""What a reflector lists and watches, and how it reads the objects. Light enough for the agent, which does not watch."""
+"""The kind of objects that a reflector lists and watches. The agent imports it and does not watch, so it is light."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ListWatch(Generic[Item]):
     decode: Callable[[Raw], Item | None]
     """Return an object's record; None leaves the object out."""
     permission: str
-    """What to grant after a 403: `list and watch leases in namespace pulltrace`."""
+    """The permission to grant after a 403: `list and watch leases in namespace pulltrace`."""
     key: Callable[[Raw], str] = name_key
     """Return the key of a deleted object."""
     item_key: Callable[[Item], str] | None = None

@@ -20,7 +20,7 @@ CONTENT_TYPE = "application/problem+json"
 
 MAX_FIELDS = 128
 MAX_VALUES = 16
-"""Values of one parameter."""
+"""Most values of one parameter."""
 MAX_ECHO = 100
 """Characters of a client's value that an error repeats."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import h11
 
 MAX_HEAD_BYTES = 16 * 1024
-"""Limit for the request line and all headers."""
+"""Most bytes of a request's path, query and headers together."""
 
 _END = b"\r\n\r\n"
 _BAD_LINE_ENDS = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\n[ \t]|\x00")

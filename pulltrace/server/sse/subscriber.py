@@ -56,7 +56,7 @@ class Subscriber:
         self._snapshot = snapshot
         self._frames = [first]
         self._sent_bytes = 0
-        """Bytes of the first frame that have been sent."""
+        """Bytes of the first frame in the queue."""
         self._restart = False
         self._ended = False
         self._wake_up: asyncio.Future[None] | None = None
@@ -82,7 +82,7 @@ class Subscriber:
             self._wake()
 
     def restart(self) -> None:
-        """Send a snapshot next. Of the queue only the rest of a frame that has been sent in part remains."""
+        """Send a snapshot next. The queue keeps only the rest of a frame that has been sent in part."""
         if not self._ended:
             self._restart = True
             del self._frames[1 if self._sent_bytes else 0 :]

@@ -24,7 +24,7 @@ from tests.builders.pods import NODE, failing, pending_image, pod
 from tests.builders.pulls import OTHER_DIGEST, START, pull, resolving
 
 MB = 1_000_000
-PACE = SecondsPerByte(1 / MB, 0.5 / MB, 2 / MB)
+RATE = SecondsPerByte(1 / MB, 0.5 / MB, 2 / MB)
 """A megabyte a second; half of it or twice as much at the bounds."""
 
 
@@ -42,7 +42,7 @@ def left(
     pods: Sequence[PodRecord],
     *pulls: Pull,
     known_sizes: ImageSizes | None = None,
-    pace: SecondsPerByte | None = PACE,
+    rate: SecondsPerByte | None = RATE,
     slots: int = 1,
     age_seconds: float = 0.0,
     present: Sequence[str] = (),
@@ -60,7 +60,7 @@ def left(
     rows = list(correlate(NODE, pulls, [wait for each in waits for wait in each], {}, slots).values())
     if stale:
         rows = [PullView(row.node, row.pull, row.image, row.candidates, row.waiting, stale=True) for row in rows]
-    conditions = PullDurations(known_sizes or ImageSizes(), pace, START + 10, age_seconds, 1.0, slots, present)
+    conditions = PullDurations(known_sizes or ImageSizes(), rate, START + 10, age_seconds, 1.0, slots, present)
     times = times_left(waits, build_queue(waits, rows, slots, events=events), conditions)
     return {key.removeprefix("shop/"): time for key, time in times.items()}
 
@@ -69,7 +69,7 @@ def likely(times: dict[str, TimeLeft | None]) -> dict[str, float | None]:
     return {key: round(time.likely, 3) if time is not None else None for key, time in times.items()}
 
 
-def test_a_pull_that_runs_ends_when_its_agent_says() -> None:
+def test_a_running_pull_ends_at_its_agents_estimate() -> None:
     """The agent's time left and its bounds, less the age of its report."""
     found = left([pod("a", "nginx:1")], pull(time_left=TimeLeft(40.0, 30.0, 60.0)), age_seconds=5)
 
@@ -98,7 +98,7 @@ def test_an_image_of_unknown_size_is_taken_for_a_usual_one_and_has_no_latest_end
     assert found["b/c0"] == TimeLeft(51.0, 21.0, None)
 
 
-def test_another_image_of_the_repository_says_more_than_the_median() -> None:
+def test_another_image_of_the_repository_comes_before_the_median() -> None:
     """A release is usually as large as the one before."""
     learned = sizes(one=1000, two=1000)
     learned.learn(PullView("other", pull(total_bytes=5 * MB), "docker.io/library/nginx:0"))
@@ -169,7 +169,7 @@ def test_an_init_container_that_runs_leaves_the_latest_end_open() -> None:
     assert found["a/c"] == TimeLeft(31.0, 16.0, None)
 
 
-def test_a_stalled_pull_says_nothing_and_neither_does_what_waits_behind_it() -> None:
+def test_a_stalled_pull_and_the_images_behind_it_have_no_estimate() -> None:
     """Without a byte for ten seconds there is no end in sight."""
     stalled = pull(time_left=None, progressed_at=START - 5)
     found = left([pod("a", "nginx:1"), pod("b", "redis:1")], stalled, known_sizes=sizes(redis=30))
@@ -177,7 +177,7 @@ def test_a_stalled_pull_says_nothing_and_neither_does_what_waits_behind_it() -> 
     assert found == {"a/c0": None, "b/c0": None}
 
 
-def test_a_silent_agent_says_nothing() -> None:
+def test_a_silent_agent_gives_no_estimate() -> None:
     """An old report gives no estimate."""
     assert left([pod("a", "nginx:1")], pull(time_left=TimeLeft.exactly(20.0)), stale=True) == {"a/c0": None}
 
@@ -205,7 +205,7 @@ def test_a_failed_image_has_no_estimate() -> None:
 
 def test_without_any_pull_in_the_cluster_no_image_has_an_estimate() -> None:
     """Without a pull there is no figure."""
-    assert left([pod("a", "redis:1")], pace=None, known_sizes=sizes(redis=30)) == {"a/c0": None}
+    assert left([pod("a", "redis:1")], rate=None, known_sizes=sizes(redis=30)) == {"a/c0": None}
 
 
 def test_parallel_pulls_do_not_wait_for_each_other() -> None:

@@ -26,7 +26,7 @@ BROUGHT = [ended(1, started_at=START, ended_at=START + 20)]
 """A pull of 20 s, which brought the image."""
 
 
-def pace(
+def seconds_per_mib(
     throughput: Throughput, node: str = NODE, report: NodeReport = QUIET, now: float = 0.0
 ) -> tuple[float, float] | None:
     """Seconds for a MiB, likely and slowest."""
@@ -36,7 +36,7 @@ def pace(
 
 def test_a_node_without_pulls_has_no_figure() -> None:
     """Nothing is invented."""
-    assert pace(Throughput()) is None
+    assert seconds_per_mib(Throughput()) is None
 
 
 def test_a_node_has_the_figure_of_its_last_pulls() -> None:
@@ -45,7 +45,7 @@ def test_a_node_has_the_figure_of_its_last_pulls() -> None:
     throughput.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
     throughput.learn_pull(NODE, ended(2, total_bytes=100 * MIB, started_at=START, ended_at=START + 30 + ANSWER_SECONDS))
 
-    assert pace(throughput) == pytest.approx((0.26, 0.26 * OWN_SPREAD))
+    assert seconds_per_mib(throughput) == pytest.approx((0.26, 0.26 * OWN_SPREAD))
 
 
 def test_a_running_pull_comes_first() -> None:
@@ -54,7 +54,7 @@ def test_a_running_pull_comes_first() -> None:
     throughput.learn_pull(NODE, ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + 10 + ANSWER_SECONDS))
     running = pull(2, total_bytes=100 * MIB, time_left=TimeLeft.exactly(10.0 + ANSWER_SECONDS))
 
-    assert pace(throughput, report=NodeReport(pulls=(running,))) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
+    assert seconds_per_mib(throughput, report=NodeReport(pulls=(running,))) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
 
 
 def test_a_rate_is_better_than_nothing() -> None:
@@ -62,7 +62,7 @@ def test_a_rate_is_better_than_nothing() -> None:
     running = pull(2, total_bytes=100 * MIB, bytes_per_second=10.0 * MIB)
     report = NodeReport(pulls=(running,), unpack_bytes_per_second=10.0 * MIB)
 
-    assert pace(Throughput(), report=report) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
+    assert seconds_per_mib(Throughput(), report=report) == pytest.approx((0.2, 0.2 * OWN_SPREAD))
 
 
 def test_a_new_node_has_the_median_of_the_others() -> None:
@@ -72,13 +72,13 @@ def test_a_new_node_has_the_median_of_the_others() -> None:
         throughput.learn_pull(
             f"n{number}", ended(1, total_bytes=100 * MIB, started_at=START, ended_at=START + ANSWER_SECONDS + seconds)
         )
-    assert pace(throughput, "new") == pytest.approx((0.2, 0.2 * CLUSTER_SPREAD))
+    assert seconds_per_mib(throughput, "new") == pytest.approx((0.2, 0.2 * CLUSTER_SPREAD))
 
     for number in range(3):
         throughput.forget(f"n{number}")
 
-    assert pace(throughput, "new", now=MEDIAN_HOLDS_SECONDS - 1) is not None
-    assert pace(throughput, "new", now=MEDIAN_HOLDS_SECONDS) is None
+    assert seconds_per_mib(throughput, "new", now=MEDIAN_HOLDS_SECONDS - 1) is not None
+    assert seconds_per_mib(throughput, "new", now=MEDIAN_HOLDS_SECONDS) is None
 
 
 def test_small_and_failed_pulls_teach_nothing() -> None:
@@ -87,7 +87,7 @@ def test_small_and_failed_pulls_teach_nothing() -> None:
     throughput.learn_pull(NODE, ended(1, total_bytes=1000))
     throughput.learn_pull(NODE, pull(2, total_bytes=100 * MIB))
 
-    assert pace(throughput) is None
+    assert seconds_per_mib(throughput) is None
 
 
 def test_a_node_learns_what_an_answer_takes() -> None:

@@ -218,7 +218,7 @@ def test_the_budget_holds_and_is_fair() -> None:
     assert len(pods) == 910
 
 
-def test_a_crowd_is_looked_at_in_parts() -> None:
+def test_many_pods_are_planned_in_parts() -> None:
     """Each of 2,500 pods is planned within four seconds."""
     scene = Scene(*(waiting_pod(f"web-{number}") for number in range(2500)), pulls=(running_view(),), per_second=1000)
     scene.now = 10
@@ -244,7 +244,7 @@ def test_quiet_namespaces_cost_nothing() -> None:
     assert [event.namespace for event in scene.after(1)] == ["team"]
 
 
-def test_what_could_not_be_written_is_due_again() -> None:
+def test_an_event_that_was_not_written_is_planned_again() -> None:
     """A lost Event does not count as written."""
     scene = Scene(waiting_pod(), pulls=(running_view(),))
     [event] = scene.after(10)

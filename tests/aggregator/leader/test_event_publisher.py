@@ -62,7 +62,7 @@ class Leader:
         await asyncio.gather(self.running, return_exceptions=True)
 
 
-def test_the_leader_says_what_is_due() -> None:
+def test_the_leader_writes_planned_events() -> None:
     """After ten seconds, then every 15 s while it goes on; a few at a time."""
 
     async def scenario() -> None:
@@ -76,7 +76,7 @@ def test_the_leader_says_what_is_due() -> None:
     virtual_time.run(scenario())
 
 
-def test_who_does_not_lead_any_more_says_nothing() -> None:
+def test_a_former_leader_writes_nothing() -> None:
     """It is asked before each write, since the leadership may end while others are on their way."""
 
     async def scenario() -> None:
@@ -109,7 +109,7 @@ def test_an_unavailable_api_server_gets_fewer_requests(error: Exception, caplog:
     assert caplog.messages[0] == f"Kubernetes Events: {error}; next try in 0.8 s"
 
 
-def test_a_server_that_says_when_is_believed() -> None:
+def test_retry_after_is_obeyed() -> None:
     """Retry-After, within reason."""
 
     async def scenario() -> None:

@@ -167,7 +167,7 @@ def test_the_leader_counts_viewers_elsewhere() -> None:
 
 @pytest.mark.parametrize("where", ["agents", "aggregator"])
 def test_refused_writes_slow_everybody_down(where: str) -> None:
-    """429s that the agents tell of, and those that the aggregator gets itself."""
+    """429s that the agents report, and the 429s that the aggregator gets itself."""
 
     async def scenario() -> None:
         replica, writer = Replica(), LeaseWriter()

@@ -41,17 +41,17 @@ def test_the_interval_follows_the_number_of_nodes_that_pull(pulling: int, nodes:
 @given(st.integers(0, 5000), st.integers(0, 5000), st.integers(50, 10_000), st.booleans())
 def test_all_nodes_together_stay_within_the_budget(idle: int, pulling: int, budget: int, watched: bool) -> None:  # noqa: FBT001
     """Reports of those that pull and renewals of all take no more than was given, where that is possible at all."""
-    pace = interval_for(load(pulling, idle + pulling, watched=watched), budget)
+    interval = interval_for(load(pulling, idle + pulling, watched=watched), budget)
 
-    assert pulling / pace.seconds + idle / IDLE_RENEW_SECONDS <= budget + 1e-6 or pace.seconds == 300
+    assert pulling / interval.seconds + idle / IDLE_RENEW_SECONDS <= budget + 1e-6 or interval.seconds == 300
 
 
 def test_more_than_15_seconds_are_explained() -> None:
     """5,000 nodes that all pull report every 86 s, and the Lease says why."""
-    pace = interval_for(load(5000), BUDGET)
+    interval = interval_for(load(5000), BUDGET)
 
-    assert pace.seconds == pytest.approx(85.7, abs=0.1)
-    assert pace.reason == ("5000 of 5000 nodes pull, and 100 writes a second do not allow 15 s")
+    assert interval.seconds == pytest.approx(85.7, abs=0.1)
+    assert interval.reason == ("5000 of 5000 nodes pull, and 100 writes a second do not allow 15 s")
 
 
 def test_a_budget_that_is_used_up_by_renewals_leaves_a_tenth() -> None:
@@ -146,7 +146,7 @@ def test_a_shorter_interval_waits_for_calm() -> None:
     reporting = IntervalPolicy(BUDGET)
     interval = [reporting.decide(load(800 if now % 20 == 0 else 100), now) for now in range(61)]
     slow = interval[-1]
-    assert [pace.seconds for pace in interval] == sorted(pace.seconds for pace in interval)
+    assert [each.seconds for each in interval] == sorted(each.seconds for each in interval)
     reporting.decide(load(100), 61)
     assert reporting.decide(load(100), 60 + CALM_SECONDS) is slow
 

@@ -47,7 +47,7 @@ def test_only_a_download_stalls(fields: dict[str, object]) -> None:
     assert live.stalled(1000) == 0
 
 
-def test_a_second_beginning_keeps_the_times() -> None:
+def test_a_second_snapshot_keeps_the_times() -> None:
     """A gap in the log of changes makes no pull younger."""
     live = ActivePulls()
     for now in (0, 50):

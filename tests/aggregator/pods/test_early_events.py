@@ -56,7 +56,7 @@ def test_a_flood_in_one_namespace_drives_out_its_own() -> None:
     assert len(early.pop("shop/web", 0)) == 1
 
 
-def test_the_largest_namespace_gives_way() -> None:
+def test_the_largest_namespace_loses_entries() -> None:
     """Its oldest entry goes first; what alone is too large goes itself."""
     share = FairShare[str](10)
 
@@ -124,7 +124,7 @@ def test_nothing_is_kept_of_images_that_a_pod_does_not_wait_for() -> None:
 
 
 def test_what_is_kept_of_known_pods_is_bounded() -> None:
-    """The namespace with the most gives way, and takes no more than is left to it."""
+    """The namespace with the most loses entries, and takes no more than is left to it."""
     known = PodIndex(max_status_bytes=20_000)
     pods = [replace(pod(f"p{number}", "nginx:1"), namespace="evil") for number in range(100)]
     for each in (pod("web", "nginx:1"), *pods):

@@ -31,7 +31,7 @@ def after(*steps: tuple[ImageWait, ImagePullStatus, float]) -> ImageFailure | No
     return known
 
 
-def test_a_container_that_is_created_has_no_trouble() -> None:
+def test_a_container_that_is_created_has_no_error() -> None:
     """Waiting is no failure."""
     assert after((wait("ContainerCreating"), NOTHING, 0)) is None
 
@@ -107,7 +107,7 @@ def test_what_is_never_pulled_is_not_tried_again(word: str, reason: Reason) -> N
 
 
 def test_a_failure_without_words_has_the_kubelets_word() -> None:
-    """It is better than nothing, and gives way to the words when they come."""
+    """It is better than nothing, until the message replaces it."""
     bare = after((wait("ImagePullBackOff"), NOTHING, 100))
     later = after((wait("ImagePullBackOff"), NOTHING, 100), (wait("ErrImagePull", NOT_FOUND), NOTHING, 105))
 
@@ -173,7 +173,7 @@ def test_tries_are_as_many_as_the_event_counts() -> None:
         ('Container image "a:1" already present on machine', None),
     ],
 )
-def test_the_kubelet_says_how_long_a_pull_took(message: str, seconds: float | None) -> None:
+def test_the_kubelet_reports_how_long_a_pull_took(message: str, seconds: float | None) -> None:
     """Without the time in the queue."""
     assert event_pull_seconds(message) == seconds
 

@@ -121,7 +121,7 @@ def test_an_ended_pull_does_not_make_the_next_uncertain() -> None:
 
 
 def test_a_resolving_pull_has_the_free_names_as_candidates() -> None:
-    """Before the first byte only the pods can tell, and what they tell is not certain."""
+    """Before the first byte only the pods report a name, and it is not certain."""
     view = row(resolving(), pod("a", "nginx:1.29"), pod("b", "redis"))
 
     assert (view.image, view.candidates, view.waiting) == (

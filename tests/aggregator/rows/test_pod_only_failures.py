@@ -1,4 +1,4 @@
-"""Failures that only pods tell of are rows, once each, and give way to containerd's own."""
+"""Failures that only pods report are rows, once each, until containerd's own rows replace them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_failure_that_no_agent_saw_is_a_row_after_a_moment(world: World) -> No
 
 
 def test_a_failure_that_the_agent_saw_has_its_own_row_only(world: World) -> None:
-    """Both tell of it: that is one row."""
+    """Both report it: that is one row."""
     world.cluster.lease_event(Put(world.writer.lease(pull())), 0.5)
     world.cluster.pod_event(Put(FAILED), 1)
     world.cluster.lease_event(Put(world.writer.lease(recent=(ended(phase=Phase.FAILED),))), 1.5)

@@ -141,7 +141,7 @@ def test_a_pod_that_leaves_when_its_image_may_be_present_is_ready(world: World) 
     assert world.view.state is PodState.READY
 
 
-def test_an_event_says_it_before_the_status(world: World) -> None:
+def test_an_event_reports_it_before_the_status(world: World) -> None:
     """The kubelet has pulled the image; the pod waits for none any more, and is ready when its status says so."""
     world.pod(WEB)
     world.event(kubelet_event("web", "nginx:1.29", START))
@@ -293,7 +293,7 @@ def test_a_change_of_one_node_concerns_no_other(world: World) -> None:
     assert world.views["shop/web-2"] is before
 
 
-def test_nodes_tell_what_they_do(world: World) -> None:
+def test_nodes_report_their_work(world: World) -> None:
     """The numbers of pulls, queued and failing images, and the time of the last report."""
     world.pod(WEB)
     world.pod(pod("db", "postgres:17"))
@@ -318,7 +318,7 @@ def test_a_node_that_pulls_for_two_pods_at_once_is_parallel(world: World) -> Non
 
 
 def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
-    """Sizes and paces are learned over the cluster."""
+    """Sizes and rates are learned over the cluster."""
     done = ended(1, total_bytes=100_000_000, started_at=START, ended_at=START + 101)
     world.cluster.lease_event(Put(world.writer.lease(node="node-2", recent=(done,))), 1)
     world.pod(WEB)
@@ -376,7 +376,7 @@ def test_the_kubelets_answers_are_learned(world: World) -> None:
     assert world.views["shop/web-2"].left.likely == pytest.approx(20.1 + START_SECONDS, abs=0.05)
 
 
-def test_rows_say_the_workload_of_who_waits(world: World) -> None:
+def test_rows_have_the_workload_of_their_pods(world: World) -> None:
     """So that a page can group them."""
     world.pod(replace(WEB, workload=Workload("shop", "Deployment", "web")))
     world.pulling()

@@ -1,4 +1,4 @@
-"""Credentials in the names of images: whatever says a name, they are in nothing that is shown."""
+"""Credentials in the names of images: no source of a name brings them into anything that is shown."""
 
 from __future__ import annotations
 

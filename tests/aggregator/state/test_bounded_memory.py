@@ -92,7 +92,7 @@ class Churn:
         node = f"node-{self.round}"
         running, ended = self.pulls()[:RUNNING], tuple(self.pulls()[RUNNING:])
         running.append(replace(running[0], id="0" * 12))  # the node before has a pull with this id
-        self.tell(node, *running)
+        self.report(node, *running)
         for each in self.pods(self.round):
             self.cluster.pod_event(Put(each), self.now)
             self.hear(each, EventKind.PULLING)
@@ -100,7 +100,7 @@ class Churn:
             self.hear(pod(f"stranger-{self.round}-{number}", "a:1"), EventKind.FAILED)
         self.account()
         self.now += ROUND_SECONDS / 2
-        self.tell(node, *running, recent=ended)
+        self.report(node, *running, recent=ended)
         self.account()
         self.now += ROUND_SECONDS / 2
         for each in self.pods(self.round - 1):
@@ -127,7 +127,7 @@ class Churn:
         self.cluster.kubelet_event(Put(event), self.now)
         self.poller.add_event(event)
 
-    def tell(self, node: str, *running: Pull, recent: tuple[Pull, ...] = ()) -> None:
+    def report(self, node: str, *running: Pull, recent: tuple[Pull, ...] = ()) -> None:
         lease = self.writer.lease(*running, node=node, recent=recent, renewed_at=START + self.now)
         self.cluster.lease_event(Put(lease), self.now)
 

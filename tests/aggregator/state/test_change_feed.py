@@ -1,4 +1,4 @@
-"""Each change is handed over once, and what was there before as a beginning."""
+"""Each change arrives once; a snapshot has the earlier ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_changes_come_once_and_in_order() -> None:
     assert consumers[0].applied == consumers[1].applied == [[2, 3], [], [4]]
 
 
-def test_the_first_list_is_a_beginning() -> None:
+def test_the_first_list_is_a_snapshot() -> None:
     """However late it comes."""
     store, consumer = PullStore(), Consumer()
     feed = ChangeFeed(store, (consumer,), lambda: 0.0)
@@ -55,7 +55,7 @@ def test_the_first_list_is_a_beginning() -> None:
     assert (consumer.resets, consumer.applied) == ([0, 1], [])
 
 
-def test_a_gap_is_a_beginning() -> None:
+def test_a_gap_is_a_snapshot() -> None:
     """Changes that fell out of the log are not guessed."""
     store, consumer = PullStore(log_changes=2), Consumer()
     feed = ChangeFeed(store, (consumer,), lambda: 0.0)
@@ -67,7 +67,7 @@ def test_a_gap_is_a_beginning() -> None:
     assert (consumer.resets, consumer.applied) == ([0, 5], [])
 
 
-def test_another_first_list_is_another_beginning() -> None:
+def test_another_first_list_is_another_snapshot() -> None:
     """The list of pods comes after that of the Leases, with failures that are as old."""
     store, consumer = PullStore(), Consumer()
     feed = ChangeFeed(store, (consumer,), lambda: 0.0)

@@ -119,7 +119,7 @@ def test_a_pull_that_is_not_mentioned_any_more_has_an_unknown_end(world: World) 
     assert (world.row.pull.phase, world.row.pull.ended_at) == (Phase.UNKNOWN, START + 1)
 
 
-def test_a_pull_that_had_no_room_has_not_ended(world: World) -> None:
+def test_a_pull_beyond_the_limit_has_not_ended(world: World) -> None:
     """While an agent says that it leaves pulls out, a missing one is not an ended one."""
     world.cluster.lease_event(Put(world.writer.lease(pull(1), pull(2))), 0)
     world.cluster.lease_event(Put(world.writer.lease(pull(1), omitted=1)), 1)
@@ -243,7 +243,7 @@ def test_a_lease_that_was_deleted_and_comes_back_goes_on(world: World) -> None:
 # -- history ---------------------------------------------------------------------------------------
 
 
-def test_history_lasts_as_long_as_its_setting_says(world: World) -> None:
+def test_history_lasts_as_long_as_its_setting(world: World) -> None:
     """An ended pull is shown for its time, counted from its end by the clock of its node."""
     world.cluster.lease_event(Put(world.writer.lease(recent=(ended(ended_at=START),), renewed_at=START + 100)), 0)
     assert world.tick(TTL - 100.1) == []

@@ -118,8 +118,8 @@ async def test_an_error_is_followed_by_another_try(world: World) -> None:
     assert await world.after(AGAIN_SECONDS) == ["shop/web"]
 
 
-async def test_a_pull_that_ends_is_looked_at_soon(world: World) -> None:
-    """The Event says that the image is there; the pod is shown until its status says so, too."""
+async def test_a_pod_is_polled_soon_after_its_pull(world: World) -> None:
+    """The Event reports the image as present; the pod is shown until its status does, too."""
     world.add_event()
     await world.after(FIRST_SECONDS)
     world.add_event(kubelet_event("web", "busybox:1", START + 3, kind=EventKind.PULLED))

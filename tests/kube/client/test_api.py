@@ -64,7 +64,7 @@ async def test_a_token_refused_twice_is_an_error(server: FakeApiServer, requesti
     assert len(server.seen) == 2
 
 
-async def test_an_error_says_when_to_come_back(server: FakeApiServer, requesting: ApiClient) -> None:
+async def test_an_error_has_the_time_of_the_retry(server: FakeApiServer, requesting: ApiClient) -> None:
     """Status, message and Retry-After are in the error."""
     server.faults["GET"] = [status(429, "too many requests", retry_after="3")]
     with pytest.raises(ApiError) as caught:

@@ -38,7 +38,7 @@ async def connection(server: FakeApiServer) -> AsyncIterator[H11Client]:
 
 
 def recording(server: FakeApiServer, kind: str, then: Fault | None = None) -> list[object]:
-    """The sockets over which the next requests of this kind come; the first of them is answered with `then`."""
+    """Record the sockets of the next requests of this kind; answer the first of them with `then`."""
     seen: list[object] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -38,7 +38,7 @@ class Home:
         self.path.write_text(json.dumps(config))
 
     def plugin(self, **status: str) -> Raw:
-        """An exec plugin that counts its runs and puts the number after its token."""
+        """Return an exec plugin that counts its runs and puts the number after its token."""
         credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
         runs = self.folder / "runs"
         script = self.folder / "plugin.sh"

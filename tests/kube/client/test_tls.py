@@ -31,7 +31,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def serving(authority: Authority, address: str = "IP:127.0.0.1") -> AsyncIterator[str]:
-    """The URL of an API server with a certificate for this address."""
+    """Yield the URL of an API server with a certificate for this address."""
     issued = authority.issue("server", "kube-apiserver", addresses=[address])
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(issued.certificate, issued.key)

@@ -89,8 +89,8 @@ async def test_a_long_object_is_left_out() -> None:
     """Only the first bytes of a too long object are kept, anywhere in the list; the others are read."""
     small, large = {"metadata": {"name": "a"}}, {"metadata": {"name": "b", "x": '<"' * MAX_BYTES}}
     pieces, _ = await read(listed([large, small, large, small, large]))
-    beginning = TooLong(orjson.dumps(large)[:HEAD_BYTES])
-    assert pieces == [beginning, small, beginning, small, beginning]
+    head = TooLong(orjson.dumps(large)[:HEAD_BYTES])
+    assert pieces == [head, small, head, small, head]
 
 
 async def test_the_fields_of_a_large_object_are_read() -> None:

@@ -104,7 +104,7 @@ class Candidate:
 
 
 async def leads(candidate: Candidate) -> float:
-    """The time at which it does the leader's work."""
+    """Return the time at which it does the leader's work."""
     while not candidate.works:
         await asyncio.sleep(0.01)
     return virtual_time.now()

@@ -26,7 +26,7 @@ HOUR = 3600.0
 
 
 def in_virtual_time(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is given a server; whatever it leaves running ends with it."""
+    """Give a test a server; all that it leaves running ends with it."""
 
     async def whole(**arguments: Any) -> None:
         await scenario(FakeApiServer(), **arguments)
@@ -46,7 +46,7 @@ def in_virtual_time(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Calla
 
 
 async def led(api: FakeApiServer) -> tuple[Candidate, Candidate]:
-    """A leader in its 20th second, and a follower."""
+    """Return a leader in its 20th second, and a follower."""
     leader = Candidate(api, "a")
     await leads(leader)
     follower = Candidate(api, "b")

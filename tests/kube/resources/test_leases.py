@@ -63,7 +63,7 @@ async def test_a_write_is_one_request_with_the_changes(server: FakeApiServer, st
 
 
 @pytest.mark.parametrize("code", [403, 404])
-async def test_without_a_node_there_is_no_owner(server: FakeApiServer, store: KubeLeaseStore, code: int) -> None:
+async def test_a_lease_without_a_node_has_no_owner(server: FakeApiServer, store: KubeLeaseStore, code: int) -> None:
     """The agent of an absent or unreadable Node still reports."""
     server.faults["GET"] = [status(code)]
     await store.patch("node-1", PATCH)

@@ -22,7 +22,7 @@ from tests.fakes.api_server import FakeApiServer, Raw
 from tests.fakes.api_server_faults import hang, status
 
 WEB = Workload("shop", "Deployment", "web")
-THERE: Raw = {"name": "main", "imageID": "sha256:1", "state": {"running": {}}}
+PRESENT: Raw = {"name": "main", "imageID": "sha256:1", "state": {"running": {}}}
 WAITING: Raw = {"name": "main", "imageID": "", "state": {"waiting": {"reason": "ContainerCreating"}}}
 
 
@@ -55,7 +55,7 @@ async def test_it_is_a_pod_lookup(lookup: PodLister) -> None:
 
 async def test_a_pod_in_any_phase(server: FakeApiServer, lookup: PodLister) -> None:
     """A running pod has its images, a created one has not, an absent one is None."""
-    put(server, "web-1", THERE)
+    put(server, "web-1", PRESENT)
     put(server, "web-2", WAITING, phase="Pending")
     found = await lookup.find("shop", "web-2")
 
@@ -79,11 +79,11 @@ async def test_a_workload_in_pages(server: FakeApiServer, connection: AiohttpCli
     """Its pods are counted over all pages; other, deleted and failed pods are not."""
     lookup = PodLister(connection, page_pods=2)
     for number in range(5):
-        put(server, f"web-{number}", THERE if number < 3 else WAITING)
-    put(server, "ending", THERE, deletionTimestamp="2026-11-24T06:00:00Z")
+        put(server, f"web-{number}", PRESENT if number < 3 else WAITING)
+    put(server, "ending", PRESENT, deletionTimestamp="2026-11-24T06:00:00Z")
     put(server, "evicted", WAITING, phase="Failed")
-    put(server, "other", THERE, ownerReferences=[])
-    put(server, "elsewhere", THERE, namespace="other")
+    put(server, "other", PRESENT, ownerReferences=[])
+    put(server, "elsewhere", PRESENT, namespace="other")
 
     assert await lookup.pods_with_images(WEB) == (5, 3)
     assert await lookup.pods_with_images(Workload("shop", "Pod", "other")) == (1, 1)
@@ -95,7 +95,7 @@ async def test_pages_have_a_bound(server: FakeApiServer, connection: AiohttpClie
     """A namespace with too many pods is an error: some pods of a workload may not have been counted."""
     lookup = PodLister(connection, page_pods=2, max_pages=2)
     for number in range(5):
-        put(server, f"web-{number}", THERE)
+        put(server, f"web-{number}", PRESENT)
 
     for _ in range(2):
         with pytest.raises(ApiUnreachable, match="namespace shop has more than 4 pods"):
@@ -105,7 +105,7 @@ async def test_pages_have_a_bound(server: FakeApiServer, connection: AiohttpClie
 
 async def test_a_pod_with_its_images_is_requested_each_time(server: FakeApiServer, lookup: PodLister) -> None:
     """Another pod of the same name may have come since."""
-    put(server, "web-0", THERE, uid="1")
+    put(server, "web-0", PRESENT, uid="1")
     assert await lookup.has_images("shop", "web-0") is True
     put(server, "web-0", WAITING, uid="2", phase="Pending")
 
@@ -116,7 +116,7 @@ async def test_a_response_is_kept_for_some_seconds(server: FakeApiServer, lookup
     """A repeated call has the same response without a request, until it expires."""
     put(server, "web-1", WAITING)
     assert await lookup.has_images("shop", "web-1") is False
-    put(server, "web-1", THERE)
+    put(server, "web-1", PRESENT)
     time.now += TTL_SECONDS - 0.1
     assert await lookup.has_images("shop", "web-1") is False
     time.now += 0.1
@@ -141,7 +141,7 @@ async def test_a_namespace_is_counted_once_for_all(
     """Ever-new workloads cost no further request, pages come one by one with pauses, and a long count is kept for longer."""
     lookup = PodLister(connection, page_pods=1, timing=time.timing)
     for number in range(20):
-        put(server, f"web-{number}", THERE)
+        put(server, f"web-{number}", PRESENT)
     asked = await asyncio.gather(
         *(lookup.pods_with_images(Workload("shop", "Deployment", f"x-{one}")) for one in range(50))
     )
@@ -181,7 +181,7 @@ async def test_clients_do_not_hold_up_the_aggregator(server: FakeApiServer, look
 
 async def test_many_callers_at_once(server: FakeApiServer, lookup: PodLister) -> None:
     """They share one request, and a cancelled one does not cancel it for the others."""
-    put(server, "web-1", THERE)
+    put(server, "web-1", PRESENT)
     asking = [asyncio.create_task(lookup.has_images("shop", "web-1")) for _ in range(5)]
     await server.reached("list", 1)
     asking[0].cancel()
@@ -231,7 +231,7 @@ async def test_an_invalid_name_is_not_requested(
 
 async def test_namespaces_that_are_not_shown(server: FakeApiServer, connection: AiohttpClient) -> None:
     """Pods of invisible namespaces are absent."""
-    put(server, "web-1", THERE)
+    put(server, "web-1", PRESENT)
     lookup = PodLister(connection, ["other"])
 
     assert await lookup.find("shop", "web-1") is None

@@ -47,7 +47,7 @@ class Scene:
         return await anext(self.events)
 
     async def end_watch(self, number: int, *, after_seconds: float) -> None:
-        """The server ends its watch with this number, `after_seconds` of the reflector's clock after it began."""
+        """End the server's watch with this number, `after_seconds` of the reflector's clock after it began."""
         await self.server.reached("watch", number)
         self.time.now += after_seconds
         self.server.end_watches()
@@ -65,7 +65,7 @@ def versions(server: FakeApiServer, kind: str) -> list[str | None]:
     return [seen.params.get("resourceVersion") for seen in server.seen if seen.kind == kind]
 
 
-async def test_it_lists_and_watches_from_there(scene: Scene) -> None:
+async def test_the_watch_starts_at_the_version_of_the_list(scene: Scene) -> None:
     """The list comes first, then each change."""
     scene.put("a")
     assert await scene.next() == Listed(("a",))

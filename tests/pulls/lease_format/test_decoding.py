@@ -29,7 +29,7 @@ VALUE: dict[str, Any] = {"v": 1, "phase": "downloading", "start": "2026-11-23T15
 
 
 def one(**fields: Any) -> dict[str, str]:
-    """The annotations of a node with one pull, which has these fields."""
+    """Return the annotations of a node with one pull, which has these fields."""
     return {KEY: orjson.dumps({**VALUE, **fields}).decode()}
 
 

@@ -34,7 +34,7 @@ TYPICAL_SIZES = (29_724_688, 5_120_331, 87_123, 1_231, 32, 618, 204_123_456, 9_8
 
 
 def typical_layers(pull: Pull) -> tuple[Layer, ...]:
-    """The layers of a pull, with sizes as images have them: some large, many tiny."""
+    """Return the layers of a pull, with sizes as images have them: some large, many tiny."""
     return tuple(
         replace(each, size_bytes=size, downloaded_bytes=size // 2 if each.state is LayerState.DOWNLOADING else size)
         for each, size in zip(pull.layers, TYPICAL_SIZES, strict=True)
@@ -91,9 +91,9 @@ histories = st.lists(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(crowds, histories, st.none() | st.text(max_size=400))
-def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], trouble: str | None) -> None:
+def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: list[Pull], error: str | None) -> None:
     """110 pods, 100 layers, names of 255 characters, messages in any script: in bounds, readable, and every pull reported or counted."""
-    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=trouble))
+    annotations = encode(NodeReport(pulls=tuple(pulls), recent=tuple(recent), error=error))
     read = decode(annotations)
 
     assert size(annotations) <= LIMIT_BYTES

@@ -18,7 +18,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 @pytest.fixture
 def client() -> TestClient:
-    """The page of a registry with one gauge."""
+    """Return a client of the page of a registry with one gauge."""
     registry = CollectorRegistry()
     Gauge("pulltrace_sse_clients_active", "Live streams.", registry=registry).set(3)
     return TestClient(create_metrics_app(registry))

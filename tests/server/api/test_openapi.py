@@ -29,7 +29,7 @@ from tests.server.serve import SETTING
 
 ROOT = Path(__file__).parents[3]
 
-FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, error="error")
 FAILURE = Failure(Reason.NOT_FOUND, "not found", retry_at=MONOTONIC)
 FULL_NEED = replace(NEED, failure=FAILURE, behind=(Ahead("redis:8", "00000000000a"),))
 FULL_POD = estimated_pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
@@ -52,7 +52,7 @@ def test_document_is_served() -> None:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A real server with some rows, in a thread with a loop of its own."""
+    """Run a real server with some rows, in a thread with a loop of its own."""
     started: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 

@@ -22,9 +22,9 @@ FAILURE = Failure(Reason.NOT_FOUND, "manifest unknown", tries=3, retry_at=MONOTO
 
 
 NODES = (
-    node_view(heard_at=MONOTONIC - 2.34, bytes_per_second=1e6 + 0.4, pulling=1, queued=2),
+    node_view(reported_at=MONOTONIC - 2.34, bytes_per_second=1e6 + 0.4, pulling=1, queued=2),
     node_view(
-        "node-2", heard_at=MONOTONIC - 90, stale=True, failing=1, parallel=True, trouble="containerd does not answer"
+        "node-2", reported_at=MONOTONIC - 90, stale=True, failing=1, parallel=True, error="containerd does not answer"
     ),
 )
 

@@ -21,7 +21,7 @@ class Impatient(DeadlineProtocol):
 
 
 def connected(protocol: type[DeadlineProtocol] = DeadlineProtocol) -> tuple[DeadlineProtocol, Peer]:
-    """A connection whose peer does not read, with 1 MB in the buffer."""
+    """Open a connection whose peer does not read, with 1 MB in the buffer."""
     config = uvicorn.Config(create_app(FakePullSource()), ws="none", log_config=None)
     connection, peer = protocol(config, ServerState(), {}), Peer(reading=False)
     peer.connect(connection)

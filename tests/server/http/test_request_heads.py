@@ -63,7 +63,7 @@ AMBIGUOUS = {
 
 
 def statuses(received: bytes) -> list[int]:
-    """Return the statuses of all responses."""
+    """Return the status of each answer."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
 

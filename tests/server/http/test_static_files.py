@@ -13,7 +13,7 @@ from tests.fakes.pull_source import FakePullSource
 
 @pytest.fixture
 def ui(tmp_path: Path) -> TestClient:
-    """A built UI of three files, beside a file that is none of its."""
+    """Serve a built UI of three files, beside a file that is none of its."""
     folder = tmp_path / "static"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html>")

@@ -44,7 +44,7 @@ FULL_PULL = pull_view(
     target_digest="sha256:d",
 )
 FULL_POD = estimated_pod(needs=(FULL_NEED,), more_needs=3, ended_at=MONOTONIC)
-FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, trouble="trouble")
+FULL_NODE = node_view(bytes_per_second=1.0, pulling=1, error="error")
 [FULL_WORKLOAD] = summarize([FULL_POD], MONOTONIC)
 LEAST_NEED = ImageNeed("nginx", "main", "nginx:1.29", NeedState.NEEDED)
 [LEAST_WORKLOAD] = summarize([estimated_pod(state=PodState.READY)], MONOTONIC)
@@ -93,7 +93,7 @@ def validator(name: str) -> jsonschema_rs.Validator:
 
 
 def closed(objects: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas without room for fields that they do not declare."""
+    """Return the schemas without fields that they do not declare."""
     return {name: {**schema, "additionalProperties": False} for name, schema in objects.items()}
 
 

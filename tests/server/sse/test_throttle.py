@@ -17,7 +17,7 @@ ONE, TWO = (pull_view(f"{number:012x}") for number in (1, 2))
 
 
 def moved(sequence: int, row_id: str = ONE.id) -> PullChange:
-    """A change of bytes and nothing else."""
+    """Return a change of bytes and nothing else."""
     return PullChange(
         sequence, pull_view(row_id, downloaded_bytes=sequence - 1), pull_view(row_id, downloaded_bytes=sequence)
     )

@@ -9,10 +9,10 @@ export function Queued({ image }: { image: PendingImage }) {
   const [first] = image.behind;
   if (first === undefined) return <p className={styles.behind}>Queued</p>;
   const name = shortImage(first.image);
-  if (first.pullId === "") return <p className={styles.behind}>Behind {name}</p>;
+  if (first.pullId === "") return <p className={styles.behind}>After {name}</p>;
   return (
     <button type="button" className={styles.jump} onClick={() => store.jump("pulls", first.pullId)}>
-      Behind {name}
+      After {name}
     </button>
   );
 }

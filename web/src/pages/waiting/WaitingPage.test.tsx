@@ -33,7 +33,7 @@ it("shows the images of a pod on demand, with a jump to the pull and to the one 
   const images = within(screen.getByRole("list", { name: "Images of shop/web-7d9" }));
   expect(images.getAllByRole("listitem")).toHaveLength(2);
   expect(screen.getByText("and 12 more images")).toBeTruthy();
-  fireEvent.click(images.getByRole("button", { name: "Behind pytorch:2.4" }));
+  fireEvent.click(images.getByRole("button", { name: "After pytorch:2.4" }));
   expect(location.search).toBe("?view=pulls&open=other");
   expect(screen.getByRole("button", { name: "Layers of docker.io/pytorch/pytorch:2.4 on worker-1" }).getAttribute("aria-expanded")).toBe("true");
 });
