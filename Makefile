@@ -27,8 +27,8 @@ web: $(VENV)/.all ## Build the web UI, if a source has changed
 screenshots: $(VENV)/.dev web ## Take the pictures of docs/images again (needs chromium)
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: what CI runs first
-	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; what fails is shown at its end"
+test: $(VENV)/.tools ## Lint, types, tests without root, web UI, packages: the first step of CI
+	@echo "lint, typing, py, web, dist and docs, two at a time: some minutes; failures are shown at the end"
 	@$(BIN)/tox run-parallel --parallel 2
 
 fuzz: $(VENV)/.dev ## Try the decoders of foreign bytes with new inputs (MINUTES=… for longer than 2; KIND=… for one kind; SEED=…)
@@ -40,10 +40,10 @@ test-real: $(VENV)/.tools web ## Tests against real containerd and a real API se
 test-e2e: $(VENV)/.tools ## Tests against a whole cluster on this machine (root; builds Kubernetes once)
 	@$(TOX) -e e2e $(if $(ARGS),-- $(ARGS))
 
-chaos: $(VENV)/.dev ## Break a real cluster for MINUTES=10 and check that Pulltrace told the truth (root; SEED=… repeats a run)
+chaos: $(VENV)/.dev ## Break a real cluster for MINUTES=10 and check Pulltrace's reports (root; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
-soak: $(VENV)/.dev ## Whether memory, open files and tasks stay the same for HOURS=1 of pulls and viewers (root)
+soak: $(VENV)/.dev ## Check memory, open files and tasks for growth in HOURS=1 of pulls and viewers (root)
 	@$(BIN)/python -m benchmarks.soak --hours $(or $(HOURS),1)
 
 fmt: $(VENV)/.tools ## Format and fix
@@ -61,13 +61,13 @@ docs: $(VENV)/.tools ## Build the documentation site into site/
 pages: $(VENV)/.tools ## Write the generated pages of the documentation again: settings, values, metrics, API
 	@$(TOX) -e pages
 
-audit: $(VENV)/.tools ## Look for known vulnerabilities in what is locked
+audit: $(VENV)/.tools ## Check the locked packages for known vulnerabilities
 	@$(TOX) -e audit
 
 cluster-up: $(VENV)/.dev ## Start a real cluster of two nodes on this machine (root)
 	@$(BIN)/python -m tests.cluster up
 
-cluster-down: $(VENV)/.dev ## Stop it and remove what it left
+cluster-down: $(VENV)/.dev ## Stop it and remove all that is left of it
 	@$(BIN)/python -m tests.cluster down
 
 cluster-shell: $(VENV)/.dev ## A shell with kubectl, helm and ctr for it
@@ -78,7 +78,7 @@ clean: ## Remove everything that was installed or built
 		.coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# .venv grows in steps: tools (uv, tox), then what pulltrace needs, then what its development needs.
+# .venv grows in steps: tools (uv, tox), then the packages of pulltrace, then those of its development.
 # The locks agree on every version, so a step only adds.
 
 $(VENV)/.tools: requirements/tools.txt

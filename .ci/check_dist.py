@@ -1,7 +1,7 @@
-"""Builds the wheel and the source distribution, looks into them, and runs the wheel without the checkout.
+"""Build the wheel and the source distribution, check their files, and run the wheel without the checkout.
 
-python .ci/check_dist.py            # what tox calls
-python .ci/check_dist.py dist       # and keeps them in that folder: what a release calls
+python .ci/check_dist.py            # for tox
+python .ci/check_dist.py dist       # for a release: keeps them in that folder
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 UI = "pulltrace/server/static/index.html"
 RUNS = {
-    "agent": "pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.lease_store",
-    "aggregator": "pulltrace.aggregator.run, pulltrace.kube.client.aiohttp_client, pulltrace.kube.resources.lease_watch",
+    "agent": "pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.leases",
+    "aggregator": "pulltrace.aggregator.run, pulltrace.kube.client.aiohttp_client, pulltrace.kube.watch.multi_namespace",
     "all": "pulltrace.agent.run, pulltrace.aggregator.run",
 }
-"""For each extra, what a process that installs only that extra imports."""
+"""The imports of a process that installs only this extra, for each extra."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def check_install(venv: Path, wheel: Path, lock: Path, modules: str) -> None:
-    """Install the wheel with the locked packages of one extra alone, and import what that extra is for."""
+    """Install the wheel with the locked packages of one extra alone, and import the extra's modules."""
     python = str(venv / "bin/python")
     run("uv", "venv", "--quiet", "--python", sys.executable, str(venv), cwd=venv.parent)
     run("uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(lock), cwd=venv.parent)
@@ -62,18 +62,18 @@ def check_install(venv: Path, wheel: Path, lock: Path, modules: str) -> None:
     run(str(venv / "bin/pulltrace"), "--version", cwd=venv.parent)
 
 
-def need(what: str, there: set[str], wanted: set[str]) -> None:
-    if missing := sorted(wanted - there):
+def need(what: str, files: set[str], wanted: set[str]) -> None:
+    if missing := sorted(wanted - files):
         sys.exit(f"{what} lacks {', '.join(missing)}")
 
 
-def refuse(what: str, there: set[str], prefixes: tuple[str, ...]) -> None:
-    if unwanted := sorted(name for name in there if name.startswith(prefixes)):
+def refuse(what: str, files: set[str], prefixes: tuple[str, ...]) -> None:
+    if unwanted := sorted(name for name in files if name.startswith(prefixes)):
         sys.exit(f"{what} has {len(unwanted)} files that do not belong there, such as {unwanted[0]}")
 
 
 def run(*command: str, cwd: Path) -> None:
-    """Run a program away from the checkout's own modules; its output is ours."""
+    """Run a program away from the checkout's own modules, with its output."""
     environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     if result := subprocess.run(command, cwd=cwd, env=environment, check=False).returncode:
         sys.exit(f"{' '.join(command)} ended with {result}")

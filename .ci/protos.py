@@ -1,4 +1,4 @@
-"""Generates the Python code of the .proto files; with --check only says what is not up to date."""
+"""Generate the Python code of the .proto files; with --check, only report the outdated ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDERS = ("pulltrace/containerd/proto", "tests/cluster/proto")
 
 
 def generate(into: Path) -> list[Path]:
-    """Write the generated code below a folder; the paths, relative to it."""
+    """Write the generated code below a folder; return the paths relative to it."""
     sources = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).glob("*.proto"))
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={into}", f"--pyi_out={into}", *sources]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -25,12 +25,12 @@ def main() -> None:
         stems = generate(Path(temporary))
         for name in (f"{stem}_pb2{suffix}" for stem in stems for suffix in (".py", ".pyi")):
             wanted = (Path(temporary) / name).read_bytes()
-            there = ROOT / name
-            if there.exists() and there.read_bytes() == wanted:
+            current = ROOT / name
+            if current.exists() and current.read_bytes() == wanted:
                 continue
             if check:
                 sys.exit(f"{name} is not what its .proto file gives: run `make proto`")
-            there.write_bytes(wanted)
+            current.write_bytes(wanted)
             print(f"written: {name}")
 
 

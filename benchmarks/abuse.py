@@ -1,10 +1,10 @@
-"""What one replica still does for everybody while some of its clients do it harm.
+"""Measure how one replica serves its clients while some of them do it harm.
 
     .venv/bin/python -m benchmarks.abuse [--viewers 10000] [--windows 5] [--seconds 8]
 
 The aggregator is a process of its own (`stream_server`) with real sockets, the clients are sockets in two others
-(`abuse_clients`). Step by step there are more kinds of them; in each step documents, probes and metrics are asked for, and a
-healthy viewer looks how old its rows are. Each figure is the median of several windows. The limits for each address are off:
+(`abuse_clients`). Each step adds a kind of them; in each step documents, probes and metrics are requested, and a
+healthy subscriber measures the age of its rows. Each figure is the median of several windows. The limits for each address are off:
 all clients have addresses of this machine. Needs no root; two cores, of which the clients take one, which is why the
 first step has none of them.
 """
@@ -41,7 +41,7 @@ class Crowd:
     """The processes of the clients."""
 
     def __init__(self, port: int) -> None:
-        self._told: dict[int, dict[str, float]] = {}
+        self._reports: dict[int, dict[str, float]] = {}
         self._processes = []
         for number in range(PROCESSES):
             arguments = [sys.executable, "-m", "benchmarks.abuse_clients", str(port), f"127.0.{number + 1}"]
@@ -51,7 +51,7 @@ class Crowd:
 
     def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
-            self._told[number] = json.loads(line)
+            self._reports[number] = json.loads(line)
 
     def be(self, wanted: Mapping[Kind, int]) -> None:
         for number, process in enumerate(self._processes):
@@ -68,11 +68,11 @@ class Crowd:
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
 
-    def total(self, what: str) -> float:
-        return sum(told.get(what, 0) for told in list(self._told.values()))
+    def total(self, name: str) -> float:
+        return sum(report.get(name, 0) for report in list(self._reports.values()))
 
     def totals(self) -> dict[str, float]:
-        return {name: self.total(name) for told in list(self._told.values()) for name in told}
+        return {name: self.total(name) for report in list(self._reports.values()) for name in report}
 
     def end(self) -> None:
         for process in self._processes:
@@ -82,7 +82,7 @@ class Crowd:
 
 @dataclass
 class Window:
-    """What was seen in some seconds."""
+    """The measurements of some seconds."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {path: [] for path in PATHS})
     ages: list[float] = field(default_factory=list)
@@ -197,13 +197,13 @@ def steps(viewers: int) -> list[tuple[str, dict[Kind, int]]]:
 
 def run(abuse: Abuse, viewers: int, windows: int) -> None:
     seconds = abuse.seconds
-    abuse.print_row("nobody else", [abuse.window(seconds) for _ in range(windows)])
+    abuse.print_row("no other client", [abuse.window(seconds) for _ in range(windows)])
     wanted: dict[Kind, int] = {}
     for title, more in steps(viewers):
         wanted |= more
         abuse.crowd.be(wanted)
         healthy = wanted[Kind.READING]
-        abuse.wait(lambda healthy=healthy: abuse.crowd.total("reading there") >= healthy, f"{healthy} viewers")  # type: ignore[misc]
+        abuse.wait(lambda healthy=healthy: abuse.crowd.total("reading open") >= healthy, f"{healthy} viewers")  # type: ignore[misc]
         abuse.window(seconds)
         abuse.print_row(title, [abuse.window(seconds) for _ in range(windows)])
     storms, back = [], []
@@ -211,7 +211,7 @@ def run(abuse: Abuse, viewers: int, windows: int) -> None:
         began = time.monotonic()
         abuse.crowd.storm()
         storms.append(abuse.window(seconds))
-        abuse.wait(lambda: abuse.crowd.total("reading there") >= wanted[Kind.READING], "viewers that came back")
+        abuse.wait(lambda: abuse.crowd.total("reading open") >= wanted[Kind.READING], "viewers that came back")
         back.append(time.monotonic() - began)
         time.sleep(seconds)
     abuse.print_row("and all who watch are cut off and come back", storms)
@@ -219,9 +219,9 @@ def run(abuse: Abuse, viewers: int, windows: int) -> None:
     abuse.crowd.be(dict.fromkeys(Kind, 0))
     abuse.crowd.storm()
     time.sleep(seconds)
-    abuse.print_row("afterwards, nobody else", [abuse.window(seconds) for _ in range(windows)])
-    counts = {name: int(total) for name, total in sorted(abuse.crowd.totals().items()) if name[-1] != "e"}
-    print(f"what the clients saw: {json.dumps(counts)}")
+    abuse.print_row("afterwards, no other client", [abuse.window(seconds) for _ in range(windows)])
+    counts = {name: int(total) for name, total in sorted(abuse.crowd.totals().items()) if not name.endswith(" open")}
+    print(f"counts of the clients: {json.dumps(counts)}")
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Some of the clients of `benchmarks.abuse`, in a process of their own: sockets and one epoll, nothing else.
 
-python -m benchmarks.abuse_clients PORT NETWORK takes orders from standard input, one JSON object a line: how many there are to
-be of each kind, and `{"storm": true}`, at which all who watch are cut off and come back. Says once a second what it has.
+python -m benchmarks.abuse_clients PORT NETWORK reads orders from standard input, one JSON object a line: how many clients of
+each kind to keep open, and `{"storm": true}`, at which all who watch are cut off and come back. Reports its counts once a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVENT = b"\ndata: "
 OPENING_AT_ONCE = 50
 """Of one kind: so many have asked and have no answer yet."""
 SLOW_BYTES = 4096
-"""What a slow reader takes each second, at most: the server asks for 16 KiB in 10 s."""
+"""Bytes that a slow reader reads each second, at most: the server asks for 16 KiB in 10 s."""
 CHURN_SECONDS = (0.5, 1.5)
 ADDRESSES = 200
 OVERSIZED = (
@@ -78,20 +78,20 @@ class Clients:
     network: str
     wanted: Counter[Kind] = field(default_factory=Counter)
     by_file: dict[int, Client] = field(default_factory=dict)
-    told: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._epoll = select.epoll()
         self._number = count()
         self._buffer = bytearray(256 * 1024)
-        self._there: Counter[Kind] = Counter()
+        self._open_count: Counter[Kind] = Counter()
         self._unanswered: Counter[Kind] = Counter()
         self._timed: list[tuple[float, int, Client]] = []
 
     def open_missing(self) -> None:
         for kind, wanted in self.wanted.items():
             most = OPENING_AT_ONCE if kind in WATCHING else wanted
-            while self._there[kind] < wanted and self._unanswered[kind] < most:
+            while self._open_count[kind] < wanted and self._unanswered[kind] < most:
                 self._open(kind)
 
     def _open(self, kind: Kind) -> None:
@@ -108,7 +108,7 @@ class Clients:
         if kind in TIMED:
             self._later(client, CHURN_SECONDS if kind is Kind.CHURNING else (0.0, 1.0))
         self._epoll.register(made, select.EPOLLOUT)
-        self._there[kind] += 1
+        self._open_count[kind] += 1
         self._unanswered[kind] += 1
 
     def close(self, client: Client, *, reset: bool = False) -> None:
@@ -116,12 +116,12 @@ class Clients:
         if reset:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.socket.close()
-        self._there[client.kind] -= 1
+        self._open_count[client.kind] -= 1
         self._unanswered[client.kind] -= not client.answered
 
     def close_surplus(self) -> None:
         for client in list(self.by_file.values()):
-            if self._there[client.kind] > self.wanted[client.kind]:
+            if self._open_count[client.kind] > self.wanted[client.kind]:
                 self.close(client)
 
     def storm(self) -> None:
@@ -155,11 +155,11 @@ class Clients:
             self._answered(client)
         if client.kind is Kind.READING:
             # NOTE: an event whose beginning is cut in two by the end of the buffer is missed; they are few.
-            self.told["events"] += self._buffer.count(EVENT, 0, size)
-            self.told["bytes"] += size
+            self.counts["events"] += self._buffer.count(EVENT, 0, size)
+            self.counts["bytes"] += size
 
     def _begin(self, client: Client) -> None:
-        """The connection is there."""
+        """Send the request of a new connection."""
         if client.kind is Kind.DRIPPING:
             client.socket.send(GET % b"/")
         elif client.kind is Kind.OVERSIZED:
@@ -172,19 +172,19 @@ class Clients:
         client.answered = True
         self._unanswered[client.kind] -= 1
         status = bytes(self._buffer[9:12]).decode("latin-1")
-        self.told[f"{client.kind} {status}"] += 1
+        self.counts[f"{client.kind} {status}"] += 1
         if client.kind in {Kind.SLOW, Kind.NEVER}:
             self._epoll.modify(client.socket, 0)
 
     def _lost(self, client: Client) -> None:
-        self.told[f"{client.kind} cut"] += 1
+        self.counts[f"{client.kind} cut"] += 1
         self.close(client)
 
     def _later(self, client: Client, seconds: tuple[float, float]) -> None:
         heapq.heappush(self._timed, (time.monotonic() + random.uniform(*seconds), next(self._number), client))
 
     def in_time(self) -> None:
-        """What clients do by themselves."""
+        """Act for the clients whose time has come."""
         now = time.monotonic()
         while self._timed and self._timed[0][0] <= now:
             _, _, client = heapq.heappop(self._timed)
@@ -208,8 +208,8 @@ class Clients:
             self._lost(client)
 
     def report(self) -> dict[str, Any]:
-        ready = {f"{kind} there": self._there[kind] - self._unanswered[kind] for kind in Kind}
-        return {**self.told, **ready, "cpu": sum(os.times()[:2])}
+        ready = {f"{kind} open": self._open_count[kind] - self._unanswered[kind] for kind in Kind}
+        return {**self.counts, **ready, "cpu": sum(os.times()[:2])}
 
 
 def main(port: int, network: str) -> None:

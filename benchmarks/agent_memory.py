@@ -1,9 +1,9 @@
-"""Does the agent grow? Its resident memory while pull follows pull.
+"""Resident memory of the agent during hours of pulls.
 
     sudo .venv/bin/python -m benchmarks.agent_memory [--minutes 60] [--containerd 2.1]
 
-Three pulls at a time, of images of ten layers, removed when they are done, over and over; the memory is printed each minute,
-with the number of pulls up to then.
+Three concurrent pulls of images of ten layers, which are removed after each pull. Each minute it prints the memory and
+the number of pulls so far.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import orjson
 
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.resources.leases import lease_record
 from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.aggregator import hostile_leases
 from tests.builders.leases import LeaseWriter

@@ -1,14 +1,14 @@
-"""What a cluster's API server feels of Pulltrace, and how soon a viewer sees what an agent wrote.
+"""The load that Pulltrace puts on a cluster's API server, and the delay from an agent's write to a viewer.
 
     .venv/bin/python -m benchmarks.cluster_load [--nodes 5000] [--seconds 60] [--busy 500]
 
 Real: etcd, kube-apiserver with the chart's rights and priority level, the aggregator's process, and in each simulated
-node the agent's Lease writer. All agents live in one process and share a few connections and one token (each of their
-own would cost this machine more than the cluster); what a node reports is a function of time. No policy is installed that
-ties an agent to its node, and there are no pods. Kubelets renew Leases of their own, a third of
-what this API server can answer (or `--renewals` a second), and are measured. In between, all agents stand still for some seconds, their clocks too: what the kubelets feel then is what they feel without
-Pulltrace. etcd and kube-apiserver have cores of their own (`--no-pin` takes that back); on the others, agents and viewer are
-nice to the rest, and kubelets come first.
+node the agent's Lease writer. All agents run in one process and share a few connections and one token: one for each
+would cost this machine more than the cluster. A node's report is a function of time. No policy ties an agent to its
+node, and no pods exist. Kubelets renew their Leases, a third of the API server's capacity (or `--renewals` a second),
+and are measured. In between, all agents pause for some seconds, their clocks too: those windows show the kubelets'
+latencies without Pulltrace. etcd and kube-apiserver run on reserved cores (unless `--no-pin`). On the other cores,
+agents and viewer have a lower priority, and kubelets a higher one.
 
 At the end it prints the tables of docs/scale.md. Everything is on loopback and is removed at the end.
 """
@@ -41,8 +41,8 @@ from benchmarks.cluster_load_figures import (
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.cluster_load_served import Served, served
 from benchmarks.cluster_load_tables import tables
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from tests.cluster import binaries
 from tests.cluster.api import Identity
 from tests.cluster.control_plane import ControlPlane, Options
@@ -54,22 +54,23 @@ CHART = Path(__file__).parent.parent / "deploy/helm/pulltrace"
 TEMPLATES = ("apipriority", "agent/rbac", "agent/serviceaccount", "aggregator/rbac", "aggregator/serviceaccount")
 CONNECTIONS = 64
 CAPACITY_SECONDS = (5.0, 15.0)
-"""Renewals are counted from the first to the second of these, after the Leases have been made."""
+"""Renewals are counted from the first to the second of these, after the creation of the Leases."""
 START_SPREAD_SECONDS = 30.0
 """The agent's default."""
 SLICE_SECONDS = 20.0
 STILL_SECONDS = 8.0
-"""Agents write for so long, then stand still for so long, and so on."""
+"""Agents write for `SLICE_SECONDS`, pause for `STILL_SECONDS`, and so on."""
 SETTLE_SECONDS = 1.5
 FIRST = -10
-"""Niceness of the API server, which has a machine of its own elsewhere, and of the kubelets, which are the gauge: one that waits
-for a core would show as a slow API server. Needs root, else it is 0."""
+"""Niceness of the API server, which has its own machine in a cluster, and of the kubelets, which are the gauge: a
+kubelet that waits for a core would show as a slow API server. Needs root, otherwise 0.
+"""
 DOWN_SECONDS = 10.0
-"""How long the API server is away."""
+"""Downtime of the API server."""
 
 
 class PausableLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time can stand still, so that nothing is overdue afterwards."""
+    """An event loop whose time can be paused, so that nothing is overdue afterwards."""
 
     paused = 0.0
 
@@ -78,14 +79,14 @@ class PausableLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Whatever blocks in here has taken no time."""
+        """Pause the loop's time for the block."""
         began = super().time()
         yield
         self.paused += super().time() - began
 
 
-def stand_still() -> Window:
-    """The time without agents that is measured."""
+def pause_agents() -> Window:
+    """Pause, and return the measured window without agents."""
     began = time.monotonic()
     time.sleep(STILL_SECONDS)
     return Window(began + SETTLE_SECONDS, time.monotonic())
@@ -93,16 +94,16 @@ def stand_still() -> Window:
 
 @dataclass
 class Scene:
-    """All that runs."""
+    """The running parts."""
 
     control_plane: ControlPlane
     aggregator: Server
     nodes: Nodes
     traffic: Traffic
     records: Path
-    """What kubelets and viewer write."""
-    told: dict[str, Figures] = field(default_factory=dict)
-    """The phases so far, under the short names by which the tables know them."""
+    """The records of kubelets and viewer."""
+    figures_of: dict[str, Figures] = field(default_factory=dict)
+    """The phases so far, by the short names of the tables."""
     lease: LeaseBytes = field(default_factory=lambda: LeaseBytes(0, 0, 0, 0))
 
     @property
@@ -110,7 +111,7 @@ class Scene:
         return Before(self.control_plane, self.aggregator.process.pid, self.traffic)
 
     async def measure(self, key: str, name: str, seconds: float, *, alternating: bool = True) -> None:
-        """So many seconds of writing, with still ones in between."""
+        """Measure so many seconds of writing, with pauses in between."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, PausableLoop)
         before, active, still = await asyncio.to_thread(lambda: self.before), [], []
@@ -129,17 +130,17 @@ class Scene:
                 with loop.still():
                     served_between = served(self.control_plane)
                     counted[0].append(served_between.since(served_before))
-                    still.append(stand_still())
+                    still.append(pause_agents())
                     counted[1].append(served(self.control_plane).since(served_between))
                 before.resume()
                 await asyncio.sleep(SETTLE_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
-        self.told[key] = await asyncio.to_thread(figures, name, before, active, still, counted, self.records)
-        print(self.told[key], flush=True)
+        self.figures_of[key] = await asyncio.to_thread(figures, name, before, active, still, counted, self.records)
+        print(self.figures_of[key], flush=True)
 
 
 async def phases(scene: Scene, seconds: float, busy: int, *, short: bool) -> None:
-    """All of them; `short` ends before anything is restarted."""
+    """Run all phases; `short` ends before the restarts."""
     nodes, count = scene.nodes, len(scene.nodes.all)
     began = time.monotonic()
     await nodes.restart_agents(START_SPREAD_SECONDS)
@@ -160,7 +161,7 @@ async def phases(scene: Scene, seconds: float, busy: int, *, short: bool) -> Non
 
 
 async def upheavals(scene: Scene, seconds: float, busy: int, count: int) -> None:
-    """Restarts, and a pull on every node."""
+    """Run the restarts, and a pull on every node."""
     nodes, least = scene.nodes, max(seconds, START_SPREAD_SECONDS)
     await nodes.restart_agents(START_SPREAD_SECONDS)
     await scene.measure("restart", f"all agents restarted, {busy:,} pulling", least, alternating=False)
@@ -168,14 +169,14 @@ async def upheavals(scene: Scene, seconds: float, busy: int, count: int) -> None
     await asyncio.sleep(DOWN_SECONDS)
     await asyncio.to_thread(scene.control_plane.apiserver.start)
     await asyncio.to_thread(scene.control_plane.wait_until_ready)
-    await scene.measure("back", f"API server back after {DOWN_SECONDS:g} s away", seconds / 2, alternating=False)
+    await scene.measure("back", f"API server back after {DOWN_SECONDS:g} s", seconds / 2, alternating=False)
     nodes.pulling = count
     await scene.measure("all begin", f"all {count:,} nodes begin to pull", seconds, alternating=False)
     await scene.measure("all", f"all {count:,} nodes pulling", seconds)
 
 
 def install(control_plane: ControlPlane) -> None:
-    """The chart's rights and priority level, and a name under which all simulated kubelets may renew."""
+    """Install the chart's rights and priority level, and a user for the renewals of all simulated kubelets."""
     control_plane.create_service_account(NAMESPACE, "default")
     version = ("--kube-version", binaries.KUBERNETES.version, "--api-versions", "flowcontrol.apiserver.k8s.io/v1")
     sets = ("--set", "apiPriority.enabled=true", *version)
@@ -190,9 +191,9 @@ def install(control_plane: ControlPlane) -> None:
         control_plane.kubectl("create", kind, name, *more)
 
 
-def access_of(identity: Identity) -> Access:
+def access_of(identity: Identity) -> RestConfig:
     certificate = identity.certificate
-    return Access(
+    return RestConfig(
         identity.url,
         f"Bearer {identity.token}" if identity.token else None,
         str(identity.authority),
@@ -202,7 +203,7 @@ def access_of(identity: Identity) -> Access:
 
 
 def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 0) -> Process:
-    """One of the processes of `cluster_load_others`."""
+    """Return one of the processes of `cluster_load_others`."""
     access = access_of(identity)
     words = [access.base_url, access.ca_file or "", access.certificate_file or "", access.key_file or "", records]
     command = ["nice", "-n", str(nice), sys.executable, "-m", "benchmarks.cluster_load_others", what]
@@ -210,7 +211,7 @@ def other(records: Path, what: str, identity: Identity, *more: str, nice: int = 
 
 
 def capacity(folder: Path, identity: Identity) -> float:
-    """How many renewals a second this API server answers, when it is asked as fast as it answers and for nothing else."""
+    """Return how many renewals a second this API server answers without other load."""
     records = folder / "capacity"
     records.touch()
     begin, end = (time.monotonic() + seconds for seconds in CAPACITY_SECONDS)
@@ -221,16 +222,16 @@ def capacity(folder: Path, identity: Identity) -> float:
 
 
 def control_plane_cores() -> set[int]:
-    """Half of the cores, for etcd and kube-apiserver; none where there is only one."""
+    """Return half of the cores, for etcd and kube-apiserver; none on a machine with one core."""
     cores = sorted(os.sched_getaffinity(0))
     return set(cores[: len(cores) // 2])
 
 
 def pinned(cores: set[int], wanted: bool) -> tuple[str, ...]:  # noqa: FBT001
-    """The beginning of a command that keeps to these cores. All that is started without it keeps to the others."""
+    """Return the start of a command that keeps to these cores; later commands without it keep to the others."""
     if not wanted or not cores:
         return ()
-    # Before the first child is started: they inherit it, and so does the thread that starts them.
+    # Before the first child is started: children inherit it, and so does the thread that starts them.
     os.sched_setaffinity(0, os.sched_getaffinity(0) - cores)
     return ("nice", "-n", str(FIRST), "taskset", "--cpu-list", ",".join(map(str, sorted(cores))))
 
@@ -252,7 +253,7 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
             most = capacity(Path(folder), kubelets)
             renewals = most / 3
             print(
-                f"the API server answers {most:.0f} renewals a second; kubelets ask for a third of that",
+                f"the API server answers {most:.0f} renewals a second; kubelets use a third of that",
                 flush=True,
             )
         with (
@@ -261,7 +262,7 @@ def scene(given: argparse.Namespace) -> Iterator[Scene]:
             other(records, "viewer", control_plane.admin, NAMESPACE, f"http://127.0.0.1:{server.port}/api/v1/events", nice=given.nice),
         ):  # fmt: skip
             os.nice(given.nice)
-            store = KubeLeaseStore(Pool(FixedAccess(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
+            store = KubeLeaseStore(Pool(StaticConfig(access_of(agent)), traffic, CONNECTIONS), NAMESPACE)
             nodes = Nodes(given.nodes, store, (given.pull_seconds / 2, given.pull_seconds * 1.5))
             yield Scene(control_plane, server, nodes, traffic, records)
 
@@ -270,31 +271,29 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--nodes", type=int, default=5000)
     arguments.add_argument("--busy", type=int, default=500, help="nodes that pull before all of them do")
-    arguments.add_argument("--seconds", type=float, default=60, help="length of each phase")
+    arguments.add_argument("--seconds", type=float, default=60, help="length of each phase in seconds")
     arguments.add_argument(
         "--renewals",
         type=float,
-        help="the kubelets' renewals a second; without it a third of what this API server can answer",
+        help="the kubelets' renewals a second (default: a third of the API server's capacity)",
     )
     arguments.add_argument("--budget", type=int, default=100, help="the aggregator's --write-budget")
     arguments.add_argument("--pull-seconds", type=float, default=180, help="how long a pull takes on average")
-    arguments.add_argument("--short", action="store_true", help="only what comes before the restarts")
-    arguments.add_argument(
-        "--nice", type=int, default=10, help="of agents and viewer; 0 where the machine is not yours alone"
-    )
+    arguments.add_argument("--short", action="store_true", help="only the phases before the restarts")
+    arguments.add_argument("--nice", type=int, default=10, help="niceness of agents and viewer; 0 on a shared machine")
     arguments.add_argument(
         "--pin",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="etcd and kube-apiserver on cores of their own",
+        help="reserve cores for etcd and kube-apiserver",
     )
     given = arguments.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is removed then, too
-    logging.disable(logging.WARNING)  # thousands of agents would say that the API server is away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # everything is removed then, too
+    logging.disable(logging.WARNING)  # thousands of agents would log that the API server is down
     print(f"load average before: {os.getloadavg()[0]:.1f}; {os.cpu_count()} cores", flush=True)
     with scene(given) as all_that_runs, asyncio.Runner(loop_factory=PausableLoop) as runner:
         runner.run(phases(all_that_runs, given.seconds, min(given.busy, given.nodes), short=given.short))
-        print(f"\n{tables(all_that_runs.told, all_that_runs.lease, given.budget)}")
+        print(f"\n{tables(all_that_runs.figures_of, all_that_runs.lease, given.budget)}")
 
 
 if __name__ == "__main__":

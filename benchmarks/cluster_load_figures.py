@@ -1,4 +1,4 @@
-"""The figures of `cluster_load`: what is computed from what was recorded."""
+"""The figures of `cluster_load`, computed from its records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.real.programs import resident_mib
 
 EDGE_SECONDS = 1.0
-"""Writes so close to a time without any are not asked when they arrived."""
+"""Writes this close to a window without agents have no arrival time."""
 _REJECTED = re.compile(
     r'^apiserver_flowcontrol_rejected_requests_total\{.*priority_level="([^"]+)".*\} (\S+)$', re.MULTILINE
 )
@@ -26,7 +26,7 @@ _REJECTED = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """A time, by the monotonic clock."""
+    """A window of the monotonic clock."""
 
     begin: float
     end: float
@@ -36,7 +36,7 @@ class Window:
 
 
 class Before:
-    """How things stood when a phase began."""
+    """The state at the start of a phase."""
 
     def __init__(self, control_plane: ControlPlane, aggregator: int, traffic: Traffic) -> None:
         self.control_plane, self.aggregator, self.traffic = control_plane, aggregator, traffic
@@ -55,7 +55,7 @@ class Before:
 
 @dataclass(frozen=True)
 class Figures:
-    """One phase. Latencies are in seconds; renewals are those of kubelets, one list for each window."""
+    """The figures of one phase. Latencies are in seconds; renewals are those of kubelets, one list for each window."""
 
     name: str
     seconds: float
@@ -71,7 +71,7 @@ class Figures:
     writes: Sequence[float]
     renewals: Sequence[Sequence[float]]
     quiet_renewals: Sequence[Sequence[float]]
-    """While agents stood still."""
+    """While agents paused."""
     served: Served
     """The renewals as the API server counts them."""
     quiet_served: Served
@@ -80,7 +80,7 @@ class Figures:
     watched: Sequence[float]
     streamed: Sequence[float]
     nodes: int
-    """That wrote."""
+    """Nodes with at least one write."""
     half_after: float
     last_after: float
 
@@ -110,7 +110,7 @@ def figures(
     counted: tuple[Sequence[Served], Sequence[Served]],
     records: Path,
 ) -> Figures:
-    """What happened while the windows `active` lasted; `counted` by the API server in each of them, and in the still ones."""
+    """Return the figures of the windows `active`; `counted` by the API server in each of them, and in the pauses."""
     traffic, control_plane = before.traffic, before.control_plane
     seconds = sum(window.end - window.begin for window in active)
     writes = [write for write in traffic.writes[before.writes :] if any(window.holds(write.at) for window in active)]
@@ -154,7 +154,7 @@ def pooled(windows: Sequence[Sequence[float]]) -> list[float]:
 
 
 def first_writes(writes: Sequence[Write], began: float) -> list[float]:
-    """For each node that wrote, seconds to the answer to its first write; the soonest first."""
+    """Return for each node with a write the seconds to the answer to its first write; the shortest first."""
     first: dict[str, float] = {}
     for write in sorted(writes, key=lambda write: write.at):
         first.setdefault(write.node, write.at + write.lasted - began)
@@ -162,7 +162,7 @@ def first_writes(writes: Sequence[Write], began: float) -> list[float]:
 
 
 def worst(writes: Sequence[Write], active: Sequence[Window]) -> float:
-    """Writes a second in the 10 s that had the most, without the times when agents stood still."""
+    """Return the writes a second in the 10 s that had the most, without the pauses."""
     times, passed = [], 0.0
     for window in active:
         times += [write.at - window.begin + passed for write in writes if window.holds(write.at)]
@@ -177,7 +177,7 @@ def latencies(
     seen: dict[str, float],
     shown: dict[tuple[str, str, int], float],
 ) -> tuple[list[float], list[float]]:
-    """From an agent's call to the watch, and to the viewer."""
+    """Return the latencies from an agent's call to the watch, and to the viewer."""
     calm = [Window(w.begin + EDGE_SECONDS, w.end - EDGE_SECONDS) for w in active] if still else active
     asked = [write for write in writes if any(window.holds(write.at) for window in calm)]
     watched = [seen[write.version] - write.at for write in asked if write.version in seen]
@@ -188,7 +188,7 @@ def latencies(
 def read_records(
     path: Path, since: float, windows: Sequence[Window]
 ) -> tuple[dict[str, float], dict[tuple[str, str, int], float], list[tuple[float, float]], int]:
-    """What the others wrote: when versions and pulls were seen first, renewals, and how many of those failed."""
+    """Return the records of the other processes: the first times of versions and pulls, renewals, and failed ones."""
     seen: dict[str, float] = {}
     shown: dict[tuple[str, str, int], float] = {}
     renewals: list[tuple[float, float]] = []
@@ -209,7 +209,7 @@ def read_records(
 
 
 def percentiles(latency_seconds: Sequence[float]) -> tuple[float, float]:
-    """p50 and p99 in ms; not a number where there is too little to say."""
+    """Return p50 and p99 in ms; NaN with too few values."""
     if len(latency_seconds) < 2:
         return nan, nan
     parts = quantiles(latency_seconds, n=100)
@@ -226,7 +226,7 @@ def served_text(it: Served) -> str:
 
 
 def rejections(control_plane: ControlPlane) -> dict[str, int]:
-    """Requests that the API server has refused, by priority level."""
+    """Return the requests that the API server refused, by priority level."""
     found: dict[str, int] = {}
     for level, count in _REJECTED.findall(control_plane.admin.get("/metrics")["text"]):
         found[level] = found.get(level, 0) + int(float(count))
@@ -244,7 +244,7 @@ class LeaseBytes:
     count: int
     median: int
     most: int
-    """Both without what ended pulls take, which is how many there were within 30 minutes."""
+    """Both without ended pulls, whose number depends on the last 30 minutes."""
     median_ended: int
 
 

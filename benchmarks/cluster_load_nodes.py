@@ -1,7 +1,7 @@
 """The nodes of `cluster_load`: pulls that come and go by themselves, each node with the agent's real writer.
 
-Left out of the agent is what looks at containerd (`node_cost` measures it): a node's report is a function of time.
-All writers share a few connections; thousands of TLS connections would be the benchmark's cost, not the cluster's.
+The simulated agent does not poll containerd (`node_cost` measures that): a node's report is a function of time. All
+writers share a few connections; thousands of TLS connections would be the benchmark's cost, not the cluster's.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ import orjson
 
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.kube.client.api import JSON, REQUEST_SECONDS, Params
-from pulltrace.kube.client.credentials import AccessSource
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import ConfigSource
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import PULL_PREFIX
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
 from tests.agent.fleet import IMAGES, RESOLVE_SECONDS, UNPACK_SHARE
 
 SERVICES, VERSIONS = 100, 5
-"""A cluster pulls some hundreds of images again and again. With another image in each pull, what the aggregator
-remembers of names would fill for as long as a benchmark lasts."""
+"""A cluster pulls some hundreds of images again and again. With another image in each pull, the aggregator's memory of
+names would grow for as long as a benchmark lasts.
+"""
 LAYERS = 10
 LAYER_BYTES = 30_000_000
 OFFERS_PER_SECOND = 400
-"""Reports of all nodes together. A real agent makes one or two a second; so many could not be made in one process."""
+"""Reports a second of all nodes. A real agent makes one or two a second; one process could not make so many."""
 BATCH = 10
 
 
 @dataclass(frozen=True)
 class Write:
-    """One write that the API server has taken."""
+    """A write that the API server accepted."""
 
     at: float
-    """When the writer called, by the system's monotonic clock."""
+    """The time of the writer's call, by the system's monotonic clock."""
     lasted: float
     node: str
     bytes: int
@@ -55,7 +56,7 @@ class Write:
 
 @dataclass
 class Traffic:
-    """What the agents have sent."""
+    """The agents' requests."""
 
     writes: list[Write] = field(default_factory=list)
     reads: int = 0
@@ -65,10 +66,10 @@ class Traffic:
 
 
 class Pool:
-    """`Requesting` over some connections in turn; takes note of all that goes through."""
+    """`ApiClient` over some connections in turn; takes note of all that goes through."""
 
-    def __init__(self, source: AccessSource, traffic: Traffic, connections: int) -> None:
-        self._turn = itertools.cycle([SmallConnection(source) for _ in range(connections)])
+    def __init__(self, source: ConfigSource, traffic: Traffic, connections: int) -> None:
+        self._turn = itertools.cycle([H11Client(source) for _ in range(connections)])
         self._traffic = traffic
 
     async def namespace(self) -> str | None:
@@ -140,7 +141,7 @@ class Course:
         return self.begins_at + self.seconds
 
     def at(self, now: float) -> Pull:
-        """The pull as an agent would tell it."""
+        """Return the pull as an agent would report it."""
         download = self.seconds * (1 - UNPACK_SHARE) - RESOLVE_SECONDS
         part = min(max((now - self.begins_at - RESOLVE_SECONDS) / download, 0.0), 1.0)
         if now >= self.ends_at:
@@ -191,7 +192,7 @@ class Node:
         self._writer: LeaseWriter | None = None
 
     def start_pulls(self, now: float) -> None:
-        """All images of a node at once, each at its own speed."""
+        """Start all images of a node at once, each at its own speed."""
         for number, service in enumerate(random.sample(range(SERVICES), IMAGES)):
             key, tag = f"{random.getrandbits(48):012x}", f"1.{random.randrange(VERSIONS)}"
             seconds = random.uniform(*self._pull_seconds)
@@ -216,13 +217,13 @@ class Node:
             self._writer.offer(self.report(now))
 
     async def agent(self, store: KubeLeaseStore, spread_seconds: float, monotonic: Callable[[], float]) -> None:
-        """An agent's life from its start: where nothing is pulled it waits for its turn, as `agent.run` does."""
+        """Run an agent from its start: without pulls it waits for a random time, as `agent.run` does."""
         self._writer = None
         if not self.busy:
             await asyncio.sleep(random.uniform(0, spread_seconds))
         while True:
             try:
-                record = await store.get(self.name)  # what the Lease says of before the restart
+                record = await store.get(self.name)  # the Lease's content from before the restart
                 break
             except KubeError:
                 await asyncio.sleep(random.uniform(1, 2))
@@ -252,7 +253,7 @@ class Nodes:
         await asyncio.gather(*self._agents, return_exceptions=True)
 
     async def live(self) -> None:
-        """Lets the pulls go on: each busy node is looked at as often as this process can, at most once a second."""
+        """Let the pulls progress: report each busy node as often as this process can, at most once a second."""
         while True:
             began = asyncio.get_running_loop().time()
             busy = [node for node in self.all if node.number < self.pulling or node.busy]

@@ -1,10 +1,10 @@
-"""Who else talks to the API server in `cluster_load`, each as a process of its own: kubelets and a viewer.
+"""The other clients of the API server in `cluster_load`, each as its own process: kubelets and a viewer.
 
 They append lines to a file (times are of the system's monotonic clock, which all processes share):
 
-    renewal AT SECONDS STATUS      a kubelet's renewal of its Lease, from when it was due to the answer
-    watch AT VERSION               a Lease of an agent came by a watch like the aggregator's
-    sse AT ID PHASE BYTES          the aggregator's event stream told of a pull
+    renewal AT SECONDS STATUS      a kubelet's renewal of its Lease, from its planned time to the answer
+    watch AT VERSION               a watch like the aggregator's received an agent's Lease
+    sse AT ID PHASE BYTES          the aggregator's event stream reported a pull
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from typing import TextIO
 import aiohttp
 import orjson
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.lease_store import micro_time
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
+from pulltrace.kube.resources.leases import lease_list_watch, micro_time
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Put
 
 NAMESPACE = "kube-node-lease"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 CONNECTIONS = 24
 KUBELET_SECONDS = 10.0
-"""How often each of them renews."""
+"""Renewal period of a kubelet."""
 NAMES_AT_ONCE = 500
-"""How many Leases there are when they are renewed as fast as answers come."""
+"""Number of Leases when they are renewed without a rate."""
 
 
-async def kubelets(access: Access, out: TextIO, rate: float) -> None:
+async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
     """Renews so many Leases a second, each when it is due, however slow the answers are; 0 is as fast as answers come."""
-    connections = [SmallConnection(FixedAccess(access)) for _ in range(CONNECTIONS)]
+    connections = [H11Client(StaticConfig(access)) for _ in range(CONNECTIONS)]
     names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS) or NAMES_AT_ONCE)]
     versions: dict[str, str] = {}
     due: asyncio.Queue[tuple[float, str]] = asyncio.Queue(0 if rate else 1)
 
-    async def renew(connection: SmallConnection) -> None:
+    async def renew(connection: H11Client) -> None:
         while True:
             at, name = await due.get()
             status = 0
@@ -66,11 +66,11 @@ async def kubelets(access: Access, out: TextIO, rate: float) -> None:
                 continue
             at = began + number / rate
             await asyncio.sleep(max(0.0, at - time.monotonic()))
-            if due.qsize() < 10 * rate:  # the API server is away: a kubelet would not try more often either
+            if due.qsize() < 10 * rate:  # the API server is down: a kubelet would not retry more often either
                 due.put_nowait((at, names[number % len(names)]))
 
 
-async def _renew(connection: SmallConnection, name: str, versions: dict[str, str]) -> int:
+async def _renew(connection: H11Client, name: str, versions: dict[str, str]) -> int:
     metadata = {"name": name, "namespace": NAMESPACE}
     spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_time(time.time())}
     body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
@@ -88,15 +88,15 @@ async def _renew(connection: SmallConnection, name: str, versions: dict[str, str
     return status
 
 
-async def viewer(access: Access, out: TextIO, namespace: str, url: str) -> None:
+async def viewer(access: RestConfig, out: TextIO, namespace: str, url: str) -> None:
     """One person who looks at the page, and a second watch of the Leases."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_watch(access, out, namespace))
         tasks.create_task(_forever(lambda: _read_stream(out, url)))
 
 
-async def _watch(access: Access, out: TextIO, namespace: str) -> None:
-    async for event in KubeLeaseWatch(Connection(FixedAccess(access)), namespace).watch():
+async def _watch(access: RestConfig, out: TextIO, namespace: str) -> None:
+    async for event in Reflector(AiohttpClient(StaticConfig(access)), lease_list_watch(namespace)).watch():
         if isinstance(event, Put):
             print("watch", time.monotonic(), event.item.version, file=out)
 
@@ -125,7 +125,7 @@ async def _read_stream(out: TextIO, url: str) -> None:
 
 def main() -> None:
     what, base_url, ca_file, certificate_file, key_file, path, *more = sys.argv[1:]
-    access = Access(base_url, ca_file=ca_file, certificate_file=certificate_file, key_file=key_file)
+    access = RestConfig(base_url, ca_file=ca_file, certificate_file=certificate_file, key_file=key_file)
     with Path(path).open("a", buffering=1, encoding="utf-8") as out:
         work = kubelets(access, out, float(more[0])) if what == "kubelets" else viewer(access, out, more[0], more[1])
         asyncio.run(work)

@@ -1,6 +1,6 @@
-"""How long the API server says that it took for the kubelets' renewals: without what the kubelets' process adds.
+"""The API server's own histogram of the kubelets' renewals: without the time in the kubelets' process.
 
-They are the PUTs of Leases: agents send PATCH, and the aggregator's own renewal is one every two seconds.
+The renewals are the PUTs of Leases: agents send PATCH, and the aggregator's own renewal is one every two seconds.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _BOUND = re.compile(r'le="([^"]+)"')
 
 @dataclass(frozen=True)
 class Served:
-    """What one histogram holds; times in seconds."""
+    """The content of a histogram; times in seconds."""
 
     buckets: Sequence[tuple[float, float]] = ()
-    """Upper bound, and how many took no longer."""
+    """Upper bound, and the number of values up to it."""
     total: float = 0.0
     count: float = 0.0
 
@@ -39,7 +39,7 @@ class Served:
         return self.total / self.count if self.count else nan
 
     def quantile(self, share: float) -> float:
-        """As Prometheus reckons it: linear within a bucket."""
+        """Return a quantile as Prometheus does: linear within a bucket."""
         wanted = share * self.count
         for (low, below), (high, count) in pairwise([(0.0, 0.0), *self.buckets]):
             if count >= wanted and count > below:
@@ -48,7 +48,7 @@ class Served:
 
 
 def served(control_plane: ControlPlane) -> Served:
-    """All renewals since the API server was started. Costs it some tens of milliseconds."""
+    """Return all renewals since the API server's start. The query costs it some tens of milliseconds."""
     bounds: dict[float, float] = {}
     sums = {"sum": 0.0, "count": 0.0}
     for kind, labels, value in _LINE.findall(control_plane.admin.get("/metrics")["text"]):

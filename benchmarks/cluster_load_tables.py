@@ -17,7 +17,7 @@ def tables(phases: Phases, lease: LeaseBytes, budget: int) -> str:
 
 
 def all_phases(phases: Phases) -> list[str]:
-    """Latencies are p50 / p99 in ms."""
+    """Return the table of all phases; latencies are p50 / p99 in ms."""
     lines = [
         "| phase | writes/s, mean (worst 10 s) | reads/s | KiB/s | etcd's file | 429 | a write takes | aggregator | patch to watch | patch to viewer |",
         "| --- " * 10 + "|",
@@ -40,7 +40,7 @@ def all_phases(phases: Phases) -> list[str]:
 
 
 def kubelets(phases: Phases) -> list[str]:
-    """The kubelets' renewals with and without Pulltrace, and how far the times without it differ among themselves."""
+    """Return the kubelets' renewals with and without Pulltrace, and the noise of the windows without it."""
     lines = [
         "| kubelets' renewals, ms | p50 with / without | p99 with / without | median of the windows' p99s with / without | quiet against quiet: p99 | mean and p99 as the API server counts, with / without |",
         "| --- " * 6 + "|",
@@ -61,7 +61,7 @@ def kubelets(phases: Phases) -> list[str]:
 
 
 def halves(windows: Sequence[Sequence[float]]) -> tuple[float, float, str]:
-    """p99 of the first and of the second halves of the quiet windows: what differs there is noise."""
+    """Return p99 of the first and of the second halves of the quiet windows: their difference is noise."""
     first = percentiles(pooled([window[: len(window) // 2] for window in windows]))[1]
     second = percentiles(pooled([window[len(window) // 2 :] for window in windows]))[1]
     return first, second, change(second, first)
@@ -82,7 +82,9 @@ def by_server(it: Figures) -> str:
 
 
 def targets(phases: Phases, lease: LeaseBytes, budget: int) -> list[str]:
-    """Each with what was measured, and whether it is met; latencies are for a reader to judge, with their noise."""
+    """Return each target with its measurement and whether it is met; latencies need a reader's judgement
+    of the noise.
+    """
     lines = ["| target | measured | |", "| --- | --- | --- |"]
 
     def add(target: str, measured: str, met: bool | None) -> None:  # noqa: FBT001
@@ -90,13 +92,15 @@ def targets(phases: Phases, lease: LeaseBytes, budget: int) -> list[str]:
         lines.append(f"| {target} | {measured} | {word} |")
 
     if idle := phases.get("idle"):
-        told = (
+        measured = (
             f"{idle.writes_per_second:.1f} (worst 10 s: {idle.worst_per_second:.1f}); {idle.kib_per_second:.0f} KiB/s"
         )
-        add("5,000 idle nodes: at most 45 writes a second", told, idle.writes_per_second <= 45)
+        add("5,000 idle nodes: at most 45 writes a second", measured, idle.writes_per_second <= 45)
     pulling = [it for key in ("busy", "all") if (it := phases.get(key))]
-    told = "; ".join(f"{it.name}: {it.writes_per_second:.1f}, worst 10 s {it.worst_per_second:.1f}" for it in pulling)
-    add(f"all nodes together at most 10 % above the budget of {budget} writes a second, over 10 s", told,
+    measured = "; ".join(
+        f"{it.name}: {it.writes_per_second:.1f}, worst 10 s {it.worst_per_second:.1f}" for it in pulling
+    )
+    add(f"all nodes together at most 10 % above the budget of {budget} writes a second, over 10 s", measured,
         all(it.worst_per_second <= 1.1 * budget for it in pulling))  # fmt: skip
     begins = [it for key in ("busy begin", "all begin") if (it := phases.get(key))]
     add("the same while pulls begin (a start needs one write to be seen at all)",

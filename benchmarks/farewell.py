@@ -1,4 +1,4 @@
-"""How long a replica takes to end while many watch, and when its viewers are told to come back.
+"""Measure how long a replica takes to end with many subscribers, and the retry times that it sends.
 
     .venv/bin/python -m benchmarks.farewell [--viewers 10000] [--times 5]
 
@@ -29,7 +29,7 @@ OPENING_AT_ONCE = 50
 ADDRESSES = 200
 LOAD_SECONDS = 5.0
 EXIT_SECONDS = 10.0
-"""What a rolling update may wait for one replica."""
+"""The longest time that a rolling update may wait for one replica."""
 REQUEST = b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 RETRY = re.compile(rb"retry: (\d+)\n\n\r\n0\r\n\r\n$")
 TAIL_BYTES = 64
@@ -41,8 +41,8 @@ class Viewers:
 
     port: int
     retries: list[int] = field(default_factory=list)
-    """When those who were told are to come back, in milliseconds."""
-    untold: int = 0
+    """The retry times of the ended streams, in milliseconds."""
+    without_retry: int = 0
     """Whose stream ended without that."""
     _tails: dict[int, bytes] = field(default_factory=dict)
     _sockets: dict[int, socket.socket] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Viewers:
         if found := RETRY.search(self._tails.pop(number)):
             self.retries.append(int(found[1]))
         else:
-            self.untold += 1
+            self.without_retry += 1
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -114,13 +114,13 @@ class Viewers:
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What became of one replica and its viewers."""
+    """The end of one replica and its streams."""
 
-    told_seconds: float
+    ended_seconds: float
     """Until the last stream of those who read had ended."""
     exit_seconds: float
     retries: list[int]
-    untold: int
+    without_retry: int
 
 
 def farewell(viewers: int, silent: int) -> Farewell:
@@ -134,16 +134,16 @@ def farewell(viewers: int, silent: int) -> Farewell:
                 watching.read(0.1)
             assert len(watching) == viewers - silent, f"{len(watching)} watch before the end"
             began = time.monotonic()
-            server.ask_to_end()
-            told = exited = 0.0
+            server.terminate()
+            ended = exited = 0.0
             while watching or not exited:
                 now = time.monotonic() - began
-                assert now < 3 * EXIT_SECONDS, f"{len(watching)} streams are there after {now:.0f} s"
+                assert now < 3 * EXIT_SECONDS, f"{len(watching)} streams are open after {now:.0f} s"
                 watching.read(0.005)
-                told = told if watching else told or time.monotonic() - began
+                ended = ended if watching else ended or time.monotonic() - began
                 if not exited and server.has_ended():
                     exited = time.monotonic() - began
-            return Farewell(told, exited, watching.retries, watching.untold)
+            return Farewell(ended, exited, watching.retries, watching.without_retry)
     finally:
         server.end()
 
@@ -155,16 +155,16 @@ def row(title: str, viewers: int, silent: int, times: int) -> bool:
     retries = [retry for one in found for retry in one.retries]
     tenths = statistics.quantiles(retries, n=10)
     print(
-        f"{title:36} {statistics.median(one.told_seconds for one in found):8.1f}"
+        f"{title:36} {statistics.median(one.ended_seconds for one in found):8.1f}"
         f" {statistics.median(exits):8.1f} {max(exits):6.1f}"
-        f" {len(retries) / times:8.0f} {sum(one.untold for one in found) / times:7.0f}"
+        f" {len(retries) / times:8.0f} {sum(one.without_retry for one in found) / times:7.0f}"
         f"   {min(retries)} {tenths[0]:.0f} {tenths[4]:.0f} {tenths[8]:.0f} {max(retries)}",
         flush=True,
     )
     return max(exits) <= EXIT_SECONDS
 
 
-HEAD = f"""{"":36} all told    exit    max     told  not told   `retry`, ms
+HEAD = f"""{"":36} all end     exit    max    retry  no retry   `retry`, ms
 {"":36}        s       s      s                     min 10 % 50 % 90 % max"""
 
 

@@ -1,13 +1,13 @@
-"""What hostile objects cost the aggregator: peak memory and time until it is ready; and what reading a list costs.
+"""The cost of hostile objects for the aggregator (peak memory, time until it is ready), and of reading a list.
 
     .venv/bin/python -m benchmarks.hostile_objects [--pods 30] [--events 150] [--invented 50000]
     .venv/bin/python -m benchmarks.hostile_objects --lists
 
 A real API server and etcd hold Pods of 1 MB, Events of 1.4 MB and Events on invented UIDs; the aggregator is a
-process of its own. It lists them at its start, and again because its watches are answered with 410. The aim is under
-256 MiB. As root, like the tests marked `real`.
+separate process. It lists them at its start, and again after a 410 of its watches. The goal is below 256 MiB. Needs root,
+like the tests marked `real`.
 
-`--lists` needs none of that: 5,000 Leases and 5,000 Pods, parsed whole and read one by one, in one run.
+`--lists` needs neither: 5,000 Leases and 5,000 Pods, parsed whole and read one by one, in one run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from typing import Any
 
 import orjson
 
-from pulltrace.kube.decoding.json_fields import Shape
-from pulltrace.kube.decoding.object_fields import LEASE, POD
-from pulltrace.kube.decoding.object_reader import MAX_OBJECT_BYTES, Gate, ListReader
-from pulltrace.kube.resources.lease_store import lease_record
-from pulltrace.kube.resources.pending_pods import pod_record
+from pulltrace.kube.decoding.object_reader import LargeObjectLock, ListReader
+from pulltrace.kube.decoding.partial_json import MAX_OBJECT_BYTES, Shape
+from pulltrace.kube.resources.leases import LEASE_SHAPE, lease_record
+from pulltrace.kube.resources.pending_pods import POD_SHAPE, pod_record
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull
@@ -43,7 +42,7 @@ OBJECTS = 5_000
 TIMES = 5
 CHUNK_BYTES = 64 * 1024
 QUIET_TICKS = 20
-"""Of 10 ms, in two seconds: what an idle aggregator uses at most."""
+"""Most ticks of 10 ms that an idle aggregator uses in two seconds."""
 
 
 def hostile(pods: int, events: int, invented: int) -> None:
@@ -86,7 +85,7 @@ def _ready(server: Server) -> bool:
 
 
 def _quiet(server: Server) -> bool:
-    """Whether it has used no CPU for two seconds."""
+    """Return whether it used hardly any CPU for two seconds."""
     before = _ticks(server)
     time.sleep(2)
     return _ticks(server) - before < QUIET_TICKS
@@ -98,9 +97,12 @@ def _ticks(server: Server) -> int:
 
 
 def lists() -> None:
-    """Both ways in turn, so that what else the machine does falls on both."""
+    """Measure both ways in turn, so that other load affects both."""
     print("| list | MiB | parsed whole ms | read one by one ms |\n| --- | --- | --- | --- |")
-    for name, one, parse, shape in (("Leases", _lease, lease_record, LEASE), ("Pods", _pod, pod_record, POD)):
+    for name, one, parse, shape in (
+        ("Leases", _lease, lease_record, LEASE_SHAPE),
+        ("Pods", _pod, pod_record, POD_SHAPE),
+    ):
         page = orjson.dumps({"metadata": {"resourceVersion": "1"}, "items": [one(number) for number in range(OBJECTS)]})
         whole, parts = [], []
         for _ in range(TIMES):
@@ -120,8 +122,8 @@ async def _read(page: bytes, shape: Shape, parse: Callable[[Any], object]) -> li
         for at in range(0, len(page), CHUNK_BYTES):
             yield page[at : at + CHUNK_BYTES]
 
-    async with Gate().turn() as turn:
-        return [parse(raw) async for raw in ListReader(chunks(), turn, shape, MAX_OBJECT_BYTES).objects()]
+    async with LargeObjectLock().reservation() as reservation:
+        return [parse(raw) async for raw in ListReader(chunks(), reservation, shape, MAX_OBJECT_BYTES).items()]
 
 
 def _lease(number: int) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _lease(number: int) -> dict[str, Any]:
 
 
 def _pod(number: int) -> dict[str, Any]:
-    """As a Deployment's pods are: most of it is of no interest here."""
+    """Return a Pod like those of a Deployment: most of its fields are not read."""
     fields: dict[str, Any] = {f"f:field-{n}": {"f:x": {}, "f:y": {}} for n in range(60)}
     env = [{"name": f"VARIABLE_{n}", "value": "x" * 40} for n in range(40)]
     metadata = {"name": f"web-{number}", "namespace": "shop", "uid": f"u-{number}", "managedFields": [fields]}

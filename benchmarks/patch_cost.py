@@ -1,9 +1,9 @@
-"""What a patch of a busy node's Lease costs the API server, with its book-keeping of fields (`managedFields`) and without.
+"""The cost of a patch of a busy node's Lease for the API server, with and without `managedFields`.
 
     .venv/bin/python -m benchmarks.patch_cost
 
-Processor time is counted, not how long anything takes, so other work on the machine does little to it. Real are etcd and
-kube-apiserver; each patch changes the five running pulls of ten layers of one of fifty Leases.
+It measures CPU time, which other work on the machine hardly affects, of a real etcd and kube-apiserver. Each patch
+changes the five running pulls of ten layers of one of fifty Leases.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from benchmarks.cluster_load import access_of
 from benchmarks.node_cost import cpu_seconds
 from pulltrace.kube.client.api import MERGE_PATCH
-from pulltrace.kube.client.credentials import FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import NO_MANAGED_FIELDS, leases_path, micro_time
+from pulltrace.kube.client.credentials import StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.leases import NO_MANAGED_FIELDS, leases_path, micro_time
 from tests.cluster.control_plane import ControlPlane
 
 NAMESPACE = "pulltrace"
@@ -28,12 +28,12 @@ LEASES = 50
 SECONDS = 8.0
 WRITERS = 8
 REST_SECONDS = 0.05
-"""Between two patches of a writer: the API server is busy but has time."""
+"""Pause between two patches of a writer: the API server is busy but not saturated."""
 ROUNDS = 3
 
 
 def annotations() -> dict[str, str]:
-    """About 3 KiB, as long as those of five running pulls."""
+    """Return about 3 KiB, as much as five running pulls."""
     return {f"pull.pulltrace.io/{number:012x}": _pull() for number in range(5)}
 
 
@@ -43,9 +43,9 @@ def _pull() -> str:
 
 
 async def milliseconds_each(control_plane: ControlPlane, more: dict[str, Any]) -> tuple[float, int]:
-    """Processor time of API server and etcd for one patch, and how many bytes a Lease has afterwards."""
-    path, access = leases_path(NAMESPACE), FixedAccess(access_of(control_plane.admin))
-    connections = [SmallConnection(access) for _ in range(WRITERS)]
+    """Return the CPU time of API server and etcd for one patch, and the bytes of a Lease after it."""
+    path, access = leases_path(NAMESPACE), StaticConfig(access_of(control_plane.admin))
+    connections = [H11Client(access) for _ in range(WRITERS)]
     names = [f"node-{number}" for number in range(LEASES)]
     for name in names:
         metadata = {"name": name, "annotations": annotations()}
@@ -55,7 +55,7 @@ async def milliseconds_each(control_plane: ControlPlane, more: dict[str, Any]) -
     processes = (control_plane.apiserver.pid, control_plane.etcd.pid)
     used, count, end = -sum(map(cpu_seconds, processes)), 0, time.monotonic() + SECONDS
 
-    async def write(connection: SmallConnection) -> None:
+    async def write(connection: H11Client) -> None:
         nonlocal count
         while time.monotonic() < end:
             body = {

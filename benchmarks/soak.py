@@ -31,8 +31,8 @@ import aiohttp
 from benchmarks.cluster_load import NAMESPACE, access_of, install
 from benchmarks.cluster_load_nodes import Nodes, Pool, Traffic
 from benchmarks.soak_slopes import HEAD, Sample, slopes
-from pulltrace.kube.client.credentials import FixedAccess
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.client.credentials import StaticConfig
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from tests.cluster.containerd import Containerd, Options
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.cri import PullFailed, pull_via_cri, remove_via_cri
@@ -210,7 +210,7 @@ def scene() -> Iterator[Scene]:
         agent = watched(folder, "agent", ["agent", *agent_flags], in_pod(folder, agents, NAMESPACE))
         with server, agent.process:
             agent.process.wait_until(agent.tasks.exists, "the agent to run")
-            store = KubeLeaseStore(Pool(FixedAccess(access_of(agents)), Traffic(), CONNECTIONS), NAMESPACE)
+            store = KubeLeaseStore(Pool(StaticConfig(access_of(agents)), Traffic(), CONNECTIONS), NAMESPACE)
             programs = {"aggregator": aggregator, "agent": agent}
             yield Scene(server, programs, store, containerd, images)
 

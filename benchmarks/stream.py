@@ -1,15 +1,16 @@
-"""What ten thousand viewers cost one replica, how new is what few of them see, and what reading Leases costs.
+"""Measure the cost of ten thousand subscribers, the age of rows with few of them, and the cost of reading Leases.
 
     .venv/bin/python -m benchmarks.stream [--viewers 10000] [--seconds 10]
 
 The aggregator is a process of its own (`stream_server`), the viewers are sockets in others (`stream_clients`); memory and
-CPU are the server's alone, as /proc tells them. While they stream, `/metrics` and `/api/v1/nodes` are asked ten times a
+CPU are the server's alone, from /proc. While they stream, `/metrics` and `/api/v1/nodes` are requested ten times a
 second. Nothing else is needed, not even root.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import re
@@ -67,11 +68,11 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         self._process.terminate()
 
     def has_ended(self) -> bool:
-        """Whether it is gone, and all was well."""
+        """Return whether it has ended without an error."""
         assert self._process.poll() in {None, 0}, f"the server ended with {self._process.returncode}"
         return self._process.returncode is not None
 
@@ -81,10 +82,10 @@ class Server:
 
 
 class Viewers:
-    """The processes of the viewers, and what they said last."""
+    """The processes of the viewers, and their last reports."""
 
     def __init__(self, port: int, count: int, processes: int = 2) -> None:
-        self._told: dict[int, dict[str, float]] = {}
+        self._reports: dict[int, dict[str, float]] = {}
         self._processes = []
         for number in range(processes):
             share = count // processes + (number < count % processes)
@@ -95,10 +96,10 @@ class Viewers:
 
     def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
         for line in process.stdout or ():
-            self._told[number] = json.loads(line)
+            self._reports[number] = json.loads(line)
 
-    def total(self, what: str) -> float:
-        return sum(told[what] for told in self._told.values())
+    def total(self, name: str) -> float:
+        return sum(report[name] for report in self._reports.values())
 
     def end(self) -> None:
         for process in self._processes:
@@ -133,18 +134,19 @@ class Probing:
 
 
 class Latency:
-    """One viewer that looks at how old the rows are that it is told of."""
+    """One subscriber that measures the age of the rows that it receives."""
 
     def __init__(self, port: int) -> None:
         self.seconds: list[float] = []
         self.listening = False
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        threading.Thread(target=self._read, daemon=True).start()
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._connection.request("GET", "/api/v1/events")
+        self._thread = threading.Thread(target=self._read, args=(self._connection.getresponse(),), daemon=True)
+        self._thread.start()
 
-    def _read(self) -> None:
+    def _read(self, response: http.client.HTTPResponse) -> None:
         rest = b""
-        while received := self._socket.recv(1024 * 1024):
+        while received := response.read1(1024 * 1024):
             now = time.time()
             *events, rest = (rest + received).split(b"\n\n")
             for event in events:
@@ -153,7 +155,9 @@ class Latency:
                     self.seconds.append(now - datetime.fromisoformat(moment[1].decode()).timestamp())
 
     def end(self) -> None:
-        self._socket.close()
+        """Call it after the end of the server, or at the end of the process."""
+        self._thread.join(10)
+        self._connection.close()
 
 
 def at(values: Sequence[float], share: float) -> float:
@@ -204,10 +208,10 @@ def stream(count: int, nodes: int, rates: Sequence[float], seconds: float) -> No
         print(f"{count} viewers; the server alone takes {alone:.0f} MiB, with them {server.memory_mib():.0f} MiB")
         for rate in rates:
             measure(server, viewers, latency, rate, seconds)
-        latency.end()
         viewers.end()
     finally:
         server.end()
+    latency.end()
 
 
 def main() -> None:

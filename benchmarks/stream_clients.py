@@ -1,6 +1,6 @@
 """Some of the viewers of `benchmarks.stream`, in a process of their own: sockets that read and count, and nothing else.
 
-Says once a second, as a line of JSON, how many are connected and what they have got so far.
+Reports once a second, as a line of JSON, how many are connected and what they have got so far.
 """
 
 from __future__ import annotations
@@ -49,8 +49,13 @@ def main(port: int, count: int) -> None:
             events += buffer.count(EVENT, 0, size)
         if time.monotonic() >= next_report:
             next_report += 1
-            told = {"open": len(selector.get_map()), "events": events, "bytes": received_bytes, "at": time.monotonic()}
-            print(json.dumps(told), flush=True)
+            report = {
+                "open": len(selector.get_map()),
+                "events": events,
+                "bytes": received_bytes,
+                "at": time.monotonic(),
+            }
+            print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

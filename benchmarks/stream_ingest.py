@@ -1,4 +1,4 @@
-"""What one report of an agent costs the aggregator: from the line of the watch to the change in the store."""
+"""Measure the cost of one report in the aggregator: from the line of the watch to the change in the store."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 from benchmarks.stream_server import running_pull
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.decoding.fields import frame
-from pulltrace.kube.resources.lease_store import lease_record
+from pulltrace.kube.decoding.api_objects import decode_watch_line
+from pulltrace.kube.resources.leases import lease_record
 from pulltrace.kube.watch.watch_events import Put
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
@@ -43,8 +43,8 @@ def ingest_seconds() -> float:
     cluster = ClusterState(PullStore(), history_seconds=1800)
     watched = lines()
     for line in watched[:NODES]:
-        cluster.lease_event(Put(lease_record(frame(line)[1])), 0.0)
+        cluster.lease_event(Put(lease_record(decode_watch_line(line)[1])), 0.0)
     began = time.process_time()
     for line in watched[NODES:]:
-        cluster.lease_event(Put(lease_record(frame(line)[1])), 1.0)
+        cluster.lease_event(Put(lease_record(decode_watch_line(line)[1])), 1.0)
     return (time.process_time() - began) / (REPORTS - NODES)

@@ -1,7 +1,7 @@
 """The server of `benchmarks.stream`: a whole aggregator in a process of its own, whose nodes report at a given rate.
 
-Its Leases are kept in memory; from there on everything is what runs in a cluster. Says its ports as a line of JSON, and
-takes from standard input how many reports a second there are to be, a number on a line. SIGTERM ends it as it ends an aggregator.
+Its Leases are kept in memory; from there on everything is what runs in a cluster. Prints its port as a line of JSON, and
+reads the reports a second from standard input, a number on a line. SIGTERM ends it as it ends an aggregator.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Nodes:
         now = time.time()
         pull = replace(before, downloaded_bytes=done, unpacked_bytes=done // 2, progressed_at=now)
         self._pulls[number] = pull
-        told = encode(NodeReport(pulls=(pull,)))
-        await self.leases.patch(f"node-{number:04}", LeasePatch({**told}, "agent", now, 3600))
+        annotations = encode(NodeReport(pulls=(pull,)))
+        await self.leases.patch(f"node-{number:04}", LeasePatch({**annotations}, "agent", now, 3600))
 
     async def go_on(self) -> None:
         last, owed = time.monotonic(), 0.0
@@ -88,7 +88,7 @@ class Nodes:
 
     def take_rate(self) -> None:
         if not (line := sys.stdin.readline()):
-            sys.exit()  # whoever started us is gone
+            sys.exit()  # the parent has ended
         self.reports_per_second = float(line)
 
 

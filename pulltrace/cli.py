@@ -95,37 +95,40 @@ def _first(error: BaseException) -> BaseException:
 
 async def _agent(settings: AgentSettings, stop: asyncio.Event) -> None:
     from pulltrace.agent import run
-    from pulltrace.kube.client.credentials import usual_source
-    from pulltrace.kube.client.h11_client import SmallConnection
-    from pulltrace.kube.resources.lease_store import KubeLeaseStore
+    from pulltrace.kube.client.h11_client import H11Client
+    from pulltrace.kube.client.load_config import load_config
+    from pulltrace.kube.resources.leases import KubeLeaseStore
 
-    async with SmallConnection(await usual_source(settings.kubeconfig or None)) as connection:
-        namespace = settings.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+    async with H11Client(await load_config(settings.kubeconfig or None)) as client:
+        namespace = settings.namespace or await client.namespace() or DEFAULT_NAMESPACE
         logger.info("watching %s; node %s, namespace %s", settings.containerd_socket, settings.node_name, namespace)
-        await _until_stop(run.run(settings, KubeLeaseStore(connection, namespace), _identity()), stop)
+        await _until_stop(run.run(settings, KubeLeaseStore(client, namespace), _identity()), stop)
 
 
 async def _aggregator(settings: AggregatorSettings, stop: asyncio.Event) -> None:
     from pulltrace.aggregator import run
     from pulltrace.kube.client.aiohttp_client import connect
-    from pulltrace.kube.election.leader_elector import Elector
-    from pulltrace.kube.resources.event_recorder import KubeEventWriter
-    from pulltrace.kube.resources.event_watch import KubeEventWatch
-    from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-    from pulltrace.kube.resources.pod_lister import KubePodLookup
-    from pulltrace.kube.resources.pod_watch import KubePodWatch
+    from pulltrace.kube.election.leader_elector import LeaderElector
+    from pulltrace.kube.resources.event_recorder import EventRecorder
+    from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS
+    from pulltrace.kube.resources.leases import lease_list_watch
+    from pulltrace.kube.resources.pending_pods import PENDING_PODS
+    from pulltrace.kube.resources.pod_lister import PodLister
+    from pulltrace.kube.watch.multi_namespace import reflect_namespaces
+    from pulltrace.kube.watch.reflector import Reflector
     from pulltrace.pulls import report_interval
 
-    async with await connect(settings.kubeconfig or None) as connection:
-        namespace = settings.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+    async with await connect(settings.kubeconfig or None) as client:
+        namespace = settings.namespace or await client.namespace() or DEFAULT_NAMESPACE
         run.require_own_namespace(namespace, per_node_policy=settings.per_node_policy)
-        leases, pods = KubeLeaseWatch(connection, namespace), KubePodWatch(connection, settings.watch_namespaces)
-        events = KubeEventWatch(connection, settings.watch_namespaces)
-        lookup = KubePodLookup(connection, settings.watch_namespaces)
+        leases = Reflector(client, lease_list_watch(namespace))
+        pods = reflect_namespaces(client, PENDING_PODS, settings.watch_namespaces)
+        events = reflect_namespaces(client, KUBELET_EVENTS, settings.watch_namespaces)
+        lister = PodLister(client, settings.watch_namespaces)
         await run.run(
             settings, leases, pods, stop,
-            elector=Elector(connection, namespace, report_interval.LEASE, _identity()),
-            events=events, find_pod=lookup.find, finder=lookup, event_writer=KubeEventWriter(connection, _identity()),
+            elector=LeaderElector(client, namespace, report_interval.LEASE, _identity()),
+            events=events, find_pod=lister.find, finder=lister, event_writer=EventRecorder(client, _identity()),
             watches=(leases.health, *pods.healths, *events.healths),
         )  # fmt: skip
 

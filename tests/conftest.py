@@ -1,8 +1,8 @@
-"""What holds for all tests: when those that need a real system run, are skipped, or fail.
+"""Common to all tests: when those that need a real system run, are skipped, or fail.
 
-A test marked `real` needs root and containerd, or the programs its marker names; one marked `e2e` needs the
-whole cluster. On a developer's machine a missing program skips the test and the reason says how to install
-it. With CI=true nothing is skipped for that: what is missing is a failure.
+A test marked `real` needs root and containerd, or the programs its marker names; one marked `e2e` needs the whole
+cluster. On a developer's machine a missing program skips the test, and the reason names the command that installs it.
+With CI=true a missing program is a failure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ settings.load_profile("pulltrace")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on real systems time of their own; what their fixtures start has its own deadlines."""
+    """Give tests on real systems more time; their fixtures have deadlines of their own."""
     for item in items:
         if not item.get_closest_marker("timeout") and (kind := _kind(item)):
             seconds = E2E_TEST_SECONDS if kind == "e2e" else REAL_TEST_SECONDS
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the tests need from source before the first of them, where its progress can be seen."""
+    """Build the programs of the tests from source before the first test, so that the progress is visible."""
     kinds = {kind for item in session.items if (kind := _kind(item))}
     if session.config.option.collectonly or not kinds or os.geteuid() != 0:
         return
@@ -49,7 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             binaries.main(sorted({program for kind in kinds for program in BUILT[kind]}))
         except binaries.MissingProgram as error:
-            print(error, file=sys.stderr)  # each test that needs it says so again
+            print(error, file=sys.stderr)  # each test that needs it repeats the reason
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,7 +24,7 @@ AGENT_NEEDS = (
     "pulltrace.cli",
     "pulltrace.agent.run",
     "pulltrace.kube.client.h11_client",
-    "pulltrace.kube.resources.lease_store",
+    "pulltrace.kube.resources.leases",
 )
 NOT_FOR_THE_AGENT = (
     *("aiohttp", "kubernetes", "falcon", "uvicorn", "prometheus_client"),

@@ -1,8 +1,8 @@
-"""Renders the picture that is shown where somebody shares a link to the repository.
+"""Render the picture that sites show for a link to the repository.
 
     python -m tools.social_preview            # docs/images/social-preview.svg → social-preview.png, 1280 x 640
 
-Chromium draws it, Debian's or any other that is on the PATH. Where to upload it is in CONTRIBUTING.md.
+Needs Chromium on the PATH. CONTRIBUTING.md says where to upload the picture.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "docs/images/social-preview.svg"
 WIDTH, HEIGHT = 1280, 640
-"""What GitHub asks for, in pixels."""
+"""GitHub's size in pixels."""
 MOST_BYTES = 1_000_000
-"""GitHub takes no larger picture."""
+"""GitHub's limit for the file."""
 RENDER_SECONDS = 60
 
 

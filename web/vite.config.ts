@@ -17,7 +17,7 @@ export default defineConfig({
     proxy: { "/api": "http://127.0.0.1:8080" },
   },
   test: {
-    // What draws asks for jsdom by itself (testing/dom.ts); the rest is faster without.
+    // Tests that draw select jsdom (testing/dom.ts); all others are faster without.
     environment: "node",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],

@@ -16,7 +16,6 @@ from dataclasses import replace
 import tenacity
 
 from pulltrace.agent.interval_reader import IntervalReader
-from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.agent.write_schedule import (
     LastWrite,
     after_interval_read,
@@ -27,8 +26,9 @@ from pulltrace.agent.write_schedule import (
     starts_pulling,
     usable_interval,
 )
+from pulltrace.kube.client.retry import describe_retry, retry_wait
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.leases import LeasePatch, LeaseWriting
+from pulltrace.kube.resources.leases import WRITE_PERMISSION, LeasePatch, LeaseWriting
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 
@@ -143,4 +143,6 @@ class LeaseWriter:
         error = attempt.outcome.exception() if attempt.outcome else None
         if isinstance(error, ApiError) and error.status == 429:
             self._refused += 1
-        logger.warning("cannot write the Lease of node %s: %s", self._node_name, describe(attempt))
+        logger.warning(
+            "cannot write the Lease of node %s: %s", self._node_name, describe_retry(attempt, WRITE_PERMISSION)
+        )

@@ -14,11 +14,11 @@ import tenacity
 
 from pulltrace.agent import tracker
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.agent.retrying import describe, retry_wait
 from pulltrace.containerd.client import ContainerdError, connect
 from pulltrace.containerd.observation import NodeObservation, Observer
+from pulltrace.kube.client.retry import describe_retry, retry_wait
 from pulltrace.kube.errors import KubeError
-from pulltrace.kube.resources.leases import LeaseRecord, LeaseWriting
+from pulltrace.kube.resources.leases import WRITE_PERMISSION, LeaseRecord, LeaseWriting
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
@@ -141,7 +141,7 @@ async def _read_lease(node_name: str, store: LeaseWriting) -> LeaseRecord | None
         retry=tenacity.retry_if_exception_type(KubeError),
         wait=retry_wait,
         before_sleep=lambda attempt: logger.warning(
-            "cannot read the Lease of node %s: %s", node_name, describe(attempt)
+            "cannot read the Lease of node %s: %s", node_name, describe_retry(attempt, WRITE_PERMISSION)
         ),
     )
     record: LeaseRecord | None = await retrying(store.get, node_name)

@@ -24,20 +24,20 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.pod_poller import FindPod, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
-from pulltrace.kube.election.leader_elector import Elector
-from pulltrace.kube.resources.kubelet_events import EventWatching
-from pulltrace.kube.resources.leases import LeaseWatching
-from pulltrace.kube.resources.pending_pods import PodWatching
-from pulltrace.kube.resources.pod_events import EventWriting
+from pulltrace.kube.election.leader_elector import LeaderElector
+from pulltrace.kube.resources.event_recorder import EventRecorder
+from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Put, WatchSource
 from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
 from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import AllowedHosts, allowed_hosts
-from pulltrace.server.http.connection_limiter import Limits
-from pulltrace.server.http.server import serve
+from pulltrace.server.http.connection_limiter import ConnectionLimits
+from pulltrace.server.http.server import MAX_CONNECTIONS, serve
 from pulltrace.settings.programs import AggregatorSettings
 
 logger = logging.getLogger(__name__)
@@ -67,15 +67,15 @@ def require_own_namespace(namespace: str, *, per_node_policy: bool) -> None:
 
 async def run(
     settings: AggregatorSettings,
-    leases: LeaseWatching,
-    pods: PodWatching | None,
+    leases: WatchSource[LeaseRecord],
+    pods: WatchSource[PodRecord] | None,
     stop: asyncio.Event,
     *,
-    elector: Elector | None = None,
-    events: EventWatching | None = None,
+    elector: LeaderElector | None = None,
+    events: WatchSource[EventRecord] | None = None,
     find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
-    event_writer: EventWriting | None = None,
+    event_writer: EventRecorder | None = None,
     watches: Sequence[WatchHealth] = (),
     listening: Callable[[int], None] = lambda port: None,
 ) -> None:
@@ -95,7 +95,7 @@ async def run(
         nodes=lambda: cluster.node_views(time.monotonic()),
         lookup=finder,
         ready=lambda: lists.missing,
-        limits=Limits(settings.max_streams, settings.max_streams_per_address),
+        limits=ConnectionLimits(settings.max_streams, settings.max_streams_per_address),
         proxies=settings.trusted_proxies,
         hosts=hosts,
         retention_seconds=settings.history_ttl_seconds,
@@ -103,7 +103,7 @@ async def run(
     active, baseline = ActivePulls(), RegistryBaseline()
     process = Process(
         leading=lambda: elector is None or elector.leading,
-        sse_clients=lambda: app.stream.clients,
+        sse_clients=lambda: app.stream.subscribers,
         watches=watches,
         per_node_policy=settings.per_node_policy,
         report_interval_seconds=lambda: None if elector is None else interval_seconds(elector.annotations),
@@ -132,7 +132,7 @@ async def run(
         if elector is not None:
             interval_controller = IntervalController(
                 elector, cluster, settings.writes_per_second,
-                streams=lambda: app.stream.clients, requests=lambda: app.answers, synced=lists.leases.is_set,
+                streams=lambda: app.stream.subscribers, requests=lambda: app.answers, synced=lists.leases.is_set,
             )  # fmt: skip
             leader_tasks = []
             if event_writer is not None and settings.kubernetes_events:
@@ -140,13 +140,23 @@ async def run(
                 publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
                 leader_tasks.append(publisher.run)
             followers.append(tasks.create_task(interval_controller.run(leader_tasks)))
-        tasks.create_task(serve(app, settings.http_addr, setting="--http-addr", ready=ready, stop=served))
+        max_connections = settings.max_streams + MAX_CONNECTIONS
+        tasks.create_task(
+            serve(
+                app,
+                settings.http_addr,
+                setting="--http-addr",
+                ready=ready,
+                stop=served,
+                max_connections=max_connections,
+            )
+        )
         tasks.create_task(serve(metrics_app, settings.metrics_addr, setting="--metrics-addr", stop=served))
         await stop.wait()
         store.close()
         for follower in followers:
             follower.cancel()
-        await app.stream.ended(FAREWELL_SECONDS)
+        await app.stream.wait_until_empty(FAREWELL_SECONDS)
         served.set()
 
 
@@ -181,13 +191,15 @@ class _InitialLists:
         return None if self.pods.is_set() else "the pods have not been listed yet"
 
 
-async def _watch_leases(leases: LeaseWatching, cluster: ClusterState, lists: _InitialLists) -> None:
+async def _watch_leases(leases: WatchSource[LeaseRecord], cluster: ClusterState, lists: _InitialLists) -> None:
     async for event in leases.watch():
         cluster.lease_event(event, time.monotonic())
         lists.leases.set()
 
 
-async def _watch_pods(pods: PodWatching, cluster: ClusterState, lists: _InitialLists, feed: ChangeFeed) -> None:
+async def _watch_pods(
+    pods: WatchSource[PodRecord], cluster: ClusterState, lists: _InitialLists, feed: ChangeFeed
+) -> None:
     async for event in pods.watch():
         cluster.pod_event(event, time.monotonic())
         if not lists.pods.is_set():  # the leader of before has counted the pods that fail already
@@ -196,14 +208,13 @@ async def _watch_pods(pods: PodWatching, cluster: ClusterState, lists: _InitialL
 
 
 async def _watch_events(
-    events: EventWatching, cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
+    events: WatchSource[EventRecord], cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
 ) -> None:
     await lists.pods.wait()  # an Event counts for a known pod only
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
-        if pod_poller is not None and isinstance(
-            event, Put
-        ):  # a list has Events of the last hour: a pending pod gets new ones
+        # A list has the Events of an hour; a pending pod gets new ones.
+        if pod_poller is not None and isinstance(event, Put):
             pod_poller.add_event(event.item)
 
 

@@ -33,7 +33,7 @@ LAZY_LABEL = "containerd.io/snapshot/remote"
 RECORDING_SECONDS = 2.0
 """The pull of a younger incomplete record may still succeed."""
 MAX_POLLS_WITHOUT_CONFIG = 5
-"""Polls that wait for the config. Without it, cached layers look like queued ones."""
+"""Polls that wait for the config. Without it, cached and queued layers cannot be distinguished."""
 
 
 @dataclass(frozen=True, slots=True)

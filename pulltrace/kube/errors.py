@@ -1,6 +1,6 @@
-"""What can go wrong between us and the API server: it says no, it cannot be reached, or we do not know where it is.
+"""Errors of requests to the API server: it refused, it could not be reached, or its address is not known.
 
-Whoever calls the API catches `KubeError`; the classes below are for callers that tell them apart.
+Callers of the API catch `KubeError`; its subclasses are for callers that treat them differently.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from pulltrace.errors import UserError
 
 
 class KubeError(Exception):
-    """Anything below."""
+    """A request to the API server failed."""
 
 
 class ConnectError(KubeError, UserError):
-    """There is no usable address or credential for an API server: for the user, in one line."""
+    """No usable address or credential for an API server: one line for the user."""
 
 
 class ApiUnreachable(KubeError):
-    """No answer, or none that an API server would give (HTML from a load balancer, a cut connection).
+    """No response, or none that an API server sends (HTML of a load balancer, a cut connection).
 
-    Nothing is known of what became of the request.
+    The API server may have executed the request.
     """
 
 
 class ApiTooSlow(ApiUnreachable):
-    """No whole answer in time: asking for less may help."""
+    """No whole response in time: a smaller request may succeed."""
 
 
 class ApiError(KubeError):
-    """The API server answered with a status that is not a success."""
+    """The API server responded with a status that is not a success."""
 
     def __init__(self, status: int, reason: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(f"{status} {reason}")
@@ -36,10 +36,16 @@ class ApiError(KubeError):
         self.reason = reason
         """The server's message, on one line."""
         self.retry_after_seconds = retry_after_seconds
-        """What the server asks for (429, 503); None when it does not."""
+        """The server's Retry-After (429, 503), in seconds; None without one."""
+
+
+def explain(error: BaseException | None, permission: str) -> str:
+    """Return the text of an error; of a 403 with the missing permission, such as `list and watch pods`."""
+    forbidden = isinstance(error, ApiError) and error.status == 403
+    return f"missing permission to {permission}: {error}" if forbidden else str(error)
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Text from outside, fit for a log line: no line breaks or control characters, and not endless."""
+    """Return outside text as one line for a log: no line breaks or control characters, at most `limit` characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -19,7 +19,8 @@ from pulltrace.server.http import problems
 from pulltrace.server.http.allowed_hosts import EVERY_HOST, AllowedHosts
 from pulltrace.server.http.asgi import Application, Receive, Scope, Send, secured
 from pulltrace.server.http.client_address import Network
-from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, Limits
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS, ConnectionLimits
+from pulltrace.server.http.error_responses import limit_requests
 from pulltrace.server.http.guard import guarded
 from pulltrace.server.http.static_files import BUILT_UI, StaticFiles
 from pulltrace.server.json.clock import Clocks
@@ -29,7 +30,7 @@ from pulltrace.server.sse import endpoint
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An ASGI application; `stream.clients` tells how many are watching, `answers` how often it was asked."""
+    """The ASGI application."""
 
     stream: endpoint.EventStream
     _responder: Responder
@@ -37,7 +38,7 @@ class App:
 
     @property
     def answers(self) -> int:
-        """How often a document of the API was asked for so far."""
+        """How many documents of the API were requested so far."""
         return self._responder.answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +52,7 @@ def create_app(
     lookup: PodLookup | None = None,
     healthy: Check = all_is_well,
     ready: Check = all_is_well,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
     proxies: Sequence[Network] = (),
     hosts: AllowedHosts = EVERY_HOST,
     retention_seconds: float = RECENT_SECONDS,
@@ -59,7 +60,7 @@ def create_app(
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> App:
-    """The application that shows what the source has."""
+    """Return the application that serves the rows of the source."""
     clocks = Clocks(clock, monotonic)
     row_cache = RowCache(clocks)
     responder = Responder(source, row_cache, clocks)
@@ -79,13 +80,14 @@ def create_app(
     pages.add_route("/readyz", Probe(ready))
     pages.add_sink(StaticFiles(static_folder).answer, prefix="/")
 
-    beside: dict[str, Application] = {
+    documents = limit_requests(pages)
+    routes: dict[str, Application] = {
         endpoint.PATH: events,
         wait.PATH: wait.Wait(source, lookup, clocks, proxies=proxies),
     }
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
-        await beside.get(path, pages)(scope, receive, send)
+        await routes.get(path, documents)(scope, receive, send)
 
     return App(events, responder, secured(guarded(route, hosts)))

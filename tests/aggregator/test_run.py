@@ -13,9 +13,9 @@ import pytest
 
 from pulltrace.aggregator.run import require_own_namespace, run
 from pulltrace.errors import UserError
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
 from pulltrace.kube.resources.kubelet_events import EventRecord
 from pulltrace.kube.resources.leases import LeasePatch
@@ -232,8 +232,8 @@ async def test_it_leads_publishes_the_interval_and_releases_the_lease() -> None:
     """With an elector it takes part in the election; the lock's Lease has the interval."""
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop, settings = asyncio.Event(), settings_with("127.0.0.1:0")
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
-        elector = Elector(connection, "ns", report_interval.LEASE, "a")
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "a")
         serving = asyncio.create_task(
             run(settings, MemoryLeaseStore(), None, stop, elector=elector, listening=port.set_result)
         )
@@ -257,9 +257,9 @@ async def test_a_follower_serves_and_exports_no_metrics_of_the_cluster() -> None
     metrics_port, leases = free_port(), MemoryLeaseStore()
     stop, settings = asyncio.Event(), settings_with(f"127.0.0.1:{metrics_port}")
     held = {"metadata": {"name": report_interval.LEASE, "namespace": "ns"}, "spec": {"holderIdentity": "a"}}
-    async with api_server.running() as server, Connection(FixedAccess(Access(server.url))) as connection:
+    async with api_server.running() as server, AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         server.put("leases", held)
-        elector = Elector(connection, "ns", report_interval.LEASE, "b")
+        elector = LeaderElector(connection, "ns", report_interval.LEASE, "b")
         serving = asyncio.create_task(run(settings, leases, None, stop, elector=elector, listening=port.set_result))
         async with aiohttp.ClientSession() as session:
             follower = RunningAggregator(leases, MemoryStore(), session)

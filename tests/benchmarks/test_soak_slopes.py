@@ -18,7 +18,7 @@ def test_slope_is_for_an_hour() -> None:
 
 
 def test_warm_up_is_not_looked_at() -> None:
-    """What grew at the start does not count, and the first value told is the one after it."""
+    """Growth at the start does not count; the first value reported is the one after it."""
     [slope] = slopes(samples(10, 20, 30, 30, 30), 120, {"MiB": 1})
 
     assert (slope.first, slope.per_hour, slope.flat) == (30, 0, True)
@@ -34,6 +34,6 @@ def test_bound(values: tuple[float, ...], flat: bool) -> None:  # noqa: FBT001
 
 
 def test_too_few_samples() -> None:
-    """No line is drawn through less than three samples: a soak that is too short says so."""
+    """A slope needs three samples: a soak that is too short reports an error."""
     with pytest.raises(ValueError, match="2 samples after a warm-up of 120 s"):
         slopes(samples(1, 1, 1, 1), 120, {"MiB": 1})

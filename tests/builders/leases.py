@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulltrace.kube.resources.lease_store import LABELS
-from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.leases import LABELS, LeaseRecord
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Pull
 from tests.builders.pods import NODE

@@ -1,6 +1,7 @@
-"""Chaos: a roll-out that never stops on a cluster of which something is always broken, and whether Pulltrace told the truth.
+"""Chaos: an endless rollout on a cluster with one fault after another, and whether Pulltrace reported the truth.
 
     python -m tests.chaos --minutes 10 --seed 7
 
-`evidence` is what was collected, `invariants` judge it (both pure); the rest runs the cluster, breaks it and takes note.
+`evidence` is the data of a run, `invariants` judge it (both pure). The other modules run the cluster, break it and
+collect the data.
 """

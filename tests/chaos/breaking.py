@@ -1,4 +1,4 @@
-"""Breaks parts of the cluster, and mends them again."""
+"""Breaks components of the cluster, and restores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.e2e.installs import NAMESPACE, pods
 from tests.e2e.replicas import addresses, holder, pids
 
 DOWN_SECONDS = 3.0
-"""How long what was killed stays away, where nothing else starts it again."""
+"""Downtime of a killed component that nothing else starts again."""
 CUT_SECONDS = 8.0
 REFUSE_SECONDS = 6.0
 HANG_SECONDS = 12.0
@@ -29,9 +29,9 @@ CUT = "add table inet chaos { chain in { type filter hook input priority 0; poli
 
 
 class Breaker:
-    """The hand that breaks things; one at a time.
+    """Breaks one component at a time.
 
-    `pulling`: whether a node pulls just now. What a pull could suffer from is broken while one runs, if one comes.
+    `pulling`: whether a node pulls now. A fault that can harm a pull waits for one, for a limited time.
     """
 
     def __init__(self, cluster: Cluster, pulling: Callable[[Node], bool]) -> None:
@@ -40,7 +40,7 @@ class Breaker:
         self.cut: frozenset[str] = frozenset()
         """The nodes that no packet leaves or reaches now."""
         self.logs: dict[str, str] = {}
-        """What the pods that were deleted here had logged, as far as it could be read."""
+        """The logs of the pods deleted here, as far as they could be read."""
         self.kinds: dict[str, Callable[[Node], str]] = {
             "agent killed": self._kill_agent,
             "agent's pod deleted": self._delete_agent,
@@ -56,7 +56,7 @@ class Breaker:
         }
 
     def do(self, planned: Planned) -> Fault:
-        """Breaks it, and mends what does not mend itself; says what was done. Returns when it has been mended."""
+        """Break a component and return what was done, once it is restored."""
         node = self._cluster.nodes[planned.node]
         if planned.kind in IN_MID_PULL:
             with suppress(WaitFailed):
@@ -67,13 +67,13 @@ class Breaker:
     def _kill_agent(self, node: Node) -> str:
         for pid in (found := pids(node, "agent")):
             _kill(pid)
-        return f"agent of {node.name} killed" if found else f"agent of {node.name} was away already"
+        return f"agent of {node.name} killed" if found else f"agent of {node.name} was not running"
 
     def _delete_agent(self, node: Node) -> str:
         return f"pod of the agent of {node.name} deleted" if self._delete("agent", node.name) else "no agent to delete"
 
     def _leader(self) -> tuple[str, str] | None:
-        """Name and address of its pod."""
+        """Return name and address of the leader's pod."""
         with suppress(ApiError, OSError):
             leads = holder(self._cluster)
             for pod in pods(self._cluster, "aggregator"):
@@ -83,7 +83,7 @@ class Breaker:
         return None
 
     def _kill_leader(self, _: Node) -> str:
-        leader = wait_until(self._leader, "somebody to lead", seconds=40)
+        leader = wait_until(self._leader, "a leader", seconds=40)
         for node in self._cluster.nodes:
             for pid in pids(node, "aggregator"):
                 with suppress(subprocess.CalledProcessError):
@@ -92,7 +92,7 @@ class Breaker:
         return f"{leader[0]}, which led, killed"
 
     def _delete_leader(self, _: Node) -> str:
-        leader = wait_until(self._leader, "somebody to lead", seconds=40)
+        leader = wait_until(self._leader, "a leader", seconds=40)
         self._delete("aggregator", name=leader[0])
         return f"pod {leader[0]}, which led, deleted"
 
@@ -101,7 +101,9 @@ class Breaker:
             with suppress(ApiError):
                 found = [one["metadata"]["name"] for one in pods(self._cluster, component, node)]
                 for one in (wanted := [one for one in found if one == (name or one)]):
-                    with suppress(RuntimeError, subprocess.TimeoutExpired):  # its kubelet is away, or it has not begun
+                    with suppress(
+                        RuntimeError, subprocess.TimeoutExpired
+                    ):  # its kubelet is down, or the container has not started
                         self.logs[one] = self._cluster.kubectl("logs", one, "--namespace", NAMESPACE, seconds=10)
                     self._cluster.user.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{one}?gracePeriodSeconds=0")
                 return wanted
@@ -179,5 +181,5 @@ def _kill(pid: int) -> None:
 
 
 def _pause(seconds: float) -> None:
-    """How long a fault lasts is part of the fault."""
+    """Let a fault last: its duration is part of the fault."""
     time.sleep(seconds)

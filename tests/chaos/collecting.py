@@ -1,4 +1,4 @@
-"""Gathers the evidence at the end of a run, and keeps it as files."""
+"""Collects the evidence at the end of a run, and writes it to files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pathlib import Path
 from tests.chaos import containerd_log
 from tests.chaos.evidence import Evidence, Fault, TruePull
 from tests.chaos.listening import OPENER, Listeners
-from tests.chaos.noting import Notes
 from tests.chaos.rollout import Rollout
+from tests.chaos.sampling import AgentSamples
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes import Node
 from tests.cluster.processes import WaitFailed, wait_until
 from tests.e2e.installs import logs, wait_until_ready
 
 SETTLE_SECONDS = 60.0
-"""From the last pull's end until every replica has told it, and says the same on its stream and when it is asked."""
+"""From the last pull's end until every replica has reported it in its stream and its answers."""
 
 QUIET_SECONDS = 5.0
-"""A kubelet may ask for the image of a pod that has been deleted, if it has not heard of that yet."""
+"""A kubelet may request the image of a deleted pod until it receives the deletion."""
 
 
 def pulls_of(nodes: Iterable[Node]) -> tuple[TruePull, ...]:
-    """What their containerds have been asked for so far."""
+    """Return the pulls that these nodes' containerds were asked for so far."""
     found: list[TruePull] = []
     for node in nodes:
         with node.containerd.log.open(encoding="utf-8", errors="replace") as lines:
@@ -40,7 +40,7 @@ def pulls_of(nodes: Iterable[Node]) -> tuple[TruePull, ...]:
 
 
 def settle(cluster: Cluster, listeners: Listeners) -> None:
-    """Waits until nothing moves any more. What does not settle in time is for the judges to see."""
+    """Wait until nothing changes any more; the invariants judge a cluster that does not settle in time."""
     wait_until_ready(cluster)
 
     quiet_since: list[float] = []
@@ -59,31 +59,36 @@ def settle(cluster: Cluster, listeners: Listeners) -> None:
         return bool(live) and not running and ended and all(one.agreement() for one in live)
 
     with suppress(WaitFailed):
-        wait_until(stays_quiet, "all replicas to have told of all ends", seconds=SETTLE_SECONDS)
+        wait_until(stays_quiet, "all replicas to report all ends", seconds=SETTLE_SECONDS)
 
 
 def collect(
-    cluster: Cluster, since: float, listeners: Listeners, notes: Notes, rollout: Rollout, faults: Iterable[Fault]
+    cluster: Cluster,
+    since: float,
+    listeners: Listeners,
+    samples: AgentSamples,
+    rollout: Rollout,
+    faults: Iterable[Fault],
 ) -> Evidence:
     live = listeners.live()
     replicas = [one.evidence(live=one in live) for _, one in sorted(listeners.all.items())]
     listeners.stop()
-    notes.stop()
+    samples.stop()
     return Evidence(
         since=since,
         pulls=pulls_of(cluster.nodes),
         replicas=tuple(replicas),
-        absences=notes.absences(),
+        absences=samples.absences(),
         fetched={node.name: tuple(_fetched(node)) for node in cluster.nodes},
         sizes=dict(rollout.sizes),
         records={node.name: frozenset(node.containerd.images()) for node in cluster.nodes},
-        said=rollout.said,
+        failing=rollout.failing,
         faults=tuple(faults),
     )
 
 
 def _fetched(node: Node) -> Iterable[tuple[float, str]]:
-    """When which repository was asked for something by digest; the proxy counts from its own start."""
+    """Return when the node fetched which repository by digest; the proxy counts seconds from its own start."""
     mark = "/v2/chaos/clock"
     at = time.time()
     with suppress(urllib.error.HTTPError), OPENER.open(node.proxy.url + mark, timeout=10):
@@ -97,7 +102,7 @@ def _fetched(node: Node) -> Iterable[tuple[float, str]]:
 
 
 def keep(cluster: Cluster, evidence: Evidence, deleted: Mapping[str, str], folder: Path) -> None:
-    """Everything that a judgement rests on, and what the programs have logged, also those of `deleted` pods."""
+    """Write the evidence and the logs of all programs, with those of `deleted` pods."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with gzip.open(folder / "evidence.json.gz", "wt", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""The pulls that a containerd was asked for, read from its log: the truth that Pulltrace is held against. Pure.
+"""The pulls that a containerd was asked for, read from its log: the truth about a run. Pure.
 
-Versions 1.6 and 2.1 log the same three lines: when a kubelet asks, when it is answered, and when it is refused. A
-daemon that is killed logs nothing; the one that comes after it says that it starts.
+Versions 1.6 and 2.1 log the same three lines: the kubelet's request, the answer and the failure. A killed daemon logs
+nothing; its successor logs its start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STARTS = "starting containerd"
 
 
 def read(lines: Iterable[str], node: str) -> tuple[TruePull, ...]:
-    """All pulls, in the order in which they were asked for."""
+    """Return all pulls in the order of their requests."""
     found: list[TruePull] = []
     last_at = 0.0
     for line in lines:
@@ -45,7 +45,7 @@ def _take(found: list[TruePull], node: str, image: str, rest: str, at: float) ->
         found.append(TruePull(node, image, at))
         return
     outcome: Outcome = "failed" if rest.startswith(" failed") else "completed"
-    # Of two pulls of one image the older ends first: a kubelet asks again once it has given up.
+    # the older of two pulls of an image ends first: a kubelet asks again once it has given up
     index = next((i for i, pull in enumerate(found) if pull.ended is None and pull.image == image), None)
     if index is not None:
         found[index] = _ended(found[index], at, outcome)
@@ -56,6 +56,9 @@ def _ended(pull: TruePull, at: float, outcome: Outcome) -> TruePull:
 
 
 def _seconds(text: str) -> float:
-    """NOTE: nine digits of a second, which `fromisoformat` cuts to six, and does not take in all versions of Python."""
+    """Return Unix seconds.
+
+    NOTE: the time has nine digits of a second. `fromisoformat` cuts them to six, and not every Python accepts them.
+    """
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")

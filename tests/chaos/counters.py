@@ -1,8 +1,8 @@
-"""Whether a leader's counters moved by exactly what it saw happen while it led. Pure.
+"""Whether a leader's counters moved by exactly the changes in its own stream while it led. Pure.
 
-What is held against a stretch of scrapes of one leader is the stream of the same replica: a row that ends in the
-stretch is counted in it. What ends within `SLACK_SECONDS` of its borders, or was told by a snapshot that may reach over
-them, may be counted or not. So of each counter a least and a most is known, and as a rule they are one number.
+A stretch is a series of scrapes during which one replica led. A row that ends in the stretch is counted in it. A row
+may be counted or not when it ends within `SLACK_SECONDS` of the stretch's borders, or in a snapshot that may reach over
+them. Each counter therefore has a least and a most, which are usually equal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.chaos.evidence import Evidence, Replica, Scrape
 from tests.chaos.findings import Finding
-from tests.chaos.playing import Step, play
+from tests.chaos.replay import Step, replay
 
 SLACK_SECONDS = 1.0
 COMPLETED = "pulltrace_pull_duration_seconds_count"
@@ -28,7 +28,7 @@ COUNTERS: dict[str, Callable[[Step], bool]] = {
 
 @dataclass(frozen=True)
 class Counted:
-    """What a leader counted in a stretch, and what it saw."""
+    """The count of a leader in a stretch, and the bounds by its stream."""
 
     replica: str
     counter: str
@@ -44,29 +44,29 @@ def judge_counters(evidence: Evidence) -> Iterable[Finding]:
         if not one.least <= one.counted <= one.most:
             seen = str(one.least) if one.least == one.most else f"{one.least} to {one.most}"
             yield Finding(
-                "counters", f"{one.replica} counted {one.counted} by {one.counter}, and saw {seen}", (str(one),)
+                "counters", f"{one.replica} counted {one.counted} by {one.counter}, its stream has {seen}", (str(one),)
             )
 
 
 def counted(evidence: Evidence) -> list[Counted]:
-    """Every stretch of every leader."""
+    """Return the counts of every leader in every stretch."""
     found = []
     for replica in evidence.replicas:
-        steps = play(replica.heard).steps
+        steps = replay(replica.events).steps
         for first, last in stretches(replica):
             assert first.counts is not None
             assert last.counts is not None
             for name, happens in COUNTERS.items():
                 moved = round(last.counts.get(name, 0) - first.counts.get(name, 0))
                 least, most = bounds([step for step in steps if happens(step)], first.at, last.at)
-                if name != COMPLETED:  # a failure that the pods told of first is not counted again as containerd's
+                if name != COMPLETED:  # a failure reported first by the pods is not counted again as containerd's
                     least -= _superseded(steps, first.at, last.at)
                 found.append(Counted(replica.name, name, first.at, last.at, moved, least, most))
     return found
 
 
 def stretches(replica: Replica) -> Iterator[tuple[Scrape, Scrape]]:
-    """The first and the last of the scrapes between which it led, and answered, all the time."""
+    """Return the first and last scrape of each stretch in which the replica led and answered."""
     run: list[Scrape] = []
     for scrape in (*replica.scrapes, Scrape(0)):
         restarted = bool(run and scrape.counts and _reports(scrape) < _reports(run[-1]))
@@ -79,7 +79,7 @@ def stretches(replica: Replica) -> Iterator[tuple[Scrape, Scrape]]:
 
 
 def bounds(steps: Iterable[Step], began: float, ended: float) -> tuple[int, int]:
-    """How many of these have happened between two moments, at least and at most."""
+    """Return how many of these happened between two moments, at least and at most."""
     least = most = 0
     for step in steps:
         least += began + SLACK_SECONDS <= step.after and step.at <= ended - SLACK_SECONDS

@@ -1,6 +1,6 @@
-"""What a run has collected: what containerd did, what Pulltrace said of it, and who was away when.
+"""The data of a run: the pulls of containerd, the reports of Pulltrace, and the absences of agents.
 
-All times are Unix seconds of this one machine, on which all nodes run, so they can be compared.
+All nodes run on this machine, so all times are Unix seconds of one clock.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from tests.chaos.spans import Span
 
 JSON = dict[str, Any]
 Outcome = Literal["completed", "failed", "killed"]
-"""`killed`: containerd ended in the middle of it."""
+"""`killed`: containerd ended during the pull."""
 ENDED = ("completed", "failed", "unknown")
 
 
 @dataclass(frozen=True)
 class TruePull:
-    """A pull that a kubelet asked for, as containerd's log tells it."""
+    """A pull that a kubelet requested, by containerd's log."""
 
     node: str
     image: str
@@ -29,7 +29,7 @@ class TruePull:
     outcome: Outcome | None = None
     """None while it runs."""
     recorded: bool = False
-    """Whether its image's record was written in that time."""
+    """Whether containerd wrote its image's record in that time."""
 
     @property
     def repository(self) -> str:
@@ -41,7 +41,7 @@ class TruePull:
 
 
 @dataclass(frozen=True)
-class ToldPull:
+class ReportedPull:
     """A row of Pulltrace."""
 
     row: JSON
@@ -64,7 +64,7 @@ class ToldPull:
 
     @property
     def reached(self) -> bool:
-        """False for one that only the pods tell of."""
+        """False for a row that only the pods report."""
         return bool(self.row.get("reachedContainerd", True))
 
     @property
@@ -73,7 +73,7 @@ class ToldPull:
 
     @property
     def names(self) -> frozenset[str]:
-        """All that it may be of: names and repositories; empty while nothing is known."""
+        """All possible names and repositories; empty while nothing is known."""
         found = {self.row["imageRef"], *self.row.get("repositories", ()), *self.row.get("imageCandidates", ())}
         return frozenset(found - {""})
 
@@ -85,12 +85,12 @@ class ToldPull:
 
 
 @dataclass(frozen=True)
-class Heard:
+class StreamEvent:
     """An event of a replica's stream."""
 
     at: float
     connection: int
-    """Which connection of this reader to the replica, from 1."""
+    """The number of the subscriber's connection to the replica, from 1."""
     event: JSON
 
 
@@ -105,13 +105,13 @@ class Scrape:
 
 @dataclass(frozen=True)
 class Replica:
-    """All that an aggregator's pod has said."""
+    """All output of one pod of the aggregator."""
 
     name: str
-    heard: tuple[Heard, ...] = ()
+    events: tuple[StreamEvent, ...] = ()
     scrapes: tuple[Scrape, ...] = ()
     rows: tuple[JSON, ...] | None = None
-    """`GET /api/v1/pulls` at the end; None of one that is gone by then."""
+    """`GET /api/v1/pulls` at the end; None if the replica no longer runs."""
 
 
 @dataclass(frozen=True)
@@ -128,28 +128,28 @@ class Evidence:
     """A whole run."""
 
     since: float
-    """From then on Pulltrace was there; what began before is not asked for."""
+    """Pulltrace ran from then on; a pull that began before needs no row."""
     pulls: tuple[TruePull, ...]
     replicas: tuple[Replica, ...]
     absences: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
-    """By node, when no agent was looking."""
+    """By node, when no agent polled."""
     fetched: Mapping[str, tuple[tuple[float, str], ...]] = field(default_factory=dict)
-    """By node, when which repository was asked for a blob or a manifest by digest, through the node's proxy."""
+    """By node, when the node fetched which repository by digest, through its proxy."""
     sizes: Mapping[str, int] = field(default_factory=dict)
-    """The bytes of the layers of the images that were made for the run, by name."""
+    """Bytes of the layers of each image made for the run."""
     records: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By node, the names of the image records at the end."""
-    said: Mapping[str, Mapping[str, Span]] = field(default_factory=dict)
-    """By node and image, from when to when the status of a pod said that it cannot be pulled."""
+    failing: Mapping[str, Mapping[str, Span]] = field(default_factory=dict)
+    """By node and image, the time during which a pod's status reported that it cannot be pulled."""
     faults: tuple[Fault, ...] = ()
 
 
 def repository(image: str) -> str:
-    """Host and repository of a name."""
+    """Return host and repository of a name."""
     name, _, last = image.partition("@")[0].rpartition("/")
     return f"{name}/{last.partition(':')[0]}"
 
 
 def clock(at: float) -> str:
-    """A time as logs write it."""
+    """Format a time as logs do."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3]

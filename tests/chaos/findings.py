@@ -1,4 +1,4 @@
-"""What the judges find: what cannot be excused, and what a written rule excuses."""
+"""The findings of the invariants: violations, and findings that a written rule excuses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it would be on a quiet day."""
+    """A difference from a run without faults."""
 
     invariant: str
     what: str
     evidence: tuple[str, ...] = ()
     excuse: str | None = None
-    """The name of the rule that excuses it (`invariants.EXCUSES`); None: it is a violation."""
+    """The rule that excuses it (`invariants.EXCUSES`); None for a violation."""
 
 
 def violations(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -1,6 +1,6 @@
-"""What must hold of a run, however much of the cluster was broken: rows against pulls. Pure.
+"""The invariants of a run, whatever was broken: rows against pulls. Pure.
 
-Whatever is excused is excused by one of `EXCUSES`, and counted; docs/reliability.md says the same in words.
+A finding is excused only by one of `EXCUSES`, and counted; docs/reliability.md has the same rules in words.
 """
 
 from __future__ import annotations
@@ -8,57 +8,57 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from tests.chaos.counters import judge_counters
-from tests.chaos.evidence import Evidence, ToldPull, TruePull, repository
+from tests.chaos.evidence import Evidence, ReportedPull, TruePull, repository
 from tests.chaos.findings import Finding
 from tests.chaos.matching import CLOCK_SECONDS, Matching, match, names
-from tests.chaos.playing import play
+from tests.chaos.replay import replay
 from tests.chaos.streams import judge_streams
 
-LOOK_SECONDS = 2.0
-"""Two looks of an idle agent."""
+POLL_SECONDS = 2.0
+"""Two polls of an idle agent."""
 NEAR_SECONDS = 3.0
-"""Pulls that began so near to a row without a pull are printed with it."""
-SAID_SECONDS = 4.0
-"""A failure that only pods tell of is shown 1.5 s after the first of them said so, to the next look at what is due."""
+"""A row without a pull is printed with the pulls that began this close to it."""
+REPORTED_SECONDS = 4.0
+"""A failure that only pods report is shown 1.5 s after their first report, by the next check."""
 EXCUSES: Mapping[str, str] = {
-    "failed between two looks": f"it failed within {LOOK_SECONDS:g} s, and a row made of the pods' words, or of another try of the same image, tells of it",
-    "failed between two looks, unsaid": f"it failed within {LOOK_SECONDS:g} s, and no pod said so for as long as {SAID_SECONDS:g} s, because it was deleted before, or the API server was away",
+    "failed between two polls": f"it failed within {POLL_SECONDS:g} s, and a row from the pods' statuses, or of another attempt for the same image, reports it",
+    "failed between two polls, unreported": f"it failed within {POLL_SECONDS:g} s, and no pod reported it for as long as {REPORTED_SECONDS:g} s, because it was deleted before, or the API server was away",
     "found on the node": "it completed without fetching anything from the registry: there was nothing to show",
-    "completed between two looks": f"it completed within {LOOK_SECONDS:g} s beside another pull of its image, which has a row: the node has one image record for both",
-    "no agent": f"it ended while no agent was looking at its node, had begun less than {LOOK_SECONDS:g} s before that at the earliest, and failed, or was not the only pull of its image",
-    "end unseen": "it is told as unknown, and ended while no agent was looking at its node",
+    "completed between two polls": f"it completed within {POLL_SECONDS:g} s beside another pull of its image, which has a row: the node has one image record for both",
+    "no agent": f"it ended while no agent polled its node, had begun less than {POLL_SECONDS:g} s before that at the earliest, and failed, or was not the only pull of its image",
+    "end unseen": "it is reported as unknown, and ended while no agent polled its node",
     "end recorded": "containerd was killed after it had written the image's record and before it answered",
 }
 
 
 def judge(evidence: Evidence) -> tuple[Finding, ...]:
-    """All that is wrong, and all that is excused."""
-    told = told_pulls(evidence)
-    own = [row for row in told.values() if row.reached]
-    words = [row for row in told.values() if not row.reached]
+    """Return all violations and all excused findings."""
+    reported = reported_pulls(evidence)
+    own = [row for row in reported.values() if row.reached]
+    by_pods = [row for row in reported.values() if not row.reached]
     matching = match(own, evidence.pulls)
     return (
         *judge_truth(evidence),
         *judge_missing(evidence, matching),
-        *judge_invented(evidence, matching, words),
+        *judge_invented(evidence, matching, by_pods),
         *judge_ends(evidence, matching),
         *judge_streams(evidence),
         *judge_counters(evidence),
     )
 
 
-def told_pulls(evidence: Evidence) -> dict[str, ToldPull]:
-    """The last that was said of each row, by whichever replica said it last, removed or not."""
-    found: dict[str, tuple[float, ToldPull]] = {}
+def reported_pulls(evidence: Evidence) -> dict[str, ReportedPull]:
+    """Return the last state of each row by any replica, removed rows included."""
+    found: dict[str, tuple[float, ReportedPull]] = {}
     for replica in evidence.replicas:
-        for step in play(replica.heard).steps:
+        for step in replay(replica.events).steps:
             if step.row is not None and (step.id not in found or found[step.id][0] <= step.at):
-                found[step.id] = step.at, ToldPull(step.row)
+                found[step.id] = step.at, ReportedPull(step.row)
     return {key: row for key, (_, row) in found.items()}
 
 
 def judge_truth(evidence: Evidence) -> Iterable[Finding]:
-    """The two witnesses, containerd's log and its records, agree."""
+    """containerd's log and its image records agree."""
     for pull in evidence.pulls:
         if (
             pull.outcome == "completed"
@@ -74,29 +74,29 @@ def judge_truth(evidence: Evidence) -> Iterable[Finding]:
 
 def judge_missing(evidence: Evidence, matching: Matching) -> Iterable[Finding]:
     """Each pull has a row."""
-    failures = failures_told(evidence)
+    failures = failures_reported(evidence)
     for pull in matching.pulls:
         if pull.began >= evidence.since:
             excuse = _missing_excuse(pull, evidence, failures)
-            if excuse is None and any(_hides(told, pull) for _, told in matching.pairs):
-                excuse = "completed between two looks"
-            yield Finding("missing", f"no row tells of {pull}", excuse=excuse)
+            if excuse is None and any(_hides(other, pull) for _, other in matching.pairs):
+                excuse = "completed between two polls"
+            yield Finding("missing", f"no row reports {pull}", excuse=excuse)
 
 
 def _hides(other: TruePull, pull: TruePull) -> bool:
-    """Whether two quick pulls of one image, which ran at the same time, can leave the trace of one."""
+    """Return whether two quick pulls of one image, which ran at the same time, can leave the trace of one."""
     if (other.node, other.image) != (pull.node, pull.image) or not other.outcome == pull.outcome == "completed":
         return False
     if pull.ended is None or other.ended is None:
         return False
-    quick = max(pull.ended - pull.began, other.ended - other.began) <= LOOK_SECONDS
+    quick = max(pull.ended - pull.began, other.ended - other.began) <= POLL_SECONDS
     return quick and other.began <= pull.ended and pull.began <= other.ended
 
 
-def failures_told(evidence: Evidence) -> frozenset[tuple[str, str]]:
-    """Node and repository of every failure that any replica has told at any time: a later one may not know the name."""
-    rows = [step.row for replica in evidence.replicas for step in play(replica.heard).steps if step.row is not None]
-    failed = [ToldPull(row) for row in rows if row["phase"] == "failed"]
+def failures_reported(evidence: Evidence) -> frozenset[tuple[str, str]]:
+    """Return node and repository of every failure that any replica reported: a later replica may not know the name."""
+    rows = [step.row for replica in evidence.replicas for step in replay(replica.events).steps if step.row is not None]
+    failed = [ReportedPull(row) for row in rows if row["phase"] == "failed"]
     return frozenset((row.node, repository(name)) for row in failed for name in row.names)
 
 
@@ -104,24 +104,28 @@ def _missing_excuse(pull: TruePull, evidence: Evidence, failures: Collection[tup
     if pull.ended is None:
         return None
     absences = evidence.absences.get(pull.node, ())
-    if any(one.began - LOOK_SECONDS <= pull.began and one.holds(pull.ended) for one in absences):
+    if any(one.began - POLL_SECONDS <= pull.began and one.holds(pull.ended) for one in absences):
         alone = all(one is pull or (one.node, one.image) != (pull.node, pull.image) for one in evidence.pulls)
-        if pull.outcome != "completed" or not alone:  # what has come is found later by its first blob, once
+        if pull.outcome != "completed" or not alone:  # a later agent finds the content by its first blob, once
             return "no agent"
     if pull.outcome == "completed":
         fetched = evidence.fetched.get(pull.node, ())
         repo = pull.repository.partition("/")[2]
         came = any(of == repo and pull.began - CLOCK_SECONDS <= at <= pull.ended for at, of in fetched)
         return "found on the node" if pull.image in evidence.sizes and not came else None
-    if pull.ended - pull.began > LOOK_SECONDS:
+    if pull.ended - pull.began > POLL_SECONDS:
         return None
     if (pull.node, pull.repository) in failures:
-        return "failed between two looks"
-    said = evidence.said.get(pull.node, {}).get(pull.image)
-    return "failed between two looks, unsaid" if said is None or said.ended - said.began < SAID_SECONDS else None
+        return "failed between two polls"
+    failing = evidence.failing.get(pull.node, {}).get(pull.image)
+    return (
+        "failed between two polls, unreported"
+        if failing is None or failing.ended - failing.began < REPORTED_SECONDS
+        else None
+    )
 
 
-def judge_invented(evidence: Evidence, matching: Matching, words: list[ToldPull]) -> Iterable[Finding]:
+def judge_invented(evidence: Evidence, matching: Matching, by_pods: list[ReportedPull]) -> Iterable[Finding]:
     """Each row has a pull, and no two rows the same."""
     of = {pull: row for row, pull in matching.pairs}
     for row in matching.rows:
@@ -130,37 +134,37 @@ def judge_invented(evidence: Evidence, matching: Matching, words: list[ToldPull]
             for pull in evidence.pulls
             if pull.node == row.node and (names(row, pull.image) or abs(pull.began - row.began) < NEAR_SECONDS)
         ]
-        yield Finding("invented", f"no pull of which {row} could tell", tuple(near))
-    for row in words:
+        yield Finding("invented", f"no pull fits {row}", tuple(near))
+    for row in by_pods:
         tries = [pull for pull in evidence.pulls if pull.node == row.node and names(row, pull.image)]
         if not any(pull.outcome in {"failed", "killed"} for pull in tries):
-            yield Finding("invented", f"nothing has failed of which {row} could tell", tuple(map(str, tries)))
+            yield Finding("invented", f"no failed pull fits {row}", tuple(map(str, tries)))
 
 
 def judge_ends(evidence: Evidence, matching: Matching) -> Iterable[Finding]:
-    """Each row ended as its pull did, under its name, with all of its bytes."""
+    """Each row ended as its pull did, with its name and all of its bytes."""
     for row, pull in matching.pairs:
         both = (str(row), str(pull))
         if pull.ended is None:
             continue
         if not row.ended:
-            yield Finding("end", "a pull that has ended is told as running", both)
+            yield Finding("end", "a pull that has ended is reported as running", both)
         elif row.phase == "unknown":
             away = any(span.holds(pull.ended) for span in evidence.absences.get(pull.node, ()))
-            yield Finding("end", "nobody saw how it ended", both, "end unseen" if away else None)
+            yield Finding("end", "no agent saw how it ended", both, "end unseen" if away else None)
         elif (row.phase == "completed") != (pull.outcome == "completed"):
             recorded = pull.outcome == "killed" and pull.recorded
-            yield Finding("end", f"{row.phase} is not how it ended", both, "end recorded" if recorded else None)
+            yield Finding("end", f"reported as {row.phase}, which is wrong", both, "end recorded" if recorded else None)
         if row.row["nameKnown"] and row.row["imageRef"] != pull.image and "@" not in row.row["imageRef"]:
-            yield Finding("name", "the row has another name than its pull", both)
+            yield Finding("name", "row and pull have different names", both)
         if row.phase == "completed":
             yield from _judge_bytes(evidence, row, pull)
 
 
-def _judge_bytes(evidence: Evidence, row: ToldPull, pull: TruePull) -> Iterable[Finding]:
-    told, size = row.row, evidence.sizes.get(pull.image)
-    if told["totalKnown"] and told["downloadedBytes"] != told["totalBytes"]:
-        yield Finding("bytes", "completed, and not all of it is there", (str(row), str(pull)))
-    there = told["totalBytes"] + told.get("cachedBytes", 0) + told.get("lazyBytes", 0)
-    if size is not None and told["totalKnown"] and there != size:
-        yield Finding("bytes", f"{there} bytes are told of an image that has {size}", (str(row), str(pull)))
+def _judge_bytes(evidence: Evidence, row: ReportedPull, pull: TruePull) -> Iterable[Finding]:
+    reported, size = row.row, evidence.sizes.get(pull.image)
+    if reported["totalKnown"] and reported["downloadedBytes"] != reported["totalBytes"]:
+        yield Finding("bytes", "completed without all of its bytes", (str(row), str(pull)))
+    present = reported["totalBytes"] + reported.get("cachedBytes", 0) + reported.get("lazyBytes", 0)
+    if size is not None and reported["totalKnown"] and present != size:
+        yield Finding("bytes", f"{present} bytes are reported for an image that has {size}", (str(row), str(pull)))

@@ -1,4 +1,4 @@
-"""Listens to every replica of the aggregator, for as long as its pod lives: its stream, and its counters each second."""
+"""Subscribes to every replica of the aggregator while its pod lives, and reads its counters every second."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 
 from tests.chaos.counters import COUNTERS, REPORTS
-from tests.chaos.evidence import JSON, Heard, Replica, Scrape
-from tests.chaos.playing import play
+from tests.chaos.evidence import JSON, Replica, Scrape, StreamEvent
+from tests.chaos.replay import replay
 from tests.cluster.api import ApiError
 from tests.cluster.cluster import Cluster
 from tests.e2e.installs import pods
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 SILENCE_SECONDS = 20.0
-"""A stream says something every 15 s."""
+"""A stream sends something every 15 s."""
 AGAIN_SECONDS = 0.2
 TRIES = 50
-"""What it answers and what its stream told are not of the same instant: for so often they may differ."""
+"""How often an answer is compared with the stream: they are not of the same instant."""
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Listener:
-    """One pod."""
+    """The subscription to one pod."""
 
     def __init__(self, name: str, address: str) -> None:
         self.name = name
         self.address = address
-        self.heard: list[Heard] = []
+        self.events: list[StreamEvent] = []
         self.scrapes: list[Scrape] = []
         self._stopped = threading.Event()
-        for work in (self._listen, self._scrape):
+        for work in (self._note_failures, self._scrape):
             threading.Thread(target=work, name=f"{work.__name__} {name}", daemon=True).start()
 
     def stop(self) -> None:
         self._stopped.set()
 
     def rows(self) -> tuple[JSON, ...]:
-        """`GET /api/v1/pulls`."""
+        """Return the answer of `GET /api/v1/pulls`."""
         with OPENER.open(f"http://{self.address}:8080/api/v1/pulls", timeout=10) as answer:
             return tuple(json.load(answer)["pulls"])
 
-    def agreement(self) -> tuple[tuple[Heard, ...], tuple[JSON, ...]] | None:
-        """What its stream has told, and what it answers now, once both say the same."""
-        rows, heard = self.rows(), tuple(self.heard)
-        return (heard, rows) if play(heard).rows == {row["id"]: row for row in rows} else None
+    def agreement(self) -> tuple[tuple[StreamEvent, ...], tuple[JSON, ...]] | None:
+        """Return the stream's events and the answered rows, once both agree."""
+        rows, events = self.rows(), tuple(self.events)
+        return (events, rows) if replay(events).rows == {row["id"]: row for row in rows} else None
 
     def evidence(self, *, live: bool) -> Replica:
-        """What it has said; of one that lives also what it answers, at a moment when its stream says the same."""
+        """Return the pod's output; for a live one also its answer, at a moment when its stream agrees with it."""
         for _ in range(TRIES if live else 0):
             if agreed := self.agreement():
-                heard, rows = agreed
-                return Replica(self.name, heard, tuple(self.scrapes), rows)
+                events, rows = agreed
+                return Replica(self.name, events, tuple(self.scrapes), rows)
             time.sleep(AGAIN_SECONDS)
-        return Replica(self.name, tuple(self.heard), tuple(self.scrapes), self.rows() if live else None)
+        return Replica(self.name, tuple(self.events), tuple(self.scrapes), self.rows() if live else None)
 
-    def _listen(self) -> None:
+    def _note_failures(self) -> None:
         connection, last_id = 0, ""
         while not self._stopped.wait(AGAIN_SECONDS):
             request = urllib.request.Request(f"http://{self.address}:8080/api/v1/events")
@@ -71,10 +71,10 @@ class Listener:
                 connection += 1
                 for event_id, data in _messages(answer):
                     last_id = event_id or last_id
-                    self.heard.append(Heard(time.time(), connection, json.loads(data)))
+                    self.events.append(StreamEvent(time.time(), connection, json.loads(data)))
 
     def _scrape(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS):
+        while not self._stopped.wait(POLL_SECONDS):
             at = time.time()
             try:
                 with OPENER.open(f"http://{self.address}:9090/metrics", timeout=3) as answer:
@@ -88,7 +88,7 @@ class Listener:
 
 
 def _messages(answer: HTTPResponse) -> Iterator[tuple[str, str]]:
-    """The id and the data of each message."""
+    """Return id and data of each message."""
     event_id = data = ""
     for raw in answer:
         field, _, value = raw.decode().rstrip("\n").partition(":")
@@ -102,7 +102,7 @@ def _messages(answer: HTTPResponse) -> Iterator[tuple[str, str]]:
 
 
 class Listeners:
-    """One for each pod of the aggregator that ever had an address."""
+    """The subscriptions to all pods of the aggregator that ever had an address."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -111,13 +111,13 @@ class Listeners:
         threading.Thread(target=self._find, name="finding replicas", daemon=True).start()
 
     def live(self) -> list[Listener]:
-        """Those whose pods are there and stay."""
-        there = {
+        """Return the subscriptions to running pods that are not being deleted."""
+        answering = {
             pod["metadata"]["name"]
             for pod in pods(self._cluster, "aggregator")
             if "deletionTimestamp" not in pod["metadata"]
         }
-        return [one for name, one in sorted(self.all.items()) if name in there]
+        return [one for name, one in sorted(self.all.items()) if name in answering]
 
     def stop(self) -> None:
         self._stopped.set()
@@ -125,7 +125,7 @@ class Listeners:
             one.stop()
 
     def _find(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS / 2):
+        while not self._stopped.wait(POLL_SECONDS / 2):
             with suppress(ApiError, OSError, HTTPException):
                 for pod in pods(self._cluster, "aggregator"):
                     name, address = pod["metadata"]["name"], pod["status"].get("podIP")

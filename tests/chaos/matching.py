@@ -1,8 +1,7 @@
-"""Which row tells of which pull. Pure.
+"""Matches rows with pulls. Pure.
 
-A row fits a pull of its node that ran when the row says that it began, if they name the same repository (a row that
-names nothing yet fits by time alone). Of all pairs that fit, those whose begins are nearest are taken first; a pull
-and a row are each in one pair at most.
+A row fits a pull of its node that ran at the row's start, if both have the same repository; a row without names fits
+by time alone. The pairs with the nearest starts are matched first; a pull and a row are each in one pair at most.
 """
 
 from __future__ import annotations
@@ -10,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.chaos.evidence import ToldPull, TruePull, repository
+from tests.chaos.evidence import ReportedPull, TruePull, repository
 
 CLOCK_SECONDS = 0.25
-"""A line of the log is written a moment before or after what it tells of."""
+"""A line of the log is written a moment before or after its event."""
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Pairs, and who is left over."""
+    """The pairs, and the rows and pulls without one."""
 
-    pairs: tuple[tuple[ToldPull, TruePull], ...]
-    rows: tuple[ToldPull, ...]
+    pairs: tuple[tuple[ReportedPull, TruePull], ...]
+    rows: tuple[ReportedPull, ...]
     pulls: tuple[TruePull, ...]
 
 
-def match(rows: Iterable[ToldPull], pulls: Iterable[TruePull]) -> Matching:
-    """Rows that reached containerd, and pulls."""
+def match(rows: Iterable[ReportedPull], pulls: Iterable[TruePull]) -> Matching:
+    """Match rows that reached containerd with pulls."""
     rows, pulls = list(rows), list(pulls)
     fitting = sorted(
         (abs(row.began - pull.began), at, to)
@@ -47,8 +46,8 @@ def match(rows: Iterable[ToldPull], pulls: Iterable[TruePull]) -> Matching:
     )
 
 
-def fits(row: ToldPull, pull: TruePull) -> bool:
-    """Whether the row may be of this pull."""
+def fits(row: ReportedPull, pull: TruePull) -> bool:
+    """Return whether the row may be of this pull."""
     return (
         row.node == pull.node
         and pull.began - CLOCK_SECONDS <= row.began
@@ -57,7 +56,7 @@ def fits(row: ToldPull, pull: TruePull) -> bool:
     )
 
 
-def names(row: ToldPull, image: str) -> bool:
-    """Whether the row says that it is, or may be, of this image."""
+def names(row: ReportedPull, image: str) -> bool:
+    """Return whether the row names this image, or may."""
     wanted = repository(image)
     return any(name == wanted or repository(name) == wanted for name in row.names)

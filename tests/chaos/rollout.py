@@ -1,7 +1,7 @@
-"""A roll-out that never stops: pods with new images on every node, of which some cannot be pulled.
+"""An endless rollout: pods with new images on every node, some of which cannot be pulled.
 
-Each pod has an image that no other has. It goes as soon as it runs, or when the kubelet has had time to fail some
-times. On the node that pulls for several pods at once, now and then two pods need one image.
+Each pod has its own image. A pod is deleted once it runs, or when the kubelet has had time for some failures. On the
+node that pulls for several pods at once, some pods share an image.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.cluster.nodes import Node
 from tests.e2e.workloads import MB, Shop
 
 RATE = 2.5 * MB
-"""Of each node's link."""
+"""Bytes a second of each node's link."""
 WIDTH = 3
-"""So many pods of a node wait at a time."""
-LOOK_SECONDS = 0.3
+"""Waiting pods of a node."""
+POLL_SECONDS = 0.3
 WELL_SECONDS = 90.0
-"""A pod that does not run after this long gives way."""
+"""A pod that does not run after this long is deleted."""
 FAILURES: dict[str, Callable[[str], Fault]] = {
     "404": lambda repository: Fault(f"/v2/{repository}/manifests/", status=404, hang_seconds=1.5),
     "404 at once": lambda repository: Fault(f"/v2/{repository}/manifests/", status=404),
@@ -46,34 +46,34 @@ SHARE_BASED = 0.3
 
 @dataclass
 class Released:
-    """A pod of the roll-out."""
+    """A pod of the rollout."""
 
     name: str
     node: Node
     fault: int | None
     leaves_at: float
-    """Monotonic time at which it goes, whatever it does then."""
+    """Monotonic time at which it is deleted in any state."""
 
 
 @dataclass
 class Rollout:
-    """Makes pods until it is stopped."""
+    """Creates pods until it is stopped."""
 
     cluster: Cluster
     seed: int
     sizes: dict[str, int] = field(default_factory=dict)
     """The bytes of each image, by name."""
-    said: dict[str, dict[str, Span]] = field(default_factory=dict)
-    """By node and image, from when to when the status of a pod said that it cannot be pulled."""
+    failing: dict[str, dict[str, Span]] = field(default_factory=dict)
+    """By node and image, the time during which a pod's status reported that it cannot be pulled."""
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
         self._shop = Shop(self.cluster)
         self._base = random_layer(3 * MB, seed=f"base-{self.seed}")
-        self._there: dict[str, Released] = {}
+        self._released: dict[str, Released] = {}
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="roll-out", daemon=True)
-        self.trouble: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="rollout", daemon=True)
+        self.error: BaseException | None = None
 
     def start(self) -> None:
         for node in self.cluster.nodes:
@@ -81,47 +81,47 @@ class Rollout:
         self._thread.start()
 
     def stop(self) -> None:
-        """No new pods, and no fault of an image any more; every pod is deleted."""
+        """Stop new pods, remove the images' faults and delete every pod."""
         self._stopped.set()
         self._thread.join(60)
         for node in self.cluster.nodes:
-            for one in self._there.values():
+            for one in self._released.values():
                 if one.node is node and one.fault is not None:
                     node.proxy.remove_fault(one.fault)
             node.proxy.set_rate(None)
         self._shop.close()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.error is not None:
+            raise self.error
 
     def _run(self) -> None:
         try:
-            while not self._stopped.wait(LOOK_SECONDS):
-                with suppress(ApiError, OSError, HTTPException):  # the API server is away
+            while not self._stopped.wait(POLL_SECONDS):
+                with suppress(ApiError, OSError, HTTPException):  # the API server is down
                     self._step()
-        except BaseException as error:
-            self.trouble = error
+        except BaseException as failed:
+            self.error = failed
 
     def _step(self) -> None:
         pods = {pod["metadata"]["name"]: pod for pod in self._shop.pods()}
-        self._listen(pods.values())
+        self._note_failures(pods.values())
         for name, pod in pods.items():
-            one = self._there.get(name)
+            one = self._released.get(name)
             if one is None or time.monotonic() > one.leaves_at or _runs(pod):
                 self.cluster.user.delete(f"{self._shop.pods_path}/{name}?gracePeriodSeconds=0")
-        for name in [name for name in self._there if name not in pods]:
-            one = self._there.pop(name)
+        for name in [name for name in self._released if name not in pods]:
+            one = self._released.pop(name)
             if one.fault is not None:
                 one.node.proxy.remove_fault(one.fault)
         for node in self.cluster.nodes:
-            if sum(one.node is node for one in self._there.values()) < WIDTH:
+            if sum(one.node is node for one in self._released.values()) < WIDTH:
                 self._release(node)
 
-    def _listen(self, pods: Iterable[JSON]) -> None:
+    def _note_failures(self, pods: Iterable[JSON]) -> None:
         now = time.time()
         for pod in pods:
             for status in pod["status"].get("containerStatuses", ()):
                 if status["state"].get("waiting", {}).get("reason") in PULL_FAILED:
-                    images = self.said.setdefault(pod["spec"]["nodeName"], {})
+                    images = self.failing.setdefault(pod["spec"]["nodeName"], {})
                     first = images.get(status["image"], Span(now, now)).began
                     images[status["image"]] = Span(first, now)
 
@@ -142,15 +142,15 @@ class Rollout:
         if not node.options.serialize_image_pulls and kind > 1 - SHARE_TWINS:
             names.append(f"{name}-twin")
         for one in names:
-            self._there[one] = Released(one, node, fault if one == name else None, leaves_at)
+            self._released[one] = Released(one, node, fault if one == name else None, leaves_at)
             self._make(one, image, node)
 
     def _make(self, name: str, image: Image, node: Node) -> None:
         try:
             self._shop.run(name, {"main": image}, node)
         except (ApiError, OSError, HTTPException):
-            # It may be there all the same; then the next look finds and deletes it.
-            one = self._there.pop(name)
+            # The pod may exist all the same; the next step finds and deletes it.
+            one = self._released.pop(name)
             if one.fault is not None:
                 node.proxy.remove_fault(one.fault)
             raise

@@ -13,8 +13,8 @@ from tests.chaos.evidence import Evidence, Fault, TruePull
 from tests.chaos.findings import violations
 from tests.chaos.invariants import judge
 from tests.chaos.listening import Listeners
-from tests.chaos.noting import Notes
 from tests.chaos.rollout import Rollout
+from tests.chaos.sampling import AgentSamples
 from tests.chaos.scene import REPLICAS, scene
 from tests.chaos.schedule import plan
 from tests.cluster.cluster import Cluster
@@ -25,7 +25,7 @@ PROGRESS_SECONDS = 30.0
 
 
 def run(minutes: float, seed: int, folder: Path) -> int:
-    """Prints all that happens; gives the exit code: 1 when an invariant does not hold."""
+    """Run chaos, print it, and return the exit code: 1 when an invariant does not hold."""
     print(f"chaos for {minutes:g} minutes, seed {seed}", flush=True)
     with scene() as cluster:
         breaker = Breaker(cluster, pulling=lambda node: bool(_running([node])))
@@ -41,8 +41,8 @@ def run(minutes: float, seed: int, folder: Path) -> int:
 
 def _break(cluster: Cluster, breaker: Breaker, seconds: float, seed: int) -> Evidence:
     rollout, listeners = Rollout(cluster, seed), Listeners(cluster)
-    notes = Notes(cluster, breaker)
-    wait_until(lambda: sum(bool(one.heard) for one in listeners.live()) == REPLICAS, "the streams")
+    samples = AgentSamples(cluster, breaker)
+    wait_until(lambda: sum(bool(one.events) for one in listeners.live()) == REPLICAS, "the streams")
     began, since = time.monotonic(), time.time()
     rollout.start()
     faults: list[Fault] = []
@@ -54,10 +54,10 @@ def _break(cluster: Cluster, breaker: Breaker, seconds: float, seed: int) -> Evi
         minute = (fault.at - since) / 60
         print(f"minute {minute:.1f}: {fault.what}; {running} pulls running then", flush=True)
     _wait(cluster, listeners, began, seconds)
-    print("no more pods; waiting until everything has been told", flush=True)
+    print("no more pods; waiting until every end is reported", flush=True)
     rollout.stop()
     settle(cluster, listeners)
-    return collect(cluster, since, listeners, notes, rollout, faults)
+    return collect(cluster, since, listeners, samples, rollout, faults)
 
 
 def _running(nodes: Sequence[Node]) -> list[TruePull]:
@@ -65,7 +65,7 @@ def _running(nodes: Sequence[Node]) -> list[TruePull]:
 
 
 def _wait(cluster: Cluster, listeners: Listeners, began: float, until_seconds: float) -> None:
-    """Waits for a moment of the run, and says now and then what has happened."""
+    """Wait for a moment of the run, and print the progress."""
     while (left := began + until_seconds - time.monotonic()) > 0:
         time.sleep(min(left, PROGRESS_SECONDS))
         gone = time.monotonic() - began

@@ -17,13 +17,13 @@ from tests.e2e.replicas import holder
 from tests.e2e.workloads import NAMESPACE
 
 NODES = (NodeOptions("1.6"), NodeOptions("2.1", serialize_image_pulls=False))
-"""One pulls an image at a time, as kubelets do unless told otherwise; the other for all of its pods at once."""
+"""One node pulls an image at a time, as kubelets do by default; the other for all of its pods at once."""
 REPLICAS = 2
 
 
 @contextmanager
 def scene() -> Iterator[Cluster]:
-    """Everything runs, and one of the replicas leads."""
+    """Start everything, and wait for a leader."""
     built = images.build()
     with Cluster("pulltrace-chaos", 233, NODES) as cluster:
         for image in built.values():
@@ -40,5 +40,5 @@ def scene() -> Iterator[Cluster]:
         helm.install()
         helm.upgrade(f"aggregator.replicas={REPLICAS}")
         wait_until_ready(cluster)
-        wait_until(lambda: holder(cluster), "somebody to lead")
+        wait_until(lambda: holder(cluster), "a leader")
         yield cluster

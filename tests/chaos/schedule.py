@@ -1,4 +1,4 @@
-"""What is broken when, decided by a seed before anything runs. Pure."""
+"""Which fault happens when, decided by a seed before the run. Pure."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ KINDS = (
 )
 FIRST_SECONDS = 10.0
 CALM_SECONDS = 25.0
-"""Nothing is broken at the end, so that the last fault is seen to heal while pods still come."""
+"""No fault in the last seconds, so that the last one heals while pods still start."""
 MOST_PAUSE_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One fault to come."""
+    """A planned fault."""
 
     at_seconds: float
-    """Since the begin of the run."""
+    """Since the start of the run."""
     kind: str
     node: int
-    """Which node it is about, where it is about one."""
+    """The index of its node, if it has one."""
 
 
 def plan(seed: int, seconds: float, nodes: int) -> tuple[Planned, ...]:
-    """Rounds of all kinds, each in another order; a short run has one round, and less time between two faults."""
+    """Return rounds of all kinds, each in another order; a short run has one round with shorter pauses."""
     chance = random.Random(seed)
     room = seconds - FIRST_SECONDS - CALM_SECONDS
     pause = min(MOST_PAUSE_SECONDS, room / len(KINDS))

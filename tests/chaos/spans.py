@@ -1,4 +1,4 @@
-"""Times in which something was so; and, of samples, when no agent was looking at a node. Pure."""
+"""Spans of time, and the absences of an agent by its samples. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 START_SECONDS = 4.0
-"""From a new process that can reach the API server to its first look: Python has to start, and reads its Lease first."""
+"""From a new process that reaches the API server to its first poll: Python starts, and the agent reads
+its Lease first.
+"""
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,13 @@ class Span:
     ended: float
 
     def holds(self, at: float) -> bool:
-        """Whether a moment lies in here."""
+        """Return whether a moment lies in the span."""
         return self.began <= at <= self.ended
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An agent at one moment: its processes (as a rule one), and whether the API server could be reached from its node."""
+    """An agent at one moment: its processes (normally one), and whether its node reaches the API server."""
 
     at: float
     pids: frozenset[int]
@@ -31,9 +33,9 @@ class Sample:
 
 
 def absences(samples: Iterable[Sample]) -> tuple[Span, ...]:
-    """When no agent was looking: from the last sample that saw the old process until the new one had time to start.
+    """Return when no agent polled: from the last sample of the old process until the new one had time to start.
 
-    An agent reads its node's Lease before its first look, so one that starts while the API server is away waits.
+    An agent reads its node's Lease before its first poll, so it waits while the API server is down.
     """
     found: list[Span] = []
     before: Sample | None = None

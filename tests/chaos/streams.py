@@ -1,4 +1,4 @@
-"""What must hold of each replica's stream, and of the replicas beside each other. Pure."""
+"""The invariants of each replica's stream, and of the replicas compared with each other. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from tests.chaos.evidence import JSON, Evidence, Replica
 from tests.chaos.findings import Finding
-from tests.chaos.playing import Step, has_ended, play
+from tests.chaos.replay import Step, has_ended, replay
 
 Rows = Mapping[str, JSON]
 OF_LEASE = ("nodeName", "phase", "digest", "startedAt", "completedAt", "totalBytes", "downloadedBytes", "cachedBytes")
@@ -15,12 +15,12 @@ OF_LEASE = ("nodeName", "phase", "digest", "startedAt", "completedAt", "totalByt
 
 def judge_streams(evidence: Evidence) -> Iterable[Finding]:
     for replica in evidence.replicas:
-        played = play(replica.heard)
+        played = replay(replica.events)
         for step in played.steps:
             yield from _judge_step(replica, step)
         if replica.rows is not None:
             asked = {row["id"]: row for row in replica.rows}
-            whose = f"what a client of {replica.name} has at the end is not what it answers"
+            whose = f"stream and answer of {replica.name} differ at the end"
             yield from (Finding("state", whose, (what,)) for what in differences(played.rows, asked))
     yield from _judge_replicas(evidence.replicas)
 
@@ -31,7 +31,7 @@ def _judge_step(replica: Replica, step: Step) -> Iterable[Finding]:
         return
     if row is None:
         if before.get("reachedContainerd", True) and not step.snapshot:
-            yield Finding("removed", f"{replica.name} removed a row whose time was not over", (str(before),))
+            yield Finding("removed", f"{replica.name} removed a row too early", (str(before),))
         return
     what = (f"before: {before}", f"after: {row}")
     if row["downloadedBytes"] < before["downloadedBytes"]:
@@ -42,23 +42,23 @@ def _judge_step(replica: Replica, step: Step) -> Iterable[Finding]:
 
 
 def _judge_replicas(replicas: Iterable[Replica]) -> Iterable[Finding]:
-    """Of a row that two replicas have they tell the same, as far as it comes from the node's Lease.
+    """Two replicas report the same of a row, as far as it comes from the node's Lease.
 
-    What pods have said (names, why it failed) is not known to a replica that came when they were gone, and the oldest
-    rows are not known to one that came when the Lease had no room for them any more.
+    Names and failure reasons from pods are unknown to a replica that started after their deletion. The oldest rows are
+    unknown to one that started after the Lease dropped them.
     """
-    there = [replica for replica in replicas if replica.rows is not None]
-    for one, other in pairwise(there):
+    answering = [replica for replica in replicas if replica.rows is not None]
+    for one, other in pairwise(answering):
         mine, its = ({row["id"]: row for row in replica.rows or ()} for replica in (one, other))
         both = [key for key in mine.keys() & its.keys() if mine[key].get("reachedContainerd", True)]
         for what in differences(
             {key: _of_lease(mine[key]) for key in both}, {key: _of_lease(its[key]) for key in both}
         ):
-            yield Finding("replicas", f"{one.name} and {other.name} do not say the same", (what,))
+            yield Finding("replicas", f"{one.name} and {other.name} differ", (what,))
         for key in both:
             if mine[key]["nameKnown"] and its[key]["nameKnown"] and mine[key]["imageRef"] != its[key]["imageRef"]:
                 names = f"{key}: {mine[key]['imageRef']} / {its[key]['imageRef']}"
-                yield Finding("replicas", f"{one.name} and {other.name} give a row two names", (names,))
+                yield Finding("replicas", f"{one.name} and {other.name} name a row differently", (names,))
         for key in mine.keys() ^ its.keys():
             row = mine.get(key) or its[key]
             if not has_ended(row):
@@ -70,9 +70,9 @@ def _of_lease(row: JSON) -> JSON:
 
 
 def differences(mine: Rows, its: Rows) -> list[str]:
-    """How they differ, a line for each row."""
-    found = [f"only here: {mine[key]}" for key in mine.keys() - its.keys()]
-    found += [f"only there: {its[key]}" for key in its.keys() - mine.keys()]
+    """Return the differences, a line for each row."""
+    found = [f"only the first: {mine[key]}" for key in mine.keys() - its.keys()]
+    found += [f"only the second: {its[key]}" for key in its.keys() - mine.keys()]
     for key in mine.keys() & its.keys():
         keys = [name for name in {**mine[key], **its[key]} if mine[key].get(name) != its[key].get(name)]
         if keys:

@@ -1,4 +1,4 @@
-"""Evidence that was made up to violate an invariant is found to, and what a rule excuses is excused by that rule."""
+"""Synthetic evidence that violates an invariant is found, and an excuse covers exactly its own cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from tests.chaos.evidence import Evidence, TruePull
 from tests.chaos.invariants import judge
-from tests.chaos.made_up import (
+from tests.chaos.spans import Span
+from tests.chaos.synthetic import (
     BEGUN,
     DONE,
     FAILED_ROW,
@@ -19,16 +20,15 @@ from tests.chaos.made_up import (
     SIZE,
     TRIED,
     WELL,
-    also_pulled,
-    also_told,
     ends,
+    event,
     good_run,
-    heard,
     row,
     scrape,
-    told_otherwise,
+    with_another_pull,
+    with_more_events,
+    with_other_event,
 )
-from tests.chaos.spans import Span
 
 NEW = "registry.test/shop/new:1"
 LATE = row("c", NEW, 140)
@@ -36,14 +36,14 @@ WORDS = ends(row("d", ILL, 130), "failed") | {"reachedContainerd": False}
 LONG = TruePull("node-1", NEW, 140, 145, "failed")
 
 
-def said(evidence: Evidence, seconds: float) -> Evidence:
-    """The kubelets have said for so long that the new image cannot be pulled."""
-    return replace(evidence, said={node: {NEW: Span(141, 141 + seconds)} for node in ("node-1", "node-2")})
+def failing_for(evidence: Evidence, seconds: float) -> Evidence:
+    """Let the kubelets report for so long that the new image cannot be pulled."""
+    return replace(evidence, failing={node: {NEW: Span(141, 141 + seconds)} for node in ("node-1", "node-2")})
 
 
 def twins(began: float, ended: float) -> Evidence:
-    """A quick pull, and a second one of the same image of which no row tells."""
-    run = also_pulled(TruePull("node-1", WELL, began, ended, "completed", recorded=True))
+    """Return a quick pull, and a second one of the same image without a row."""
+    run = with_another_pull(TruePull("node-1", WELL, began, ended, "completed", recorded=True))
     first = replace(run.pulls[0], ended=run.pulls[0].began + 1)
     return replace(run, pulls=(first, *run.pulls[1:]), fetched={"node-1": ((began + 0.1, "shop/well"),)})
 
@@ -53,35 +53,35 @@ def found(evidence: Evidence) -> list[tuple[str, str | None]]:
 
 
 def test_good_run_has_no_findings() -> None:
-    """A run in which all was told as it was is found to be without fault."""
+    """A run without wrong reports has no findings."""
     assert found(good_run()) == []
 
 
 @pytest.mark.parametrize(
     ("evidence", "invariant"),
     [
-        (also_pulled(LONG), "missing"),
+        (with_another_pull(LONG), "missing"),
         (twins(110.5, 113), "missing"),
         (twins(111.5, 112), "missing"),
-        (said(also_pulled(TruePull("node-1", NEW, 140, 140.1, "failed")), 5), "missing"),
-        (said(also_pulled(TruePull("node-2", NEW, 130, 130.1, "failed")), 5), "missing"),
-        (also_pulled(TruePull("node-1", "other.test/x:1", 140, 141, "completed", recorded=True)), "missing"),
-        (also_told(heard(140, "pull.started", ends(LATE, "failed"))), "invented"),
-        (also_told(heard(136, "pull.failed", FAILED_ROW | {"id": "twice"})), "invented"),
-        (also_told(heard(140, "pull.failed", WORDS | {"imageRef": WELL, "repositories": []})), "invented"),
-        (told_otherwise(3, heard(120, "pull.failed", ends(MOVED, "failed"))), "end"),
-        (told_otherwise(3, heard(120, "pull.progress", MOVED)), "end"),
-        (told_otherwise(3, heard(120, "pull.failed", ends(MOVED, "unknown"))), "end"),
-        (told_otherwise(5, heard(135, "pull.completed", ends(TRIED, "completed"))), "end"),
-        (told_otherwise(5, heard(135, "pull.progress", TRIED | {"downloadedBytes": 1})), "end"),
-        (told_otherwise(5, heard(135, "pull.failed", FAILED_ROW | {"nodeName": "node-2"})), "invented"),
+        (failing_for(with_another_pull(TruePull("node-1", NEW, 140, 140.1, "failed")), 5), "missing"),
+        (failing_for(with_another_pull(TruePull("node-2", NEW, 130, 130.1, "failed")), 5), "missing"),
+        (with_another_pull(TruePull("node-1", "other.test/x:1", 140, 141, "completed", recorded=True)), "missing"),
+        (with_more_events(event(140, "pull.started", ends(LATE, "failed"))), "invented"),
+        (with_more_events(event(136, "pull.failed", FAILED_ROW | {"id": "twice"})), "invented"),
+        (with_more_events(event(140, "pull.failed", WORDS | {"imageRef": WELL, "repositories": []})), "invented"),
+        (with_other_event(3, event(120, "pull.failed", ends(MOVED, "failed"))), "end"),
+        (with_other_event(3, event(120, "pull.progress", MOVED)), "end"),
+        (with_other_event(3, event(120, "pull.failed", ends(MOVED, "unknown"))), "end"),
+        (with_other_event(5, event(135, "pull.completed", ends(TRIED, "completed"))), "end"),
+        (with_other_event(5, event(135, "pull.progress", TRIED | {"downloadedBytes": 1})), "end"),
+        (with_other_event(5, event(135, "pull.failed", FAILED_ROW | {"nodeName": "node-2"})), "invented"),
         (replace(good_run(), replicas=(replace(LEADER, rows=(DONE, FAILED_ROW, LATE)), OTHER)), "replicas"),
-        (told_otherwise(3, heard(120, "pull.completed", DONE | {"imageRef": WELL + "1"})), "name"),
-        (told_otherwise(3, heard(120, "pull.completed", DONE | {"downloadedBytes": SIZE - 1})), "bytes"),
-        (told_otherwise(3, heard(120, "pull.completed", DONE | {"cachedBytes": 1})), "bytes"),
-        (told_otherwise(2, heard(115, "pull.progress", BEGUN | {"downloadedBytes": SIZE + 1})), "backwards"),
-        (also_told(heard(136, "pull.failed", ends(DONE, "failed"))), "backwards"),
-        (also_told(heard(136, "pull.removed", DONE)), "removed"),
+        (with_other_event(3, event(120, "pull.completed", DONE | {"imageRef": WELL + "1"})), "name"),
+        (with_other_event(3, event(120, "pull.completed", DONE | {"downloadedBytes": SIZE - 1})), "bytes"),
+        (with_other_event(3, event(120, "pull.completed", DONE | {"cachedBytes": 1})), "bytes"),
+        (with_other_event(2, event(115, "pull.progress", BEGUN | {"downloadedBytes": SIZE + 1})), "backwards"),
+        (with_more_events(event(136, "pull.failed", ends(DONE, "failed"))), "backwards"),
+        (with_more_events(event(136, "pull.removed", DONE)), "removed"),
         (replace(good_run(), replicas=(replace(LEADER, rows=(DONE,)), OTHER)), "state"),
         (replace(good_run(), replicas=(replace(LEADER, rows=(DONE, TRIED)), OTHER)), "replicas"),
         (replace(good_run(), replicas=(replace(LEADER, rows=(DONE | {"cachedBytes": 1}, FAILED_ROW)), OTHER)), "replicas"),
@@ -91,20 +91,20 @@ def test_good_run_has_no_findings() -> None:
     ],
 )  # fmt: skip
 def test_violation_is_found(evidence: Evidence, invariant: str) -> None:
-    """What was made up to be wrong is a violation of the invariant that it is against, without an excuse."""
+    """Each wrong report violates its invariant, without an excuse."""
     assert (invariant, None) in found(evidence)
 
 
 @pytest.mark.parametrize("wrong", [(0, 1, 2), (2, 1, 2), (1, 0, 2), (1, 2, 2), (1, 1, 1), (1, 1, 3)])
 def test_counter_that_is_off_by_one(wrong: tuple[int, int, int]) -> None:
-    """A leader that counts an end too often or not at all, or a pull too many, is found to."""
+    """A leader that counts an end twice or not at all, or a pull too many, is found."""
     leader = replace(LEADER, scrapes=(scrape(102, 0, 0, 0), scrape(150, *wrong)))
 
     assert found(replace(good_run(), replicas=(leader, OTHER))) == [("counters", None)]
 
 
-def test_counters_are_not_held_against_what_nobody_led() -> None:
-    """What ended before a replica led, and what a restart has lost, is not asked of its counters."""
+def test_counters_cover_only_the_time_of_leading() -> None:
+    """A leader's counters are not compared with ends before its time, or with counts lost in a restart."""
     took_over = replace(LEADER, scrapes=(scrape(125, 0, 0, 0), scrape(150, 0, 1, 1)))
     restarted = replace(LEADER, scrapes=(scrape(102, 9, 9, 9), scrape(125, 10, 9, 10), scrape(1, 0, 0, 0)))
 
@@ -115,39 +115,39 @@ def test_counters_are_not_held_against_what_nobody_led() -> None:
 @pytest.mark.parametrize(
     ("evidence", "excuse"),
     [
-        (twins(110.5, 111), "completed between two looks"),
-        (replace(also_pulled(LONG), absences={"node-1": (Span(139, 146),)}), "no agent"),
-        (replace(also_pulled(LONG), absences={"node-1": (Span(141.9, 146),)}), "no agent"),
-        (also_pulled(TruePull("node-1", ILL, 132, 133.9, "failed")), "failed between two looks"),
-        (also_pulled(TruePull("node-1", NEW, 140, 140.1, "failed")), "failed between two looks, unsaid"),
-        (said(also_pulled(TruePull("node-1", NEW, 140, 140.1, "failed")), 3.9), "failed between two looks, unsaid"),
-        (replace(also_pulled(TruePull("node-1", NEW, 140, 141, "completed", recorded=True)),
+        (twins(110.5, 111), "completed between two polls"),
+        (replace(with_another_pull(LONG), absences={"node-1": (Span(139, 146),)}), "no agent"),
+        (replace(with_another_pull(LONG), absences={"node-1": (Span(141.9, 146),)}), "no agent"),
+        (with_another_pull(TruePull("node-1", ILL, 132, 133.9, "failed")), "failed between two polls"),
+        (with_another_pull(TruePull("node-1", NEW, 140, 140.1, "failed")), "failed between two polls, unreported"),
+        (failing_for(with_another_pull(TruePull("node-1", NEW, 140, 140.1, "failed")), 3.9), "failed between two polls, unreported"),
+        (replace(with_another_pull(TruePull("node-1", NEW, 140, 141, "completed", recorded=True)),
                  sizes={WELL: SIZE, NEW: SIZE}, records={"node-1": frozenset({WELL, NEW})}), "found on the node"),
-        (replace(told_otherwise(3, heard(120, "pull.failed", ends(MOVED, "unknown"))),
+        (replace(with_other_event(3, event(120, "pull.failed", ends(MOVED, "unknown"))),
                  absences={"node-1": (Span(119, 121),)}), "end unseen"),
         (replace(good_run(), pulls=(TruePull("node-1", WELL, 110, 120, "killed", recorded=True),
                                     good_run().pulls[1])), "end recorded"),
     ],
 )  # fmt: skip
 def test_excuse(evidence: Evidence, excuse: str) -> None:
-    """What a rule excuses is no violation, and is counted under that rule's name."""
+    """An excused finding is no violation, and is counted under its rule's name."""
     assert {one[1] for one in found(evidence)} == {excuse}
 
 
 def test_excuse_ends_where_its_rule_does() -> None:
-    """A pull that outlasts the agent's absence or brought its image in it, a failure that lasts for three looks, and an
-    image that was fetched are missed.
+    """No excuse covers a pull that outlasts the agent's absence or brought its image in it, a failure of three polls,
+    or a fetched image.
     """
-    outlasting = replace(also_pulled(LONG), absences={"node-1": (Span(139, 144),)})
-    before = replace(also_pulled(LONG), absences={"node-1": (Span(142.1, 146), Span(145.1, 147))})
+    outlasting = replace(with_another_pull(LONG), absences={"node-1": (Span(139, 144),)})
+    before = replace(with_another_pull(LONG), absences={"node-1": (Span(142.1, 146), Span(145.1, 147))})
     brought = replace(
-        also_pulled(replace(LONG, outcome="completed", recorded=True)),
+        with_another_pull(replace(LONG, outcome="completed", recorded=True)),
         absences={"node-1": (Span(139, 146),)},
         records={"node-1": frozenset({WELL, NEW})},
     )
-    slow = also_pulled(TruePull("node-1", ILL, 132, 134.1, "failed"))
+    slow = with_another_pull(TruePull("node-1", ILL, 132, 134.1, "failed"))
     fetched = replace(
-        also_pulled(TruePull("node-1", NEW, 140, 141, "completed", recorded=True)),
+        with_another_pull(TruePull("node-1", NEW, 140, 141, "completed", recorded=True)),
         sizes={WELL: SIZE, NEW: SIZE},
         records={"node-1": frozenset({WELL, NEW})},
         fetched={"node-1": ((140.5, "shop/new"),)},
@@ -157,5 +157,5 @@ def test_excuse_ends_where_its_rule_does() -> None:
 
 
 def test_nothing_is_asked_of_the_time_before_the_run() -> None:
-    """What containerd pulled before Pulltrace was there need not have a row."""
-    assert found(also_pulled(TruePull("node-1", NEW, 90, 99, "completed"))) == [("truth", None)]
+    """A pull from before Pulltrace's start needs no row."""
+    assert found(with_another_pull(TruePull("node-1", NEW, 90, 99, "completed"))) == [("truth", None)]

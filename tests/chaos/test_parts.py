@@ -1,4 +1,4 @@
-"""The parts that judge and plan: containerd's log, absences, the client of a stream, the schedule."""
+"""The judging and planning parts: containerd's log, absences, the client of a stream, the schedule."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 from tests.chaos import containerd_log
 from tests.chaos.counters import stretches
-from tests.chaos.evidence import Heard
-from tests.chaos.made_up import BEGUN, DONE, LEADER, MOVED, STREAM, heard, scrape
-from tests.chaos.playing import play
+from tests.chaos.evidence import StreamEvent
+from tests.chaos.replay import replay
 from tests.chaos.schedule import KINDS, plan
 from tests.chaos.spans import START_SECONDS, Sample, Span, absences
+from tests.chaos.synthetic import BEGUN, DONE, LEADER, MOVED, STREAM, event, scrape
 
 ASKED = r'time="2026-11-24T09:44:30.100000001Z" level=info msg="PullImage \"r.test/a:1\""'
 ANSWERED = r'time="2026-11-24T09:44:32.500000000Z" level=info msg="PullImage \"r.test/a:1\" returns image reference \"sha256:6b\""'
@@ -37,7 +37,7 @@ SECOND = 1795513470.0  # 09:44:30
     ],
 )
 def test_log(lines: list[str], outcome: str | None, seconds: float | None, recorded: bool) -> None:  # noqa: FBT001
-    """A pull is read from the line that asks for it and the one that ends it, or from the start of the next containerd."""
+    """A pull ends at its last line, or at the start of the next containerd."""
     [pull] = containerd_log.read(lines, "node-1")
 
     assert pull.began == pytest.approx(SECOND + 0.1)
@@ -47,14 +47,14 @@ def test_log(lines: list[str], outcome: str | None, seconds: float | None, recor
 
 
 def test_log_of_two_pulls_of_one_image() -> None:
-    """A kubelet that has given up asks again before containerd says that the first has failed: the older has."""
+    """A kubelet that has given up asks again before containerd logs the first failure: the older pull has failed."""
     first, second = containerd_log.read([ASKED, ASKED.replace("30.1", "31.1"), REFUSED, ANSWERED], "node-1")
 
     assert (first.outcome, second.outcome) == ("failed", "completed")
 
 
 def test_absence() -> None:
-    """An agent is away from the last moment at which the old one was seen until the new one had time to start."""
+    """An agent is absent from the last sample of the old process until the new one had time to start."""
     samples = [Sample(0, frozenset({1}), connected=True), Sample(1, frozenset(), connected=True)]
     samples += [Sample(2 + number, frozenset({2}), connected=True) for number in range(10)]
 
@@ -62,7 +62,7 @@ def test_absence() -> None:
 
 
 def test_absence_while_the_api_server_is_away() -> None:
-    """An agent that starts reads its Lease first; one that runs already goes on looking without the API server."""
+    """A starting agent needs the API server for its Lease; a running one polls without it."""
     restarted = [Sample(at, frozenset({1 if at < 2 else 2}), connected=at > 10) for at in range(20)]
     runs = [Sample(at, frozenset({1}), connected=False) for at in range(20)]
 
@@ -71,20 +71,20 @@ def test_absence_while_the_api_server_is_away() -> None:
 
 
 def test_absence_that_does_not_end() -> None:
-    """An agent that never comes back is away to the end."""
+    """An agent that never comes back is absent to the end."""
     assert absences([Sample(0, frozenset({1}), True), Sample(1, frozenset(), True), Sample(2, frozenset(), True)]) == (
         Span(0, 2),
     )
 
 
 def test_client_of_a_stream() -> None:
-    """A client has the last of each row; a removal takes it, and a snapshot replaces all."""
-    client = play(STREAM)
+    """A client has the last state of each row; a removal deletes it, and a snapshot replaces all."""
+    client = replay(STREAM)
     assert client.rows["a"] == DONE
     assert [step.row for step in client.steps if step.id == "a"] == [BEGUN, MOVED, DONE]
-    assert "a" not in play([*STREAM, heard(140, "pull.removed", DONE)]).rows
+    assert "a" not in replay([*STREAM, event(140, "pull.removed", DONE)]).rows
 
-    again = play([*STREAM, Heard(160, 2, {"type": "snapshot", "pulls": [MOVED]})])
+    again = replay([*STREAM, StreamEvent(160, 2, {"type": "snapshot", "pulls": [MOVED]})])
 
     assert again.rows == {"a": MOVED}
     assert [(step.after, step.at, step.row) for step in again.steps[-2:]] == [(135, 160, MOVED), (135, 160, None)]
@@ -102,7 +102,7 @@ def test_stretches_of_a_leader() -> None:
 
 @pytest.mark.parametrize(("minutes", "at_least"), [(2.5, 1), (10, 1), (60, 4)])
 def test_plan(minutes: float, at_least: int) -> None:
-    """Every kind comes in every run, again and again in a long one, in an order that the seed alone decides."""
+    """Every kind is in every round, in an order that only the seed decides."""
     planned = plan(7, minutes * 60, 2)
 
     kinds = [one.kind for one in planned]

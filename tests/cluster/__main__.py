@@ -59,7 +59,7 @@ def down(cluster: Cluster) -> None:
 
 
 def shell(cluster: Cluster) -> None:
-    """A shell in which kubectl, helm and, for each node, ctr-N talk to the cluster."""
+    """Open a shell in which kubectl, helm and, for each node, ctr-N talk to the cluster."""
     if not works(cluster):
         raise SystemExit("the cluster is not up: python -m tests.cluster up")
     folder = cluster.folder / "bin"
@@ -83,7 +83,7 @@ def shell(cluster: Cluster) -> None:
 
 
 def works(cluster: Cluster) -> bool:
-    """Whether a cluster that was started earlier answers."""
+    """Return whether a cluster that was started earlier answers."""
     pki = cluster.folder / "control-plane" / "pki"
     certificate = Certificate(pki / f"user-{USER}.crt", pki / f"user-{USER}.key")
     url = f"https://{cluster.network.hub_address}:6443"

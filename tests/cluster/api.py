@@ -1,6 +1,6 @@
-"""The Kubernetes API for the tests' own hands: one blocking call that speaks JSON.
+"""A client of the Kubernetes API for tests: one blocking call that speaks JSON.
 
-This is what sets a scene and looks at the result; it has nothing in common with the code under test.
+Tests set the scene and check the result with it. It shares no code with the code under test.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ApiError(RuntimeError):
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks: the holder of a certificate or of a token."""
+    """The holder of a certificate or of a token."""
 
     url: str
     authority: Path
@@ -81,7 +81,7 @@ class Identity:
         return self.call("DELETE", path)
 
     def kubeconfig(self) -> JSON:
-        """The same identity for kubectl, helm and the programs of Kubernetes."""
+        """Return the same identity for kubectl, helm and the programs of Kubernetes."""
         user: JSON = {}
         if self.certificate:
             user["client-certificate"] = str(self.certificate.certificate)

@@ -28,7 +28,7 @@ def push_busybox(publisher: Publisher, *, repository: str = "busybox", more: Seq
 
 
 def busybox_layer() -> Layer:
-    """A root file system of busybox, so that an image with this layer runs."""
+    """Return a root file system of busybox, so that an image with this layer runs."""
     busybox = binaries.debian("busybox")
     names = run([busybox, "--list"]).split()
     files = {
@@ -41,7 +41,7 @@ def busybox_layer() -> Layer:
 
 
 def _pause() -> Path:
-    """The static program, compiled into the cache when it is not there."""
+    """Return the static program, compiled into the cache when it is not there."""
     digest = hashlib.sha256(PAUSE_SOURCE.read_bytes()).hexdigest()[:12]
     path = binaries.cache_root() / f"pause-{digest}" / "pause"
     if not path.exists():

@@ -101,7 +101,7 @@ HELM = Module(
     cold_minutes=1.5,
 )
 CLUSTER = (KUBERNETES, CONTAINERD2, HELM)
-"""What the tests of the whole cluster run."""
+"""The programs that the tests of the whole cluster run."""
 
 ACTIONLINT = Module(
     folder="actionlint",
@@ -152,7 +152,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def debian(program: str) -> Path:
-    """The path of an installed program, or an error that names the Debian package."""
+    """Return the path of an installed program, or an error that names the Debian package."""
     found = shutil.which(program, path=SYSTEM_PATH)
     if not found:
         raise MissingProgram(f"{program} is not installed: apt-get install {DEBIAN[program]}")
@@ -160,7 +160,7 @@ def debian(program: str) -> Path:
 
 
 def cni_folder() -> Path:
-    """The folder of the network plugins, or an error that names the Debian package."""
+    """Return the folder of the network plugins, or an error that names the Debian package."""
     for folder in map(Path, ("/usr/lib/cni", "/opt/cni/bin")):
         if (folder / "ptp").exists():
             return folder
@@ -168,7 +168,7 @@ def cni_folder() -> Path:
 
 
 def built(module: Module, program: str) -> Path:
-    """The path of a program of this module, built now when the cache does not have it."""
+    """Return the path of a program of this module, built now when the cache does not have it."""
     folder = cache_folder(module)
     path = folder / program
     if path.exists():
@@ -180,28 +180,28 @@ def built(module: Module, program: str) -> Path:
 
 
 def kubernetes(program: str) -> Path:
-    """The path of a Kubernetes program such as kube-apiserver or kubectl."""
+    """Return the path of a Kubernetes program such as kube-apiserver or kubectl."""
     return built(KUBERNETES, program)
 
 
 def containerd2(program: str) -> Path:
-    """The path of a program of containerd 2.1."""
+    """Return the path of a program of containerd 2.1."""
     return built(CONTAINERD2, program)
 
 
 def helm() -> Path:
-    """The path of helm 3."""
+    """Return the path of helm 3."""
     return built(HELM, "helm")
 
 
 def cache_folder(module: Module) -> Path:
-    """The folder of this version's programs, outside the checkout."""
+    """Return the folder of this version's programs, outside the checkout."""
     name = module.folder.rstrip("0123456789")
     return cache_root() / f"{name}-{module.version}"
 
 
 def cache_root() -> Path:
-    """The folder of everything that is built once."""
+    """Return the folder of everything that is built once."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulltrace"
 
 

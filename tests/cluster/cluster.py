@@ -5,7 +5,7 @@ of its own, joined by a bridge (`machines`), with a registry and, for each node,
 slow or faulty. Only the control plane itself is in system:masters: the tests' user is an ordinary user to
 whom a ClusterRoleBinding gives cluster-admin, so RBAC and admission see everybody.
 
-What a killed run left behind is found by its name and removed at the next start. Two clusters with
+The next start finds the remains of a killed run by their name and removes them. Two clusters with
 different names and numbers can run side by side.
 """
 
@@ -111,7 +111,7 @@ class Cluster:
         return run([binaries.helm(), "--kubeconfig", self.kubeconfig, *args], env=home, seconds=seconds)
 
     def remove(self) -> None:
-        """End every process of a cluster of this name and delete all that it made, whoever started it."""
+        """End every process of a cluster of this name and delete all that it made."""
         machines.remove_all(self.name)
         machines.remove_control_groups(f"{self.name}-")
         machines.remove_folder(self.folder)
@@ -230,7 +230,7 @@ class Cluster:
         self._end()
 
     def _end(self) -> None:
-        if self._claimed:  # else: it belongs to somebody else
+        if self._claimed:  # else: another process owns the name
             self.remove()
             self._claimed.close()
             self._claimed = None

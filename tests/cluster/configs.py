@@ -84,12 +84,12 @@ NATIVE_UNPACKING = """
 
 
 def containerd1(containerd: Containerd) -> str:
-    """The configuration of containerd 1.6."""
+    """Return the configuration of containerd 1.6."""
     return _filled(HEAD + CRI_1, containerd, version=2, disabled="btrfs zfs")
 
 
 def containerd2(containerd: Containerd) -> str:
-    """The configuration of containerd 2.1."""
+    """Return the configuration of containerd 2.1."""
     template = HEAD + CRI_2 + (NATIVE_UNPACKING if containerd.options.snapshotter == "native" else "")
     return _filled(template, containerd, version=3, disabled="zfs")
 

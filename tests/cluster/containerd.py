@@ -4,8 +4,8 @@ Its socket, root, state and configuration are below one folder, so that any numb
 and beside the machine's own. No network plugin is needed to pull images. The registries are described
 by hosts.toml files, which containerd reads again at every pull.
 
-Layers are kept by overlayfs. Where that does not work, `start` fails and says so; `snapshotter="native"`
-is there for such a machine, but it is another program path and never chosen silently.
+Layers are kept by overlayfs. Where that does not work, `start` fails with that reason; `snapshotter="native"`
+is for such a machine, but it is another program path and never chosen silently.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Containerd:
         return run([self.ctr_program, "--address", self.socket, "--namespace", namespace, *args], seconds=600)
 
     def images(self) -> set[str]:
-        """The names of the image records."""
+        """Return the names of the image records."""
         return set(self.ctr("images", "ls", "-q").split())
 
     @property

@@ -1,8 +1,9 @@
 """etcd and kube-apiserver: a Kubernetes API without nodes, on a loopback address.
 
 Authorisation (Node and RBAC) and admission (NodeRestriction, PodSecurity, ValidatingAdmissionPolicy, …)
-are the real ones. There is no controller-manager here: nobody makes ServiceAccounts, collects garbage
-or deletes namespaces; `cluster.Cluster` has one. etcd does not sync to disk, so a start takes seconds.
+are the real ones. There is no controller-manager, so no ServiceAccounts are made, no garbage is
+collected and no namespaces are deleted; `cluster.Cluster` has one. etcd does not sync to disk, so a start takes
+seconds.
 """
 
 from __future__ import annotations
@@ -95,13 +96,13 @@ class ControlPlane:
         wait_until(ready, "the API server", seconds=seconds, processes=[self.etcd, self.apiserver])
 
     def identity(self, user: str, *, groups: Sequence[str] = ()) -> Identity:
-        """A user with a certificate; what it may do is up to RBAC."""
+        """Return a user with a certificate; what it may do is up to RBAC."""
         name = "-".join(["user", user, *groups]).replace(":", "-")
         certificate = self.authority.issue(name, user, groups=groups)
         return Identity(self.url, self.authority.certificate, certificate)
 
     def with_token(self, token: str) -> Identity:
-        """The holder of a token."""
+        """Return the holder of a token."""
         return Identity(self.url, self.authority.certificate, token=token)
 
     def create_service_account(self, namespace: str, name: str) -> None:
@@ -116,7 +117,9 @@ class ControlPlane:
                     raise
 
     def token(self, namespace: str, service_account: str, *, pod: str = "", node: str = "", seconds: int = 3600) -> str:
-        """A ServiceAccount token as the TokenRequest API gives it, bound to a pod (and its node) or to a node."""
+        """Return a ServiceAccount token as the TokenRequest API gives it, bound to a pod (and its node) or to
+        a node.
+        """
         spec: JSON = {"expirationSeconds": seconds}
         if pod or node:
             kind, name = ("Pod", pod) if pod else ("Node", node)
@@ -198,7 +201,9 @@ class ControlPlane:
         }
 
     def _endpoints_flags(self) -> dict[str, object]:
-        """On loopback nobody can reach the Service `kubernetes`, and Kubernetes 1.37 ends rather than list such an endpoint."""
+        """Return flags for a loopback address, on which Kubernetes 1.37 ends rather than list an endpoint of
+        `kubernetes`.
+        """
         return {"endpoint-reconciler-type": "none"} if ip_address(self.options.address).is_loopback else {}
 
     def __enter__(self) -> Self:

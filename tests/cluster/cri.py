@@ -45,7 +45,7 @@ async def remove_via_cri(socket: Path, ref: str) -> None:
 
 
 async def image_via_cri(socket: Path, ref: str) -> cri_pb2.Image | None:
-    """What containerd tells a kubelet about an image, or None when it is not there."""
+    """Return containerd's answer to a kubelet about an image, or None when the image is not present."""
     request = cri_pb2.ImageStatusRequest(image=cri_pb2.ImageSpec(image=ref))
     answer = await _call(socket, "ImageStatus", request, cri_pb2.ImageStatusResponse, 30)
     return answer.image if answer.HasField("image") else None

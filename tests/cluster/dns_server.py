@@ -48,7 +48,7 @@ class Server(asyncio.DatagramProtocol):
         self._transport.sendto(head + question + body, addr)
 
     def _addresses(self, name: list[str]) -> list[str] | None:
-        """The addresses of a Service, or None when there is no such name."""
+        """Return the addresses of a Service, or None when there is no such name."""
         if len(name) != 5 or name[2:] != DOMAIN:
             return None
         service, namespace = name[:2]

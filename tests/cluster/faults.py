@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a registry: the language in which tests order faults from the proxy."""
+"""The faults that tests order from the proxy on the way to a registry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to the requests that it matches; of several the first one added holds."""
+    """A fault of the requests that it matches; the first one added that matches applies."""
 
     path: str
     """A regular expression that is searched in the path, e.g. `/blobs/sha256:4f5e`."""
@@ -68,7 +68,7 @@ ERRORS = {
 
 
 def error_body(status: int, path: str, message: str | None) -> JSON:
-    """The body of an error as the distribution specification wants it."""
+    """Return the body of an error as the distribution specification wants it."""
     code, text = ERRORS.get(status, ("UNKNOWN", "unknown error"))
     if status == 404 and "/blobs/" in path:
         code, text = "BLOB_UNKNOWN", "blob unknown to registry"
@@ -76,5 +76,5 @@ def error_body(status: int, path: str, message: str | None) -> JSON:
 
 
 def challenge(status: int) -> dict[str, str]:
-    """The header without which a 401 is no question."""
+    """Return the header that a 401 needs to ask for credentials."""
     return {"WWW-Authenticate": 'Basic realm="registry"'} if status == 401 else {}

@@ -101,7 +101,7 @@ class Image:
 
     @property
     def target_digest(self) -> str:
-        """What a tag stands for: the index if there is one, else the manifest."""
+        """The target of a tag: the index if there is one, else the manifest."""
         return self.index_digest or self.manifest_digest
 
     @property
@@ -111,7 +111,7 @@ class Image:
 
 
 def random_layer(size: int, *, seed: int | str, compression: Compression = "gzip", files: int = 1) -> Layer:
-    """A layer of random files with `size` bytes together; compression does not make it smaller."""
+    """Return a layer of random files with `size` bytes together; compression does not make it smaller."""
     chance = random.Random(seed)
     each = size // files
     return file_layer({f"data/{seed}-{number}": chance.randbytes(each) for number in range(files)}, compression)
@@ -125,7 +125,7 @@ def file_layer(
     links: Mapping[str, str] | None = None,
     folders: Sequence[str] = (),
 ) -> Layer:
-    """A layer with these files, symbolic links and folders, whose names are paths without a leading slash."""
+    """Return a layer with these files, symbolic links and folders, whose names are paths without a leading slash."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name in folders:
@@ -165,7 +165,7 @@ class Publisher:
         entrypoint: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Image:
-        """Push an image of these layers and say what it is."""
+        """Push an image of these layers and return it."""
         types = MEDIA_TYPES[image_format]
         pushed = tuple(
             PushedLayer(layer.digest, layer.size, layer.diff_id, types[layer.compression]) for layer in layers
@@ -241,7 +241,7 @@ class Publisher:
 
 
 def digest_of(data: bytes) -> str:
-    """The digest as images name it."""
+    """Return the digest as images name it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 

@@ -4,8 +4,8 @@ A `Machine` has its own network, processes, mounts and host name. Its first proc
 when that ends, the kernel ends every other process of the machine, and with the last of them go its mounts.
 /run, /var/lib and /var/log are folders of its own, so programs use their usual paths there.
 
-The bridge is on the machine named "hub", not in the network of the host, whose firewall would have a say
-otherwise. The host gets one interface, named like the cluster, to reach all machines and pods.
+The bridge is on the machine named "hub", not in the network of the host, whose firewall would
+apply otherwise. The host gets one interface, named like the cluster, to reach all machines and pods.
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ class Machine:
 
     @property
     def pid(self) -> int:
-        """The process ID of its first process, as the host sees it."""
+        """The ID of its first process on the host."""
         return self._pid
 
     @property
     def enter(self) -> list[str]:
-        """The beginning of a command that runs the rest on this machine."""
+        """The start of a command that runs the rest on this machine."""
         namespaces = ["--mount", "--uts", "--net", "--pid"]
         return [str(binaries.debian("nsenter")), f"--target={self._pid}", *namespaces, "--"]
 
@@ -192,7 +192,7 @@ def make_control_groups(name: str) -> None:
     """Make a control group at the top of each hierarchy: one in version 2, many in version 1."""
     if (CONTROL_GROUPS / "cgroup.controllers").exists():
         for controller in (CONTROL_GROUPS / "cgroup.controllers").read_text(encoding="utf-8").split():
-            with suppress(OSError):  # not every controller can be had everywhere; the kubelet says what it misses
+            with suppress(OSError):  # not every host has every controller; the kubelet reports a missing one
                 (CONTROL_GROUPS / "cgroup.subtree_control").write_text(f"+{controller}", encoding="utf-8")
         tops = [CONTROL_GROUPS]
     else:

@@ -1,4 +1,4 @@
-"""What a container runtime leaves behind: mounts, shims and folders, found by the folder that they belong to."""
+"""The remains of a container runtime: mounts, shims and folders, found by their common folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cluster.processes import run, wait_until
 
 
 def below(folder: Path) -> list[Path]:
-    """The mount points at or below a folder, innermost first."""
+    """Return the mount points at or below a folder, innermost first."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         point = Path(line.split(" ")[4].encode().decode("unicode_escape"))
@@ -42,7 +42,7 @@ def unmount_below(folder: Path) -> None:
 
 
 def users_of(folder: Path) -> list[int]:
-    """The processes whose command line names something at or below a folder, or that run from there."""
+    """Return the processes whose command line names something at or below a folder, or that run from there."""
     needle = str(folder).encode()
     found = []
     for entry in Path("/proc").iterdir():

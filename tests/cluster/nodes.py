@@ -1,7 +1,7 @@
 """A node: a machine with containerd, a kubelet and a kube-proxy.
 
-containerd's images come through a proxy that this node has for itself, so its link is slow or broken
-without the others noticing: `registry.test/…` is the way through the proxy, `direct.test/…` leads around it.
+containerd's images come through this node's own proxy, so its link can be slow or broken without
+an effect on the others: `registry.test/…` is the way through the proxy, `direct.test/…` leads around it.
 Pods get addresses from the node's own range. Each pod has a cable of its own to the node (the `ptp`
 plugin), so a Service is reached even when its pod is on the same node.
 """
@@ -35,7 +35,7 @@ class Options:
     version: Version
     serialize_image_pulls: bool = True
     containerd: ContainerdOptions = field(default_factory=ContainerdOptions)
-    """What differs in containerd; where and how it runs is up to the node."""
+    """Options of containerd; the node decides where and how it runs."""
 
 
 class Node:
@@ -110,7 +110,7 @@ class Node:
                 "hostname-override": self.name,
                 "proxy-mode": "nftables",
                 "cluster-cidr": self._network.cidr,
-                # These would be settings of the whole kernel.
+                # These flags would change settings of the whole kernel.
                 "conntrack-max-per-core": 0,
                 "conntrack-tcp-timeout-established": "0s",
                 "conntrack-tcp-timeout-close-wait": "0s",
@@ -120,7 +120,7 @@ class Node:
         self.kube_proxy.start()
 
     def services_work(self) -> bool:
-        """Whether kube-proxy has written its rules; OSError while it does not answer."""
+        """Return whether kube-proxy has written its rules; OSError while it does not answer."""
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"http://{self.address}:{KUBE_PROXY_HEALTH_PORT}/healthz", timeout=5
         ) as answer:

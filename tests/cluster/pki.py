@@ -38,9 +38,9 @@ class Authority:
             self._make(self._key, self.certificate, "/CN=pulltrace-test-ca", [*usage, "subjectKeyIdentifier=hash"])
 
     def issue(self, name: str, user: str, *, groups: Sequence[str] = (), addresses: Sequence[str] = ()) -> Certificate:
-        """A certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`).
+        """Return a certificate for a user of these groups, or for a server at these addresses (`DNS:x`, `IP:y`).
 
-        The name stands for all of it: asked again, the same certificate is given.
+        The name is the key: a second call returns the same certificate.
         """
         made = Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         extensions = [
@@ -59,7 +59,7 @@ class Authority:
         return made
 
     def service_account_keys(self) -> Certificate:
-        """The key pair that signs ServiceAccount tokens (its "certificate" is the public key)."""
+        """Return the key pair that signs ServiceAccount tokens (its "certificate" is the public key)."""
         pair = Certificate(self.folder / "service-accounts.pub", self.folder / "service-accounts.key")
         if not pair.certificate.exists():
             openssl = str(binaries.debian("openssl"))

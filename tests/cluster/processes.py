@@ -1,7 +1,7 @@
 """Child programs that cannot be forgotten, and waits that end.
 
 A `Process` runs in a process group of its own, writes to a log file, and is stopped by SIGTERM, then by
-SIGKILL, with its whole group. Unless it is told to stay (`stays=True`, for a cluster that outlives the
+SIGKILL, with its whole group. Unless it stays (`stays=True`, for a cluster that outlives the
 command that started it) the kernel kills it when this Python ends, however it ends.
 
 Nothing here sleeps for a fixed time: `wait_until` asks again and again until a deadline, and its error
@@ -37,13 +37,13 @@ _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 class WaitFailed(AssertionError):
-    """What was waited for did not happen in time, or its process ended."""
+    """A condition did not become true in time, or its process ended."""
 
 
 class Process:
     """A child program with a log file, in a process group of its own.
 
-    `enter` is the beginning of a command that runs the rest somewhere else (`Machine.enter`).
+    `enter` is the start of a command that runs the rest somewhere else (`Machine.enter`).
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Process:
             _signal_group(self.pid, number)
 
     def tail(self) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-TAIL_LINES:])
 
@@ -180,7 +180,7 @@ def run(
     stdin: str | None = None,
     seconds: float = 60,
 ) -> str:
-    """Run a program to its end and return what it printed; the error carries what it said."""
+    """Run a program to its end and return its output; the error carries the output too."""
     words = [*enter, *map(str, argv)]
     result = subprocess.run(
         words,
@@ -199,7 +199,7 @@ def run(
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on now."""
+    """Return a TCP port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
@@ -207,13 +207,13 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 def accepts(address: str, port: int) -> bool:
-    """Whether something listens there."""
+    """Return whether something listens there."""
     with socket.create_connection((address, port), timeout=1):
         return True
 
 
 def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs; one that has ended but was not waited for does not."""
+    """Return whether a process of the group still runs; one that has ended but was not waited for does not."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:

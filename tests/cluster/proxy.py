@@ -1,7 +1,7 @@
 """A slow and faulty link to a registry, on order: the handle of `proxy_server`.
 
 The proxy is a process of its own, so a busy test does not slow it down, and a handle made by
-`Proxy.attach(url)` gives orders to one that somebody else started. Orders take about a millisecond, so
+`Proxy.attach(url)` gives orders to one that another process started. Orders take about a millisecond, so
 async tests may call them too.
 """
 
@@ -52,7 +52,7 @@ class Proxy:
 
     @classmethod
     def attach(cls, url: str) -> Self:
-        """A handle of a proxy that runs already."""
+        """Return a handle of a proxy that runs already."""
         address, _, port = url.removeprefix("http://").rpartition(":")
         return cls("", address=address, port=int(port), folder=Path("/nonexistent"))
 
@@ -76,7 +76,7 @@ class Proxy:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def set_rate(self, bytes_per_second: float | None) -> None:
-        """The bytes a second that all transfers have together, from now on; None is no limit."""
+        """Limit all transfers together to so many bytes a second, from now on; None is no limit."""
         self._order("PUT", "rate", bytes_per_second)
 
     def pause(self) -> None:
@@ -99,7 +99,7 @@ class Proxy:
         self.set_rate(None)
 
     def requests(self, path: str = "") -> list[Request]:
-        """The requests so far whose path matches a regular expression."""
+        """Return the requests so far whose path matches a regular expression."""
         found = [Request(**entry) for entry in self._order("GET", "requests")]
         return [request for request in found if re.search(path, request.path)]
 

@@ -35,13 +35,13 @@ class Bucket:
 
     @property
     def chunk_bytes(self) -> int:
-        """So few that a change of the rate is felt at once."""
+        """So few that a change of the rate takes effect at once."""
         if self.rate is None:
             return MAX_CHUNK_BYTES
         return max(256, min(MAX_CHUNK_BYTES, int(self.rate / CHUNKS_A_SECOND)))
 
     async def set_rate(self, rate: float | None) -> None:
-        """Change the rate for all who wait too."""
+        """Change the rate, for waiting transfers too."""
         async with self._changed:
             self.rate = rate
             self._free_at = 0.0
@@ -54,7 +54,7 @@ class Bucket:
                 await self._changed.wait()
             if self.rate is None:
                 return
-            # Time that was lost by a late wake-up is made up for, up to a tenth of a second.
+            # A late wake-up's lost time is made up for, up to a tenth of a second.
             self._free_at = max(self._free_at, time.monotonic() - 0.1) + size / self.rate
             while (ahead := self._free_at - time.monotonic()) > 0 or self.rate == 0:
                 try:
@@ -64,7 +64,7 @@ class Bucket:
 
 
 class Order:
-    """A fault that is in force, with how often it still is, and the end that lets its victims go."""
+    """A fault in force, how often it still applies, and the event that releases its requests."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -73,7 +73,7 @@ class Order:
         self.removed = asyncio.Event()
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether it takes this request; it then counts as used once more."""
+        """Return whether it takes this request; it then counts as used once more."""
         if self.left == 0 or not re.fullmatch(self.fault.method, method) or not re.search(self.fault.path, path):
             return False
         if self.left is not None:
@@ -93,7 +93,7 @@ class Cut(Exception):
 
 
 class Proxy:
-    """The handler of all requests, and what it was told."""
+    """The handler of all requests, and the faults in force."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -105,7 +105,7 @@ class Proxy:
         self._session: ClientSession | None = None
 
     def app(self) -> web.Application:
-        """The routes."""
+        """Return the routes."""
         app = web.Application(client_max_size=2**40)
         app.router.add_put("/_proxy/rate", self.on_rate)
         app.router.add_post("/_proxy/faults", self.on_add)
@@ -135,7 +135,7 @@ class Proxy:
         return web.json_response(self._numbers)
 
     async def on_remove(self, request: web.Request) -> web.Response:
-        """Remove one fault; who hangs in it goes on."""
+        """Remove one fault; a request that hangs in it goes on."""
         self._remove(int(request.match_info["number"]))
         return web.json_response(None)
 
@@ -163,7 +163,7 @@ class Proxy:
         return time.monotonic() - self._started
 
     async def on_request(self, request: web.Request) -> web.StreamResponse:
-        """Pass a request on, or do to it what a fault says."""
+        """Pass a request on, or apply a fault to it."""
         order = next((one for one in self.orders if one.matches(request.method, request.path)), None)
         wanted = request.headers.get("Range")
         number = order.number if order else None

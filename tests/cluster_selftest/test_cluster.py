@@ -32,14 +32,14 @@ SERVE = "hostname > /tmp/name; echo serving; exec httpd -f -p 8080 -h /tmp"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A cluster for all tests of this module."""
+    """Provide a cluster for all tests of this module."""
     with Cluster(NAME, NUMBER) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
 def pods(cluster: Cluster) -> list[dict[str, Any]]:
-    """A Deployment of two pods behind a Service, one on each node, when both are ready."""
+    """Provide a Deployment of two pods behind a Service, one on each node, when both are ready."""
     container = {
         "name": "web",
         "image": "direct.test/busybox:1",
@@ -94,7 +94,7 @@ def test_token_in_a_pod_names_its_node(cluster: Cluster, pods: list[dict[str, An
         assert claims["pod"]["name"] == pod["metadata"]["name"]
 
 
-def test_nobody_escapes_rbac_and_admission(cluster: Cluster) -> None:
+def test_rbac_and_admission_apply_to_all(cluster: Cluster) -> None:
     """The tests' user has its rights by RBAC alone, a node may touch only itself, PodSecurity says no."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     groups = cluster.user.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
@@ -169,7 +169,7 @@ def test_nothing_is_left(cluster: Cluster) -> None:
 
 
 def test_killed_run_is_cleaned_up() -> None:
-    """What a killed Python had started ends with it; names that are left are removed by the next."""
+    """A killed Python ends with the processes that it started; the next run removes the names that are left."""
     script = (
         "import time; from pathlib import Path; from tests.cluster import machines;"
         f"machine = machines.Machine('{NAME}-hub', 'hub', Path('/var/tmp/{NAME}/hub')); machine.start();"

@@ -22,21 +22,21 @@ MB = 1_000_000
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[Registry]:
-    """A registry for all tests of this module."""
+    """Provide a registry for all tests of this module."""
     with Registry() as registry:
         yield registry
 
 
 @pytest.fixture
 def proxy(registry: Registry) -> Iterator[Proxy]:
-    """A proxy without faults."""
+    """Provide a proxy without faults."""
     with Proxy(registry.url) as proxy:
         yield proxy
 
 
 @pytest.fixture(params=VERSIONS)
 def containerd(request: pytest.FixtureRequest, proxy: Proxy) -> Iterator[Containerd]:
-    """A containerd that knows the proxy as registry.test."""
+    """Provide a containerd that knows the proxy as registry.test."""
     version: Version = request.param
     with Containerd(version, options=Options(registries={"registry.test": proxy.url})) as containerd:
         yield containerd

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """A control plane for all tests of this module."""
+    """Provide a control plane for all tests of this module."""
     with ControlPlane() as control_plane:
         yield control_plane
 

@@ -1,4 +1,4 @@
-"""The proxy's link is as slow as it was told, its faults hit what they name, and images arrive whole."""
+"""The proxy keeps its rate, its faults hit the requests that they name, and images arrive whole."""
 
 import hashlib
 import http.client
@@ -22,28 +22,28 @@ SIZE = 1_000_000
 
 @pytest.fixture(scope="module")
 def registry() -> Iterator[Registry]:
-    """A registry for all tests of this module."""
+    """Provide a registry for all tests of this module."""
     with Registry() as registry:
         yield registry
 
 
 @pytest.fixture(scope="module")
 def shared_proxy(registry: Registry) -> Iterator[Proxy]:
-    """One proxy process for all tests of this module."""
+    """Provide one proxy process for all tests of this module."""
     with Proxy(registry.url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def proxy(shared_proxy: Proxy) -> Iterator[Proxy]:
-    """The proxy, without the orders of the test before."""
+    """Provide the proxy, without the orders of the test before."""
     yield shared_proxy
     shared_proxy.clear()
 
 
 @pytest.fixture(scope="module")
 def blob(registry: Registry) -> str:
-    """The path of a blob of a million bytes and a bit."""
+    """Provide the path of a blob of a million bytes and a bit."""
     image = Publisher(registry.url).push("blob", [random_layer(SIZE, seed="blob", compression="none")])
     return f"/v2/blob/blobs/{image.layers[0].digest}"
 

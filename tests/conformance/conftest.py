@@ -1,4 +1,4 @@
-"""The same tests on fakes and on real systems: here are the API servers."""
+"""API servers for the tests on fakes and on real systems."""
 
 from __future__ import annotations
 

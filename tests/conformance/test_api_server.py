@@ -1,6 +1,6 @@
-"""What Pulltrace relies on of an API server, asserted on the fake one and on a real one.
+"""Behaviour of an API server on which Pulltrace relies, asserted on the fake one and on a real one.
 
-What only a fake does on demand (faults, expired pages) is not here: see tests/kube/.
+Faults on demand, such as expired pages, are in tests/kube/.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.resources.pod_watch import SELECTOR
+from pulltrace.kube.resources.pending_pods import SELECTOR
 from tests.conformance.servers import Server
 
 Raw = dict[str, Any]
@@ -90,7 +90,7 @@ async def test_merge_patch_changes_only_what_it_names(server: Server) -> None:
 
 
 async def test_fields_are_not_managed_once_that_was_ended(server: Server) -> None:
-    """An empty entry in managedFields ends the book-keeping of who set which field, for later patches too."""
+    """An empty entry in managedFields clears them, for later patches as well."""
     await create_lease(server, "node-1")
     path = leases(server, "node-1")
 
@@ -103,7 +103,7 @@ async def test_fields_are_not_managed_once_that_was_ended(server: Server) -> Non
 
 
 async def test_errors_carry_a_status_and_a_message(server: Server) -> None:
-    """Absent is 404, present is 409, a body of an unknown kind is 415, and each says what it is about."""
+    """Absent is 404, present is 409, an unknown kind of body is 415, and each message names the object."""
     await create_lease(server, "node-1")
 
     with pytest.raises(ApiError, match=r'404 .*"node-2" not found'):
@@ -115,7 +115,7 @@ async def test_errors_carry_a_status_and_a_message(server: Server) -> None:
 
 
 async def test_a_wrong_token_is_401(server: Server) -> None:
-    """Who is not known is told so, in lists and in watches."""
+    """An unknown token is 401, in lists and in watches."""
     async with server.with_token("wrong") as stranger:
         with pytest.raises(ApiError, match="401"):
             await stranger.request("GET", leases(server))
@@ -185,7 +185,7 @@ async def test_an_expired_version_is_410_inside_the_watch(server: Server) -> Non
 
 
 async def test_a_watch_ends_after_its_time_with_a_bookmark(server: Server) -> None:
-    """Before its time is up a watch tells the newest version, when changes that it does not show have moved it on."""
+    """Before its timeout a watch sends the newest version, after changes that its selectors exclude."""
     version = (await listed(server, leases(server)))["metadata"]["resourceVersion"]
     await create_lease(server, "node-1", labels={"shown": "yes"})
     params = {"labelSelector": "shown=yes", "resourceVersion": version, "timeoutSeconds": "5"}
@@ -199,7 +199,7 @@ async def test_a_watch_ends_after_its_time_with_a_bookmark(server: Server) -> No
 
 
 async def test_a_label_selector_leaves_others_out(server: Server) -> None:
-    """Lists and watches show only what has the label."""
+    """Lists and watches have only objects with the label."""
     selector = {"labelSelector": "app.kubernetes.io/name=pulltrace,app.kubernetes.io/component=agent"}
     labels = {"app.kubernetes.io/name": "pulltrace", "app.kubernetes.io/component": "agent"}
     await create_lease(server, "leader")

@@ -1,4 +1,4 @@
-"""What only a real API server can show: a restart of its own, and its own judgement of a service account."""
+"""Behaviour of a real API server only: its restart, and its authorization of a service account."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from pulltrace.kube.client.aiohttp_client import connect
-from pulltrace.kube.client.credentials import usual_source
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.client.load_config import load_config
 from pulltrace.kube.errors import ApiError
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, lease_list_watch
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put
 from tests.cluster.control_plane import ControlPlane
 
@@ -24,10 +23,10 @@ PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_a
 
 
 async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
-    """While the API server is away nothing is raised, and what was written meanwhile or later arrives."""
+    """While the API server is down nothing is raised, and later changes arrive."""
     control_plane.create_service_account("restart", "default")
     async with await connect(str(control_plane.kubeconfig)) as connection:
-        store, watching = KubeLeaseStore(connection, "restart"), KubeLeaseWatch(connection, "restart")
+        store, watching = KubeLeaseStore(connection, "restart"), Reflector(connection, lease_list_watch("restart"))
         async with aclosing(watching.watch()) as events:
             assert await anext(events) == Listed(())
             waiting = asyncio.create_task(anext(events))
@@ -41,7 +40,7 @@ async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
     assert Put(written) == event or Listed((written,)) == event
 
 
-async def test_a_service_account_may_do_what_its_role_says(control_plane: ControlPlane, tmp_path: Path) -> None:
+async def test_a_service_account_has_the_permissions_of_its_role(control_plane: ControlPlane, tmp_path: Path) -> None:
     """The mounted token and CA are enough to connect; a permission that is missing is named by the server."""
     control_plane.create_service_account("agents", "agent")
     rules = [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}]
@@ -55,7 +54,7 @@ async def test_a_service_account_may_do_what_its_role_says(control_plane: Contro
     (tmp_path / "ca.crt").write_bytes(control_plane.authority.certificate.read_bytes())
     environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(control_plane.port)}
 
-    async with SmallConnection(await usual_source(folder=tmp_path, environ=environ)) as connection:
+    async with H11Client(await load_config(folder=tmp_path, environ=environ)) as connection:
         # It may not read Nodes either: the Lease is then made without an owner.
         written = await KubeLeaseStore(connection, "agents").patch("node-1", PATCH)
         with pytest.raises(ApiError, match=r'403 .*cannot list resource "leases"'):

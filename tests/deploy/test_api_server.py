@@ -18,13 +18,11 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.event_recorder import KubeEventWriter
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from tests.builders.leases import lease_object as lease
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
@@ -273,9 +271,9 @@ def test_agent_as_root_violates_no_other_rule(cluster: ControlPlane, restricted:
 
 async def test_agents_store_works_with_the_agents_rights(cluster: ControlPlane, agent: Identity) -> None:
     """The agent's own code makes the Lease, patches it, and gives it lost labels back, with no more than its rights."""
-    access = Access(agent.url, f"Bearer {agent.token}", ca_file=str(cluster.authority.certificate))
+    access = RestConfig(agent.url, f"Bearer {agent.token}", ca_file=str(cluster.authority.certificate))
     path = f"{LEASES}/node-1"
-    async with SmallConnection(FixedAccess(access)) as connection:
+    async with H11Client(StaticConfig(access)) as connection:
         store = KubeLeaseStore(connection, "pulltrace")
         for text in ("1 pulling", "idle"):
             annotations = {"pulltrace.io/summary": text, "pull.pulltrace.io/a1": "{}" if text != "idle" else None}
@@ -470,11 +468,11 @@ def test_agents_wait_in_a_level_of_their_own(
 
 async def test_aggregator_writes_events(cluster: ControlPlane, aggregator: Identity) -> None:
     """Its own code makes Events of pods in any namespace, goes on with those of another leader, and needs no more rights."""
-    access = Access(aggregator.url, f"Bearer {aggregator.token}", ca_file=str(cluster.authority.certificate))
-    event = PodEvent("default", "web-1", "uid-1", "ImagePullProgress", "31 % pulled")
-    async with Connection(FixedAccess(access)) as connection:
+    access = RestConfig(aggregator.url, f"Bearer {aggregator.token}", ca_file=str(cluster.authority.certificate))
+    event = KubernetesEvent("default", "web-1", "uid-1", "ImagePullProgress", "31 % pulled")
+    async with AiohttpClient(StaticConfig(access)) as connection:
         for instance in ("a", "a", "b"):
-            await KubeEventWriter(connection, instance).write(event)
+            await EventRecorder(connection, instance).write(event)
     found = cluster.admin.get(f"/api/v1/namespaces/default/events/{event.name}")
 
     assert found["series"]["count"] == 3

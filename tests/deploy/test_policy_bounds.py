@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import LABELS, KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.leases import LABELS, KubeLeaseStore, LeasePatch
 from tests.builders.leases import lease_object as lease
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -209,8 +208,8 @@ async def test_agents_store_after_an_administrator(
     }
     cluster.admin.call("PATCH", f"{own}?fieldManager=argo", applied, content_type=APPLY)
     cluster.admin.patch(own, {"metadata": {"labels": dict.fromkeys(LABELS)}})
-    access = Access(agent.url, f"Bearer {agent.token}", ca_file=str(cluster.authority.certificate))
-    async with SmallConnection(FixedAccess(access)) as connection:
+    access = RestConfig(agent.url, f"Bearer {agent.token}", ca_file=str(cluster.authority.certificate))
+    async with H11Client(StaticConfig(access)) as connection:
         store = KubeLeaseStore(connection, leases.split("/")[5])
         await store.patch("node-1", LeasePatch({"pulltrace.io/summary": "1 pulling"}, "agent", 1_700_000_000, 300))
     found = cluster.admin.get(own)["metadata"]

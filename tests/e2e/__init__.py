@@ -1,1 +1,1 @@
-"""Pulltrace on a whole cluster: installed as users install it, looked at as users look at it."""
+"""Pulltrace on a whole cluster, installed and used as users do."""

@@ -21,7 +21,7 @@ from tests.real.test_page import ARTIFACTS, BROWSER_FLAGS
 
 @pytest.fixture(scope="session")
 def artifacts() -> Path:
-    """A folder for what people may want to see of the run."""
+    """Provide a folder for files of the run that a person may read."""
     folder = ARTIFACTS / "e2e"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -30,7 +30,7 @@ def artifacts() -> Path:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster of two nodes, with Pulltrace's images in its registry and a namespace for the tests' pods."""
+    """Provide a cluster of two nodes, with Pulltrace's images in its registry and a namespace for the tests' pods."""
     built = images.build()
     with Cluster() as cluster:
         for image in built.values():
@@ -50,7 +50,7 @@ def wait_for(cluster: Cluster, namespace: str, what: str) -> None:
 
 @pytest.fixture(scope="session")
 def stage(cluster: Cluster, artifacts: Path) -> Iterator[Stage]:
-    """What is installed; its logs are kept."""
+    """Provide the installs; their logs are kept."""
     stage = Stage(cluster)
     yield stage
     stage.keep_logs(artifacts)
@@ -58,7 +58,7 @@ def stage(cluster: Cluster, artifacts: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def helm_install(stage: Stage) -> Helm:
-    """Pulltrace by `helm install`."""
+    """Install Pulltrace by `helm install`."""
     helm = Helm(stage.cluster)
     stage.bring(helm)
     return helm
@@ -66,7 +66,7 @@ def helm_install(stage: Stage) -> Helm:
 
 @pytest.fixture
 def kustomize_install(stage: Stage) -> Kustomize:
-    """Pulltrace by `kubectl apply -k`."""
+    """Install Pulltrace by `kubectl apply -k`."""
     kustomize = Kustomize(stage.cluster)
     stage.bring(kustomize)
     return kustomize
@@ -74,21 +74,21 @@ def kustomize_install(stage: Stage) -> Kustomize:
 
 @pytest.fixture
 def pulltrace(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[Forward]:
-    """The way to an installed Pulltrace."""
+    """Provide the way to an installed Pulltrace."""
     with Forward(cluster, tmp_path) as forward:
         yield forward
 
 
 @pytest.fixture(params=(0, 1), ids=("containerd-1.6", "containerd-2.1"))
 def node(cluster: Cluster, request: pytest.FixtureRequest) -> Node:
-    """Each of the nodes."""
+    """Provide each of the nodes."""
     number: int = request.param
     return cluster.nodes[number]
 
 
 @pytest.fixture
 def shop(cluster: Cluster) -> Iterator[Shop]:
-    """A namespace for the pods of a test; afterwards they are gone and every link is fast again."""
+    """Provide a namespace for the pods of a test; afterwards they are gone and every link is fast again."""
     shop = Shop(cluster)
     yield shop
     for node in cluster.nodes:
@@ -98,7 +98,7 @@ def shop(cluster: Cluster) -> Iterator[Shop]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page of Debian's Chromium."""
+    """Provide a page of Debian's Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binaries.debian("chromium"), args=list(BROWSER_FLAGS))
         yield browser.new_page(viewport={"width": 1280, "height": 800})

@@ -1,8 +1,7 @@
-"""The two ways to install Pulltrace, as a user goes them, and which of them is on the cluster now.
+"""The two documented ways to install Pulltrace, and the install that is on the cluster now.
 
-Nothing is different from what the documentation says, but that the images come from the cluster's own
-registry. `Stage` keeps one install at a time: a test names the one that it needs, and only what is not
-there yet is done.
+Only the registry differs from the documentation: the images come from the cluster's own. `Stage` keeps one install
+at a time: a test names the one that it needs, and only the missing steps are done.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tests.deploy.manifests import CHART, KUSTOMIZE, Object
 
 NAMESPACE = "pulltrace"
 READY_SECONDS = 60
-"""So long may an install take until all of its pods are ready."""
+"""Limit of an install, until all of its pods are ready."""
 GONE_SECONDS = 60
 REPORTED_SECONDS = 45
 """The default start spread of 30 s, and time for Python to start on a busy machine."""
@@ -88,7 +87,7 @@ class Kustomize:
 
 
 class Stage:
-    """What is installed on the cluster now."""
+    """The install that is on the cluster now."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -122,13 +121,13 @@ class Stage:
         self.cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
 
     def keep_logs(self, folder: Path) -> None:
-        """Write what the pods have logged into a folder, for whoever looks at the run."""
+        """Write the pods' logs into a folder."""
         for name, text in logs(self.cluster).items():
             (folder / f"{name}.log").write_text(text, encoding="utf-8")
 
 
 def pods(cluster: Cluster, component: str = "", node: str = "") -> list[JSON]:
-    """Pulltrace's pods, of one component or on one node."""
+    """Return Pulltrace's pods, of one component or on one node."""
     labels = "app.kubernetes.io/name=pulltrace" + (f",app.kubernetes.io/component={component}" if component else "")
     path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector={labels}"
     found: list[JSON] = cluster.user.get(path + (f"&fieldSelector=spec.nodeName={node}" if node else ""))["items"]
@@ -136,7 +135,7 @@ def pods(cluster: Cluster, component: str = "", node: str = "") -> list[JSON]:
 
 
 def wait_until_ready(cluster: Cluster) -> None:
-    """Wait until an agent on each node and an aggregator are ready, and none else is left of an earlier version."""
+    """Wait until an agent on each node and an aggregator are ready, and no pod of an earlier version is left."""
 
     def ready() -> bool:
         apps = f"/apis/apps/v1/namespaces/{NAMESPACE}"
@@ -172,7 +171,7 @@ def wait_until_reported(cluster: Cluster) -> None:
 
 
 def logs(cluster: Cluster) -> dict[str, str]:
-    """What each of Pulltrace's containers has logged in its last runs, by the name of its pod."""
+    """Return the logs of Pulltrace's containers in their last runs, by the name of the pod."""
     found = {}
     for pod in pods(cluster):
         name = pod["metadata"]["name"]
@@ -184,7 +183,7 @@ def logs(cluster: Cluster) -> dict[str, str]:
 
 
 def objects(cluster: Cluster) -> set[str]:
-    """Every object of the cluster, in a namespace or not: `kind.group namespace/name`."""
+    """Return every object of the cluster, in a namespace or not: `kind.group namespace/name`."""
     groups = [
         (group["name"], group["preferredVersion"]["groupVersion"]) for group in cluster.user.get("/apis")["groups"]
     ]

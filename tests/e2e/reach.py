@@ -32,11 +32,11 @@ class Forward(Server):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://127.0.0.1:{self.port}/"
 
     def ask(self, path: str) -> Row:
-        """What the API answers."""
+        """Return an answer of the API."""
         found: Row = json.loads(self.get(self.port, path))
         return found
 
@@ -47,7 +47,7 @@ class Forward(Server):
         what: str = "to appear",
         seconds: float = 30,
     ) -> Row:
-        """What is said of a pod of the tests' namespace, as soon as it fulfils a condition."""
+        """Return the row of a pod of the tests' namespace, as soon as it fulfils a condition."""
 
         def pod() -> Row | None:
             mine = [one for one in self.ask(f"/api/v1/pods?namespace={WORKLOADS}")["pods"] if one["podName"] == name]
@@ -63,7 +63,7 @@ class Forward(Server):
         what: str = "to appear",
         seconds: float = 30,
     ) -> Row:
-        """The newest row of this image on this node, as soon as it fulfils a condition."""
+        """Return the newest row of this image on this node, as soon as it fulfils a condition."""
         found: list[Row] = []
 
         def fulfils(rows: list[Row]) -> bool:
@@ -75,7 +75,7 @@ class Forward(Server):
         return found[0]
 
     def moving(self, image: Image, node: Node, percent: float = 10) -> Row:
-        """The row of an image once so much of it has been downloaded, while its pull still runs."""
+        """Return the row of an image once so much of it has been downloaded, while its pull still runs."""
 
         def moves(row: Row) -> bool:
             return row["percent"] > percent and "completedAt" not in row
@@ -83,10 +83,10 @@ class Forward(Server):
         return self.row(image, node, moves, f"to be over {percent} % and to run")
 
     def ended_row(self, image: Image, node: Node, seconds: float = 60) -> Row:
-        """The row of an image once its pull has ended."""
+        """Return the row of an image once its pull has ended."""
         return self.row(image, node, lambda row: "completedAt" in row, "to have ended", seconds)
 
 
 def is_of(row: Row, image: Image) -> bool:
-    """Whether the row is of this image, by its name or by its repository."""
+    """Return whether the row is of this image, by its name or by its repository."""
     return row["imageRef"] in (*image.refs, image.ref.rpartition(":")[0], image.digest_ref)

@@ -1,4 +1,4 @@
-"""What an agent leaves on its node: a Lease that people can read, and little memory taken."""
+"""An agent's Lease, which people can read, and its memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node
     def described() -> str | None:
         text = cluster.kubectl("describe", "lease", "--namespace", NAMESPACE, node.name)
         (artifacts / f"describe-lease-{node.name}.txt").write_text(text, encoding="utf-8")
-        return text if "~" in summary_of(text) else None  # in its first seconds nobody knows how long a pull takes
+        return text if "~" in summary_of(text) else None  # the time left is unknown in the first seconds of a pull
 
     text = wait_until(described, "a time in the summary", seconds=30)
     print(text)
@@ -50,7 +50,7 @@ def test_lease_reads_well(pulltrace: Forward, cluster: Cluster, shop: Shop, node
 
 
 def summary_of(described: str) -> str:
-    """The line of the summary in what `kubectl describe lease` prints."""
+    """Return the line of the summary in what `kubectl describe lease` prints."""
     (summary,) = [line.strip() for line in described.splitlines() if "pulltrace.io/summary:" in line]
     return summary
 

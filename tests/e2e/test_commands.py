@@ -15,7 +15,7 @@ from tests.repository.commands import ELSEWHERE, NOT_HERE, Command, documented
 pytestmark = pytest.mark.e2e
 
 ENDLESS = "/api/v1/events"
-"""curl is ended after a moment there."""
+"""curl is ended after a moment."""
 
 
 def of(program: str) -> list[Any]:
@@ -32,15 +32,15 @@ def test_kubectl(command: Command, pulltrace: Forward, cluster: Cluster) -> None
     meant = {"NODE": agent["spec"]["nodeName"], "node-1": agent["spec"]["nodeName"], "NAMESPACE": NAMESPACE}
     meant |= {"POD": agent["metadata"]["name"], "spec.nodeName=NODE": f"spec.nodeName={agent['spec']['nodeName']}"}
 
-    said = cluster.kubectl(*(meant.get(word, word) for word in command.words[1:]))
+    output = cluster.kubectl(*(meant.get(word, word) for word in command.words[1:]))
 
-    assert said.strip()
-    assert "No resources found" not in said
+    assert output.strip()
+    assert "No resources found" not in output
 
 
 @pytest.mark.parametrize("command", of("curl"))
 def test_curl(command: Command, pulltrace: Forward) -> None:
-    """The aggregator answers what people are told to ask."""
+    """The aggregator answers the commands of the documentation."""
     words = [word.replace("http://127.0.0.1:8080/", pulltrace.url) for word in command.words]
     limit = ["--max-time", "3"] if ENDLESS in command.text else ["--fail", "--max-time", "10"]
     result = subprocess.run([*words, *limit], capture_output=True, text=True, timeout=20, check=False)

@@ -1,4 +1,4 @@
-"""What somebody can do with the token of an agent: nothing beyond the Lease of its node."""
+"""The rights of an agent's token: the Lease of its node, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER_NODE = "an agent may write the Lease of its own node only"
 
 @pytest.fixture
 def thief(helm_install: Helm, cluster: Cluster) -> Identity:
-    """The holder of the token that lies in the agent's pod on node-1."""
+    """Provide the holder of the token that lies in the agent's pod on node-1."""
     (pod,) = pods(cluster, "agent", "node-1")
     name = pod["metadata"]["name"]
     token = cluster.kubectl("exec", "--namespace", NAMESPACE, name, "--", "python3", "-c", STEAL)
@@ -28,7 +28,7 @@ def thief(helm_install: Helm, cluster: Cluster) -> Identity:
 
 
 def refusal(call: Callable[[], object]) -> str:
-    """Why the API server says 403."""
+    """Return why the API server answers 403."""
     with pytest.raises(ApiError) as refused:
         call()
     assert refused.value.status == 403
@@ -55,7 +55,7 @@ def test_writes_no_other_lease(thief: Identity, name: str) -> None:
 
 
 def test_writes_nothing_else_into_its_lease(thief: Identity) -> None:
-    """Of its own Lease it changes Pulltrace's annotations only, and it deletes no Lease."""
+    """In its own Lease it changes only Pulltrace's annotations, and it deletes no Lease."""
     annotations = {"control-plane.alpha.kubernetes.io/leader": "me"}
 
     assert "annotations" in refusal(lambda: thief.patch(f"{LEASES}/node-1", {"metadata": {"annotations": annotations}}))

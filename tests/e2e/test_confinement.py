@@ -1,4 +1,4 @@
-"""What the running containers can do, as the kernel says: /proc of their processes, on both nodes."""
+"""The rights of the running containers, read from the kernel: /proc of their processes, on both nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 USERS = {"agent": 0, "aggregator": 65532}
 HOST = "/host/run/containerd"
 OWN = ("/proc", "/dev", "/etc/host", "/etc/resolv", "/sys/fs/cgroup")
-"""Mounts that every container has, and that are its own or the kernel's."""
+"""Mounts that every container has; they are its own or the kernel's."""
 FILTER = "2"
 """Seccomp by a filter."""
 LISTENS = "0A"
@@ -36,14 +36,14 @@ class Running(NamedTuple):
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}[name]
 
     def mounts(self) -> dict[str, set[str]]:
-        """The options of each mount that the process sees, by its place."""
+        """Return the options of each mount that the process sees, by its place."""
         lines = [line.split() for line in (self.process / "mountinfo").read_text().splitlines()]
         return {line[4]: set(line[5].split(",")) for line in lines}
 
 
 @pytest.fixture(params=PROGRAMS)
 def running(request: pytest.FixtureRequest, helm_install: Helm, cluster: Cluster) -> list[Running]:
-    """The processes of a program on all nodes."""
+    """Provide the processes of a program on all nodes."""
     program: str = request.param
     found = [Running(program, node, Path("/proc", str(pid))) for node in cluster.nodes for pid in pids(node, program)]
     assert len(found) == (len(cluster.nodes) if program == "agent" else 1)
@@ -51,7 +51,7 @@ def running(request: pytest.FixtureRequest, helm_install: Helm, cluster: Cluster
 
 
 def test_no_rights(running: list[Running]) -> None:
-    """No capability is there or can be had, no program can give more rights, and a filter stands before the kernel."""
+    """Containers have no capability and cannot get one, no program can give more rights, and seccomp filters calls."""
     for one in running:
         sets = {name: int(one.status(name), 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
 
@@ -61,11 +61,11 @@ def test_no_rights(running: list[Running]) -> None:
 
 
 def test_nothing_can_be_written(running: list[Running]) -> None:
-    """The root and what is mounted of the node are read-only; what is not is the container's own or the kernel's."""
+    """The root and the mounts of the node are read-only; the other mounts are the container's own or the kernel's."""
     for one in running:
         mounts = one.mounts()
         writable = {place for place, options in mounts.items() if "rw" in options and not place.startswith(OWN)}
-        if one.node.options.version == "1.6":  # it cannot make what is mounted below read-only, too
+        if one.node.options.version == "1.6":  # the mount cannot make those below it read-only, too
             writable = {place for place in writable if not place.startswith(f"{HOST}/")}
 
         assert "ro" in mounts["/"]
@@ -94,7 +94,7 @@ def test_who_listens(running: list[Running]) -> None:
 
 
 def test_one_token(helm_install: Helm, cluster: Cluster) -> None:
-    """Each pod has the one token that it needs: none was put there by the cluster beside it."""
+    """Each pod has only the token that it needs: the cluster adds none."""
     for pod in pods(cluster):
         volumes, containers = pod["spec"]["volumes"], pod["spec"]["containers"]
         sources = [source for volume in volumes for source in volume.get("projected", {}).get("sources", [])]

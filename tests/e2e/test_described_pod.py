@@ -1,4 +1,4 @@
-"""`kubectl describe pod` says how far the pull is, what is in front of it, and that it stands still."""
+"""`kubectl describe pod` shows the progress, the queue before it and a stalled pull."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 def test_progress_and_queue(pulltrace: Forward, cluster: Cluster, shop: Shop, node: Node, artifacts: Path) -> None:
     """The pod whose image is pulled has an Event with its progress, the pod behind it one with its place."""
-    image, other = (shop.image(f"{name}-{node.name}", 32 * MB) for name in ("told", "behind"))
+    image, other = (shop.image(f"{name}-{node.name}", 32 * MB) for name in ("pulled", "behind"))
     node.proxy.set_rate(MB)
     shop.run("first", {"main": image}, node)
     pulltrace.moving(image, node, percent=1)
@@ -28,12 +28,12 @@ def test_progress_and_queue(pulltrace: Forward, cluster: Cluster, shop: Shop, no
         described = cluster.kubectl("describe", "pod", "--namespace", NAMESPACE, pod)
         return described.partition("Events:")[2]
 
-    told = once(lambda: events_of("first"), lambda text: "ImagePullProgress" in text)
+    first = once(lambda: events_of("first"), lambda text: "ImagePullProgress" in text)
     queued = once(lambda: events_of("second"), lambda text: "ImagePullQueued" in text)
-    (artifacts / f"describe-pod-{node.name}.txt").write_text(f"first:{told}\nsecond:{queued}", encoding="utf-8")
-    print(told, queued)
+    (artifacts / f"describe-pod-{node.name}.txt").write_text(f"first:{first}\nsecond:{queued}", encoding="utf-8")
+    print(first, queued)
 
-    (line,) = [line for line in told.splitlines() if "ImagePullProgress" in line]
+    (line,) = [line for line in first.splitlines() if "ImagePullProgress" in line]
     assert image.ref in line
     assert all(words in line for words in ("% pulled", "iB/s", "pulltrace"))
     (line,) = [line for line in queued.splitlines() if "ImagePullQueued" in line]
@@ -44,7 +44,7 @@ def test_progress_and_queue(pulltrace: Forward, cluster: Cluster, shop: Shop, no
 
 
 def once(read: Callable[[], str], fulfils: Callable[[str], bool]) -> str:
-    """The text as soon as it fulfils the condition."""
+    """Return the text as soon as it fulfils the condition."""
 
     def text() -> str | None:
         found = read()

@@ -1,4 +1,4 @@
-"""Two replicas: when the one that leads is lost, a replica takes over, viewers of the other stay, and nothing is counted twice."""
+"""Two replicas: a lost leader is replaced, viewers of the other stay, and nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.e2e.workloads import MB, Shop
 pytestmark = pytest.mark.e2e
 
 LOST_SECONDS = 17.0
-"""Until another leads when the leader is gone without a word: 15 s, and a try."""
+"""Until another leads when the leader ends without releasing the Lease: 15 s, and a try."""
 RELEASED_SECONDS = 3.0
-"""Until a replica leads when the leader has released the Lease: the other, or the one that the kubelet has started again."""
+"""Until a replica leads when the leader released the Lease: the other, or the one that the kubelet started again."""
 
 
 @pytest.fixture
 def replicas(helm_install: Helm, cluster: Cluster, tmp_path: Path) -> Iterator[tuple[Replica, Replica]]:
-    """The replica that leads, and the other."""
+    """Provide the replica that leads, and the other."""
     give_every_node_the_image(cluster, "aggregator")
     helm_install.upgrade("aggregator.replicas=2")
     wait_until_ready(cluster)
@@ -65,7 +65,7 @@ def test_leader_is_lost(
     limit_seconds: float,
     tmp_path: Path,
 ) -> None:
-    """A replica leads within its time, viewers of the other see the pull go on and end, and each pull is counted once."""
+    """A replica leads in time, viewers of the other see the pull go on and end, and each pull is counted once."""
     leader, other = replicas
     before = transitions(cluster)
     node = cluster.nodes[0]
@@ -91,7 +91,7 @@ def test_leader_is_lost(
         node.proxy.set_rate(None)
         ended = other.forward.ended_row(image, node)
         wait_until(lambda: any(e["type"] == "pull.completed" for _, e in stream.of(row["id"])), "the end in the stream")
-        told = [event for _, event in stream.of(row["id"])]
+        events = [event for _, event in stream.of(row["id"])]
         snapshots = [event for _, event in stream.events if event["type"] == "snapshot"]
         counted, others = leading.forward.metrics(), other.forward.metrics()
     if lose is freeze:
@@ -103,7 +103,7 @@ def test_leader_is_lost(
     assert transitions(cluster) == before + 1
     assert ended["phase"] == "completed"
     assert len(snapshots) == 1
-    moved = [event["pull"]["downloadedBytes"] for event in told]
+    moved = [event["pull"]["downloadedBytes"] for event in events]
     assert moved == sorted(moved)
     assert counted["pulltrace_leader"] == 1
     assert others["pulltrace_leader"] == (leading is other)

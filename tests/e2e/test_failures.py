@@ -1,4 +1,4 @@
-"""A pull that fails says why, in the words of the kubelet."""
+"""A failed pull has its reason, in the kubelet's words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.e2e
 
 
 def test_missing_image_fails_with_the_reason(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """An image that the registry does not have is a failed row with what the kubelet says of it."""
+    """An image that the registry does not have is a failed row with the kubelet's message."""
     image = shop.image(f"missing-{node.name}", MB)
-    # NOTE: an idle agent looks each second, so a registry that says no within milliseconds may go unseen.
+    # NOTE: an idle agent polls every second, so a failure within milliseconds may be missed.
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=404, hang_seconds=1.5))
     shop.run("broken", {"main": image}, node)
 

@@ -1,4 +1,4 @@
-"""Why an image cannot be pulled: the class, the words and what to do, within 3 s of the kubelet's saying so."""
+"""Failure reasons: class, message and advice, within 3 s of the kubelet's report."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SOON_SECONDS = 3.0
 
 
 def kubelet_says(shop: Shop) -> tuple[str, str]:
-    """The reason and the message of the only pod's only container, as soon as there is a message."""
+    """Return the reason and the message of the only pod's only container, as soon as there is a message."""
 
-    def said() -> tuple[str, str] | None:
+    def reason() -> tuple[str, str] | None:
         (pod,) = shop.pods()
         for status in pod["status"].get("containerStatuses", []):
             waiting = status["state"].get("waiting", {})
@@ -29,11 +29,11 @@ def kubelet_says(shop: Shop) -> tuple[str, str]:
                 return waiting["reason"], waiting["message"]
         return None
 
-    return wait_until(said, "the kubelet's reason")
+    return wait_until(reason, "the kubelet's reason")
 
 
 def failed_row(pulltrace: Forward, repository: str, node: Node) -> Row:
-    """The failed row with a reason that is about this repository."""
+    """Return the failed row with a reason that is about this repository."""
 
     def mine(row: Row) -> bool:
         return row["nodeName"] == node.name and repository in row["imageRef"] and "failure" in row
@@ -45,15 +45,15 @@ def failed_row(pulltrace: Forward, repository: str, node: Node) -> Row:
     ("status", "reason"), [(404, "not_found"), (401, "unauthorized"), (403, "forbidden"), (429, "rate_limited")]
 )
 def test_registry_says_no(pulltrace: Forward, shop: Shop, node: Node, status: int, reason: str) -> None:
-    """What the registry answers is a failed row with its class, and a failing pod that says what to do."""
+    """Each answer of a registry is a failed row with its class, and a failing pod with advice."""
     image = shop.image(f"refused-{status}-{node.name}", MB)
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=status))
     shop.run("refused", {"main": image}, node)
 
     _, message = kubelet_says(shop)
-    heard = time.monotonic()
+    began = time.monotonic()
     row = failed_row(pulltrace, image.repository, node)
-    late = time.monotonic() - heard
+    late = time.monotonic() - began
     print(f"\n{status}: {late:.2f} s after the kubelet: {row['failure']}")
 
     assert late <= SOON_SECONDS
@@ -67,7 +67,7 @@ def test_registry_says_no(pulltrace: Forward, shop: Shop, node: Node, status: in
 
 
 def test_back_off_keeps_the_first_words(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """While the kubelet only says that it backs off, the reason stays, and the next try has a time."""
+    """While the kubelet only reports its back-off, the reason stays, and the next attempt has a time."""
     image = shop.image(f"backing-off-{node.name}", MB)
     node.proxy.add(Fault(f"/{image.repository}/manifests/", status=404))
     shop.run("backing-off", {"main": image}, node)
@@ -83,7 +83,7 @@ def test_back_off_keeps_the_first_words(pulltrace: Forward, shop: Shop, node: No
 
 
 def test_name_that_is_none(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """An image name that the kubelet does not even try is a row that says so."""
+    """An image name that the kubelet does not even request has a row with that reason."""
     name = f"{SLOW_HOST}/{NAMESPACE}/Not-A-Name-{node.name}"
     shop.run("misspelt", {"main": name}, node)
 

@@ -1,4 +1,4 @@
-"""Pods of Pulltrace that go away in the middle of a pull take nothing with them."""
+"""A pod of Pulltrace that is deleted in the middle of a pull loses nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def delete_pod(cluster: Cluster, component: str, node: str = "") -> None:
 
 
 def give_every_node_the_image(cluster: Cluster, component: str) -> None:
-    """A kubelet pulls one image after another: a pod without its image would wait for the slow pull of the test."""
+    """Pull the image onto all nodes first: a kubelet pulls one image after another, so a pod without it would wait."""
     image = pods(cluster, component)[0]["spec"]["containers"][0]["image"]
     for node in cluster.nodes:
         pull_now(node.containerd.socket, image)
@@ -69,13 +69,13 @@ def test_agent_deleted_in_mid_pull(pulltrace: Forward, cluster: Cluster, shop: S
         after = pulltrace.moving(image, node, percent=before["percent"] + 10)
         node.proxy.set_rate(None)
         ended = pulltrace.ended_row(image, node)
-        told = [event for _, event in stream.of(before["id"])]
+        events = [event for _, event in stream.of(before["id"])]
 
     assert before["id"] == after["id"] == ended["id"]
     assert before["startedAt"] == after["startedAt"] == ended["startedAt"]
     assert (after["phase"], ended["phase"]) == ("downloading", "completed")
-    moved = [event["pull"]["downloadedBytes"] for event in told]
+    moved = [event["pull"]["downloadedBytes"] for event in events]
     assert moved == sorted(moved)
-    assert not any(event["pull"]["stale"] for event in told)
+    assert not any(event["pull"]["stale"] for event in events)
     mine = [row for row in pulltrace.pulls() if row["nodeName"] == node.name and row["imageRef"] == image.ref]
     assert len(mine) == 1

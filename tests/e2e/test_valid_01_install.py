@@ -36,7 +36,7 @@ LEFT_BY_HELM = {
 
 
 def assert_healthy(stage: Stage) -> None:
-    """All pods were ready in time, on both nodes, and none was started twice."""
+    """Check that all pods were ready in time, on both nodes, and none was started twice."""
     assert stage.ready_seconds < READY_SECONDS
     assert sorted(pod["spec"]["nodeName"] for pod in pods(stage.cluster, "agent")) == ["node-1", "node-2"]
     for pod in pods(stage.cluster):
@@ -44,13 +44,13 @@ def assert_healthy(stage: Stage) -> None:
 
 
 def assert_nothing_left(stage: Stage) -> None:
-    """The cluster holds the objects that it held before the install, and no other."""
+    """Check that the cluster holds the objects that it held before the install, and no other."""
     assert_left(stage, set())
     assert stage.before - objects(stage.cluster) == set()
 
 
 def assert_left(stage: Stage, wanted: set[str]) -> None:
-    """Of the install no other objects are left, once the cluster has collected its garbage."""
+    """Check that no other objects of the install are left, once the cluster has collected its garbage."""
     found: set[str] = set()
 
     def left() -> bool:
@@ -61,11 +61,11 @@ def assert_left(stage: Stage, wanted: set[str]) -> None:
     try:
         wait_until(left, "the install to be gone", seconds=GONE_SECONDS)
     except AssertionError as error:
-        raise AssertionError(f"{error}; wrongly there or not there: {sorted(found ^ wanted)}") from None
+        raise AssertionError(f"{error}; wrongly present or missing: {sorted(found ^ wanted)}") from None
 
 
 def follow_a_pull(forward: Forward, shop: Shop, cluster: Cluster, name: str) -> None:
-    """A pull on each node is seen to its end."""
+    """Check that a pull on each node is seen to its end."""
     image = shop.image(name, 4 * MB)
     for node in cluster.nodes:
         node.proxy.set_rate(2 * MB)
@@ -80,7 +80,7 @@ def test_helm_install_is_ready(helm_install: Helm, stage: Stage) -> None:
 
 
 def test_helm_test_passes(helm_install: Helm) -> None:
-    """`helm test` finds the aggregator ready and hearing the agents."""
+    """`helm test` finds the aggregator ready, with reports of the agents."""
     assert "Phase:          Succeeded" in helm_install.test()
 
 
@@ -101,7 +101,7 @@ def test_helm_upgrade(helm_install: Helm, cluster: Cluster, shop: Shop, tmp_path
 
 
 def test_helm_uninstall_leaves_nothing(helm_install: Helm, stage: Stage) -> None:
-    """After `helm uninstall` only the namespace is there with the Leases; with it everything goes."""
+    """After `helm uninstall` only the namespace with the Leases is left; its deletion removes them."""
     stage.uninstall()
     assert_left(stage, LEFT_BY_HELM)
 
@@ -123,6 +123,6 @@ def test_kustomize_install_follows_pulls(
 
 
 def test_kustomize_uninstall_leaves_nothing(kustomize_install: Kustomize, stage: Stage) -> None:
-    """After `kubectl delete -k` nothing is there that was not before."""
+    """`kubectl delete -k` leaves nothing that was not there before."""
     stage.uninstall()
     assert_nothing_left(stage)

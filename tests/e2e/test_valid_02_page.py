@@ -41,7 +41,7 @@ def test_page_follows_a_deployment(
         node.proxy.set_rate(None)
 
     page.get_by_role("button", name="History", exact=True).click()
-    ended = page.get_by_role("region", name="Finished and failed")
+    ended = page.get_by_role("region", name="Ended pulls")
     for row in rows.values():
         expect(ended.get_by_role("listitem", name=row).get_by_text("Completed")).to_be_visible(timeout=20_000)
     page.screenshot(path=artifacts / "page-completed.png")

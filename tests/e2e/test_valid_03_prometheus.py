@@ -56,7 +56,7 @@ class Prometheus:
         self.process = Process(command, folder / "prometheus.log")
 
     def values(self, query: str) -> list[float]:
-        """The values of a query's result; none while there is nothing."""
+        """Return the values of a query's result; none while there is nothing."""
         result = self.ask("query?" + urllib.parse.urlencode({"query": query}))["result"]
         return [float(one["value"][1]) for one in result]
 
@@ -76,9 +76,9 @@ class Prometheus:
 
 
 def scrape_config(monitor: JSON, cluster: Cluster) -> JSON:
-    """What a PodMonitor makes Prometheus do, but that nobody waits for 30 s.
+    """Return the scrape configuration of a PodMonitor, with an interval of 1 s instead of 30 s.
 
-    Debian's Prometheus cannot ask Kubernetes, so the pods that the PodMonitor selects are looked up here.
+    Debian's Prometheus cannot ask Kubernetes, so the selected pods are looked up here.
     """
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     namespace, name = monitor["metadata"]["namespace"], monitor["metadata"]["name"]
@@ -105,7 +105,7 @@ def scrape_config(monitor: JSON, cluster: Cluster) -> JSON:
 
 @pytest.fixture
 def prometheus(pulltrace: Forward, cluster: Cluster, tmp_path: Path) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped the aggregator."""
+    """Provide a Prometheus that has scraped the aggregator."""
     prometheus = Prometheus(cluster, tmp_path)
     with prometheus.process:
         prometheus.wait_for(f'up{{namespace="{NAMESPACE}"}}', 1)
@@ -115,7 +115,9 @@ def prometheus(pulltrace: Forward, cluster: Cluster, tmp_path: Path) -> Iterator
 def test_known_pulls_give_the_right_values(
     prometheus: Prometheus, pulltrace: Forward, cluster: Cluster, shop: Shop
 ) -> None:
-    """Two pulls are active while they run; then two completed and a failed one have moved every counter by what they were."""
+    """Two pulls are active while they run; then two completed and a failed one have moved every counter by what they
+    were.
+    """
     before = {name: prometheus.values(name)[0] for name in COUNTERS}
     image = shop.image("measured", 6 * MB, 4 * MB)
     for node in cluster.nodes:
@@ -152,18 +154,18 @@ def test_alerts_can_be_evaluated(prometheus: Prometheus) -> None:
 
 @pytest.fixture
 def promtool() -> Path:
-    """The program that comes with Prometheus."""
+    """Provide the program that comes with Prometheus."""
     return binaries.debian("promtool")
 
 
 def test_promtool_finds_nothing_to_say(promtool: Path, pulltrace: Forward) -> None:
-    """`promtool check metrics` is silent about names, types and help texts."""
+    """`promtool check metrics` has no complaint about names, types and help texts."""
     page = pulltrace.get(pulltrace.metrics_port, "/metrics")
     command = [str(promtool), "check", "metrics"]
 
-    told = subprocess.run(command, input=page, capture_output=True, text=True, timeout=30, check=False)
+    checked = subprocess.run(command, input=page, capture_output=True, text=True, timeout=30, check=False)
 
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_every_query_of_the_dashboard_runs(prometheus: Prometheus) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def waiting(pod: str, container: str, image: Image, owner: tuple[str, str]) -> Row:
-    """A container that waits, as a row has it; `owner`: kind and name."""
+    """Return a container that waits, as a row has it; `owner`: kind and name."""
     workload = {"namespace": NAMESPACE, "kind": owner[0], "name": owner[1]}
     return {"namespace": NAMESPACE, "podName": pod, "container": container, "image": image.ref, "workload": workload}
 

@@ -1,4 +1,4 @@
-"""VALID-05 and FEAT-01: a row's layers are what containerd itself says of them, on the page and in the stream."""
+"""VALID-05 and FEAT-01: the layers of a row agree with containerd, on the page and in the stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class LayerTruth:
-    """What containerd has of a layer."""
+    """A layer as containerd has it."""
 
     state: str
     written: int
@@ -37,13 +37,13 @@ class LayerTruth:
 
 
 def unpacked_layers(node: Node) -> set[str]:
-    """The chain IDs of the layers that are unpacked."""
+    """Return the chain IDs of the layers that are unpacked."""
     snapshots = [line.split() for line in node.containerd.ctr("snapshots", "ls").splitlines()]
     return {words[0] for words in snapshots if words[-1] == "Committed"}
 
 
 def ask_containerd(node: Node, image: Image, cached: set[str]) -> list[LayerTruth]:
-    """What containerd itself says of each layer: what was there before, what is being written, what is unpacked."""
+    """Return each layer as containerd has it: present before, being written, or unpacked."""
 
     async def offsets() -> dict[str, int]:
         async with connect(str(node.containerd.socket), "k8s.io") as client:
@@ -66,17 +66,19 @@ def ask_containerd(node: Node, image: Image, cached: set[str]) -> list[LayerTrut
 
 
 def agrees(layers: list[Row], truth: list[LayerTruth]) -> bool:
-    """Whether a row's layers are those of containerd, but for the bytes that it writes at once."""
+    """Return whether a row's layers are those of containerd, but for the bytes that it writes at once."""
     return len(layers) == len(truth) and all(
-        (told["state"], told["totalBytes"]) == (true.state, true.size)
-        and abs(told["downloadedBytes"] - true.written) <= CHUNK
-        for told, true in zip(layers, truth)
+        (shown["state"], shown["totalBytes"]) == (true.state, true.size)
+        and abs(shown["downloadedBytes"] - true.written) <= CHUNK
+        for shown, true in zip(layers, truth)
     )
 
 
 @pytest.fixture
 def base(node: Node) -> Layer:
-    """A layer that the node has already. NOTE: to be named before `page`, beside which no event loop can run."""
+    """Provide a layer that the node has already. NOTE: to be named before `page`, beside which no event
+    loop can run.
+    """
     pull_now(node.containerd.socket, "direct.test/busybox:1")
     return busybox_layer()
 
@@ -113,7 +115,7 @@ def test_layers_agree_with_containerd(
 
 
 def page_agrees(shown: Locator, truth: list[LayerTruth]) -> bool:
-    """Whether the page's layers have containerd's states, and bars as long as its bytes."""
+    """Return whether the page's layers have containerd's states, and bars as long as its bytes."""
     bars = [layer.get_by_role("progressbar") for layer in shown.all()]
     return len(bars) == len(truth) and all(
         (bar.get_attribute("aria-valuetext") or "").startswith(f"{true.state}, ")
@@ -124,23 +126,25 @@ def page_agrees(shown: Locator, truth: list[LayerTruth]) -> bool:
 
 
 def test_layer_events(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """`?layers=true` tells of each layer when it starts, how it moves, never back, and when it is done."""
+    """`?layers=true` reports each layer's start, its progress (never backwards) and its end."""
     image = shop.image(f"events-{node.name}", 6 * MB, 4 * MB, 3 * MB)
     node.proxy.set_rate(2 * MB)
     with pulltrace.stream("?layers=true") as stream:
         shop.run("events", {"main": image}, node)
         pull_id = pulltrace.ended_row(image, node)["id"]
 
-        def told(layer: PushedLayer) -> list[Row]:
+        def events_of(layer: PushedLayer) -> list[Row]:
             events = [event for _, event in stream.of(pull_id)]
             return [event for event in events if event.get("layer", {}).get("digest") == layer.digest[:19]]
 
         def all_completed() -> bool:
-            return all(told(layer)[-1:] and told(layer)[-1]["type"] == "layer.completed" for layer in image.layers)
+            return all(
+                events_of(layer)[-1:] and events_of(layer)[-1]["type"] == "layer.completed" for layer in image.layers
+            )
 
         wait_until(all_completed, "the end of each layer")
     for layer in image.layers:
-        events = told(layer)
+        events = events_of(layer)
         moved = [event["layer"]["downloadedBytes"] for event in events]
         assert [event["type"] for event in events][:: len(events) - 1] == ["layer.started", "layer.completed"]
         assert moved == sorted(moved)

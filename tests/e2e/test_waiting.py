@@ -1,4 +1,4 @@
-"""Who waits for what, by which name, and behind what: on real kubelets that pull one image after another."""
+"""Pending images, their names and their queue, on real kubelets that pull one image after another."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.e2e
 
 
 def needs(pod: Row) -> dict[str, str]:
-    """The state of each image that a pod waits for."""
+    """Return the state of each image that a pod waits for."""
     return {one["container"]: one["state"] for one in pod["images"]}
 
 
 def test_two_tags_of_one_repository(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """Of two tags the one that is being pulled has its name, and the other waits behind it."""
+    """The tag that is being pulled has its name, and the other tag waits behind it."""
     name = f"tags-{node.name}"
     first, second = (shop.image(name, 12 * MB, tag=tag) for tag in ("old", "new"))
     node.proxy.set_rate(MB)
@@ -55,7 +55,7 @@ def test_image_of_an_init_container(pulltrace: Forward, shop: Shop, node: Node) 
 
 
 def test_workload_of_a_pod(pulltrace: Forward, shop: Shop, node: Node) -> None:
-    """Pods of a Deployment are told by its name, and the Deployment says how many of them have their images."""
+    """Pods of a Deployment have its name, and the Deployment counts its pods that have their images."""
     name = f"owned-{node.name}"
     image = shop.image(name, 8 * MB)
     node.proxy.set_rate(2 * MB)

@@ -1,4 +1,4 @@
-"""What the cluster's users do: images of their own, Deployments and pods that need them."""
+"""The users' part: images of their own, and Deployments and pods that need them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shop:
         return self._cluster.slow.push(f"{NAMESPACE}/{name}", layers, tags=(tag,), index=True, entrypoint=SLEEP)
 
     def deploy(self, name: str, image: Image | Mapping[str, Image], replicas: int, node: Node | None = None) -> None:
-        """A Deployment whose pods (of one container, or of several) are spread over the nodes, or all on one."""
+        """Create a Deployment whose pods (of one container, or of several) are spread over the nodes, or all on one."""
         labels = {"app": name}
         spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
         containers = image if isinstance(image, Mapping) else {name: image}
@@ -50,7 +50,7 @@ class Shop:
     def run(
         self, name: str, images: Mapping[str, Image | str], node: Node, *, init: Mapping[str, Image] | None = None
     ) -> None:
-        """A pod with these containers on a node; `init` end at once."""
+        """Create a pod with these containers on a node; `init` end at once."""
         spec = _pod(images, node)
         if init:
             ends = ["/bin/busybox", "true"]
@@ -58,12 +58,12 @@ class Shop:
         self._cluster.user.create(self.pods_path, {"metadata": {"name": name}, "spec": spec})
 
     def pods(self, node: Node | None = None) -> list[JSON]:
-        """The pods, on one node or on all."""
+        """Return the pods, on one node or on all."""
         found: list[JSON] = self._cluster.user.get(self.pods_path)["items"]
         return [pod for pod in found if node is None or pod["spec"].get("nodeName") == node.name]
 
     def names(self, node: Node) -> list[str]:
-        """The names of the pods on a node."""
+        """Return the names of the pods on a node."""
         return sorted(pod["metadata"]["name"] for pod in self.pods(node))
 
     def withdraw(self, name: str) -> None:
@@ -72,7 +72,7 @@ class Shop:
         wait_until(lambda: not self.pods(), "the pods to be gone", seconds=60)
 
     def all_run(self, count: int, seconds: float = 60) -> None:
-        """Wait until so many pods run, and none else is there."""
+        """Wait until so many pods run, and no other exists."""
 
         def running() -> bool:
             return [pod["status"].get("phase") for pod in self.pods()] == ["Running"] * count

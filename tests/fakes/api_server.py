@@ -1,8 +1,8 @@
 """An API server for Leases, Nodes, Pods and Events: real HTTP on loopback, everything else in memory.
 
-It does what Pulltrace relies on (lists in pages, watches with bookmarks, selectors, merge patches, conflicts,
-expired versions) as the real one does; `tests/conformance/test_api_server.py` holds the two together. What a
-real one rarely does on demand is in `api_server_faults`. Seconds in `timeoutSeconds` pass twenty times faster.
+It behaves like the real one where Pulltrace relies on it: lists in pages, watches with bookmarks, selectors, merge
+patches, conflicts, expired versions. `tests/conformance/test_api_server.py` runs on both. Faults that a real one rarely
+has on demand are in `api_server_faults`. Seconds in `timeoutSeconds` pass twenty times faster.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class FakeApiServer:
         self._pages.clear()
 
     def end_watches(self) -> None:
-        """What `timeoutSeconds` does, for all open watches, now."""
+        """End all open watches, as after `timeoutSeconds`."""
         self._endings += 1
         self._wake()
 
@@ -138,7 +138,7 @@ class FakeApiServer:
         while self.count(kind) < count:
             await self._arrived.wait()
 
-    # -- what a client sees
+    # -- the client's view
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
@@ -217,7 +217,7 @@ class FakeApiServer:
 
     async def _watch(self, request: web.Request, seen: Seen, resource: str, namespace: str) -> web.StreamResponse:
         version, endings = int(seen.params.get("resourceVersion") or 0), self._endings
-        told = version
+        sent = version
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})
         answer.enable_chunked_encoding()
         await answer.prepare(request)
@@ -232,12 +232,12 @@ class FakeApiServer:
             for change in [one for one in self._changes if one.version > version and one.resource == resource]:
                 if event := _event(change, seen.params, namespace):
                     await _send(answer, *event)
-                    told = change.version
+                    sent = change.version
             version = max(version, self._version)
             if self._endings > endings or loop.time() >= ends_at:
                 # A real server sends no bookmarks for Events, which it does not keep in memory.
                 bookmarks = seen.params.get("allowWatchBookmarks") == "true" and resource != "events"
-                if version > told and bookmarks:
+                if version > sent and bookmarks:
                     kind, api_version = _KINDS[resource]
                     metadata = {"resourceVersion": str(version), "creationTimestamp": None}
                     await _send(answer, "BOOKMARK", {"kind": kind, "apiVersion": api_version, "metadata": metadata})
@@ -331,7 +331,7 @@ def _checks(selector: str, values: Mapping[str, str]) -> Iterator[bool]:
 
 
 def _event(change: Change, params: Mapping[str, str], namespace: str) -> tuple[str, Raw] | None:
-    """What a watch with these selectors tells of a change: an object that no longer fits is a deleted one."""
+    """Return the event of a watch with these selectors: an object that no longer matches is deleted."""
     was = _selected(change.before, params, namespace)
     if change.after is not None and _selected(change.after, params, namespace):
         return ("MODIFIED" if was else "ADDED"), change.after

@@ -1,4 +1,4 @@
-"""What may come instead of an answer of the API server: put these into `FakeApiServer.faults`."""
+"""Faults in place of a response of the API server, for `FakeApiServer.faults`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One scenario for each fault that Pulltrace is to survive; the table is docs/reliability.md."""
+"""One scenario for each fault that Pulltrace survives; the table is docs/reliability.md."""

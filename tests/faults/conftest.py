@@ -15,7 +15,7 @@ __all__ = ["app", "containerd", "proxy", "registry"]  # fixtures
 
 @pytest.fixture(scope="session")
 def built_stage() -> Iterator[Stage]:
-    """A real API server with the chart's objects."""
+    """Provide a real API server with the chart's objects."""
     with ControlPlane() as control_plane:
         stage = Stage(control_plane)
         stage.build()
@@ -24,6 +24,6 @@ def built_stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(built_stage: Stage) -> Iterator[Stage]:
-    """The same, for one scenario; afterwards no Lease is left."""
+    """Provide the same, for one scenario; afterwards no Lease is left."""
     yield built_stage
     built_stage.clear()

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 60
 
 @dataclass
 class Answers:
-    """What the API server answered to one client or several."""
+    """The answers of the API server to one client or several."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""Objects that somebody makes to fill the aggregator's memory: as many and as large as an API server takes.
+"""Objects that fill the aggregator's memory: as many and as large as an API server takes.
 
-Used by the scenario D25 and by `benchmarks.hostile_objects`.
+The scenario D25 and `benchmarks.hostile_objects` use them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
 MEGABYTE = 1_000_000
 CONNECTIONS = 8
 TRIES = 5
-"""A busy machine's API server may take too long for an object."""
+"""A busy machine's API server may need too long for an object."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""Or each answer would be the object once more."""
+"""Otherwise each answer would contain the whole object again."""
 
 
 def pods(count: int, node: str = "node-1") -> Iterator[JSON]:
-    """Pending Pods of 1 MB: one text that JSON makes six times as long, many tiny values, and many containers, in turn."""
+    """Yield pending Pods of 1 MB: in turn one text that JSON makes six times as long, many tiny values, and many
+    containers.
+    """
     kinds = itertools.cycle((_escapes, _tiny_values, _containers))
     for number, kind in zip(range(count), kinds):
         spec: JSON = {"nodeName": node, "containers": kind()}
@@ -51,13 +53,13 @@ def _containers() -> list[JSON]:
 
 
 def large_events(count: int) -> Iterator[JSON]:
-    """Events of 1.4 MB, which are 8 MB of JSON."""
+    """Yield Events of 1.4 MB, which are 8 MB of JSON."""
     for number in range(count):
         yield event(f"large-{number}", f"invented-{number}", "<" * 1_400_000)
 
 
 def invented_events(count: int) -> Iterator[JSON]:
-    """Events about pods that do not exist."""
+    """Yield Events about pods that do not exist."""
     for number in range(count):
         yield event(f"invented-{number}", f"invented-{number}", "\U0001f40b" * 240)
 
@@ -70,7 +72,7 @@ def event(name: str, uid: str, text: str) -> JSON:
 
 
 def create(admin: Identity, path: str, objects: Iterable[JSON]) -> int:
-    """Create them all, many at a time; how many there are."""
+    """Create all objects in parallel, and return their number."""
     return asyncio.run(_create(admin, path, objects))
 
 
@@ -102,6 +104,6 @@ async def _create(admin: Identity, path: str, objects: Iterable[JSON]) -> int:
 
 
 def peak_mib(pid: int) -> float:
-    """The most that was resident, as the kernel counts it (`VmHWM`)."""
+    """Return the peak of resident memory, as the kernel counts it (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))

@@ -1,8 +1,8 @@
-"""The way between a program and the API server, with every fault that networks and load balancers have.
+"""A proxy between a program and the API server, with the faults of networks and load balancers.
 
 A `Link` ends TLS with a certificate of the control plane's own authority and speaks TLS again to the API server,
-so it sees requests, counts them, and can answer one itself. Whoever goes through it shows a token: a client's
-certificate would end here. It runs in a thread of its own.
+so it sees requests, counts them, and can answer one itself. Its clients show a token: a client's certificate would
+end here. It runs in its own thread.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Seen:
 
     @property
     def is_list(self) -> bool:
-        """A read that is no watch, of a whole collection."""
+        """Whether it reads a whole collection and is no watch."""
         return self.method == "GET" and not self.is_watch and ("limit=" in self.path)
 
 
 @dataclass
 class Answer:
-    """What is said instead of asking the API server; the connection ends with it."""
+    """An answer of the link instead of the API server; it ends the connection."""
 
     path: str
     """A regular expression for the path with its query."""
@@ -60,20 +60,20 @@ class Answer:
 
 
 def http(status: str, body: bytes = b"", *headers: str, content_type: str = "application/json") -> bytes:
-    """A whole answer, in bytes."""
+    """Return a whole answer, in bytes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", *headers, f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 
 def broken_off(body: bytes) -> bytes:
-    """The beginning of a watch that ends in the middle of its chunk."""
+    """Return the start of a watch that ends in the middle of its chunk."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head.encode() + f"{len(body) + 100:x}\r\n".encode() + body
 
 
 @dataclass(eq=False)
 class _Pair:
-    """A connection of a client and the one to the API server that belongs to it."""
+    """The connection of a client, and its connection to the API server."""
 
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     moving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,7 +95,7 @@ class Link:
         self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
 
     def through(self, identity: Identity) -> Identity:
-        """The same identity, on its way through here."""
+        """Return the same identity, on its way through here."""
         return replace(identity, url=self.url)
 
     # -- orders ----------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class Link:
         self.cut()
 
     def restore(self) -> None:
-        """All is well again, for old connections too."""
+        """End all faults, for old connections too."""
         self._answers.clear()
         self._order(self._listen())
 
@@ -115,21 +115,21 @@ class Link:
         self._order(self._cut())
 
     def go_silent(self) -> None:
-        """No byte moves on any connection that is open, and none is closed; new ones work."""
+        """Let no byte through on the open connections, and keep them open; new ones work."""
         self._order(self._freeze())
 
     def answer(self, path: str, raw: bytes, times: int | None = None) -> None:
-        """Answer requests for this path so, instead of asking the API server."""
+        """Answer requests for this path with it, instead of the API server."""
         self._answers.append(Answer(path, raw, times))
 
     def present(self, certificate: Certificate) -> None:
-        """From now on, show another certificate; connections that are open break."""
+        """Show another certificate from now on; open connections break."""
         self._certificate = certificate
         self.refuse()
         self.restore()
 
     def requests(self, pattern: str = "", since: float = 0.0) -> list[Seen]:
-        """The requests since then (monotonic) whose method and path fit."""
+        """Return the requests since then (monotonic) whose method and path match."""
         return [one for one in self.seen if one.at >= since and re.search(pattern, f"{one.method} {one.path}")]
 
     # -- in the thread ---------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class Link:
         for pair in list(self._pairs):
             pair.moving.set()
             for writer in pair.writers:
-                # A reset, not a goodbye: that is what a router does that has lost the connection.
+                # A reset, not a normal end: a router does this when it has lost the connection.
                 if (raw := writer.get_extra_info("socket")) is not None:
                     with contextlib.suppress(OSError):
                         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -179,7 +179,7 @@ class Link:
             finally:
                 back.cancel()
         except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass  # either side went away, as it may
+            pass  # either side has closed, which is allowed
         finally:
             self._pairs.discard(pair)
             for each in pair.writers:

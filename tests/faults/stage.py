@@ -1,4 +1,4 @@
-"""What the scenarios stand on: a real API server with the chart's rights, Leases of made-up nodes, real aggregators."""
+"""The stage of the scenarios: a real API server with the chart's rights, Leases of invented nodes, real aggregators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.kube.resources.lease_store import LABELS, micro_time
+from pulltrace.kube.resources.leases import LABELS, micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import START
@@ -26,7 +26,7 @@ NODES = ("node-1", "node-2")
 
 
 class Stage:
-    """A control plane on which the chart has been installed, and on which a scenario plays."""
+    """A control plane with the chart's objects, on which a scenario runs."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         self.control_plane = control_plane
@@ -34,7 +34,7 @@ class Stage:
         self._folders = itertools.count(1)
 
     def build(self) -> None:
-        """Make what an install and two nodes would have made."""
+        """Create the objects of an install and of two nodes."""
         self.control_plane.create_service_account(NAMESPACE, "default")
         self.control_plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(list(rendered().values())))
         for name in NODES:
@@ -45,23 +45,23 @@ class Stage:
         self.admin.delete(LEASES)
 
     def leases(self) -> dict[str, JSON]:
-        """All Leases by name."""
+        """Return all Leases by name."""
         return {lease["metadata"]["name"]: lease for lease in self.admin.get(LEASES)["items"]}
 
     def report(self, node: str, report: NodeReport, *, seconds: int = 300, more: JSON | None = None) -> None:
         """Write a node's Lease as its agent would, by the clock of the records; `more` are further annotations."""
-        told = {**encode(report), **(more or {})}
+        annotations = {**encode(report), **(more or {})}
         spec = {"holderIdentity": "agent", "renewTime": micro_time(START + 60), "leaseDurationSeconds": seconds}
         try:
             before = self.admin.get(f"{LEASES}/{node}")["metadata"].get("annotations", {})
         except ApiError as error:
             if error.status != 404:
                 raise
-            metadata = {"name": node, "labels": LABELS, "annotations": told}
+            metadata = {"name": node, "labels": LABELS, "annotations": annotations}
             self.admin.create(LEASES, {"metadata": metadata, "spec": spec})
         else:
-            told = {**dict.fromkeys(before), **told}
-            self.admin.patch(f"{LEASES}/{node}", {"metadata": {"annotations": told}, "spec": spec})
+            annotations = {**dict.fromkeys(before), **annotations}
+            self.admin.patch(f"{LEASES}/{node}", {"metadata": {"annotations": annotations}, "spec": spec})
 
     def allow(self, account: str, rules: list[JSON]) -> None:
         """Give a ServiceAccount rights in Pulltrace's namespace."""
@@ -74,14 +74,14 @@ class Stage:
 
     @contextmanager
     def link(self) -> Iterator[Link]:
-        """A way to the API server that can be made worse."""
+        """Provide a way to the API server on which faults can be set."""
         with Link(self.admin, self.control_plane.authority.issue("link", "link", addresses=["IP:127.0.0.1"])) as link:
             yield link
 
     def aggregator(
         self, folder: Path, link: Link | None = None, *flags: str, env: Mapping[str, str] | None = None
     ) -> Server:
-        """An aggregator that has not been started, with the token of the chart's ServiceAccount."""
+        """Return an aggregator that has not been started, with the token of the chart's ServiceAccount."""
         folder /= f"aggregator-{next(self._folders)}"
         folder.mkdir()
         identity = self.control_plane.with_token(self.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
@@ -91,5 +91,5 @@ class Stage:
 
 
 def leads(server: Server) -> bool:
-    """Whether this replica says that it leads."""
+    """Return whether this replica leads, by its own metric."""
     return bool(server.metrics()["pulltrace_leader"])

@@ -1,4 +1,4 @@
-"""D10 to D13: agents that start together, that cannot reach the API server, and a containerd that hangs or fails."""
+"""D10 to D13: agents that start together, agents without an API server, and a containerd that hangs or fails."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import pytest
 from pulltrace.agent.lease_writer import LeaseWriter
 from pulltrace.agent.run import delay_idle_start, run
 from pulltrace.containerd.observation import NodeObservation
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
+from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
 from pulltrace.settings.programs import AgentSettings
@@ -47,15 +47,15 @@ class Idle:
         return NodeObservation(())
 
 
-def access(stage: Stage, link: Link, node: str = "") -> FixedAccess:
+def access(stage: Stage, link: Link, node: str = "") -> StaticConfig:
     """The way of the agent of a node; without a node, of one that may write every Lease."""
     authority = str(stage.control_plane.authority.certificate)
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent" if node else "everybody", node=node)
-    return FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))
+    return StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))
 
 
 async def test_d10_agents_start_together(stage: Stage) -> None:
-    """Their first writes are spread over the whole time that they are given, and none is refused."""
+    """Their first writes are spread over the whole configured time, and none is refused."""
     # NOTE: 120 agents over 6 s, as 5,000 over 30 s would need the machine for minutes: those are in docs/scale.md.
     stage.control_plane.create_service_account(NAMESPACE, "everybody")
     rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}
@@ -63,7 +63,7 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
     with stage.link() as link:
         async with contextlib.AsyncExitStack() as stack:
             source = access(stage, link)
-            connections = [await stack.enter_async_context(SmallConnection(source)) for _ in range(10)]
+            connections = [await stack.enter_async_context(H11Client(source)) for _ in range(10)]
 
             async def start(number: int) -> None:
                 store = KubeLeaseStore(connections[number % len(connections)], NAMESPACE)
@@ -83,13 +83,13 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
 
 
 class Hour:
-    """An hour in which an agent waits: with each second its node has something else to say."""
+    """An hour in which an agent waits; every second its node has something new to report."""
 
     def __init__(self, limit_seconds: float, over: Callable[[], None]) -> None:
         self.now = 0.0
         self.tries = 0
         self.memory_bytes: list[int] = []
-        """What Python has allocated, at every twentieth try."""
+        """Python's allocated memory, at every twentieth try."""
         self.writer: LeaseWriter | None = None
         self._limit_seconds = limit_seconds
         self._over = over
@@ -109,11 +109,11 @@ class Hour:
 
 
 async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """It tries twice a minute, its memory stays what it was, and what it sends afterwards is one write of what is now."""
+    """It tries twice a minute, its memory does not grow, and afterwards it sends one write with the present state."""
     caplog.set_level(logging.CRITICAL)  # pytest keeps every line
     # NOTE: the waits are virtual; connections, refusals, TLS and the API server are real.
     with stage.link() as link:
-        async with SmallConnection(access(stage, link, "node-1")) as connection:
+        async with H11Client(access(stage, link, "node-1")) as connection:
             hour = Hour(3600, link.restore)
             store = KubeLeaseStore(connection, NAMESPACE)
             writer = hour.writer = LeaseWriter(
@@ -129,7 +129,7 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
                 await writer._write_with_retries()
             finally:
                 tracemalloc.stop()
-    told = decode(stage.leases()["node-1"]["metadata"]["annotations"])
+    written = decode(stage.leases()["node-1"]["metadata"]["annotations"])
     writes = link.requests("PATCH|POST", began)
     grown = hour.memory_bytes[-1] - hour.memory_bytes[1]
     print(f"\n{hour.tries} tries in an hour; {grown / 1024:.0f} KiB more after two thirds of it; {len(writes)} write")
@@ -137,15 +137,15 @@ async def test_d11_agent_without_api_server_for_an_hour(stage: Stage, caplog: py
     assert 100 <= hour.tries <= 3600 / 25
     assert grown < 64 * 1024
     assert len(writes) == 1
-    assert [one.downloaded_bytes for one in told.pulls] == [int(hour.now) % 1000]
+    assert [one.downloaded_bytes for one in written.pulls] == [int(hour.now) % 1000]
 
 
-Told: TypeAlias = Callable[[Callable[[NodeReport], object], str], Awaitable[NodeReport]]
+Waiter: TypeAlias = Callable[[Callable[[NodeReport], object], str], Awaitable[NodeReport]]
 
 
 @asynccontextmanager
-async def agent(containerd: Containerd) -> AsyncIterator[Told]:
-    """The agent's own loop beside a containerd; gives a way to wait for what its Lease says."""
+async def agent(containerd: Containerd) -> AsyncIterator[Waiter]:
+    """Run the agent's own loop beside a containerd; yields a function that waits for a report in its Lease."""
     store = MemoryLeaseStore()
     settings = AgentSettings(
         node_name=NODE,
@@ -154,7 +154,7 @@ async def agent(containerd: Containerd) -> AsyncIterator[Told]:
         start_spread_seconds=0.0,
     )
 
-    async def told(condition: Callable[[NodeReport], object], what: str) -> NodeReport:
+    async def reported(condition: Callable[[NodeReport], object], what: str) -> NodeReport:
         async with asyncio.timeout(30):
             while True:
                 record = await store.get(NODE)
@@ -165,7 +165,7 @@ async def agent(containerd: Containerd) -> AsyncIterator[Told]:
 
     running = asyncio.create_task(run(settings, store, "agent"))
     try:
-        yield told
+        yield reported
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -173,22 +173,24 @@ async def agent(containerd: Containerd) -> AsyncIterator[Told]:
 
 
 async def test_d12_containerd_hangs(containerd: Containerd, proxy: Proxy, app: Image) -> None:
-    """A containerd that is stopped in the middle of a pull: the Lease says so in seconds, the pull is not done, and goes on."""
+    """A containerd that is stopped in the middle of a pull: the Lease reports it in seconds, the pull is not done, and
+    goes on.
+    """
     proxy.set_rate(2 * MB)
-    async with agent(containerd) as told, cri_pull(containerd, app.ref) as pulling:
-        before = await told(lambda report: any(pull.downloaded_bytes > MB for pull in report.pulls), "bytes")
+    async with agent(containerd) as reported, cri_pull(containerd, app.ref) as pulling:
+        before = await reported(lambda report: any(pull.downloaded_bytes > MB for pull in report.pulls), "bytes")
         containerd.freeze()
         began = time.monotonic()
-        hung = await told(lambda report: report.error, "the trouble")
+        hung = await reported(lambda report: report.error, "the error")
         took = time.monotonic() - began
         containerd.thaw()
-        after = await told(lambda report: not report.error, "the end of the trouble")
+        after = await reported(lambda report: not report.error, "the end of the error")
         proxy.set_rate(None)
         await pulling
-        done = await told(lambda report: report.recent, "the end")
-    print(f"\ntold after {took:.1f} s")
+        done = await reported(lambda report: report.recent, "the end")
+    print(f"\nreported after {took:.1f} s")
 
-    assert took <= 3 * 2 + 2  # three looks, each with 2 s until its deadline
+    assert took <= 3 * 2 + 2  # three polls, each with a deadline of 2 s
     assert hung.error == "containerd does not answer"
     assert [pull.id for pull in hung.pulls] == [pull.id for pull in before.pulls]
     assert not hung.recent
@@ -197,16 +199,16 @@ async def test_d12_containerd_hangs(containerd: Containerd, proxy: Proxy, app: I
 
 
 async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd, proxy: Proxy, app: Image) -> None:
-    """containerd cannot read one of its downloads ("startedat"): such looks are counted, the row stays and goes on."""
-    # NOTE: a file that is gone is passed over by containerd's metadata store; one that is half written is not.
+    """containerd cannot read one of its downloads ("startedat"): such polls are counted, the row stays and goes on."""
+    # NOTE: containerd's metadata store passes over a missing file, but not over a half written one.
     proxy.set_rate(3 * MB)
     async with (
         Watch(containerd, [app]) as watch,
-        agent(containerd) as told,
+        agent(containerd) as reported,
         cri_pull(containerd, app.ref) as pulling,
     ):
         before = await watch.wait_for_bytes(MB)
-        await told(lambda report: report.pulls, "the pull")
+        await reported(lambda report: report.pulls, "the pull")
         proxy.pause()
         ingests = containerd.root / "io.containerd.content.v1.content" / "ingest"
         started = next(ingests.glob("*/startedat"))
@@ -217,13 +219,13 @@ async def test_d13_ingest_that_vanishes_while_it_is_read(containerd: Containerd,
             while watch.failures < failures + 3:
                 await asyncio.sleep(0.05)
         kept = watch.report
-        in_a_row = await told(lambda report: report.error, "three looks in a row that gave nothing")
+        in_a_row = await reported(lambda report: report.error, "three failed polls in a row")
         started.write_bytes(text)
-        after = await told(lambda report: not report.error, "a look that gave something")
+        after = await reported(lambda report: not report.error, "a successful poll")
         proxy.set_rate(None)
         await pulling
         [ended] = await watch.wait_for_ends(1)
-    print(f"\n{watch.failures} looks failed, beside {len(watch.reports) - reports} that did not")
+    print(f"\n{watch.failures} polls failed, beside {len(watch.reports) - reports} that did not")
 
     assert [pull.id for pull in kept.pulls] == [pull.id for pull in before.pulls]
     assert not kept.recent

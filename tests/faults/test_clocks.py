@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.resources.lease_store import micro_time
+from pulltrace.kube.resources.leases import micro_time
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull
 from tests.cluster import binaries
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.real("etcd", "openssl")
 
 HOUR = 3600
 GIVEN_BACK_SECONDS = 12.0
-"""Its end and a look of the other; a Lease that is not given back is waited for for 15 s."""
+"""The leader's end and a try of the other; a Lease that is not released is waited for for 15 s."""
 FOLDERS = Path("/usr/lib")
 
 
 @dataclass
 class Clock:
-    """The clock of a process's machine, as somebody sets it (Debian's libfaketime); what runs on from the start does not jump."""
+    """The clock of a process's machine, set by Debian's libfaketime; its monotonic clock does not jump."""
 
     file: Path
 
@@ -46,13 +46,13 @@ class Clock:
         }
 
     def set(self, seconds: int) -> None:
-        """So many seconds from the true time."""
+        """Set the clock so many seconds from the true time."""
         self.file.write_text(f"{seconds:+d}\n")
 
 
 @pytest.fixture
 def replicas(stage: Stage, tmp_path: Path) -> Iterator[tuple[Server, Server, list[Clock]]]:
-    """The replica that leads, the other one, and the clocks of both."""
+    """Provide the replica that leads, the other one, and the clocks of both."""
     clocks = [Clock(tmp_path / f"clock-{number}") for number in range(2)]
     with ExitStack() as stack:
         leader, other = (stage.aggregator(tmp_path, env=clock.env()) for clock in clocks)
@@ -63,7 +63,9 @@ def replicas(stage: Stage, tmp_path: Path) -> Iterator[tuple[Server, Server, lis
 
 
 def test_d05_clocks_of_the_replicas_jump(stage: Stage, replicas: tuple[Server, Server, list[Clock]]) -> None:
-    """An hour on and back, here and there: the same one leads all the time, and gives the Lease back with a wrong clock."""
+    """Clocks jump an hour in both replicas: the same one leads all the time, and releases the Lease with a
+    wrong clock.
+    """
     leader, other, clocks = replicas
     election = f"{LEASES}/{ELECTION}"
     holder = stage.admin.get(election)["spec"]["holderIdentity"]
@@ -84,7 +86,9 @@ def test_d05_clocks_of_the_replicas_jump(stage: Stage, replicas: tuple[Server, S
 
 
 def _renewal(stage: Stage, ahead_seconds: int, seen: set[str]) -> dict[str, str]:
-    """The election's Lease once it is renewed by a clock that is so far ahead, at a time that was not seen before."""
+    """Return the election's Lease once it is renewed by a clock that is so far ahead, at a time that was not seen
+    before.
+    """
 
     def renewed() -> dict[str, str] | None:
         spec: dict[str, str] = stage.admin.get(f"{LEASES}/{ELECTION}")["spec"]
@@ -97,7 +101,9 @@ def _renewal(stage: Stage, ahead_seconds: int, seen: set[str]) -> dict[str, str]
 
 
 def test_d05_nodes_with_other_clocks(stage: Stage, tmp_path: Path) -> None:
-    """Two nodes whose clocks are ten minutes behind and ahead: both are fresh, and go stale by the aggregator's own time."""
+    """Two nodes whose clocks are ten minutes behind and ahead: both are fresh, and become stale by the aggregator's own
+    time.
+    """
     with stage.aggregator(tmp_path) as aggregator:
         for node, minutes in (("node-1", -10), ("node-2", 10)):
             now = time.time() + 60 * minutes

@@ -22,23 +22,23 @@ pytestmark = pytest.mark.real("etcd", "openssl")
 OWN = f"{LEASES}/node-2"
 KUBELETS = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 LARGEST_LEASE = 64 * 1024
-"""32 KiB of annotations, 16 KiB of managedFields, and room for the rest."""
+"""32 KiB of annotations, 16 KiB of managedFields, and the rest of the object."""
 WRITES = 200
 CONNECTIONS = 3
-"""The API server makes writes of one object wait for each other: with ten connections it took a third of the writes."""
+"""The API server serializes writes of one object: ten connections slowed them by a third."""
 SLOWEST_SECONDS = 5.0
 """A kubelet renews its Lease every 10 s; beside other work on 2 cores nothing took longer than 0.4 s."""
 
 
 def spec(number: int) -> JSON:
-    """A renewal that differs from the one before."""
+    """Return a renewal that differs from the one before."""
     time = f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000000Z"
     return {"spec": {"renewTime": time}}
 
 
 @pytest.fixture
 def agent(stage: Stage) -> Identity:
-    """The attacker: the agent of node-2, whose Lease exists, once the policy is enforced."""
+    """Provide the attacker: the agent of node-2, whose Lease exists, once the policy is enforced."""
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
 
     def enforced() -> bool:
@@ -55,7 +55,7 @@ def agent(stage: Stage) -> Identity:
 
 @pytest.fixture
 def priority_level(stage: Stage) -> Iterator[None]:
-    """The chart's own priority level for agents (`apiPriority.enabled`)."""
+    """Provide the chart's own priority level for agents (`apiPriority.enabled`)."""
     values = {"apiPriority": {"enabled": True}}
     kinds = {"FlowSchema", "PriorityLevelConfiguration"}
     text = yaml.safe_dump_all([one for (kind, _, _), one in rendered(values).items() if kind in kinds])
@@ -85,7 +85,7 @@ def test_d27_lease_stays_small(stage: Stage, agent: Identity) -> None:
 
 
 def test_d27_one_token_floods(stage: Stage, agent: Identity, priority_level: None) -> None:
-    """While one token writes the largest Lease as fast as it can, nobody else is refused or kept waiting for long."""
+    """While one token writes the largest Lease as fast as it can, no other client is refused or delayed for long."""
     other = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1"))
     other.create(LEASES, lease("node-1"))
     kubelet = stage.control_plane.identity("system:node:node-1", groups=["system:nodes"])
@@ -100,23 +100,23 @@ def test_d27_one_token_floods(stage: Stage, agent: Identity, priority_level: Non
             attacker = flood(agent, OWN, largest, writes=WRITES, connections=CONNECTIONS)
         finally:
             over.set()
-        told = [one.result() for one in others]
+        answers = [one.result() for one in others]
     stage.admin.delete(f"{KUBELETS}/node-1")
 
     assert set(attacker.statuses) <= {200, 409, 429}
     assert len(json.dumps(stage.admin.get(OWN))) <= LARGEST_LEASE
-    assert [set(answers.statuses) for answers in told] == [{200}, {200}]
-    assert max(answers.slowest for answers in told) < SLOWEST_SECONDS
+    assert [set(one.statuses) for one in answers] == [{200}, {200}]
+    assert max(one.slowest for one in answers) < SLOWEST_SECONDS
 
 
 def largest(number: int) -> JSON:
-    """As much as the policy lets through: the annotations' bound and that of managedFields."""
+    """Return the largest Lease that the policy lets through: the bound of the annotations and that of managedFields."""
     annotations = {"pulltrace.io/recent": f"{number:06}" + "x" * 32_000}
     return {"metadata": {"annotations": annotations, "managedFields": [invented(number, 200)]}}
 
 
 def invented(number: int, fields: int) -> JSON:
-    """An entry of managedFields whose fields do not exist: the API server keeps it as it is."""
+    """Return an entry of managedFields whose fields do not exist: the API server keeps it as it is."""
     annotations: JSON = {f"f:{'y' * 50}{number}-{one}": {} for one in range(fields)}
     return {
         "manager": f"attacker-{number}",
@@ -129,7 +129,7 @@ def invented(number: int, fields: int) -> JSON:
 
 
 def status(agent: Identity, query: str, body: JSON, content_type: str) -> int:
-    """The status that the API server answers a patch of the agent's own Lease with."""
+    """Return the API server's status for a patch of the agent's own Lease."""
     try:
         agent.call("PATCH", OWN + query, body, content_type=content_type)
     except ApiError as error:

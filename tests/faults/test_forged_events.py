@@ -1,4 +1,4 @@
-"""D26: Events that no kubelet wrote, by people who may create Events in one namespace and do nothing else."""
+"""D26: Events that no kubelet wrote, by users who may create Events in one namespace and nothing else."""
 
 from __future__ import annotations
 
@@ -49,43 +49,53 @@ IMPOSSIBLE: Mapping[str, JSON] = {
     "in-2099": {"lastTimestamp": FUTURE, "firstTimestamp": FUTURE},
     "in-1999": {"lastTimestamp": "1999-01-01T00:00:00Z", "firstTimestamp": "1999-01-01T00:00:00Z"},
 }
-"""What no kubelet of the pod's node can have said, added to a forged `Failed` of the pod's own namespace."""
+"""Fields that the kubelet of the pod's node cannot write, added to a forged `Failed` in the pod's own namespace."""
 
 COSTLY_EVENTS = 400
 
 
 @dataclass
 class Scene:
-    """A namespace with pods that wait, an aggregator, and who writes Events."""
+    """A namespace with waiting pods, an aggregator, and the writers of Events."""
 
     stage: Stage
     aggregator: Server
     _numbers: Iterator[int]
 
     def pod(self, name: str) -> JSON:
-        """A pod on node-1 that its kubelet has taken on."""
+        """Return a pod on node-1 that its kubelet has accepted."""
         spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": IMAGE}]}
         pod = self.stage.admin.create(f"/api/v1/namespaces/{SHOP}/pods", {"metadata": {"name": name}, "spec": spec})
         self.status(name, {"state": {"waiting": {"reason": "ContainerCreating"}}})
         return pod
 
     def status(self, name: str, container: JSON, phase: str = "Pending") -> None:
-        """Say what the kubelet says of the pod's container."""
+        """Write the kubelet's status of the pod's container."""
         status = {"name": "main", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0, **container}
-        told = {"phase": phase, "startTime": _now(), "containerStatuses": [status]}
-        self.stage.admin.patch(f"/api/v1/namespaces/{SHOP}/pods/{name}/status", {"status": told})
+        fields = {"phase": phase, "startTime": _now(), "containerStatuses": [status]}
+        self.stage.admin.patch(f"/api/v1/namespaces/{SHOP}/pods/{name}/status", {"status": fields})
 
-    def tell(self, who: Identity, pod: JSON, more: JSON, namespace: str = SHOP) -> JSON:
-        """Write an Event on a pod, as a kubelet would."""
+    def write_event(self, who: Identity, pod: JSON, more: JSON, namespace: str = SHOP) -> JSON:
+        """Write an Event about a pod, as a kubelet would."""
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         metadata = {"name": f"{name}.{next(self._numbers)}", "namespace": namespace}
-        times = {"firstTimestamp": _now(), "lastTimestamp": _now()}
-        values = {"pod": name, "namespace": namespace, "uid": uid, "metadata": metadata, **times}
-        event = event_object(**{"reason": "Pulling", "message": PULLING, **values, **more})
+        values = {
+            "reason": "Pulling",
+            "message": PULLING,
+            "pod": name,
+            "namespace": namespace,
+            "uid": uid,
+            "metadata": metadata,
+            "firstTimestamp": _now(),
+            "lastTimestamp": _now(),
+            "reportingComponent": "",
+            "reportingInstance": "",
+        }
+        event = event_object(**{**values, **more})
         return who.create(f"/api/v1/namespaces/{namespace}/events", event)
 
     def rows(self) -> dict[str, Row]:
-        """The pods as they are shown, by name."""
+        """Return the pods as they are shown, by name."""
         pods = json.loads(self.aggregator.get(self.aggregator.port, "/api/v1/pods"))["pods"]
         return {row["podName"]: row for row in pods if row["namespace"] == SHOP}
 
@@ -102,12 +112,12 @@ class Scene:
             raise AssertionError(f"{error}\nexpected {states}, shown {self.states()}") from None
 
     def settle(self) -> None:
-        """Wait until all Events and all statuses that were written are known: each watch keeps its order."""
+        """Wait until all Events and statuses written so far are known: each watch keeps its order."""
         name = f"marker-{next(self._numbers)}"
         marker = self.pod(name)
-        self.tell(self.stage.admin, marker, {})
+        self.write_event(self.stage.admin, marker, {})
         self.until({name: "waiting"})
-        for pod in self.rows():  # whatever was kept for a pod is looked at when its pod changes
+        for pod in self.rows():  # a change of a pod evaluates all that is kept for it
             self.stage.admin.patch(f"/api/v1/namespaces/{SHOP}/pods/{pod}", {"metadata": {"labels": {"at": name}}})
         waiting = {"reason": "ErrImagePull", "message": f'failed to pull "{IMAGE}": not found'}
         self.status(name, {"state": {"waiting": waiting}})
@@ -117,7 +127,7 @@ class Scene:
         return {name: row["state"] for name, row in self.rows().items() if not name.startswith("marker")}
 
     def ready(self, name: str, seconds: int = 0) -> bool:
-        """What a deployment gate is told."""
+        """Return the answer for a deployment gate."""
         answer = self.aggregator.get(self.aggregator.port, f"/api/v1/wait?pod={SHOP}/{name}&timeout={seconds}")
         return bool(json.loads(answer)["ready"])
 
@@ -137,16 +147,16 @@ def scene(stage: Stage, tmp_path: Path) -> Iterator[Scene]:
 
 
 def test_d26_events_of_another_namespace(scene: Scene) -> None:
-    """Whatever is written in one namespace, with the UIDs of another's pods, changes nothing there."""
+    """Events in one namespace with the UIDs of another's pods change nothing there."""
     forger = forger_in(scene.stage, EVIL)
     pods = {name: scene.pod(name) for name in FORGED}
     for pod in pods.values():
-        scene.tell(scene.stage.admin, pod, {})
+        scene.write_event(scene.stage.admin, pod, {})
     scene.until(dict.fromkeys(pods, "waiting"))
     with pytest.raises(ApiError):  # the API server itself compares the two namespaces
-        scene.tell(forger, pods["failed"], {"metadata": {"name": "x", "namespace": EVIL}}, SHOP)
+        scene.write_event(forger, pods["failed"], {"metadata": {"name": "x", "namespace": EVIL}}, SHOP)
     for name, pod in pods.items():
-        scene.tell(forger, pod, FORGED[name], EVIL)
+        scene.write_event(forger, pod, FORGED[name], EVIL)
     scene.settle()
 
     assert not [name for name in pods if scene.ready(name)]
@@ -158,10 +168,10 @@ def test_d26_events_that_regard_another_namespace(scene: Scene) -> None:
     """The newer interface takes an Event that names a pod of another namespace; it counts for no pod."""
     forger = forger_in(scene.stage, EVIL)
     pod = scene.pod("victim")
-    scene.tell(scene.stage.admin, pod, {})
+    scene.write_event(scene.stage.admin, pod, {})
     scene.until({"victim": "waiting"})
     regarding = {"kind": "Pod", "namespace": SHOP, "name": "victim", "uid": pod["metadata"]["uid"]}
-    for number, told in enumerate([{"reason": "Failed", "note": FAILED}, {"reason": "Pulled", "note": PULLED}]):
+    for number, fields in enumerate([{"reason": "Failed", "note": FAILED}, {"reason": "Pulled", "note": PULLED}]):
         event = {
             "metadata": {"name": f"victim.{number}", "namespace": EVIL},
             "regarding": {**regarding, "fieldPath": "spec.containers{main}"},
@@ -170,7 +180,7 @@ def test_d26_events_that_regard_another_namespace(scene: Scene) -> None:
             "eventTime": _now().replace("Z", ".000000Z"),
             "action": "Pull",
             "type": "Normal",
-            **told,
+            **fields,
         }
         forger.create(f"/apis/events.k8s.io/v1/namespaces/{EVIL}/events", event)
     scene.settle()
@@ -182,15 +192,15 @@ def test_d26_events_that_regard_another_namespace(scene: Scene) -> None:
 
 @pytest.mark.parametrize("name", ["pulled", "pulled-2099", "pulled-new-fields"])
 def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -> None:
-    """Who may create Events in a pod's own namespace cannot make it ready, nor hide that it fails."""
+    """A user who may create Events in a pod's own namespace cannot make it ready, nor hide that it fails."""
     forger = forger_in(scene.stage, SHOP)
     waits, fails = scene.pod("waits"), scene.pod("fails")
-    scene.tell(scene.stage.admin, waits, {})
+    scene.write_event(scene.stage.admin, waits, {})
     back_off = {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{IMAGE}"'}
     scene.status("fails", {"state": {"waiting": back_off}})
     scene.until({"waits": "waiting", "fails": "failing"})
     for pod in (waits, fails):
-        scene.tell(forger, pod, FORGED[name])
+        scene.write_event(forger, pod, FORGED[name])
     scene.settle()
 
     assert not scene.ready("waits")
@@ -202,13 +212,13 @@ def test_d26_nothing_but_the_status_makes_a_pod_ready(scene: Scene, name: str) -
 
 
 def test_d26_texts_that_take_long_to_read(scene: Scene) -> None:
-    """Events that count for no pod cost little, whatever their texts: these took 8 ms each, and held up the probes."""
+    """Events that count for no pod cost little, with any text: these took 8 ms each, and delayed the probes."""
     forger = forger_in(scene.stage, EVIL)
     pod = scene.pod("victim")
     text = f'Failed to pull image "{IMAGE}": ' + 'x@"' * 1300
     before = _cpu_seconds(scene.aggregator.process.pid)
     for _ in range(COSTLY_EVENTS):
-        scene.tell(forger, pod, {"reason": "Failed", "message": text}, EVIL)
+        scene.write_event(forger, pod, {"reason": "Failed", "message": text}, EVIL)
     scene.settle()
 
     assert _cpu_seconds(scene.aggregator.process.pid) - before < COSTLY_EVENTS * 0.004
@@ -216,7 +226,7 @@ def test_d26_texts_that_take_long_to_read(scene: Scene) -> None:
 
 
 def test_d26_another_pod_of_the_same_name(scene: Scene) -> None:
-    """A pod that is made again is not ready because the one before it was, however often that was asked."""
+    """A recreated pod is not ready because its predecessor was, however often it is queried."""
     scene.pod("web-0")
     scene.status("web-0", {"imageID": "sha256:1", "state": {"running": {"startedAt": _now()}}}, "Running")
     assert scene.ready("web-0", seconds=10)
@@ -226,23 +236,23 @@ def test_d26_another_pod_of_the_same_name(scene: Scene) -> None:
     assert not scene.ready("web-0")
 
 
-def test_d26_what_no_kubelet_of_the_node_can_have_said(scene: Scene) -> None:
+def test_d26_impossible_events(scene: Scene) -> None:
     """Another node's kubelet, another component, another time: such Events count for no pod."""
     forger = forger_in(scene.stage, SHOP)
     pods = {name: scene.pod(name) for name in IMPOSSIBLE}
     for name, pod in pods.items():
-        scene.tell(scene.stage.admin, pod, {})
-        scene.tell(forger, pod, {**FORGED["failed"], **IMPOSSIBLE[name]})
+        scene.write_event(scene.stage.admin, pod, {})
+        scene.write_event(forger, pod, {**FORGED["failed"], **IMPOSSIBLE[name]})
     scene.settle()
 
     assert scene.states() == dict.fromkeys(pods, "waiting")
 
 
 def test_d26_a_forged_failure_is_over_when_the_pod_starts(scene: Scene) -> None:
-    """Within the namespace it is believed for as long as the status says nothing else; a later Event of the kubelet counts."""
+    """Within the namespace it counts until the status changes; a later Event of the kubelet replaces it."""
     forger = forger_in(scene.stage, SHOP)
     pod = scene.pod("web")
-    scene.tell(forger, pod, FORGED["failed-often"])
+    scene.write_event(forger, pod, FORGED["failed-often"])
     scene.until({"web": "failing"})
     assert scene.rows()["web"]["images"][0]["failure"]["tries"] <= 100_000
     assert not scene.ready("web")
@@ -253,7 +263,7 @@ def test_d26_a_forged_failure_is_over_when_the_pod_starts(scene: Scene) -> None:
 
 
 def forger_in(stage: Stage, namespace: str) -> Identity:
-    """Somebody who may create Events in a namespace, and nothing else."""
+    """Return a user who may create Events in a namespace, and nothing else."""
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
     rules = [{"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create"]}]
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "forger"}
@@ -274,7 +284,7 @@ def forger_in(stage: Stage, namespace: str) -> Identity:
 
 
 def _may_write(identity: Identity, namespace: str) -> bool:
-    """Whether RBAC has seen the binding."""
+    """Return whether RBAC has seen the binding."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -285,7 +295,7 @@ def _may_write(identity: Identity, namespace: str) -> bool:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has taken so far."""
+    """Return the CPU time of a process so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,6 +1,4 @@
-"""D16, D17 and D19: Leases that an agent would not write, names that people choose to do harm, or write by mistake, and
-Events that never come.
-"""
+"""D16, D17 and D19: Leases that no agent would write, hostile or mistaken names, and Events that never come."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.resources.lease_store import LABELS
+from pulltrace.kube.resources.leases import LABELS
 from pulltrace.pulls.formatting import from_rfc3339
 from pulltrace.pulls.model import NodeReport, Phase
 from tests.aggregator import hostile_leases
@@ -33,7 +31,9 @@ CONTROL = "\x1b[31m\u202e\r\n"
 
 
 def test_d16_compromised_agent(stage: Stage, tmp_path: Path) -> None:
-    """It cannot touch another node's Lease, and whatever it puts into its own is left out; other nodes do not notice."""
+    """It cannot touch another node's Lease, and its own invalid annotations are left out; other nodes are
+    not affected.
+    """
     stage.report("node-1", NodeReport(pulls=(pull(1),)))
     stage.report("node-2", NodeReport())
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2")
@@ -64,7 +64,7 @@ def test_d16_compromised_agent(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
-    """Who may create Pods chooses images and messages: they stay text on one line, in JSON, stream, logs, Events and labels."""
+    """A user who may create Pods chooses images and messages: they stay text on one line everywhere."""
     name = f"evil.test/<img src=x onerror=alert(1)>{CONTROL.strip()}:1"
     stage.report("node-1", NodeReport(pulls=(pull(1, repositories=("evil.test/x",), target_digest=DIGEST),)))
     spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": name}]}
@@ -102,11 +102,11 @@ def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
     stage.admin.delete(f"{PODS}/evil?gracePeriodSeconds=0")
 
     raw = "".join(texts).replace(json.dumps(name, ensure_ascii=False)[1:-1], "NAME")
-    assert "NAME" in raw  # it is told as it is, in JSON; the page shows what would deceive as text (tests/web)
+    assert "NAME" in raw  # JSON has the name unchanged; the page shows deceptive characters as text (tests/web)
     assert not any(character in raw for character in ("\x1b", "\u202e", "\r"))
-    said = json.dumps(row, ensure_ascii=False)
-    assert "\\n" not in said
-    assert len(said) < 8_000
+    text = json.dumps(row, ensure_ascii=False)
+    assert "\\n" not in text
+    assert len(text) < 8_000
     assert events >= 1
     assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
     assert not any(json.loads(line)["message"] == "forged" for line in log.splitlines())
@@ -115,7 +115,7 @@ def test_d17_hostile_names_of_a_pod(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_d16_agent_that_varies_its_junk(stage: Stage, tmp_path: Path) -> None:
-    """However fast it does, there is one line for its node in 10 s; another node's line comes at once, and all is counted."""
+    """Its node has one log line in 10 s at any rate; another node's line comes at once, and all are counted."""
     stage.report("node-1", NodeReport())
     stage.report("node-2", NodeReport())
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
@@ -138,10 +138,10 @@ def test_d16_agent_that_varies_its_junk(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_d17_credentials_in_names(stage: Stage, tmp_path: Path) -> None:
-    """Who writes a password into the name of an image finds it in nothing that Pulltrace shows, whoever says the name."""
+    """A password in the name of an image is in no output of Pulltrace, whatever the name's source."""
     names = [shape.format(SECRET) for shape in secret_names.SHAPES]
-    told = [{"v": 1, "phase": "downloading", "start": "2025-11-23T15:00:00Z", "names": [name], "repo": [name]} for name in names if len(name) < 1000]  # fmt: skip
-    more = {f"pull.pulltrace.io/{number:012x}": json.dumps(each) for number, each in enumerate(told)}
+    entries = [{"v": 1, "phase": "downloading", "start": "2025-11-23T15:00:00Z", "names": [name], "repo": [name]} for name in names if len(name) < 1000]  # fmt: skip
+    more = {f"pull.pulltrace.io/{number:012x}": json.dumps(each) for number, each in enumerate(entries)}
     stage.report("node-1", NodeReport(), more=more)
     for number, name in enumerate(names):
         _pod_without_its_image(stage, f"careless-{number}", name)
@@ -152,28 +152,28 @@ def test_d17_credentials_in_names(stage: Stage, tmp_path: Path) -> None:
             return len([one for one in pods if one["state"] == "failing"]) == len(names)
 
         wait_until(shown, "all pods to be failing", processes=[aggregator.process])
-        wait_until(lambda: len(aggregator.pulls()) >= len(told), "the pulls")
-        said = {
+        wait_until(lambda: len(aggregator.pulls()) >= len(entries), "the pulls")
+        outputs = {
             path: aggregator.get(aggregator.port, path) for path in ("/api/v1/pulls", "/api/v1/pods", "/api/v1/nodes")
         }
         waiting = [f"/api/v1/wait?pod={NAMESPACE}/careless-{number}&timeout=0" for number in range(len(names))]
-        said["wait"] = "".join(aggregator.get(aggregator.port, path) for path in waiting)
-        said["metrics"] = aggregator.get(aggregator.metrics_port, "/metrics")
-        said["stream"] = json.dumps(stream.events)
-        said["log"] = aggregator.process.log.read_text()
+        outputs["wait"] = "".join(aggregator.get(aggregator.port, path) for path in waiting)
+        outputs["metrics"] = aggregator.get(aggregator.metrics_port, "/metrics")
+        outputs["stream"] = json.dumps(stream.events)
+        outputs["log"] = aggregator.process.log.read_text()
         events = stage.admin.get(f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
-        said["own Events"] = json.dumps([one for one in events if one.get("reportingComponent") == "pulltrace"])
+        outputs["own Events"] = json.dumps([one for one in events if one.get("reportingComponent") == "pulltrace"])
     for number in range(len(names)):
         stage.admin.delete(f"{PODS}/careless-{number}?gracePeriodSeconds=0")
 
     assert [
-        path for path in ("/api/v1/pulls", "/api/v1/pods", "stream") if "***@registry.test/app" not in said[path]
+        path for path in ("/api/v1/pulls", "/api/v1/pods", "stream") if "***@registry.test/app" not in outputs[path]
     ] == []
-    assert [place for place, text in said.items() if SECRET[:8] in text] == []
+    assert [place for place, text in outputs.items() if SECRET[:8] in text] == []
 
 
 def test_d19_events_of_kubelets_are_lost(stage: Stage, tmp_path: Path) -> None:
-    """Without a single Event pulls have their bytes, their names, who waits for them, and their end."""
+    """Without a single Event pulls have their bytes, names, waiting pods and end."""
     stage.report("node-1", NodeReport(pulls=(pull(1),)))
     spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": "nginx:1.29"}]}
     stage.admin.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
@@ -193,7 +193,7 @@ def test_d19_events_of_kubelets_are_lost(stage: Stage, tmp_path: Path) -> None:
 
 
 def _pod_without_its_image(stage: Stage, pod: str, image: str) -> None:
-    """A Pod on node-1 whose image the kubelet refuses, in its status and in an Event."""
+    """Create a Pod on node-1 whose image the kubelet refuses, in its status and in an Event."""
     spec = {"nodeName": "node-1", "containers": [{"name": "main", "image": image}]}
     made = stage.admin.create(PODS, {"metadata": {"name": pod}, "spec": spec})
     quoted = json.dumps(image)
@@ -202,8 +202,8 @@ def _pod_without_its_image(stage: Stage, pod: str, image: str) -> None:
     )
     status = {"name": "main", "image": image, "imageID": "", "ready": False, "restartCount": 0}
     waiting = {"waiting": {"reason": "InvalidImageName", "message": message}}
-    told = {"phase": "Pending", "containerStatuses": [{**status, "state": waiting}]}
-    stage.admin.patch(f"{PODS}/{pod}/status", {"status": told})
+    pending = {"phase": "Pending", "containerStatuses": [{**status, "state": waiting}]}
+    stage.admin.patch(f"{PODS}/{pod}/status", {"status": pending})
     event = event_object(
         "InspectFailed", message, pod=pod, namespace=NAMESPACE, uid=made["metadata"]["uid"], type="Warning"
     )
@@ -211,7 +211,7 @@ def _pod_without_its_image(stage: Stage, pod: str, image: str) -> None:
 
 
 def _warnings(aggregator: Server) -> list[tuple[float, str]]:
-    """What the log says of Leases, and when."""
+    """Return the log's lines about Leases, and their times."""
     lines = [json.loads(line) for line in aggregator.process.log.read_text().splitlines()]
     return [
         (from_rfc3339(line["time"]), line["message"]) for line in lines if line["message"].startswith("Lease of node")
@@ -219,7 +219,9 @@ def _warnings(aggregator: Server) -> list[tuple[float, str]]:
 
 
 def _refused(agent: Identity) -> bool:
-    """Whether the policy keeps the agent of node-2 from the Lease of node-1; it is enforced a moment after it is made."""
+    """Return whether the policy keeps the agent of node-2 from the Lease of node-1; it is enforced a moment after it is
+    made.
+    """
     lease: JSON = {"metadata": {"name": "node-9", "labels": LABELS}, "spec": {"holderIdentity": "x"}}
     try:
         agent.create(f"{LEASES}?dryRun=All", lease)
@@ -229,7 +231,7 @@ def _refused(agent: Identity) -> bool:
 
 
 def _counted(aggregator: Server, before: float) -> bool:
-    """Whether the metric moves; each kind of Lease is rejected in a moment or never."""
+    """Return whether the metric moves; each kind of Lease is rejected in a moment or never."""
     try:
         return wait_until(lambda: aggregator.metrics()[REJECTED] > before, "a rejection", seconds=3)
     except AssertionError:

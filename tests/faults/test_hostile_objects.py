@@ -1,4 +1,4 @@
-"""D25: Pods and Events that somebody makes to fill the aggregator's memory."""
+"""D25: Pods and Events that fill the aggregator's memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 @pytest.fixture
 def hostile_stage() -> Iterator[Stage]:
-    """A control plane of its own, with 30 Pods of 1 MB, 150 Events of 1.4 MB, and many Events on invented UIDs."""
+    """Provide a control plane of its own, with 30 Pods of 1 MB, 150 Events of 1.4 MB, and many Events on
+    invented UIDs.
+    """
     with ControlPlane() as control_plane:
         stage = Stage(control_plane)
         stage.build()
@@ -41,7 +43,7 @@ def hostile_stage() -> Iterator[Stage]:
 
 @pytest.mark.timeout(600)
 def test_d25_hostile_objects(hostile_stage: Stage, tmp_path: Path) -> None:
-    """At the start and at a list later the aggregator stays under 256 MiB; large pods and others have their rows."""
+    """At the start and after a relist the aggregator stays under 256 MiB; large pods and others have their rows."""
     stage = hostile_stage
     stage.report("node-1", NodeReport(pulls=(pull(1, repositories=("hostile.test/a",)),)))
     stage.report("node-2", NodeReport(pulls=(pull(2),)))
@@ -78,7 +80,7 @@ def _create_pod(stage: Stage, name: str) -> None:
 
 
 def _wait_for_pods(server: Server, names: set[str]) -> list[Row]:
-    """The rows, once these pods wait for the pull of node-2."""
+    """Return the rows, once these pods wait for the pull of node-2."""
 
     def shown(rows: list[Row]) -> bool:
         return {pod["podName"] for row in rows if row["nodeName"] == "node-2" for pod in row["pods"]} == names

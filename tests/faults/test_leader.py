@@ -1,4 +1,4 @@
-"""D1 to D5: the replica that leads is cut off, hangs, fails, is stopped, or has a clock that jumps."""
+"""D1 to D5: the leader loses its connection, hangs, fails, is stopped, or has a clock that jumps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.kube.client.aiohttp_client import connect
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull
 from tests.cluster.processes import wait_until
@@ -29,30 +29,30 @@ pytestmark = pytest.mark.real("etcd", "openssl")
 DEADLINE_SECONDS = 10.5
 """The renew deadline, and half a second to see it."""
 TAKE_OVER_SECONDS = 18.0
-"""15 s of a record that stands still, a try, and a busy machine."""
+"""15 s of an unchanged record, a try, and a busy machine."""
 
 
 @dataclass
 class Replicas:
-    """Two aggregators, each with a way of its own to the API server, and what they have said of who leads."""
+    """Two aggregators, each with its own way to the API server, and the samples of who leads."""
 
     servers: tuple[Server, Server]
     links: tuple[Link, Link]
-    said: list[tuple[bool, bool]] = field(default_factory=list)
+    leading: list[tuple[bool, bool]] = field(default_factory=list)
     _done: threading.Event = field(default_factory=threading.Event)
 
     def leader(self) -> int | None:
-        """Which of them leads."""
+        """Return the leader of the two."""
         return next((number for number, server in enumerate(self.servers) if leads(server)), None)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Asks both all the time who leads."""
+        """Sample all the time which of them leads."""
 
         def ask() -> None:
             while not self._done.wait(0.05):
                 first, second = self.servers
-                self.said.append((leads(first), leads(second)))
+                self.leading.append((leads(first), leads(second)))
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
@@ -65,7 +65,7 @@ class Replicas:
 
 @pytest.fixture
 def replicas(stage: Stage, tmp_path: Path) -> Iterator[Replicas]:
-    """Two aggregators of which one leads."""
+    """Provide two aggregators of which one leads."""
     with ExitStack() as stack:
         links = stack.enter_context(stage.link()), stack.enter_context(stage.link())
         first, second = (stage.aggregator(tmp_path, link) for link in links)
@@ -93,12 +93,12 @@ def test_d01_leader_loses_the_api_server(stage: Stage, replicas: Replicas) -> No
 
     assert stopped <= DEADLINE_SECONDS
     assert taken <= TAKE_OVER_SECONDS
-    assert (True, True) not in replicas.said
+    assert (True, True) not in replicas.leading
     assert not leads(loser)
 
 
 def test_d02_api_server_hangs(stage: Stage, replicas: Replicas) -> None:
-    """It answers nobody for 20 s: the leader stops leading in time, nobody else leads, and afterwards one does."""
+    """The API server hangs for 20 s: the leader stops leading in time, no other leads, and afterwards one does."""
     before = replicas.leader()
     assert before is not None
     apiserver = stage.control_plane.apiserver
@@ -118,13 +118,13 @@ def test_d02_api_server_hangs(stage: Stage, replicas: Replicas) -> None:
 
     assert stopped <= DEADLINE_SECONDS
     assert pages == ["ok\n"] * 2
-    assert (True, True) not in replicas.said
+    assert (True, True) not in replicas.leading
     assert all(server.process.running for server in replicas.servers)
 
 
 async def test_d03_leaders_work_raises(stage: Stage) -> None:
-    """A mistake in the leader's work reaches the process, and another leads within 3 s."""
-    # NOTE: the error is made by hand: no fault from outside makes the work raise.
+    """An error in the leader's work ends its process's term, and another leads within 3 s."""
+    # NOTE: the test raises the error: no fault from outside makes the work raise.
     kubeconfig = str(stage.control_plane.kubeconfig)
     failing, leading = asyncio.Event(), asyncio.Event()
 
@@ -138,7 +138,10 @@ async def test_d03_leaders_work_raises(stage: Stage) -> None:
         await asyncio.Event().wait()
 
     async with await connect(kubeconfig) as one, await connect(kubeconfig) as another, asyncio.timeout(30):
-        first, second = Elector(one, "pulltrace", ELECTION, "a"), Elector(another, "pulltrace", ELECTION, "b")
+        first, second = (
+            LeaderElector(one, "pulltrace", ELECTION, "a"),
+            LeaderElector(another, "pulltrace", ELECTION, "b"),
+        )
         ending = asyncio.create_task(first.run(fail))
         while not first.leading:
             await asyncio.sleep(0.02)
@@ -164,7 +167,7 @@ EXIT_SECONDS = 10
 
 
 async def _watch_to_the_end(port: int, watching: asyncio.Semaphore) -> bytes:
-    """Reads the live stream until the server closes it; gives back its last piece."""
+    """Read the live stream until the server closes it, and return its last piece."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readuntil(b"event: snapshot")
@@ -177,7 +180,7 @@ async def _watch_to_the_end(port: int, watching: asyncio.Semaphore) -> bytes:
 
 
 def test_d04_leader_is_stopped_while_many_watch(stage: Stage, tmp_path: Path) -> None:
-    """SIGTERM with 1,000 viewers: each is told its own time to come back, the Lease is free, and it ends within 10 s."""
+    """SIGTERM with 1,000 viewers: each gets its own time to come back, the Lease is free, and it ends within 10 s."""
     server = stage.aggregator(tmp_path, None, "--max-streams-per-address", str(VIEWERS))
 
     async def scenario() -> tuple[list[bytes], float]:
@@ -194,7 +197,7 @@ def test_d04_leader_is_stopped_while_many_watch(stage: Stage, tmp_path: Path) ->
         wait_until(lambda: leads(server), "this one to lead")
         ends, took = asyncio.run(scenario())
     times = [int(found[1]) for end in ends if (found := re.search(rb"retry: (\d+)", end))]
-    print(f"\nended after {took:.1f} s; {len(times)} were told to come back after {min(times)} to {max(times)} ms")
+    print(f"\nended after {took:.1f} s; {len(times)} shall come back after {min(times)} to {max(times)} ms")
 
     assert took <= EXIT_SECONDS
     assert len(times) == VIEWERS

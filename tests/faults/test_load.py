@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess, usual_source
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.client.load_config import load_config
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import large_pull as image
@@ -34,10 +34,12 @@ FULL_SECONDS = 10
 
 
 async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) -> None:
-    """The agent's own writes of these reports, one after the other, with its own token and under the chart's policy."""
+    """Write these reports one after the other with the agent's own writer, its own token and under the
+    chart's policy.
+    """
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=node)
     authority = str(stage.control_plane.authority.certificate)
-    async with SmallConnection(FixedAccess(Access(link.url, f"Bearer {token}", ca_file=authority))) as connection:
+    async with H11Client(StaticConfig(RestConfig(link.url, f"Bearer {token}", ca_file=authority))) as connection:
         writer = LeaseWriter(KubeLeaseStore(connection, NAMESPACE), node, "agent", None)
         for report in reports:
             writer.offer(report)
@@ -45,7 +47,9 @@ async def write(stage: Stage, link: Link, node: str, reports: list[NodeReport]) 
 
 
 async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Path) -> None:
-    """Each of 100 layers: the Leases keep to 16 KiB, each report is one write that is taken, and what has no room is counted."""
+    """Each of 100 layers: the Leases keep to 16 KiB, each report is one accepted write, and omitted pulls
+    are counted.
+    """
     a_node = PULLS // len(NODES)
     with stage.link() as link:
         for first, node in enumerate(NODES):
@@ -63,15 +67,15 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
     print(f"\nLeases of {sizes} bytes tell of {len(rows)} of {PULLS} pulls")
 
     assert max(sizes) <= LEASE_BYTES
-    assert writes == len(NODES) * (1 + 2)  # the first is a patch in vain, and then the Lease is made
+    assert writes == len(NODES) * (1 + 2)  # the first is a patch that fails, and then the Lease is made
     assert [node["pulling"] for node in nodes] == [a_node] * len(NODES)
     assert {row["phase"] for row in rows} == {"downloading"}
 
 
 async def fill(stage: Stage, nodes: int) -> None:
     """The Leases of so many nodes, each with five pulls of ten layers."""
-    source = await usual_source(str(stage.control_plane.kubeconfig))
-    async with Connection(source) as connection:
+    source = await load_config(str(stage.control_plane.kubeconfig))
+    async with AiohttpClient(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
         room = asyncio.Semaphore(32)
 
@@ -85,7 +89,7 @@ async def fill(stage: Stage, nodes: int) -> None:
 
 
 def test_d24_aggregator_is_killed_at_full_load(stage: Stage, tmp_path: Path) -> None:
-    """5,000 pulls of 1,000 nodes are all there again within 10 s, from the Leases alone, and for a few lists."""
+    """5,000 pulls of 1,000 nodes are shown again within 10 s, from the Leases alone, and for a few lists."""
     asyncio.run(fill(stage, MANY_NODES))
     with stage.link() as link, stage.aggregator(tmp_path, link) as aggregator:
         rows = len(aggregator.pulls())

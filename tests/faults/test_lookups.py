@@ -1,4 +1,4 @@
-"""D28: a client of the page that wants the API server asked on and on."""
+"""D28: a client of the page that makes the aggregator query the API server again and again."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.real("etcd", "openssl")
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 THREADS = 8
 FLOOD_REQUESTS = 300
-"""Of each thread, at most."""
+"""For each thread, at most."""
 FLOOD_SECONDS = 6.0
 BURST, PER_SECOND = 50, 5
 OTHER_ADDRESS = "127.0.0.2"
 
 
 class Flood:
-    """Many connections of one address that ask for ever-new things, for a few seconds."""
+    """Many connections of one address that query ever-new names, for a few seconds."""
 
     def __init__(self, port: int, query: str) -> None:
         """`query` has a place for a number."""
@@ -63,17 +63,17 @@ class Flood:
 
 
 def lookups(link: Link, since: float) -> list[Seen]:
-    """The aggregator's questions that are no watch and no part of its own lists."""
+    """Return the aggregator's requests that are no watch and no part of its own lists."""
     return [one for one in link.requests("GET", since) if "/pods" in one.path and "/namespaces/" in one.path]
 
 
 def put_pod(stage: Stage, name: str) -> None:
-    """A pod whose image is not there yet, and of which the rows say nothing, as no node has it."""
+    """Create a pod whose image is not present yet, and which has no row, as no node has it."""
     stage.admin.create(PODS, {"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "nginx"}]}})
 
 
 def give_image(stage: Stage, name: str) -> None:
-    """The pod runs, as its kubelet says."""
+    """Write the status of a running pod."""
     state = {
         "name": "main",
         "image": "nginx",
@@ -89,7 +89,9 @@ def give_image(stage: Stage, name: str) -> None:
     "query", [f"pod={NAMESPACE}/new-{{}}", "workload=new-{}/Deployment/web"], ids=["pods", "namespaces"]
 )
 def test_d28_client_asks_for_ever_new_things(stage: Stage, tmp_path: Path, query: str) -> None:
-    """The API server sees the few requests of one bucket, the rest is 503; who waits at another address has its answer in time."""
+    """The API server gets the few requests of one bucket, the rest is 503; a waiter at another address is answered in
+    time.
+    """
     put_pod(stage, "waits")
     answered: list[tuple[float, dict[str, object]]] = []
     with stage.link() as link, stage.aggregator(tmp_path, link) as aggregator:
@@ -99,8 +101,8 @@ def test_d28_client_asks_for_ever_new_things(stage: Stage, tmp_path: Path, query
                 "127.0.0.1", aggregator.port, timeout=60, source_address=(OTHER_ADDRESS, 0)
             )
             one.request("GET", f"/api/v1/wait?pod={NAMESPACE}/waits&timeout=50")
-            told = json.loads(one.getresponse().read())
-            answered.append((time.monotonic(), told))
+            document = json.loads(one.getresponse().read())
+            answered.append((time.monotonic(), document))
             one.close()
 
         waiter = threading.Thread(target=wait)
@@ -117,7 +119,8 @@ def test_d28_client_asks_for_ever_new_things(stage: Stage, tmp_path: Path, query
         late = json.loads(Server.get(aggregator.port, "/api/v1/pods"))
     stage.admin.delete(f"{PODS}/waits?gracePeriodSeconds=0")
     print(
-        f"\n{dict(flood.statuses)} in {seconds:.1f} s: {asked} lookups; the waiter had its answer after {answered[0][0] - ready_at:.1f} s"
+        f"\n{dict(flood.statuses)} in {seconds:.1f} s: {asked} lookups; "
+        f"the waiter had its answer after {answered[0][0] - ready_at:.1f} s"
     )
 
     assert asked <= BURST + PER_SECOND * seconds + 10
@@ -129,7 +132,7 @@ def test_d28_client_asks_for_ever_new_things(stage: Stage, tmp_path: Path, query
 
 
 def test_d28_client_asks_for_ever_new_workloads(stage: Stage, tmp_path: Path) -> None:
-    """However many workloads of one namespace are asked for, its pods are listed once in a few seconds."""
+    """For any number of workloads of one namespace, its pods are listed once in a few seconds."""
     put_pod(stage, "one")
     with stage.link() as link, stage.aggregator(tmp_path, link) as aggregator:
         began = time.monotonic()

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.builders import pull_row_id
@@ -26,7 +25,7 @@ NODE = "spot-1"
 
 @pytest.fixture
 def garbage_collector(stage: Stage, tmp_path: Path) -> Iterator[Process]:
-    """What deletes a Lease whose Node is gone in every cluster."""
+    """Provide the controller that deletes a Lease whose Node is gone."""
     flags = [f"--kubeconfig={stage.control_plane.kubeconfig}", "--controllers=garbage-collector-controller"]
     flags += ["--leader-elect=false", "--secure-port=0"]
     program = binaries.kubernetes("kube-controller-manager")
@@ -35,17 +34,17 @@ def garbage_collector(stage: Stage, tmp_path: Path) -> Iterator[Process]:
 
 
 async def write(stage: Stage, report: NodeReport) -> None:
-    """The agent's own write of a report of this node."""
+    """Write a report of this node with the agent's own writer."""
     token = stage.control_plane.token(NAMESPACE, "pulltrace-agent", node=NODE)
     authority = str(stage.control_plane.authority.certificate)
-    source = FixedAccess(Access(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
+    source = StaticConfig(RestConfig(stage.control_plane.url, f"Bearer {token}", ca_file=authority))
     patch = LeasePatch(dict(encode(report)), holder="agent", renewed_at=1_763_910_060.0, duration_seconds=300)
-    async with SmallConnection(source) as connection:
+    async with H11Client(source) as connection:
         await KubeLeaseStore(connection, NAMESPACE).patch(NODE, patch)
 
 
 async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collector: Process, tmp_path: Path) -> None:
-    """Its Lease goes with it and its pull ends as "the node is gone"; a node that takes the name begins anew."""
+    """Its Lease is deleted and its pull ends as "the node is gone"; a new node of that name starts without history."""
     path = f"/api/v1/nodes/{NODE}"
     first = stage.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})["metadata"]["uid"]
     await write(stage, NodeReport(pulls=(pull(1),), recent=(ended(2),)))
@@ -64,7 +63,7 @@ async def test_d15_node_is_removed_while_it_pulls(stage: Stage, garbage_collecto
         await write(stage, NodeReport(pulls=(pull(5),)))
         rows = aggregator.wait_for(lambda rows: len(rows) == 3, "the pull of the new node")
         lease = stage.admin.get(f"{LEASES}/{NODE}")["metadata"]
-    wait_until(lambda: garbage_collector.running, "the garbage collector to be there still")
+    wait_until(lambda: garbage_collector.running, "the garbage collector to run still")
     stage.admin.delete(path)
 
     assert {row["id"]: row["phase"] for row in rows} == {

@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from pulltrace.agent.lease_writer import LeaseWriter
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import TOKEN_SECONDS, InCluster
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import TOKEN_SECONDS, InClusterConfig
+from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.lease_store import KubeLeaseStore
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.resources.leases import LeasePatch
+from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, lease_list_watch
+from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull, report
@@ -39,15 +38,15 @@ ROLES = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings
 
 @dataclass
 class Account:
-    """The folder of a pod's service account, as the kubelet keeps it up to date, and the clock by which it is read."""
+    """The folder of a pod's service account, as the kubelet keeps it up to date, and the clock of its reader."""
 
     folder: Path
     link: Link
     now: float = 0.0
 
-    def source(self) -> InCluster:
+    def source(self) -> InClusterConfig:
         environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.link.port)}
-        return InCluster(self.folder, environ, monotonic=lambda: self.now)
+        return InClusterConfig(self.folder, environ, monotonic=lambda: self.now)
 
     def token(self, token: str) -> None:
         self._put("token", token)
@@ -77,20 +76,20 @@ async def test_d20_token_is_rotated_and_revoked(stage: Stage, account: Account) 
     # NOTE: the minute is the injected clock of the token's file; the API server judges the tokens for real.
     asked: list[str] = []
     source = account.source()
-    async with SmallConnection(source) as connection:
+    async with H11Client(source) as connection:
         store = KubeLeaseStore(connection, NAMESPACE)
         await store.patch("node-1", PATCH)
-        first = (await source.access()).authorization
+        first = (await source.config()).authorization
         account.token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1", seconds=7200))
         account.now += TOKEN_SECONDS
         await store.patch("node-1", PATCH)
-        second = (await source.access()).authorization
+        second = (await source.config()).authorization
         account.token("revoked")
         account.now += TOKEN_SECONDS
-        asked.append(str((await source.access()).authorization))  # what every request has from now on
+        asked.append(str((await source.config()).authorization))  # what every request has from now on
         account.token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1"))
         await store.patch("node-1", PATCH)
-        third = (await source.access()).authorization
+        third = (await source.config()).authorization
 
     assert TOKEN_SECONDS <= 60
     assert asked == ["Bearer revoked"]
@@ -98,13 +97,15 @@ async def test_d20_token_is_rotated_and_revoked(stage: Stage, account: Account) 
 
 
 async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path: Path) -> None:
-    """The API server shows a certificate of a new authority: with the new bundle agent and watch go on, without a restart."""
+    """The API server shows a certificate of a new authority: with the new bundle agent and watch go on, without a
+    restart.
+    """
     new = Authority(tmp_path / "new")
     new.create()
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
     stage.report("node-1", NodeReport())
-    async with SmallConnection(account.source()) as small, Connection(account.source()) as connection:
-        store, watching = KubeLeaseStore(small, NAMESPACE), KubeLeaseWatch(connection, NAMESPACE)
+    async with H11Client(account.source()) as small, AiohttpClient(account.source()) as connection:
+        store, watching = KubeLeaseStore(small, NAMESPACE), Reflector(connection, lease_list_watch(NAMESPACE))
         async with aclosing(watching.watch()) as events:
             assert isinstance(await anext(events), Listed)
             assert await store.get("node-1") is not None
@@ -114,7 +115,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
             async with asyncio.timeout(20):
                 event = await anext(events)
             assert await store.get("node-1") is not None
-            # Trust that is withdrawn is gone, too.
+            # An authority that is removed is no longer trusted.
             account.authorities(stage.control_plane.authority.certificate)
             with pytest.raises(ApiUnreachable, match="certificate verify failed"):
                 await store.get("node-1")
@@ -124,7 +125,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
 
 @asynccontextmanager
 async def without_binding(stage: Stage, name: str) -> AsyncIterator[None]:
-    """The chart's RoleBinding is gone for the length of the block, and the API server has noticed."""
+    """Remove the chart's RoleBinding for the length of the block, once the API server has noticed."""
     kept = stage.admin.get(f"{ROLES}/{name}")
     stage.admin.delete(f"{ROLES}/{name}")
     try:
@@ -141,10 +142,10 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, caplog: pytest.LogCaptureFixture) -> None:
-    """The agent names the permission, asks again once a minute, and writes what is true then when it is given back."""
+    """The agent names the permission, retries once a minute, and writes the present state when it is granted again."""
     # NOTE: the waits are virtual; the API server forbids for real.
     slept: list[float] = []
-    async with SmallConnection(account.source()) as connection:
+    async with H11Client(account.source()) as connection:
 
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
@@ -174,13 +175,15 @@ async def test_d20_right_to_write_is_removed(stage: Stage, account: Account, cap
 
 
 async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, caplog: pytest.LogCaptureFixture) -> None:
-    """The aggregator keeps what it has, names the permission, asks once a minute, and hears again when it is given back."""
+    """The aggregator keeps its rows, names the permission, retries once a minute, and watches again when
+    it is granted.
+    """
     caplog.set_level(logging.WARNING)
     account.token(stage.control_plane.token(NAMESPACE, "pulltrace-aggregator"))
     stage.report("node-1", NodeReport())
     time_ = FakeTime()
-    async with Connection(account.source()) as connection:
-        watching = KubeLeaseWatch(connection, NAMESPACE, timing=time_.timing)
+    async with AiohttpClient(account.source()) as connection:
+        watching = Reflector(connection, lease_list_watch(NAMESPACE), timing=time_.timing)
         async with aclosing(watching.watch()) as events:
             assert isinstance(await anext(events), Listed)
             hearing = asyncio.create_task(anext(events))
@@ -204,7 +207,7 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
 
 
 def _forbidden(stage: Stage, account: Account, verb: str) -> bool:
-    """Whether RBAC, which learns of changes by a watch, says no to this account now."""
+    """Return whether RBAC, which learns of changes by a watch, denies this account now."""
     identity = stage.control_plane.with_token((account.folder / "token").read_text())
     what = {"group": "coordination.k8s.io", "resource": "leases", "verb": verb, "namespace": NAMESPACE}
     review = {"spec": {"resourceAttributes": what}}
@@ -213,7 +216,7 @@ def _forbidden(stage: Stage, account: Account, verb: str) -> bool:
 
 
 def test_d22_policy_is_missing(stage: Stage, tmp_path: Path) -> None:
-    """Without the per-node policy all works, an agent can write another's Lease, and log and metric say so."""
+    """Without the per-node policy all works, an agent can write another's Lease, and log and metric report it."""
     binding = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
     [kept] = stage.admin.get(binding)["items"]
     agent = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-2"))
@@ -236,7 +239,7 @@ def test_d22_policy_is_missing(stage: Stage, tmp_path: Path) -> None:
 
 
 def _writes(agent: Identity, node: str) -> bool:
-    """Whether the agent can write the Lease of this node."""
+    """Return whether the agent can write the Lease of this node."""
     try:
         agent.patch(f"{LEASES}/{node}", {"metadata": {"annotations": {"pulltrace.io/summary": "by another"}}})
     except ApiError as error:

@@ -1,7 +1,7 @@
 """D21: agents and aggregators of two versions. The Leases in tests/recorded/leases are those of the version before.
 
-They were written by agents beside a real containerd and read back from a real API server. When the format
-changes in a release, the Leases of the release before stay here, and the tests go on holding both directions.
+Agents beside a real containerd wrote them, and a real API server returned them. When the format changes in a release,
+the Leases of the release before stay here, and the tests go on holding both directions.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def ours(path: Path) -> dict[str, str]:
     return annotations
 
 
-def test_d21_there_are_leases_of_the_version_before() -> None:
+def test_d21_leases_of_the_version_before() -> None:
     """An idle node, one that pulls, and one with history and a failure."""
     assert [path.stem for path in RECORDED] == ["0.1-ended", "0.1-idle", "0.1-pulling"]
 
 
 @lease_of_each_kind
 def test_d21_old_agent_new_aggregator(path: Path) -> None:
-    """What an agent of the version before has written is read without a problem, and nothing of it is lost."""
+    """The Lease of an agent of the version before is read without a problem, and nothing of it is lost."""
     annotations = ours(path)
     report = decode(annotations)
     running = {
@@ -43,17 +43,17 @@ def test_d21_old_agent_new_aggregator(path: Path) -> None:
 
     assert report.problems == ()
     assert {one.id: (one.phase, one.total_bytes, one.downloaded_bytes) for one in report.pulls} == {
-        name: (said["phase"], said.get("total"), said.get("done", 0)) for name, said in running.items()
+        name: (entry["phase"], entry.get("total"), entry.get("done", 0)) for name, entry in running.items()
     }
     assert [(one.id, one.phase, list(one.names or one.repositories)) for one in report.recent] == [
-        (said["id"], said["phase"], said.get("names") or said.get("repo", [])) for said in recent
+        (entry["id"], entry["phase"], entry.get("names") or entry.get("repo", [])) for entry in recent
     ]
     assert all(one.layers for one in report.pulls)
 
 
 @lease_of_each_kind
 def test_d21_new_agent_old_aggregator(path: Path) -> None:
-    """For the same state of its node an agent of this version writes all that the one before wrote, in the same form."""
+    """For the same state an agent of this version writes all that the one before wrote, in the same form."""
     annotations = ours(path)
     now = encode(decode(annotations))
 
@@ -65,7 +65,9 @@ def test_d21_new_agent_old_aggregator(path: Path) -> None:
 
 @pytest.mark.real("etcd", "openssl")
 def test_d21_newer_agent(stage: Stage, tmp_path: Path) -> None:
-    """What a newer agent adds is ignored, what it writes in another version is left out and counted, the rest is shown."""
+    """A newer agent's additions are ignored, its entries in another version are left out and counted, the rest is
+    shown.
+    """
     stage.report("node-1", NodeReport(pulls=(pull(1),)))
     key = f"{PULL_PREFIX}{1:012x}"
     more = {**json.loads(stage.leases()["node-1"]["metadata"]["annotations"][key]), "priority": {"class": "x"}}
@@ -85,7 +87,7 @@ def test_d21_newer_agent(stage: Stage, tmp_path: Path) -> None:
 
 
 def _missing(before: Any, now: Any) -> list[str]:
-    """What was there before and is there no more, or is another value now."""
+    """Return the old values that are missing or changed."""
     if isinstance(before, dict):
         return [name for name, value in before.items() if name not in now or _missing(value, now[name])]
     if isinstance(before, list):

@@ -1,4 +1,4 @@
-"""D6 to D9: what the API server, or something on the way to it, answers to those who watch."""
+"""D6 to D9: faults in the answers to watches, by the API server or by something on the way to it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.resources.lease_watch import KubeLeaseWatch
-from pulltrace.kube.watch.reflector import READ_SECONDS, Watch
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.resources.leases import lease_list_watch
+from pulltrace.kube.watch.reflector import READ_SECONDS, Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.builders import pull_row_id
@@ -42,7 +42,7 @@ def link(stage: Stage) -> Iterator[Link]:
 
 @pytest.fixture
 def aggregator(stage: Stage, link: Link, tmp_path: Path) -> Iterator[Server]:
-    """An aggregator behind the link, that knows one running pull and one ended pull of node-1."""
+    """Provide an aggregator behind the link that knows one running pull and one ended pull of node-1."""
     stage.report("node-1", NodeReport(pulls=(pull(1),), recent=(ended(2),)))
     with stage.aggregator(tmp_path, link) as aggregator:
         aggregator.wait_for(lambda rows: len(rows) == 2, "both rows")
@@ -59,18 +59,20 @@ def phases(rows: list[Row]) -> dict[str, str]:
 
 
 def bytes_of(number: int) -> Callable[[list[Row]], bool]:
-    """Whether the running pull is told to have so many bytes."""
+    """Return whether the running pull is shown with so many bytes."""
     return lambda rows: any(row["downloadedBytes"] == number for row in rows if row["phase"] == "downloading")
 
 
 def test_d06_expired_watch(stage: Stage, link: Link, aggregator: Server) -> None:
-    """410, inside a watch and as a status, costs one list; what was deleted meanwhile is told, and no pull is told twice."""
+    """410, inside a watch and as a status, costs one list; deletions in between are reported, and no pull is reported
+    twice.
+    """
     stage.report("node-2", NodeReport(pulls=(pull(3),)))
     aggregator.wait_for(lambda rows: len(rows) == 3, "the third row")
     with aggregator.stream() as stream:
         link.refuse()
-        stage.admin.create(LEASES, {"metadata": {"name": "of-somebody-else"}})  # so there is a newer version of Leases
-        stage.control_plane.apiserver.kill()  # and the next API server remembers none from before it
+        stage.admin.create(LEASES, {"metadata": {"name": "of-somebody-else"}})  # so a newer version of Leases exists
+        stage.control_plane.apiserver.kill()  # and the next API server has none from before it in memory
         stage.control_plane.apiserver.start()
         stage.control_plane.wait_until_ready()
         stage.admin.delete(f"{LEASES}/node-2")
@@ -96,9 +98,11 @@ def test_d06_expired_watch(stage: Stage, link: Link, aggregator: Server) -> None
 
 
 def test_d07_stale_version_of_events(stage: Stage, link: Link, aggregator: Server) -> None:
-    """A version that etcd has forgotten, then 200 without a body again and again: six requests in half a minute at most."""
+    """A version that etcd has forgotten, then 200 without a body again and again: six requests in half a minute at
+    most.
+    """
     link.refuse()
-    for number in range(3):  # the version of the watch is not the newest any more
+    for number in range(3):  # the version of the watch is no longer the newest
         stage.report("node-1", NodeReport(pulls=(pull(1, downloaded_bytes=number),)))
     _compact(stage)
     since = time.monotonic()
@@ -111,19 +115,18 @@ def test_d07_stale_version_of_events(stage: Stage, link: Link, aggregator: Serve
     took = time.monotonic() - began
     print(f"\n{len(link.requests('/api/v1/events', since))} requests, the third after {took:.1f} s")
 
-    # The pauses double: after the third request the next is 19 s away, so that six is what half a minute can see.
+    # The pauses double: the request after the third is 19 s later, so half a minute has six at most.
     assert took >= 4
     assert aggregator.metrics()['pulltrace_watch_restarts_total{reason="empty",resource="events"}'] >= 1
 
 
 @pytest.mark.timeout(READ_SECONDS + 30)
 async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
-    """A connection on which nothing moves and that nobody closes is left within a minute; nothing is lost."""
-    connection = Connection(FixedAccess(_access(stage, link)))
-    resource = KubeLeaseWatch(connection, NAMESPACE)._resource
+    """Leave a silent connection, without data and without a close, within a minute; no event is lost."""
+    connection = AiohttpClient(StaticConfig(_access(stage, link)))
     async with connection:
-        watch = Watch(connection, resource)
-        async with aclosing(watch.events()) as events:
+        reflector = Reflector(connection, lease_list_watch(NAMESPACE))
+        async with aclosing(reflector.watch()) as events:
             assert await anext(events) == Listed(())
             link.go_silent()
             silent = time.monotonic()
@@ -134,11 +137,11 @@ async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
 
     assert isinstance(event, Put)
     assert READ_SECONDS <= took <= 60 + 0.8 * 1.25 + 1
-    assert watch.health.restarts["error"] == 1
+    assert reflector.health.restarts["error"] == 1
 
 
 def test_d08_half_open_watch_is_shown(stage: Stage, link: Link, aggregator: Server) -> None:
-    """While nothing is heard, what runs is stale, what has ended stays, and a metric says for how long."""
+    """While no watch answers, running rows are stale, ended ones stay, and a metric shows for how long."""
     moved = itertools.count(1)
 
     def report() -> None:  # its agent goes on all the time
@@ -173,7 +176,7 @@ ANSWERS = {
 
 
 def test_d09_strange_answers(stage: Stage, link: Link, aggregator: Server) -> None:
-    """Whatever comes instead of news, the last state stays, the next try comes in time, and news come again."""
+    """After any invalid answer the last state stays, the next try comes in time, and changes arrive again."""
     for number, (what, raw) in enumerate(ANSWERS.items(), 1):
         before = time.monotonic()
         link.answer(LEASE_WATCH, raw, times=1)
@@ -190,9 +193,9 @@ def test_d09_strange_answers(stage: Stage, link: Link, aggregator: Server) -> No
     assert "Traceback" not in aggregator.process.log.read_text()
 
 
-def _access(stage: Stage, link: Link) -> Access:
+def _access(stage: Stage, link: Link) -> RestConfig:
     token = stage.control_plane.token(NAMESPACE, "pulltrace-aggregator")
-    return Access(link.url, f"Bearer {token}", ca_file=str(stage.control_plane.authority.certificate))
+    return RestConfig(link.url, f"Bearer {token}", ca_file=str(stage.control_plane.authority.certificate))
 
 
 def _watched_since(link: Link, before: float) -> None:
@@ -200,7 +203,7 @@ def _watched_since(link: Link, before: float) -> None:
 
 
 def _compact(stage: Stage) -> None:
-    """Let etcd forget what was before now, as it does every five minutes."""
+    """Let etcd compact, as it does every five minutes."""
     version = int(stage.admin.get(LEASES)["metadata"]["resourceVersion"])
     etcd = next(word for word in stage.control_plane.etcd.argv if "listen-client-urls" in word).partition("=")[2]
     request = urllib.request.Request(f"{etcd}/v3/kv/compaction", json.dumps({"revision": version}).encode())

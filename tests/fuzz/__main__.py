@@ -1,12 +1,12 @@
-"""`python -m tests.fuzz`: the properties with as many new inputs as there is time for.
+"""`python -m tests.fuzz`: check the properties with as many new inputs as time allows.
 
     python -m tests.fuzz                       all kinds, two minutes
     python -m tests.fuzz --minutes 30 lease    one kind
     python -m tests.fuzz --seed 1              the inputs of another run; how many depends on the machine
     python -m tests.fuzz --file PATH lease     one input again
 
-An input that has not the properties is made as small as can be, and written to artifacts/fuzz/. Put it into
-tests/fuzz/corpus/KIND/ under a name that says what it is, mend the decoder, and it is tried from then on.
+An input that violates a property is minimised and written to artifacts/fuzz/. Put it into tests/fuzz/corpus/KIND/
+under a name that describes it, and fix the decoder: every run tries it from then on.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tests.fuzz.kinds import BY_NAME, KINDS, Kind
 
 FOUND = Path("artifacts/fuzz")
 TURN_SECONDS = 2.0
-"""A kind has its turn for so long, then the next one."""
+"""Time for one kind before the next one."""
 MOST_TRIES = 3000
-"""To make a failing input smaller."""
+"""To minimise a failing input."""
 
 
 def main() -> int:
@@ -99,7 +99,7 @@ def _keep(kind: Kind, data: bytes) -> None:
 
 
 def smaller(data: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """What is left of an input when everything that can be left out is, as long as it still fails."""
+    """Return the input without all parts that it does not need to fail."""
     size, tries = len(data) // 2, 0
     while size and tries < MOST_TRIES:
         at = 0

@@ -1,4 +1,4 @@
-"""The JSON blobs of an image: what a registry serves, and a node's agent reads."""
+"""The JSON blobs of an image: a registry serves them, and an agent reads them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGEST = re.compile(r"[a-z0-9.+_-]{1,127}:[0-9a-f]{32,128}", re.ASCII)
 
 
 def check(data: bytes) -> None:
-    """Any blob is an index, a manifest or a config with sound digests and sizes, and not endless; or it is left alone."""
+    """Read any blob as an index, manifest or config with valid, bounded digests and sizes, or as none."""
     match parse_blob(data):
         case Manifest(config, layers):
             assert len(layers) <= MAX_ENTRIES

@@ -1,4 +1,4 @@
-"""Every kind of foreign bytes: where its samples are, and what must hold of whatever is read from such bytes."""
+"""The kinds of foreign bytes: their samples, and the properties of their decoders."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Kind:
 
     name: str
     check: Callable[[bytes], None]
-    """Raises for bytes of which a property does not hold; its docstring states the properties."""
+    """Raise for bytes of which a property does not hold; its docstring states the properties."""
     more: Sequence[bytes] = ()
-    """Samples that other tests have."""
+    """Samples of other tests."""
     made: Callable[[Random], bytes] | None = None
-    """How inputs are made; None: from the samples."""
+    """Makes inputs; None: from the samples."""
 
     @property
     def samples(self) -> list[Path]:

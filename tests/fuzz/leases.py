@@ -1,4 +1,4 @@
-"""Leases: written by whoever may write Leases, read by the aggregator and, after a restart, by the agent."""
+"""Leases: any account with the right may write them; the aggregator and a restarted agent read them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import orjson
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.lease_store import _answered
-from pulltrace.kube.resources.leases import LeaseRecord, is_ours
+from pulltrace.kube.resources.leases import LeaseRecord, is_own_annotation, response_record
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
@@ -40,12 +39,12 @@ SAMPLES = [
 
 
 def check(data: bytes) -> None:
-    """A Lease is read or is `ApiUnreachable`; of what it says, only what the contract allows gets further, what is not
-    used is named and counted, what is used can be written again, and the other nodes are shown as before.
+    """Read a Lease, or raise `ApiUnreachable`; only values that the contract allows are used, unused ones are named and
+    counted, used ones can be written again, and the other nodes are shown as before.
     """
     raw = json_of(data)
     try:
-        record = _answered(raw)
+        record = response_record(raw)
     except ApiUnreachable:
         return
     is_record(record)
@@ -58,9 +57,9 @@ def check(data: bytes) -> None:
 
 
 def is_record(record: LeaseRecord) -> None:
-    """Every field has the type that it says."""
+    """Check that every field has its declared type."""
     assert isinstance(record.name, str)
-    assert all(type(value) is str and is_ours(key) for key, value in record.annotations.items())
+    assert all(type(value) is str and is_own_annotation(key) for key, value in record.annotations.items())
     assert record.holder is None or isinstance(record.holder, str)
     assert record.renewed_at is None or isinstance(record.renewed_at, float)
     if record.duration_seconds is not None:
@@ -90,10 +89,10 @@ def is_report(report: NodeReport) -> None:
 
 
 def _can_be_written(report: NodeReport) -> None:
-    """What was believed is in bounds when it is written again, read without a problem, and stays as it is from then on."""
-    told = encode(report)
-    assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
-    read = decode(told)
+    """Check that an accepted report is within bounds when written again, readable, and stable from then on."""
+    annotations = encode(report)
+    assert sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) <= LIMIT_BYTES
+    read = decode(annotations)
     assert read.problems == ()
     ids = {each.id for each in report.pulls}
     assert len({each.id for each in read.pulls}) + read.omitted_pulls == len(report.pulls) or len(ids) < len(
@@ -101,9 +100,9 @@ def _can_be_written(report: NodeReport) -> None:
     )
     again = encode(read)
     assert {key: value for key, value in again.items() if key.startswith(PULL_PREFIX)} == {
-        key: value for key, value in told.items() if key.startswith(PULL_PREFIX)
+        key: value for key, value in annotations.items() if key.startswith(PULL_PREFIX)
     }
-    assert decode({**again, NODE: told[NODE]}) == read
+    assert decode({**again, NODE: annotations[NODE]}) == read
 
 
 def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:

@@ -1,8 +1,8 @@
-"""Bytes that were right once: real samples, and a few things done to each.
+"""Bytes that were valid once: real samples with a few changes.
 
-Random bytes never get past a parser. So an input begins as a sample, and what is done to it knows that most samples
-are JSON, one value or one a line, sometimes with JSON in a text of it (a Lease's annotations). Chance is an argument: that of
-hypothesis, which makes a failing input smaller, or a plain one, which is twenty times as quick.
+Random bytes never get past a parser, so an input begins as a sample. Most samples are JSON, one value or one a line,
+sometimes with JSON in a string (a Lease's annotations), and the changes know that. Chance is an argument: that of
+hypothesis, which minimises a failing input, or a plain one, which is twenty times as fast.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 MAX_BYTES = 64 * 1024
-"""An input stays small enough for thousands of them; limits beyond have tests of their own."""
+"""An input stays small enough for thousands of them; larger limits have tests of their own."""
 MAX_PLACES = 500
 
 TEXTS = (
@@ -44,7 +44,7 @@ TEXTS = (
     "0001-01-01T00:00:00+14:00",
     "sha256:" + "0" * 64,
 )
-"""What people and programs that mean no good put where a text belongs."""
+"""Hostile values in the place of a text."""
 
 VALUES = (
     "null",
@@ -70,13 +70,13 @@ VALUES = (
     "[" * 5000,
     *(json.dumps(text) for text in TEXTS),
 )
-"""JSON, or what some take for it, where another value belongs."""
+"""JSON, or almost JSON, in the place of another value."""
 
 Change: TypeAlias = Callable[[Random, bytes], bytes]
 
 
 def mutated(chance: Random, samples: Sequence[bytes]) -> bytes:
-    """One of the samples after no, one or a few changes."""
+    """Return one of the samples with no, one or a few changes."""
     data = chance.choice(samples)
     for _ in range(chance.randint(0, 4)):
         data = chance.choice(CHANGES)(chance, data)
@@ -121,7 +121,7 @@ def _noise(chance: Random, data: bytes) -> bytes:
 
 
 def _change_value(chance: Random, data: bytes) -> bytes:
-    """In a line that is JSON, another value, another key, a key twice, or hundreds of what was one."""
+    """Change a line of JSON: another value, another key, a duplicate key, or hundreds of copies of one."""
     lines = data.split(b"\n")
     number = chance.randint(0, len(lines) - 1)
     changed = _changed(chance, lines[number])
@@ -129,7 +129,7 @@ def _change_value(chance: Random, data: bytes) -> bytes:
 
 
 def _changed(chance: Random, line: bytes) -> bytes | None:
-    """None for what is no JSON."""
+    """Return the parsed text; None if it is no JSON."""
     try:
         holder = [json.loads(line)]
     except (ValueError, RecursionError):
@@ -163,7 +163,7 @@ _MARK = "%mark%"
 
 
 def _places(holder: list[Any]) -> list[tuple[Any, Any]]:
-    """Every value, as what holds it and under which key; the first so many, level by level."""
+    """Return each value's container and key, at most so many, level by level."""
     places: list[tuple[Any, Any]] = [(holder, 0)]
     for where, key in places:
         value = where[key]

@@ -1,4 +1,4 @@
-"""Objects of Kubernetes that others write: Pods, Events, Status."""
+"""Objects of Kubernetes with foreign authors: Pods, Events, Status."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from dataclasses import astuple
 
 from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event
-from pulltrace.kube.client.api import error_of
-from pulltrace.kube.decoding.fields import status_error
+from pulltrace.kube.client.api import response_error
+from pulltrace.kube.decoding.api_objects import status_error
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventRecord, event_record
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.resources.pod_lister import _counted, _read
+from pulltrace.kube.resources.pod_lister import counted_pod, read_pod
 from pulltrace.pulls.lease_format.values import MAX_TEXT
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.fuzz.properties import is_line, json_of
@@ -21,11 +21,11 @@ REASON_CHARACTERS = 300
 
 
 def check_pod(data: bytes) -> None:
-    """A Pod is read, with every field of its type and of bounded size, or is said to be none."""
+    """Read a Pod with every field of its type and of bounded size, or none."""
     raw = json_of(data)
     try:
-        is_pod(_read(raw)[0])
-        assert hash(_counted(raw))
+        is_pod(read_pod(raw)[0])
+        assert hash(counted_pod(raw))
     except ApiUnreachable as error:
         is_line(str(error), REASON_CHARACTERS)
 
@@ -44,7 +44,7 @@ def is_pod(pod: PodRecord) -> None:
 
 
 def check_event(data: bytes) -> None:
-    """An Event is read or left out, and never an error."""
+    """Read an Event, or leave it out, and never raise."""
     raw = json_of(data)
     if isinstance(raw, dict) and (event := event_record(raw)) is not None:
         is_event(event)
@@ -62,9 +62,9 @@ def is_event(event: EventRecord) -> None:
 
 
 def check_status(data: bytes) -> None:
-    """What an answer that is no success says (a first line for Retry-After, then the body) is one line and a finite wait."""
+    """Read a failed answer (a first line for Retry-After, then the body) as one line and a finite wait."""
     after, _, body = data.partition(b"\n")
-    error = error_of(503, "Service Unavailable", after.decode("latin-1"), body)
+    error = response_error(503, "Service Unavailable", after.decode("latin-1"), body)
     is_line(error.reason, REASON_CHARACTERS)
     assert error.retry_after_seconds is None or math.isfinite(error.retry_after_seconds)
     raw = json_of(body)

@@ -1,4 +1,4 @@
-"""What a node's containerd shows: leases, blobs with labels and sizes from registries, records; up to the report of the agent."""
+"""Observations of a node's containerd, up to the agent's report: leases, blobs with labels and sizes, image records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Message = TypeVar("_Message", bound=Message)
 
 
 class _Node(ContainerdClient):
-    """A containerd that shows what a JSON document says: by the name of the call, and of what is asked for."""
+    """A containerd with the answers of a JSON document, by call and name."""
 
     def __init__(self, shown: Mapping[str, Any]) -> None:
         self._shown = shown
@@ -29,10 +29,10 @@ class _Node(ContainerdClient):
         return [_message(each, kind) for each in _list(self._shown.get(what))]
 
     def _one(self, what: str, name: str) -> Any:
-        there = self._shown.get(what)
-        if not isinstance(there, dict) or name not in there:
+        answers = self._shown.get(what)
+        if not isinstance(answers, dict) or name not in answers:
             raise NotFound(name)
-        return there[name]
+        return answers[name]
 
     async def leases(self) -> Sequence[pb.Lease]:
         return self._all("leases", pb.Lease)
@@ -64,27 +64,27 @@ class _Node(ContainerdClient):
 
 
 def check(data: bytes) -> None:
-    """A node is observed twice (a line each; the last one stays) and its agent lives: what it reports is within bounds, and its
-    reader has no problem with it.
+    """Observe a node twice (a line each; the last one stays): the agent survives, its report is within bounds, and the
+    report's reader has no problem with it.
     """
-    looks = [look for line in data.split(b"\n") if isinstance(look := json_of(line), dict)]
-    if looks:
-        drive(_observed([*looks, looks[-1]][:3]))
+    polls = [poll for line in data.split(b"\n") if isinstance(poll := json_of(line), dict)]
+    if polls:
+        drive(_observed([*polls, polls[-1]][:3]))
 
 
-async def _observed(looks: Sequence[Mapping[str, Any]]) -> None:
+async def _observed(polls: Sequence[Mapping[str, Any]]) -> None:
     node = _Node({})
     now = START
     observer = Observer(node, lambda: 0.0, lambda: now, since=START - 60)
     state = tracker.TrackerState()
-    for look in looks:
-        node._shown = look
+    for poll in polls:
+        node._shown = poll
         now += 5.0
         state = tracker.advance(state, await observer.observe(), now, "node-1")
         report = tracker.report(state)
-        told = encode(report)
-        assert sum(len(key.encode()) + len(value.encode()) for key, value in told.items()) <= LIMIT_BYTES
-        read = decode(told)
+        annotations = encode(report)
+        assert sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) <= LIMIT_BYTES
+        read = decode(annotations)
         assert read.problems == ()
         assert len(read.pulls) + read.omitted_pulls == len(report.pulls)
         for pull in (*read.pulls, *read.recent):
@@ -96,7 +96,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _message(value: object, kind: type[_Message]) -> _Message:
-    """As gRPC would have it: every field of its type; what JSON says otherwise is left out."""
+    """Return the value as gRPC would: every field of its type; JSON of another type is left out."""
     message = kind()
     for key, field in value.items() if isinstance(value, dict) else ():
         try:

@@ -1,4 +1,4 @@
-"""What must hold of everything that is made of foreign bytes, in small pieces."""
+"""Properties of all values made of foreign bytes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pulltrace.pulls.lease_format.values import MAX_BYTES, MAX_LAYERS, MAX_NAMES
 from pulltrace.pulls.model import Layer, Pull
 
 DECEIVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Kinds of characters that are not seen, end a line, turn the direction of text, or that no encoder takes."""
+"""Categories of characters that are invisible, end a line, change the direction of text, or cannot be encoded."""
 
 
 def honest(text: str) -> bool:
-    """Whether a reader sees what is there."""
+    """Return whether a reader sees every character."""
     return not any(unicodedata.category(character) in DECEIVING for character in text)
 
 
 def is_line(text: str, limit: int) -> None:
-    """One printable line, and not endless: what may go into a log, or to a person."""
+    """Check for one bounded printable line, as in a log or on the page."""
     assert text.isprintable()
     assert len(text) <= limit
 
 
 def is_name(text: object) -> None:
-    """A name as it may be shown: not empty, not endless, nothing that deceives, no markup."""
+    """Check a name for the page: bounded, not empty, without deceptive characters or markup."""
     assert isinstance(text, str)
     assert 0 < len(text) <= MAX_TEXT
     assert honest(text)
@@ -45,7 +45,7 @@ def is_time(value: float | None) -> None:
 
 
 def is_pull(pull: Pull) -> None:
-    """Every field is within the range that docs/lease-format.md gives it."""
+    """Check every field against its range in docs/lease-format.md."""
     assert len(pull.id) == 12
     assert set(pull.id) <= set("0123456789abcdef")
     left = pull.time_left
@@ -80,7 +80,7 @@ def is_layer(layer: Layer) -> None:
 
 
 def json_of(data: bytes) -> Any:
-    """What our reader makes of it; None for what is no JSON, which is the business of whoever reads from the wire."""
+    """Return the value of our reader; None for bytes that are no JSON, which the client of the wire handles."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -88,7 +88,7 @@ def json_of(data: bytes) -> Any:
 
 
 def drive(work: Coroutine[Any, Any, None]) -> None:
-    """Runs what waits for nothing but its turn, to its end, without an event loop for each of thousands."""
+    """Run a coroutine that never waits to its end, without an event loop for each of thousands."""
     try:
         while True:
             work.send(None)

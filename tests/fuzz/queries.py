@@ -1,4 +1,4 @@
-"""Words of a request that are read for their meaning: query strings, cursors, event ids, addresses, media types."""
+"""Parts of a request that are decoded: query strings, cursors, event ids, addresses, media types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pulltrace.pulls.model import Phase
 from pulltrace.server.api import wait
 from pulltrace.server.api.metrics_app import encoder_for
 from pulltrace.server.http import problems
-from pulltrace.server.http.client_address import peer_of
+from pulltrace.server.http.client_address import client_address
 from pulltrace.server.json import paging
 from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
 from pulltrace.server.json.filters import POD_FILTERS, PULL_FILTERS, Filters
@@ -31,7 +31,7 @@ ANSWER_CHARACTERS = 4096
 
 
 def check_query(data: bytes) -> None:
-    """A query string is read, or answered 400 with a short problem; pages of what it asks for follow each other to the end."""
+    """Read a query string, or answer 400 with a short problem; its pages follow each other to the end."""
     text = data.decode("latin-1")
     _page(text, {**PULL_FILTERS, **paging.PARAMETERS}, PULLS, paging.pull_sort_key, Filters.matches_pull)
     _page(text, {**POD_FILTERS, **paging.PARAMETERS}, PODS, paging.pod_sort_key, Filters.matches_pod)
@@ -73,14 +73,14 @@ def _is_short(error: falcon.HTTPBadRequest) -> None:
 
 
 def check_header(data: bytes) -> None:
-    """Of a header's value, an event id is one that this process gave, an address is one or is not known, and a media type
-    that nobody serves is answered with the usual one.
+    """Read a header: an event id is one of this process, an address is valid or unknown, and an unsupported media type
+    gets the usual answer.
     """
     text = data.decode("latin-1")
     sequence = sequence_of(text)
     assert sequence is None or 0 <= sequence < 10**MAX_DIGITS
     for client in (("10.0.0.1", 1), (text, 1), None):
-        address = peer_of({"client": client, "headers": [(b"x-forwarded-for", data)]}, PROXIES)
+        address = client_address({"client": client, "headers": [(b"x-forwarded-for", data)]}, PROXIES)
         if address:
             ip_network(address)
     assert encoder_for(text)[1].startswith(("text/plain", "application/openmetrics-text"))

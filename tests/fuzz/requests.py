@@ -17,14 +17,14 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.protocol import Connection
+from pulltrace.server.http.protocol import DeadlineProtocol
 from tests.builders.views import estimated_pod as pod
 from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 
 TURNS = 60
-"""So many turns of the event loop are more than any answer needs that waits for nothing."""
+"""More turns of the event loop than any answer needs that waits for nothing."""
 STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ", re.MULTILINE)
 HEAD = re.compile(rb".*?\n\r?\n", re.DOTALL)
 """The first head as the most lenient server reads it."""
@@ -35,7 +35,7 @@ LENGTH, CODING = (
 
 
 class _Client(Peer):
-    """The other end, behind a proxy that is trusted."""
+    """The other end, behind a trusted proxy."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("10.0.0.1", 1234) if name == "peername" else default
@@ -44,12 +44,9 @@ class _Client(Peer):
         assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
 
-    def pause_reading(self) -> None:
-        pass
-
 
 class _Errors(logging.Handler):
-    """What the server has to say of requests that it could not answer."""
+    """The server's log of requests that it could not answer."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -60,9 +57,9 @@ class _Errors(logging.Handler):
 
 
 def check(data: bytes) -> None:
-    """Any bytes are answered, by something that is no failure of the server (5xx), or are no whole request yet; nothing of them
-    becomes a header of an answer, and what is kept of them is bounded. A head that two servers may read differently is refused,
-    and nothing after it is answered.
+    """Answer any bytes without a failure of the server (5xx), or wait for the rest of the request; none of them become
+    a header of an answer, and the memory for them is bounded. A head that two servers may read differently is
+    refused, and nothing after it is answered.
     """
     errors = _Errors()
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "falcon", "asyncio", "pulltrace")]
@@ -88,7 +85,7 @@ def _is_ambiguous(head: bytes) -> bool:
 
 @functools.cache
 def _page() -> Path:
-    """The folder of a web UI, for as long as this process lives."""
+    """Return the folder of a web UI, for as long as this process lives."""
     folder = Path(tempfile.mkdtemp(prefix="pulltrace-fuzz-"))
     atexit.register(shutil.rmtree, folder)
     (folder / "index.html").write_text("<!doctype html>")
@@ -99,8 +96,8 @@ async def _answers(data: bytes) -> bytes:
     source = FakePullSource(view(), pod())
     app = create_app(source, proxies=[ip_network("10.0.0.0/8")], static_folder=_page())
     config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
-    connection, client = Connection(config, ServerState(), {}), _Client()
-    client.plays(connection)
+    connection, client = DeadlineProtocol(config, ServerState(), {}), _Client()
+    client.connect(connection)
     for part in (data[: len(data) // 2], data[len(data) // 2 :]):
         if part and not client.is_closing():
             connection.data_received(part)
@@ -109,6 +106,6 @@ async def _answers(data: bytes) -> bytes:
     if not client.is_closing():
         client.leave()
     source.close()
-    for _ in range(TURNS):  # who waited for news learns that nobody is there
+    for _ in range(TURNS):  # a waiting request learns that its client is gone
         await asyncio.sleep(0)
     return client.take()

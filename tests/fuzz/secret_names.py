@@ -1,4 +1,4 @@
-"""Names of images with credentials in them, as people write them into Pods, and the names that only look so."""
+"""Names of images with credentials in them, as users write them into Pods, and names that only resemble them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts with secrets in them: the shapes in which registries, runtimes and Go's libraries repeat what they were sent."""
+"""Texts with secrets, in the shapes in which registries, runtimes and Go's libraries repeat them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ WRAPPINGS = (_quoted, _in_list)
 
 
 def text_with_a_secret(chance: Random) -> bytes:
-    """A secret in its shape, with other words around it, perhaps in quotes once or more, perhaps after a long text."""
+    """Return a secret in its shape, within other words, perhaps in quotes once or more, perhaps after a long text."""
     secret = SECRET + "".join(chance.choice(CHARACTERS) for _ in range(chance.randint(9, 60)))
     text = chance.choice(BEFORE) + chance.choice(SHAPES).format(secret) + chance.choice(AFTER)
     for _ in range(chance.randint(0, 3)):

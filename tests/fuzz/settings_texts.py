@@ -20,8 +20,8 @@ PROBLEM_CHARACTERS = 500
 
 
 def check(data: bytes) -> None:
-    """Settings (`kind`, `arguments`, `environ` of a JSON object) are read, or refused on one line that names the setting,
-    the value and what is allowed.
+    """Read settings (`kind`, `arguments`, `environ` of a JSON object), or refuse them on one line with the setting, the
+    value and the allowed values.
     """
     given = json_of(data)
     if not isinstance(given, dict) or not isinstance(kind := given.get("kind"), str) or kind not in KINDS:

@@ -1,4 +1,4 @@
-"""The properties of every decoder of foreign bytes: for each sample that is kept, and for some inputs made of them.
+"""The properties of every decoder of foreign bytes, for each kept sample and for some inputs made of them.
 
 `make fuzz` tries many more (`tests/fuzz/__main__.py`).
 """
@@ -20,13 +20,13 @@ SAMPLES = [pytest.param(kind, path, id=f"{kind.name}/{path.name}") for kind in K
 
 @pytest.mark.parametrize(("kind", "path"), SAMPLES)
 def test_sample(kind: Kind, path: Path) -> None:
-    """What was found once, and what is real, has the properties of its kind."""
+    """Real samples and earlier findings have the properties of their kind."""
     kind.check(path.read_bytes())
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_made_input(kind: Kind) -> None:
-    """What is made of the samples has them too."""
+    """Inputs made of the samples have them too."""
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.randoms(use_true_random=False))
@@ -39,5 +39,5 @@ def test_made_input(kind: Kind) -> None:
 
 
 def test_every_folder_is_of_a_kind() -> None:
-    """No sample lies where nobody reads it."""
+    """Each folder of samples belongs to a kind."""
     assert {path.name for path in CORPUS.iterdir()} == {kind.name for kind in KINDS}

@@ -10,12 +10,12 @@ from pulltrace.pulls.references import full_name, parse_reference, short_name
 
 FAILURES = (Path(__file__).parents[1] / "pulls" / "failures.tsv").read_bytes().splitlines()
 SECRET = "Zq9"
-"""What every secret in the samples begins with, and nothing else has."""
+"""The start of every secret in the samples; no other text has it."""
 
 
 def is_message(message: str) -> None:
-    """One printable line of at most 1 KiB without anything that redaction would still take out, unless it was cut (the
-    cut may be within a URL that was harmless).
+    """Check for one printable line of at most 1 KiB that redaction does not change, unless it was cut (perhaps within a
+    harmless URL).
     """
     assert isinstance(message, str)
     assert message == "" or message.isprintable()
@@ -24,7 +24,7 @@ def is_message(message: str) -> None:
 
 
 def check_failure(data: bytes) -> None:
-    """Any text has a kind of failure and becomes one printable line of at most 1 KiB, which stays as it is."""
+    """Give any text a kind of failure and one printable line of at most 1 KiB, which stays as it is."""
     text = data.decode("utf-8", "surrogateescape")
     message = redact(text)
     is_message(message)
@@ -36,7 +36,7 @@ def check_failure(data: bytes) -> None:
 
 
 def check_secret(data: bytes) -> None:
-    """Nothing of a secret is left, wherever in a text it stands."""
+    """Leave nothing of a secret, wherever in a text it is."""
     text = data.decode("utf-8", "surrogateescape")
     message = redact(text)
     is_message(message)
@@ -44,7 +44,7 @@ def check_secret(data: bytes) -> None:
 
 
 def check_reference(data: bytes) -> None:
-    """The full form of any name is its own full form, means the same repository, and is no longer than it must be."""
+    """Check a full form: it is its own full form, means the same repository, and is no longer than necessary."""
     name = data.decode("utf-8", "surrogateescape")
     full = full_name(name)
     assert full_name(full) == full

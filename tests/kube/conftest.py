@@ -1,4 +1,4 @@
-"""A fake API server and connections to it."""
+"""A fake API server and clients of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access, FixedAccess
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig, StaticConfig
+from pulltrace.kube.client.h11_client import H11Client
 from tests.fakes import api_server
 from tests.fakes.api_server import FakeApiServer
 from tests.kube.connections import Connecting
@@ -21,19 +21,19 @@ async def server() -> AsyncIterator[FakeApiServer]:
 
 
 @pytest.fixture
-async def connection(server: FakeApiServer) -> AsyncIterator[Connection]:
-    async with Connection(FixedAccess(Access(server.url))) as connection:
+async def connection(server: FakeApiServer) -> AsyncIterator[AiohttpClient]:
+    async with AiohttpClient(StaticConfig(RestConfig(server.url))) as connection:
         yield connection
 
 
-@pytest.fixture(params=[Connection, SmallConnection])
+@pytest.fixture(params=[AiohttpClient, H11Client])
 def connecting(request: pytest.FixtureRequest) -> Connecting:
     kind: Connecting = request.param
     return kind
 
 
 @pytest.fixture
-async def requesting(connecting: Connecting, server: FakeApiServer) -> AsyncIterator[Connection | SmallConnection]:
-    """A connection of each kind."""
-    async with connecting(FixedAccess(Access(server.url))) as requesting:
+async def requesting(connecting: Connecting, server: FakeApiServer) -> AsyncIterator[AiohttpClient | H11Client]:
+    """Each of both clients."""
+    async with connecting(StaticConfig(RestConfig(server.url))) as requesting:
         yield requesting

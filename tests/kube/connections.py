@@ -1,15 +1,15 @@
-"""Both kinds of connection, and credentials that have been revoked."""
+"""Both clients, and credentials that have been revoked."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from pulltrace.kube.client.aiohttp_client import Connection
-from pulltrace.kube.client.credentials import Access
-from pulltrace.kube.client.h11_client import SmallConnection
+from pulltrace.kube.client.aiohttp_client import AiohttpClient
+from pulltrace.kube.client.credentials import RestConfig
+from pulltrace.kube.client.h11_client import H11Client
 
-Connecting: TypeAlias = type[Connection] | type[SmallConnection]
-"""How to make one of the connections that keep the contract `Requesting`."""
+Connecting: TypeAlias = type[AiohttpClient] | type[H11Client]
+"""One of the clients that keep the contract `ApiClient`."""
 
 
 class Rotating:
@@ -19,7 +19,7 @@ class Rotating:
         self.url = url
         self.token = "old"
 
-    async def access(self, *, refused: bool = False) -> Access:
-        if refused:
+    async def config(self, *, unauthorized: bool = False) -> RestConfig:
+        if unauthorized:
             self.token = "new"
-        return Access(self.url, f"Bearer {self.token}")
+        return RestConfig(self.url, f"Bearer {self.token}")

@@ -15,5 +15,5 @@ def test_text_from_outside_becomes_one_line() -> None:
 
 @pytest.mark.parametrize("error", [ApiError(500, "broken"), ApiUnreachable("gone"), ConnectError("nowhere")])
 def test_all_are_of_one_kind(error: KubeError) -> None:
-    """Who does not care what went wrong catches one class."""
+    """One class catches all errors."""
     assert isinstance(error, KubeError)

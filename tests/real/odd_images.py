@@ -24,17 +24,17 @@ TYPES = MEDIA_TYPES["oci"]
 
 @dataclass(frozen=True)
 class Odd:
-    """What is unusual."""
+    """The unusual parts of an image."""
 
     layer_types: Mapping[int, str] = field(default_factory=dict)
     """Other media types for layers, by their number."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Of the manifest."""
+    """Annotations of the manifest."""
     config: Mapping[str, Any] | None = None
     """Another config than that of an image with these layers."""
     config_type: str = TYPES["config"]
     platforms: Sequence[Mapping[str, str]] = ()
-    """An index that holds manifests for these too, each with a layer of its own."""
+    """An index that holds manifests for these platforms too, each with its own layer."""
     attested: bool = False
     """An index that holds an attestation for the image, as BuildKit writes it."""
 
@@ -44,11 +44,11 @@ ARTEFACT = Odd(
     config={},
     config_type="application/vnd.oci.empty.v1+json",
 )
-"""What is no image: two blobs that nothing can unpack."""
+"""No image: two blobs that cannot be unpacked."""
 
 
 def push_odd(publisher: Publisher, repository: str, layers: Sequence[Layer], odd: Odd, tag: str = "1") -> Image:
-    """Push an image; what is said of it is what a pull for this machine's platform gets."""
+    """Push an image, and return the part that a pull for this machine's platform gets."""
     pushed = tuple(
         PushedLayer(layer.digest, layer.size, layer.diff_id, odd.layer_types.get(number, TYPES[layer.compression]))
         for number, layer in enumerate(layers)

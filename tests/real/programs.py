@@ -1,4 +1,4 @@
-"""Pulltrace's programs as a user starts them, and what a user sees of them."""
+"""Pulltrace's programs as a user starts them, and their output for a user."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Stream:
                     self.events.append((time.time(), json.loads(line[5:])))
 
     def of(self, pull_id: str) -> list[tuple[float, Row]]:
-        """What was said of one pull, in order."""
+        """Return the events of one pull, in order."""
         return [(at, event) for at, event in self.events if event.get("pull", {}).get("id") == pull_id]
 
 
@@ -60,7 +60,7 @@ class Server:
         return rows
 
     def wait_for(self, condition: Callable[[list[Row]], bool], what: str, seconds: float = 30) -> list[Row]:
-        """The rows as soon as they fulfil the condition."""
+        """Return the rows as soon as they fulfil the condition."""
 
         def rows() -> list[Row] | None:
             found = self.pulls()
@@ -72,7 +72,7 @@ class Server:
             raise AssertionError(f"{error}\nrows: {json.dumps(self.pulls(), indent=1)[:4000]}") from None
 
     def ended(self, count: int, seconds: float = 60) -> list[Row]:
-        """The rows once `count` pulls have ended and none runs."""
+        """Return the rows once `count` pulls have ended and none runs."""
         return self.wait_for(
             lambda rows: len(rows) == count and not any(row["phase"] in RUNNING for row in rows),
             f"{count} pulls to have ended",
@@ -81,14 +81,14 @@ class Server:
 
     @contextlib.contextmanager
     def stream(self, query: str = "") -> Iterator[Stream]:
-        """Reads the event stream while the block runs."""
+        """Read the event stream while the block runs."""
         stream = Stream(f"http://127.0.0.1:{self.port}/api/v1/events{query}")
         threading.Thread(target=stream.read, daemon=True).start()
         wait_until(lambda: bool(stream.events), "the first event", processes=[self.process])
         yield stream
 
     def metrics(self) -> dict[str, float]:
-        """The samples of /metrics by name and labels."""
+        """Return the samples of /metrics by name and labels."""
         lines = self.get(self.metrics_port, "/metrics").splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
@@ -108,13 +108,13 @@ class Server:
 
 
 def agent(folder: Path, enter: Sequence[str], *flags: str | Path) -> Process:
-    """`pulltrace agent`; `enter` begins the command that puts it where its credentials are."""
+    """`pulltrace agent`; `enter` starts the command that puts it beside its credentials."""
     command = [sys.executable, "-m", "pulltrace.cli", "agent", *flags]
     return Process(command, folder / "agent.log", enter=enter)
 
 
 def in_pod(folder: Path, identity: Identity, namespace: str) -> tuple[str, ...]:
-    """The beginning of a command that sees its token and the API's address where a container sees them."""
+    """Return the start of a command that sees its token and the API's address where a container sees them."""
     account = folder / "serviceaccount"
     account.mkdir(exist_ok=True)
     (account / "token").write_text(identity.token or "")

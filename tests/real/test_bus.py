@@ -49,7 +49,7 @@ RULES: dict[str, list[JSON]] = {
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """A Kubernetes API with one node, and a ServiceAccount with its rights for each program."""
+    """Provide a Kubernetes API with one node, and a ServiceAccount with its rights for each program."""
     with ControlPlane() as control_plane:
         control_plane.admin.create("/api/v1/nodes", {"metadata": {"name": NODE}})
         for name, rules in RULES.items():
@@ -65,7 +65,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Path) -> Iterator[Process]:
-    """The agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
+    """Provide the agent of node-1, with a token that carries the node's name; its Lease is gone afterwards."""
     token = control_plane.token(NAMESPACE, "agent", node=NODE)
     flags = ("--node-name", NODE, "--containerd-socket", containerd.socket, "--start-spread", "0s")
     with agent(tmp_path, in_pod(tmp_path, control_plane.with_token(token), NAMESPACE), *flags) as process:
@@ -76,7 +76,7 @@ def node_agent(control_plane: ControlPlane, containerd: Containerd, tmp_path: Pa
 
 @pytest.fixture
 def aggregator(control_plane: ControlPlane, tmp_path: Path) -> Server:
-    """An aggregator that has not been started."""
+    """Provide an aggregator that has not been started."""
     identity = control_plane.with_token(control_plane.token(NAMESPACE, "aggregator"))
     kubeconfig = identity.write_kubeconfig(tmp_path / "kubeconfig")
     return Server("aggregator", tmp_path, "--kubeconfig", kubeconfig, "--namespace", NAMESPACE)
@@ -92,7 +92,7 @@ def running_bytes(rows: list[Row]) -> int:
 
 
 async def sample_offsets(containerd: Containerd, until: asyncio.Task[str]) -> list[tuple[float, int]]:
-    """What containerd itself says of the bytes of its one pull, with the time, until the pull ends."""
+    """Return the bytes of containerd's one pull, with the time, until the pull ends."""
     samples = []
     async with connect(str(containerd.socket), "k8s.io") as client:
         while not until.done():
@@ -110,7 +110,7 @@ def test_stream_follows_containerd(
     node_agent: Process,
     aggregator: Server,
 ) -> None:
-    """The stream says within 2 s what containerd has, and `kubectl describe lease` reads well meanwhile."""
+    """The stream agrees with containerd within 2 s, and `kubectl describe lease` is readable meanwhile."""
     proxy.set_rate(2 * MB)
 
     async def pull_and_sample() -> list[tuple[float, int]]:
@@ -120,16 +120,16 @@ def test_stream_follows_containerd(
     with aggregator, aggregator.stream() as stream:
         samples = asyncio.run(pull_and_sample())
         (row,) = aggregator.ended(1)
-        pace = lease(control_plane, "pulltrace-aggregator")["metadata"]["annotations"]
-        told = [(at, event["pull"]["downloadedBytes"]) for at, event in stream.of(row["id"])]
+        annotations = lease(control_plane, "pulltrace-aggregator")["metadata"]["annotations"]
+        progress = [(at, event["pull"]["downloadedBytes"]) for at, event in stream.of(row["id"])]
     assert row["imageRef"] == app.ref
-    assert pace["pulltrace.io/report-interval"] == "1.0s"
+    assert annotations["pulltrace.io/report-interval"] == "1.0s"
     delays = []
     for at, moved in samples:
         if moved:
-            said = next((then for then, downloaded in told if downloaded >= moved), None)
-            assert said is not None, f"{moved} bytes were never told"
-            delays.append(max(0.0, said - at))
+            shown_at = next((then for then, downloaded in progress if downloaded >= moved), None)
+            assert shown_at is not None, f"{moved} bytes were never shown"
+            delays.append(max(0.0, shown_at - at))
     print(f"stream behind containerd: median {sorted(delays)[len(delays) // 2]:.2f} s, worst {max(delays):.2f} s")
     assert max(delays) < FOLLOWS_SECONDS
 
@@ -137,10 +137,10 @@ def test_stream_follows_containerd(
 def test_describe_lease(
     control_plane: ControlPlane, containerd: Containerd, proxy: Proxy, app: Image, node_agent: Process
 ) -> None:
-    """`kubectl describe lease` tells a person what is pulled, how far it is, and who says so."""
-    proxy.set_rate(MB)  # there is no aggregator that asks for a report each second
+    """`kubectl describe lease` shows a person the pulled images, their progress, and who reports them."""
+    proxy.set_rate(MB)  # no aggregator asks for a report each second
 
-    async def look() -> str:
+    async def describe() -> str:
         pull = asyncio.create_task(pull_via_cri(containerd.socket, app.ref))
         summary = asyncio.to_thread(
             wait_until,
@@ -152,7 +152,7 @@ def test_describe_lease(
         await pull
         return text
 
-    text = asyncio.run(look())
+    text = asyncio.run(describe())
     print(text)
     assert "pulltrace.io/summary: 1 pulling (registry.test/team/app " in text
     assert '"repo":["registry.test/team/app"]' in text
@@ -198,7 +198,7 @@ def test_aggregator_restart_loses_nothing(
 
 
 def test_stopped_aggregator_gives_the_lease_back(control_plane: ControlPlane, aggregator: Server) -> None:
-    """SIGTERM ends it within 10 s, and whoever comes next leads at once."""
+    """SIGTERM ends it within 10 s, and its successor leads at once."""
 
     def holder() -> str:
         return str(lease(control_plane, "pulltrace-aggregator").get("spec", {}).get("holderIdentity") or "")
@@ -206,7 +206,7 @@ def test_stopped_aggregator_gives_the_lease_back(control_plane: ControlPlane, ag
     def leads() -> bool:
         return holder().endswith(f"-{aggregator.process.pid}")
 
-    for seconds in (30, 3):  # whoever led before this test may have been killed: then its Lease has to run out
+    for seconds in (30, 3):  # the leader of the test before may have been killed: then its Lease has to expire
         aggregator.start()
         with aggregator.stream():
             wait_until(leads, "this one to lead", seconds=seconds)

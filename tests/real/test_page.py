@@ -22,7 +22,7 @@ from tests.real.test_standalone import ctr_pull, repository
 pytestmark = pytest.mark.real("containerd", "runc", "docker-registry", "chromium")
 
 ARTIFACTS = Path(os.environ.get("PULLTRACE_ARTIFACTS", "artifacts"))
-"""Where screenshots are kept for whoever looks at the run."""
+"""The folder for screenshots of the run."""
 BROWSER_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +36,7 @@ BROWSER_FLAGS = (
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page of Debian's Chromium."""
+    """Provide a page of Debian's Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(BROWSER_FLAGS))
         yield browser.new_page(viewport={"width": 1280, "height": 800})
@@ -44,7 +44,7 @@ def page() -> Iterator[Page]:
 
 
 def percent(page: Page, name: str) -> float:
-    """What the progress bar of an image says."""
+    """Return the value of an image's progress bar."""
     bar = page.get_by_role("listitem", name=name).get_by_role("progressbar").first
     return float(bar.get_attribute("aria-valuenow", timeout=5_000) or 0)
 
@@ -69,7 +69,7 @@ def test_page_follows_real_pulls(
         wait_until(lambda: percent(page, rows[app]) > first, "the bar to move on")
         assert [pull.wait(60) for pull in pulls] == [0, 0]
         page.get_by_role("button", name="History", exact=True).click()
-        ended = page.get_by_role("region", name="Finished and failed")
+        ended = page.get_by_role("region", name="Ended pulls")
         for image in (app, tool):
             expect(ended.get_by_text(image.ref.rpartition("/")[2])).to_be_visible(timeout=10_000)
         page.screenshot(path=str(_artifact(f"page-{containerd.version}-finished.png")))

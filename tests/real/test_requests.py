@@ -1,4 +1,4 @@
-"""Who reaches the page, over the wire: requests that two servers read differently, and browsers that serve another site."""
+"""Access to the page, over the wire: requests that two servers read differently, and browsers that serve another site."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def test_ambiguous_request(aggregator: Server, request_: bytes) -> None:
 def test_name_of_another_site(aggregator: Server, path: str) -> None:
     """A name that a site points here is refused with a text that has the name and the flag (DNS rebinding)."""
     status, headers, body = ask(aggregator.port, path, "Host: evil.test:8080")
-    told = json.loads(body)
+    problem = json.loads(body)
 
     assert (status, headers["content-type"]) == (421, "application/problem+json")
-    assert "evil.test" in told["detail"]
-    assert "--allowed-hosts" in told["detail"]
+    assert "evil.test" in problem["detail"]
+    assert "--allowed-hosts" in problem["detail"]
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["cross-origin-opener-policy"] == "same-origin"
 

@@ -1,4 +1,4 @@
-"""`pulltrace standalone` beside a real containerd: what it says of pulls is what containerd does."""
+"""`pulltrace standalone` beside a real containerd: its rows agree with containerd."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def standalone(containerd: Containerd, tmp_path: Path) -> Iterator[Server]:
-    """Pulltrace on this containerd."""
+    """Run Pulltrace on this containerd."""
     with Server("standalone", tmp_path, "--containerd-socket", containerd.socket, "--node-name", "node-1") as server:
         yield server
 
 
 @contextmanager
 def ctr_pull(containerd: Containerd, ref: str) -> Iterator[subprocess.Popen[str]]:
-    """`ctr images pull` in the background; ended with the block."""
+    """Run `ctr images pull` in the background; it ends with the block."""
     command = [str(containerd.ctr_program), "--address", str(containerd.socket), "-n", "k8s.io", "images", "pull"]
     hosts = ["--hosts-dir", str(containerd.folder / "registries")]
     pull = subprocess.Popen([*command, *hosts, ref], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -76,9 +76,9 @@ def test_two_pulls_at_once(standalone: Server, containerd: Containerd, proxy: Pr
         row = row_of(rows, image)
         assert (row["imageRef"], row["nameKnown"], row["phase"]) == (image.ref, True, "completed")
         assert row["downloadedBytes"] == row["totalBytes"] == image.size
-        told = [event["pull"]["downloadedBytes"] for _, event in stream.of(row["id"])]
-        assert told == sorted(told)
-        assert len(set(told)) > 3
+        progress = [event["pull"]["downloadedBytes"] for _, event in stream.of(row["id"])]
+        assert progress == sorted(progress)
+        assert len(set(progress)) > 3
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
@@ -94,7 +94,7 @@ def test_refused_pull_fails(standalone: Server, containerd: Containerd, proxy: P
 
 
 async def cancel_midway(standalone: Server, containerd: Containerd, ref: str) -> None:
-    """Gives up a CRI pull once bytes have come, as a kubelet does when its own time is over."""
+    """Cancel a CRI pull once bytes have come, as a kubelet does at its timeout."""
     pull = asyncio.create_task(pull_via_cri(containerd.socket, ref))
     moving = asyncio.to_thread(standalone.wait_for, lambda rows: any(row["downloadedBytes"] for row in rows), "bytes")
     await moving
@@ -131,7 +131,9 @@ def test_restart_resumes_the_row(containerd: Containerd, proxy: Proxy, app: Imag
 
 
 def test_containerd_killed_midway(standalone: Server, containerd: Containerd, proxy: Proxy, app: Image) -> None:
-    """A containerd that is killed in the middle of a pull does not make the pull look done, and its orphan is no pull."""
+    """A containerd that is killed in the middle of a pull does not make the pull look done, and its orphan
+    is no pull.
+    """
     proxy.set_rate(2 * MB)
     with ctr_pull(containerd, app.ref) as pull:
         standalone.wait_for(lambda rows: any(row["downloadedBytes"] > 0 for row in rows), "bytes")
@@ -143,7 +145,7 @@ def test_containerd_killed_midway(standalone: Server, containerd: Containerd, pr
 
 
 def test_layer_events(standalone: Server, containerd: Containerd, proxy: Proxy, app: Image) -> None:
-    """With layers=true the stream tells when each layer starts, moves on and is complete."""
+    """With layers=true the stream reports when each layer starts, moves on and is complete."""
     proxy.set_rate(6 * MB)
     with standalone.stream("?layers=true") as stream, ctr_pull(containerd, app.ref) as pull:
         assert pull.wait(60) == 0

@@ -21,6 +21,6 @@ def helm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def registry() -> Iterator[str]:
-    """A registry: `127.0.0.1:port`."""
+    """Provide a registry: `127.0.0.1:port`."""
     with Registry() as registry:
         yield registry.url.removeprefix("http://")

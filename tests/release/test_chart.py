@@ -22,7 +22,7 @@ CATEGORIES = {
     *("ai-machine-learning", "database", "integration-delivery", "monitoring-logging", "networking", "security"),
     *("storage", "streaming-messaging", "skip-prediction"),
 }
-"""Those that Artifact Hub has; another is ignored there."""
+"""The categories of Artifact Hub, which ignores others."""
 
 
 PODS = ("DaemonSet", "Deployment", "Pod")
@@ -39,7 +39,7 @@ def packed_metadata(packed: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def changelog(tmp_path: Path) -> Path:
-    """A changelog with a section for this version."""
+    """Provide a changelog with a section for this version."""
     path = tmp_path / "CHANGELOG.md"
     path.write_text(f'## [{pulltrace.__version__}] - 2026-11-24\n\n### Added\n\n- All of it: "quoted", and 50 %.\n')
     return path
@@ -164,7 +164,7 @@ def test_values_win_over_the_digest_of_the_release(
 
 @pytest.mark.real("docker-registry")
 def test_pushed(helm: None, registry: str, changelog: Path, tmp_path: Path) -> None:
-    """The chart can be installed from a registry, and the digest that is told is that of the chart there."""
+    """The chart can be installed from a registry, and the printed digest is that of the chart there."""
     packed = chart.pack(tmp_path / "out", DIGESTS, changelog=changelog)
     digest = chart.push(packed, f"oci://{registry}/charts", "--plain-http")
     pulled = f"oci://{registry}/charts/pulltrace@{digest}"
@@ -176,11 +176,11 @@ def test_pushed(helm: None, registry: str, changelog: Path, tmp_path: Path) -> N
 
 @manifests.NEEDS_HELM
 def test_lint(helm: None, changelog: Path, tmp_path: Path) -> None:
-    """helm's own linter has nothing to say, not even that something is recommended."""
+    """helm's own linter has no complaint and no recommendation."""
     packed = chart.pack(tmp_path / "out", DIGESTS, changelog=changelog)
     shutil.unpack_archive(packed, tmp_path / "chart", "gztar")
-    said = manifests.helm("lint", tmp_path / "chart/pulltrace", "--strict")
+    output = manifests.helm("lint", tmp_path / "chart/pulltrace", "--strict")
 
-    assert "1 chart(s) linted, 0 chart(s) failed" in said
-    assert "[WARNING]" not in said
-    assert "[INFO]" not in said
+    assert "1 chart(s) linted, 0 chart(s) failed" in output
+    assert "[WARNING]" not in output
+    assert "[INFO]" not in output

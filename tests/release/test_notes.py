@@ -1,4 +1,4 @@
-"""tools.release.notes: what a release says of itself."""
+"""tools.release.notes: the text of a release."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_last_section() -> None:
 @pytest.mark.parametrize("version", ["0.3.0", "Unreleased", "0.2"])
 def test_nothing_to_say(version: str) -> None:
     """A version without a section, or with an empty one, cannot be released."""
-    with pytest.raises(SystemExit, match="says nothing"):
+    with pytest.raises(SystemExit, match="has no entry"):
         notes.section(CHANGELOG, version)
 
 

@@ -1,4 +1,4 @@
-"""tools.release.overlay: what kubectl installs of a release."""
+"""tools.release.overlay: the objects that kubectl installs of a release."""
 
 from __future__ import annotations
 

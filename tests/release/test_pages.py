@@ -15,7 +15,7 @@ from tools.release import pages
 
 @pytest.fixture
 def remote(tmp_path: Path) -> str:
-    """An empty repository to push to."""
+    """Provide an empty repository to push to."""
     path = tmp_path / "remote.git"
     subprocess.run(["git", "init", "--quiet", "--bare", path], check=True)
     return str(path)
@@ -23,7 +23,7 @@ def remote(tmp_path: Path) -> str:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A built site."""
+    """Provide a built site."""
     folder = tmp_path / "site"
     (folder / "install").mkdir(parents=True)
     (folder / "index.html").write_text("first")
@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def branch(remote: str) -> set[str]:
-    """The files of the branch."""
+    """Return the files of the branch."""
     listed = subprocess.run(
         ["git", "-C", remote, "ls-tree", "-r", "--name-only", pages.BRANCH], capture_output=True, text=True, check=True
     )
@@ -50,7 +50,7 @@ def commits(remote: str) -> int:
 
 
 def packed(folder: Path, version: str, description: str = "A chart.") -> Path:
-    """A chart of this version."""
+    """Return a chart of this version."""
     chart = folder / f"chart-{version}" / "pulltrace"
     shutil.rmtree(chart.parent, ignore_errors=True)
     chart.mkdir(parents=True)
@@ -70,7 +70,7 @@ def publish_chart(remote: str, chart: Path) -> None:
 
 
 def test_first_site_makes_the_branch(remote: str, site: Path) -> None:
-    """Where there is no branch yet, it is made; GitHub is told to serve the files as they are."""
+    """The first push makes the branch, and a file that lets GitHub serve the files as they are."""
     publish_site(remote, site)
 
     assert branch(remote) == {".nojekyll", "index.html", "install/index.html"}
@@ -102,7 +102,7 @@ def test_no_site_is_an_error(remote: str, tmp_path: Path) -> None:
 
 
 def test_push_that_came_second_is_tried_again(remote: str, site: Path) -> None:
-    """Where somebody else pushed meanwhile, both changes are there in the end."""
+    """When another push came first, both changes are in the branch in the end."""
     publish_site(remote, site)
     tries = []
 

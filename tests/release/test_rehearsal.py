@@ -1,4 +1,6 @@
-"""Two releases from a copy of the repository, by the commands that docs/releasing.md and the workflow give, in their order."""
+"""Two releases from a copy of the repository, by the commands that docs/releasing.md and the workflow give, in their
+order.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ IMAGES = [f"{program}={digest}" for program, digest in DIGESTS.items()]
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of what a release reads."""
+    """Provide a copy of what a release reads."""
     root = tmp_path / "pulltrace"
     for path in tracked("pulltrace", "deploy", "tools", "docs/install.md", "docs/verify.md", "CHANGELOG.md"):
         target = root / path.relative_to(ROOT)
@@ -33,7 +35,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def step(root: Path, module: str, *words: str | Path) -> str:
-    """What a step prints."""
+    """Return the output of a step."""
     programs = os.pathsep.join(
         [str(binaries.helm().parent), str(binaries.kubernetes("kubectl").parent), os.environ["PATH"]]
     )
@@ -47,7 +49,7 @@ def step(root: Path, module: str, *words: str | Path) -> str:
 
 
 def release(root: Path, version: str, remote: Path) -> None:
-    """What the workflow does, without what needs GitHub."""
+    """Run the workflow's steps that do not need GitHub."""
     out = root / "out" / version
     step(root, "version", version)
     step(root, "version", "--check", f"v{version}")
@@ -58,7 +60,9 @@ def release(root: Path, version: str, remote: Path) -> None:
 
 
 def test_two_releases(copy: Path, tmp_path: Path) -> None:
-    """Both charts are listed in the end, each with its own version, changes and images; the manifests have the second."""
+    """Both charts are listed in the end, each with its own version, changes and images; the manifests have
+    the second.
+    """
     remote = tmp_path / "remote.git"
     subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
     release(copy, "9.8.7", remote)

@@ -1,7 +1,7 @@
 """SBOMs and signatures as a release makes them, of the real image, in a real registry, with a key of this test's own.
 
-A release signs without a key, by the workflow's identity, and notes it in the public transparency log; neither can be
-had here. All else is the same: the same program, the same calls, the same bundles.
+A release signs without a key, by the workflow's identity, and records it in the public transparency log; this machine
+has neither. Program, calls and bundles are the same.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ SBOM = "pulltrace-agent-linux-amd64.spdx.json"
 NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
 """cosign's configuration for signing without certificates, transparency log and time stamps."""
 NO_ROOTS = {"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}
-"""The same for verifying: it would ask the internet for the public ones."""
+"""The same for verifying: the default would ask the internet for the public ones."""
 
 
 @dataclass(frozen=True)
 class Released:
-    """What a release has made."""
+    """The output of a release."""
 
     folder: Path
     image: str
@@ -46,7 +46,7 @@ class Released:
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    """The agent's image, pushed, listed and signed; and a file beside it."""
+    """Provide the agent's image, pushed, listed and signed; and a file beside it."""
     folder, keys = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("keys")
     programs = [
         binaries.built(module, name).parent for module, name in ((binaries.COSIGN, "cosign"), (binaries.SYFT, "syft"))
@@ -90,8 +90,8 @@ def test_image_can_be_verified(released: Released) -> None:
 
 def test_sbom_is_attested(released: Released) -> None:
     """The attestation in the registry holds the document that was written, for this image."""
-    said = json.loads(released.verify("verify-attestation", "--type", "spdxjson", released.image))
-    statement = json.loads(base64.b64decode(said["payload"]))
+    output = json.loads(released.verify("verify-attestation", "--type", "spdxjson", released.image))
+    statement = json.loads(base64.b64decode(output["payload"]))
 
     assert statement["subject"][0]["digest"] == {"sha256": released.image.partition("@sha256:")[2]}
     assert statement["predicate"] == json.loads((released.folder / SBOM).read_text())

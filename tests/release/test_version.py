@@ -16,14 +16,14 @@ DAY = date(2026, 11, 24)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of all files that name the version."""
+    """Provide a copy of all files that name the version."""
     for name in (*version.PLACES, "CHANGELOG.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(version.ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def test_there_is_one_version() -> None:
+def test_all_files_name_one_version() -> None:
     """Package, chart, images, kustomize and documentation name the version of the code, each at least once."""
     assert version.found() == {name: {pulltrace.__version__} for name in version.PLACES}
 

@@ -1,4 +1,4 @@
-"""The commands that the documentation tells people to run, and how each of them is tried."""
+"""The commands of the documentation, and how each of them is tried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_HERE = {
     r"kubectl describe pod web-1$": "a pod of the reader's, as an example",
     r"until curl ": "waits for a workload of the reader's; tests/server asks the same",
 }
-"""What cannot run on a machine without the internet, and why."""
+"""Commands that cannot run without the internet, and why."""
 ELSEWHERE = {
     r"helm install pulltrace (oci://\S+|deploy/helm/pulltrace) -n pulltrace --create-namespace$": "test_valid_01_install",
     r"helm uninstall pulltrace -n pulltrace$": "test_valid_01_install",
@@ -32,14 +32,14 @@ ELSEWHERE = {
     r"kubectl delete namespace pulltrace$": "installs",
     r"kubectl -n pulltrace port-forward ": "reach",
 }
-"""What other files of tests/e2e run."""
+"""Commands that other files of tests/e2e run."""
 PROGRAMS = ("kubectl", "helm", "make", "curl", "python", "pulltrace")
 INLINE = re.compile(r"`((?:sudo )?(?:kubectl|helm|make|\.venv/bin/python|python3?) [^`\n]+)`")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A line that somebody is told to run."""
+    """A command line of the documentation."""
 
     page: str
     text: str
@@ -60,13 +60,13 @@ class Command:
 
 
 def documented() -> list[Command]:
-    """Every command of every document, once."""
+    """Return every command of every document, once."""
     found = (command for path in tracked("*.md") for command in of_page(name_of(path), path.read_text()))
     return list({command.text: command for command in found}.values())
 
 
 def of_page(page: str, text: str) -> Iterator[Command]:
-    """The commands of a page: lines of shell blocks, and code within the text that is a whole command."""
+    """Yield the commands of a page: lines of shell blocks, and code within the text that is a whole command."""
     for block in re.finditer(r"^```(sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in re.sub(r"\s*\\\n\s*", " ", block[2]).splitlines():
             is_command = block[1] == "sh" or line.startswith("$ ")

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def tracked(*patterns: str) -> list[Path]:
-    """The files that git knows, or would add."""
+    """Return the files that git knows, or would add."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *patterns],
         cwd=ROOT,
@@ -22,5 +22,5 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def name_of(path: Path) -> str:
-    """The path as people write it: for the names of tests."""
+    """Return the path as people write it: for the names of tests."""
     return path.relative_to(ROOT).as_posix()

@@ -1,4 +1,4 @@
-"""The commands of the documentation: each has a way to be tried. Those for kubectl and curl run in tests/e2e/test_commands.py."""
+"""The commands of the documentation: each is tried. tests/e2e/test_commands.py runs kubectl and curl."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMANDS = documented()
 
 
 def of(program: str) -> list[Any]:
-    """The commands of a program that are tried as they stand."""
+    """Return the commands of a program that are tried as they stand."""
     mine = [one for one in COMMANDS if one.program == program and not one.is_one_of(NOT_HERE | ELSEWHERE)]
     return [pytest.param(one, id=f"{one.page}: {one.text}") for one in mine]
 
@@ -36,24 +36,26 @@ def test_commands_are_found() -> None:
 
 
 def test_every_command_is_tried_somewhere() -> None:
-    """A command is of a program that a test runs, or it stands on the list of those that cannot run here, with the reason."""
+    """A command's program is run by a test, or the command is on the list of those that cannot run here, with the
+    reason.
+    """
     assert [one for one in COMMANDS if not one.program and not one.is_one_of(NOT_HERE)] == []
 
 
 @pytest.mark.parametrize("patterns", [NOT_HERE, ELSEWHERE], ids=["not here", "elsewhere"])
 def test_lists_have_nothing_old(patterns: dict[str, str]) -> None:
-    """What stands on a list is still in the documentation."""
+    """The commands of each list are still in the documentation."""
     assert [pattern for pattern in patterns if not any(re.match(pattern, one.text) for one in COMMANDS)] == []
 
 
 def test_files_that_run_the_rest_exist() -> None:
-    """The tests that run what is not run here are there."""
+    """The tests that run the other commands exist."""
     assert all((ROOT / f"tests/e2e/{name}.py").exists() for name in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("command", of("make"))
 def test_make_target(command: Command) -> None:
-    """Each target that people are told of exists."""
+    """Each target of the documentation exists."""
     targets = [word for word in command.words[1:] if "=" not in word]
 
     assert targets
@@ -63,7 +65,7 @@ def test_make_target(command: Command) -> None:
 
 @pytest.mark.parametrize("command", of("python"))
 def test_python_module(command: Command) -> None:
-    """Each module that people are told to run exists."""
+    """Each module of the documentation exists."""
     name = ROOT / command.words[command.words.index("-m") + 1].replace(".", "/")
 
     assert name.with_suffix(".py").exists() or (name / "__main__.py").exists()
@@ -71,7 +73,7 @@ def test_python_module(command: Command) -> None:
 
 @pytest.mark.parametrize("command", of("pulltrace"))
 def test_pulltrace(command: Command) -> None:
-    """Each program and flag of pulltrace's own is one that there is."""
+    """Each program and flag of pulltrace in the documentation exists."""
     _, program, *flags = command.words
 
     assert read(KINDS[program], flags, {}, program)
@@ -80,7 +82,7 @@ def test_pulltrace(command: Command) -> None:
 @manifests.NEEDS_HELM
 @pytest.mark.parametrize("command", of("helm"))
 def test_helm(command: Command) -> None:
-    """Each set of values is one that the chart takes, and gives objects."""
+    """The chart accepts each set of values, and renders objects with it."""
     _, _, release, _, *options = command.words
     options = [word for word in options if word != "--reuse-values"]
 

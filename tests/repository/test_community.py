@@ -1,4 +1,4 @@
-"""What a stranger looks for: who to ask, how to report, how to contribute, and a picture where a link is shared."""
+"""The files for newcomers: contact, reports, contributions, and a picture for shared links."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ FORMS = tracked(".github/ISSUE_TEMPLATE/*.yaml")
 
 
 def size(picture: Path) -> tuple[int, ...]:
-    """Width and height that a PNG says of itself, in pixels."""
+    """Return width and height of a PNG in pixels, by its header."""
     head = picture.read_bytes()[:24]
     assert head.startswith(b"\x89PNG\r\n\x1a\n")
     return struct.unpack(">II", head[16:])
 
 
 @pytest.mark.parametrize("name", [*COMMUNITY, ".github/CODEOWNERS", ".github/PULL_REQUEST_TEMPLATE.md"])
-def test_is_there(name: str) -> None:
-    """Each file that GitHub's community profile asks for is there and says something."""
+def test_community_file_exists(name: str) -> None:
+    """Each file of GitHub's community profile exists and is not empty."""
     assert (ROOT / name).read_text().strip()
 
 
 @pytest.mark.parametrize("name", [name for name in COMMUNITY if name not in {"LICENSE", "CONTRIBUTING.md"}])
-def test_contributors_are_told(name: str) -> None:
+def test_contributing_links_to(name: str) -> None:
     """CONTRIBUTING.md leads to each of the others."""
     assert f"({name})" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_security_says_how_and_what_is_promised() -> None:
-    """Who finds a vulnerability is told a private way, and when there is an answer."""
+    """SECURITY.md has a private way to report a vulnerability, and the time until an answer."""
     text = (ROOT / "SECURITY.md").read_text()
 
     assert "/security/advisories/new" in text
@@ -69,7 +69,7 @@ def test_issues_have_forms() -> None:
 
 
 def test_preview_is_what_github_takes() -> None:
-    """The picture for shared links has GitHub's size and weight, and CONTRIBUTING.md says where it goes."""
+    """The picture for shared links has GitHub's size and weight, and CONTRIBUTING.md names its place."""
     picture = social_preview.SOURCE.with_suffix(".png")
 
     assert size(picture) == (social_preview.WIDTH, social_preview.HEIGHT) == (1280, 640)

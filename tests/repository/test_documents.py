@@ -1,4 +1,4 @@
-"""The documents: links that lead somewhere, and a changelog that goes with the version."""
+"""The documents: links with targets, and a changelog that matches the version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CODE = re.compile(r"^(```|~~~).*?^\1[`~]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
 def headings(path: Path) -> set[str]:
-    """The anchors of a Markdown file's headings, as GitHub makes them."""
+    """Return the anchors of a Markdown file's headings, as GitHub makes them."""
     anchors: set[str] = set()
     text = re.sub(r"^(```|~~~).*?^\1[`~]*$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     for title in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", text, re.MULTILINE):
@@ -31,7 +31,7 @@ def headings(path: Path) -> set[str]:
 
 
 def dead_links(path: Path, root: Path = ROOT) -> list[str]:
-    """The relative links of a Markdown file that lead nowhere."""
+    """Return the relative links of a Markdown file that lead nowhere."""
     dead = []
     for found in LINK.finditer(CODE.sub("", path.read_text())):
         link = found[1] or found[2]
@@ -71,7 +71,7 @@ def test_changelog_has_the_version() -> None:
 
 
 def test_readme_leads_to_a_demo_and_to_an_install() -> None:
-    """Whoever reads nothing but the README gets a running demo, and a real install that they can look at and find again."""
+    """A reader of the README alone gets a running demo, and a real install that they can check."""
     commands = [command.text for command in of_page("README.md", (ROOT / "README.md").read_text())]
 
     assert "make demo" in commands

@@ -21,7 +21,7 @@ RENOVATE = json.loads((ROOT / "renovate.json").read_text())
 
 
 def bases(dockerfile: str) -> Iterator[str]:
-    """What the stages of a Dockerfile are made from, but for its own stages and `scratch`."""
+    """Return the base images of a Dockerfile's stages, except its own stages and `scratch`."""
     arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", dockerfile, re.MULTILINE))
     stages = {"scratch"}
     for image, stage in re.findall(r"^FROM (?:--\S+ )*(\S+)(?: AS (\S+))?$", dockerfile, re.MULTILINE | re.IGNORECASE):
@@ -32,7 +32,7 @@ def bases(dockerfile: str) -> Iterator[str]:
 
 
 def images(value: Any, key: str = "") -> Iterator[str]:
-    """The images that a workflow names, wherever it does."""
+    """Yield the images that a workflow names, wherever it does."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from images(inner, str(name))
@@ -66,7 +66,7 @@ def test_images_of_workflows_are_pinned(path: Path) -> None:
     ("action", "setting"), [("docker/setup-qemu-action", "image"), ("docker/setup-buildx-action", "driver-opts")]
 )
 def test_actions_start_no_default_image(action: str, setting: str) -> None:
-    """Actions that start an image of their own choice, by a tag that moves, are told which one."""
+    """Actions that start an image of their own choice, by a tag that moves, get an explicit one."""
     jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values()]
     used = [step for job in jobs for step in job.get("steps", []) if step.get("uses", "").startswith(f"{action}@")]
 
@@ -97,6 +97,6 @@ def test_robot_knows_every_image() -> None:
     assert re.match(custom["managerFilePatterns"][0].strip("/").replace("\\/", "/"), ".github/workflows/release.yaml")
 
 
-def test_there_is_one_robot() -> None:
+def test_only_one_robot() -> None:
     """Two robots would open two pull requests for one update."""
     assert not (ROOT / ".github/dependabot.yml").exists()

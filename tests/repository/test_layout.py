@@ -47,7 +47,7 @@ def test_requirements_are_locked_with_hashes_and_without_an_index() -> None:
 
 
 def test_locks_agree_on_every_version() -> None:
-    """What is tested is what runs: a package has one version in all lock files."""
+    """The tests run the released versions: a package has one version in all lock files."""
     versions: dict[str, set[str]] = {}
     for lock in tracked("requirements/*.txt"):
         for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE):
@@ -81,9 +81,7 @@ def test_workflow_is_pinned_and_bounded(path: Path) -> None:
 @pytest.mark.skipif(not (ROOT / "pulltrace/agent/run.py").exists(), reason="the agent is not there yet")
 def test_agent_loads_nothing_that_only_the_aggregator_needs() -> None:
     """The agent runs on every node: each megabyte that it loads is paid for thousands of times."""
-    programs = (
-        "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.lease_store"
-    )
+    programs = "pulltrace.cli, pulltrace.agent.run, pulltrace.kube.client.h11_client, pulltrace.kube.resources.leases"
     code = f"import sys, {programs}; print(*[name for name in {NOT_IN_THE_AGENT} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []

@@ -1,4 +1,4 @@
-"""tests/conftest.py: what becomes of a test on a real system when that system is not there."""
+"""tests/conftest.py: tests on a real system when that system is missing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_missing_program_skips_and_names_the_package(pytester: pytest.Pytester) 
 
 
 def test_missing_root_skips_and_names_the_command(pytester: pytest.Pytester) -> None:
-    """Without root nothing else is looked for: the reason says how to get it."""
+    """Without root no program is looked for: the reason names the command with root."""
     result = run(pytester, TESTS, user=1000, ci="")
 
     result.assert_outcomes(passed=1, skipped=3)
@@ -71,7 +71,7 @@ def test_missing_root_skips_and_names_the_command(pytester: pytest.Pytester) -> 
 
 
 def test_nothing_is_skipped_in_ci(pytester: pytest.Pytester) -> None:
-    """Where CI=true, what is missing is a failure."""
+    """With CI=true a missing program is a failure."""
     result = run(pytester, TESTS, user=0, ci="true")
 
     result.assert_outcomes(passed=1, errors=3)
@@ -79,7 +79,7 @@ def test_nothing_is_skipped_in_ci(pytester: pytest.Pytester) -> None:
 
 
 def test_program_that_a_fixture_lacks_counts_as_missing(pytester: pytest.Pytester) -> None:
-    """A program that cannot be built is found out late, by a fixture, and treated the same."""
+    """A program that cannot be built is found by a fixture, and treated the same."""
     tests = TESTS.replace("@pytest.mark.e2e", '@pytest.mark.real("sh")').replace(
         "def test_cluster()", "def test_built(apiserver)"
     )

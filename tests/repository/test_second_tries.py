@@ -1,4 +1,4 @@
-"""`.ci/run` tries what failed once more, and says at its end what passed only then."""
+"""`.ci/run` repeats failed tests once, and lists at its end those that passed only then."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ mkdir -p $cache
 cat "$PLAN/$run.json" >$cache/lastfailed 2>/dev/null
 [[ $(cat "$PLAN/$run.json") == "{}" ]]
 """
-"""Stands for `make test-e2e`: each run leaves what pytest would leave of its failures."""
+"""Stands for `make test-e2e`: each run leaves pytest's record of its failures."""
 
 
 def run(folder: Path, first: Sequence[str], second: Sequence[str]) -> str:
-    """What `.ci/run` says of a tier in which these tests fail, and then these."""
+    """Return the output of `.ci/run` for a tier with these failures in the first run and in the second."""
     for name, failed in (("first", first), ("second", second)):
         (folder / f"{name}.json").write_text(json.dumps(dict.fromkeys(failed, True), indent=2), encoding="utf-8")
     (folder / "make").write_text(MAKE, encoding="utf-8")
@@ -45,7 +45,7 @@ def run(folder: Path, first: Sequence[str], second: Sequence[str]) -> str:
 
 
 def listed(output: str) -> list[str]:
-    """What is under the last heading."""
+    """Return the lines below the last heading."""
     heading, *names = output.rpartition("=== passed only at the second try: ")[2].splitlines()
     assert heading == f"{len(names) or 'none'} ==="
     return names
@@ -69,7 +69,7 @@ A, B = "tests/e2e/test_a.py::test_a[SIGTERM]", "tests/e2e/test_b.py::test_b"
 def test_what_passed_at_the_second_try_is_listed(
     tmp_path: Path, first: list[str], second: list[str], names: list[str], outcome: str
 ) -> None:
-    """By name, at the very end; what failed twice, or was not tried again, is not among it."""
+    """The list is at the very end; tests that failed twice, or were not repeated, are not in it."""
     output = run(tmp_path, first, second)
 
     assert listed(output) == names

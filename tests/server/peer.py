@@ -1,15 +1,14 @@
-"""A transport whose other end reads as much as the test says; it keeps the parts of asyncio's contract that we use."""
+"""A transport whose peer reads as much as the test says; it keeps the parts of asyncio's contract that the server uses."""
 
 from __future__ import annotations
 
 import asyncio
 
 HIGH_BYTES = 64 * 1024
-LOW_BYTES = 16 * 1024
 
 
 class Peer(asyncio.Transport):
-    """The other end of a connection."""
+    """The peer of a connection."""
 
     def __init__(self, *, reading: bool = True) -> None:
         super().__init__()
@@ -20,9 +19,11 @@ class Peer(asyncio.Transport):
         self.closed = False
         self._protocol: asyncio.Protocol | None = None
         self._paused = False
+        self._high_bytes = HIGH_BYTES
+        self._low_bytes = HIGH_BYTES // 4
 
-    def plays(self, protocol: asyncio.Protocol) -> None:
-        """Be the transport of this protocol."""
+    def connect(self, protocol: asyncio.Protocol) -> None:
+        """Connect the protocol to this transport."""
         self._protocol = protocol
         protocol.connection_made(self)
 
@@ -30,25 +31,25 @@ class Peer(asyncio.Transport):
         self.written.append(data if isinstance(data, bytes) else bytes(data))
         if not self.reading:
             self.unread_bytes += len(data)
-            if self.unread_bytes > HIGH_BYTES and not self._paused and self._protocol is not None:
+            if self.unread_bytes > self._high_bytes and not self._paused and self._protocol is not None:
                 self._paused = True
                 self._protocol.pause_writing()
 
     def read(self, count: int | None = None) -> None:
-        """The other end reads so much of what waits, or all."""
+        """Read so much of the buffer, or all of it."""
         self.unread_bytes = 0 if count is None else max(0, self.unread_bytes - count)
-        if self._paused and self.unread_bytes <= LOW_BYTES and self._protocol is not None:
+        if self._paused and self.unread_bytes <= self._low_bytes and self._protocol is not None:
             self._paused = False
             self._protocol.resume_writing()
 
     def take(self) -> bytes:
-        """All that was written since the last call."""
+        """Return all bytes that were written since the last call."""
         taken = b"".join(self.written)
         self.written.clear()
         return taken
 
     def leave(self) -> None:
-        """The other end closes the connection."""
+        """Close the connection from the peer's end."""
         assert self._protocol is not None
         self._protocol.connection_lost(None)
 
@@ -63,6 +64,13 @@ class Peer(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._high_bytes = HIGH_BYTES if high is None else high
+        self._low_bytes = self._high_bytes // 4 if low is None else low
+
+    def pause_reading(self) -> None:
+        pass
 
     def resume_reading(self) -> None:
         pass

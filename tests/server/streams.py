@@ -1,4 +1,4 @@
-"""The live stream under test, behind the real server or with a played connection."""
+"""The stream under test, behind the real server or without a connection."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 import httpx
 
 from pulltrace.pulls.model import Phase
+from pulltrace.server.http.asgi import secured
+from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import Hub
-from pulltrace.server.sse.subscription_options import Options
+from pulltrace.server.sse.subscriber import Subscriber
+from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from tests.builders.views import NOW
 from tests.builders.views import pull_view as view
 from tests.fakes.pull_source import FakePullSource
-from tests.server.peer import Peer
 from tests.server.serve import serving
 
 ROW = (
@@ -28,14 +30,14 @@ ROW = (
     '"layersDone":0,"startedAt":"2026-11-23T15:04:00.000Z","progressedAt":"2026-11-23T15:04:00.000Z","pods":[],'
     '%s"layers":[]}'
 )
-PLAIN = Options()
+PLAIN = SubscriptionOptions()
 CLOCKS = Clocks(lambda: NOW, lambda: 1000.0)
 HEAD = '{"schemaVersion":"v1","timestamp":"2026-11-23T15:04:05.678Z"'
 ENDED = '"completedAt":"2026-11-23T15:04:05.678Z",'
 
 
 class Reader:
-    """One viewer's end of the stream."""
+    """The client's end of a stream."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
@@ -43,7 +45,7 @@ class Reader:
         self._pieces = answer.aiter_text()
 
     async def until(self, wanted: str, deadline_seconds: float = 10.0) -> str:
-        """All that came since the last call, as soon as it ends with what is wanted."""
+        """Return all text since the last call, as soon as it ends with `wanted`."""
         async with asyncio.timeout(deadline_seconds):
             while not self.text.endswith(wanted):
                 self.text += await anext(self._pieces)
@@ -51,12 +53,37 @@ class Reader:
         return text
 
     async def rest(self) -> AsyncIterator[str]:
-        """All that comes until the stream ends."""
+        """Yield the text until the stream ends."""
         async for text in self._pieces:
             yield text
 
     async def event(self) -> str:
         return await self.until("\n\n")
+
+
+class Client:
+    """A subscriber whose queue is read only when the test does so."""
+
+    def __init__(self, hub: Hub, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self._hub = hub
+
+    @property
+    def frames(self) -> list[bytes]:
+        return list(self.subscriber.queued)
+
+    @property
+    def closed(self) -> bool:
+        return self.subscriber.finished
+
+    def take(self) -> bytes:
+        """Empty the queue."""
+        taken = b"".join(self.frames)
+        self.subscriber._frames.clear()
+        return taken
+
+    def leave(self) -> None:
+        self._hub.unsubscribe(self.subscriber)
 
 
 class Streams:
@@ -65,8 +92,9 @@ class Streams:
     def __init__(self, *views: Any, **options: Any) -> None:
         self.source = FakePullSource(*views)
         window_seconds = options.pop("window_seconds", 0.01)
+        options.setdefault("limits", DEFAULT_LIMITS)
         self.app = EventStream(
-            self.source, RowCache(CLOCKS), CLOCKS, window_seconds=lambda viewers: window_seconds, **options
+            self.source, RowCache(CLOCKS), CLOCKS, window_seconds=lambda subscribers: window_seconds, **options
         )
 
     @property
@@ -76,21 +104,19 @@ class Streams:
     @asynccontextmanager
     async def open(self, query: str = "", **headers: str) -> AsyncIterator[Reader]:
         async with (
-            serving(self.app) as port,
+            serving(secured(self.app)) as port,
             httpx.AsyncClient() as client,
             client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers) as answer,
         ):
             yield Reader(answer)
 
     async def get(self, query: str = "", method: str = "GET", **headers: str) -> httpx.Response:
-        async with serving(self.app) as port, httpx.AsyncClient() as client:
+        async with serving(secured(self.app)) as port, httpx.AsyncClient() as client:
             return await client.request(method, f"http://127.0.0.1:{port}/api/v1/events?{query}", headers=headers)
 
-    def join(self, options: Options = PLAIN, *, reading: bool = True, **given: Any) -> Peer:
-        """A viewer whose connection the test plays."""
-        peer = Peer(reading=reading)
-        peer.plays(self.hub.join(options, **given))
-        return peer
+    def join(self, options: SubscriptionOptions = PLAIN, **given: Any) -> Client:
+        """Add a subscriber without a connection."""
+        return Client(self.hub, self.hub.subscribe(options, **given))
 
 
 def at(downloaded_bytes: int, phase: Phase = Phase.DOWNLOADING, **pull: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What all answers have in common, and the probes."""
+"""Headers of all responses, and the probes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_security_headers(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/healthz/"])
 def test_not_found(path: str) -> None:
-    """A path that is not there is a problem document."""
+    """An unknown path is a problem document."""
     answer = TestClient(create_app(FakePullSource())).simulate_get(path)
 
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
@@ -48,8 +48,8 @@ def test_probes_ok() -> None:
     assert client.simulate_head("/healthz").status_code == 200
 
 
-def test_probes_say_what_is_missing() -> None:
-    """Each probe has a check of its own, and 503 says in a line what is not there."""
+def test_probes_name_the_reason() -> None:
+    """Each probe has a check of its own, and 503 has one line with the reason."""
     missing = "The first list of Leases is not in yet."
     client = TestClient(create_app(FakePullSource(), healthy=lambda: None, ready=lambda: missing))
 

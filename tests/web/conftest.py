@@ -1,6 +1,6 @@
-"""A real Chromium, and the demo that it looks at.
+"""A real Chromium and a demo server.
 
-The page is what `make web` built. Every page of a test must end without an error in its console.
+`make web` builds the page. A test fails if one of its pages has an error in its console.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """The driver of browsers: one for all tests, because a second one cannot start while the first runs."""
+    """Yield the driver of browsers, one for all tests: a second one cannot start while the first runs."""
     if not (BUILT_UI / "index.html").exists():
         pytest.fail("the web UI is not built: make web", pytrace=False)
     with sync_playwright() as playwright:
@@ -29,7 +29,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Yield Debian's Chromium."""
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(BROWSER_FLAGS))
     yield browser
     browser.close()
@@ -37,7 +37,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Opens pages in one context, as tabs of one window; `**options` are the context's."""
+    """Yield a function that opens pages as tabs of one window; `**options` are the context's."""
     errors: list[str] = []
     contexts: list[Any] = []
 
@@ -58,6 +58,6 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `pulltrace demo`."""
+    """Yield the address of `pulltrace demo`."""
     with Server("demo", tmp_path_factory.mktemp("demo")) as server:
         yield f"http://127.0.0.1:{server.port}/"

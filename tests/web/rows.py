@@ -1,4 +1,4 @@
-"""The real HTTP server over rows that nobody pulls: thousands of them, or names chosen to do harm.
+"""The real HTTP server with made-up rows: thousands of them, or hostile names.
 
 python -m tests.web.rows many|hostile|quiet PORT
 """
@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 MANY = 5000
 LAYERS = 10
 REPORT_SECONDS = 15.0
-"""As agents report when so many pull at once."""
+"""The report interval of so many pulling nodes."""
 TICK_SECONDS = 0.1
 HOSTILE = (
     '<img src=x onerror="document.title=1">',
@@ -67,7 +67,7 @@ def pull(number: int, now: float) -> Pull:
 
 
 def many(now: float) -> Iterator[PullView]:
-    """One pull on each of 5,000 nodes, for the pods of a hundred workloads."""
+    """Yield one pull on each of 5,000 nodes, for the pods of a hundred workloads."""
     for number in range(MANY):
         image = f"registry.example.com/team-{number % 40}/service-{number % 100}:v{number % 7}"
         workload = Workload(f"team-{number % 40}", "Deployment", f"service-{number % 100}")
@@ -76,7 +76,7 @@ def many(now: float) -> Iterator[PullView]:
 
 
 def hostile(now: float) -> Iterator[PullView]:
-    """Every name that somebody else may choose, chosen badly."""
+    """Yield rows whose names are all hostile."""
     for number, name in enumerate(HOSTILE):
         waiting = WaitingContainer(name, name, name, name, Workload(name, name, name))
         yield PullView(name, pull(number, now), name, waiting=(waiting,))
@@ -85,7 +85,7 @@ def hostile(now: float) -> Iterator[PullView]:
 
 
 def pods(views: Iterator[PullView]) -> Iterator[PodView]:
-    """The pods that wait for the pulls; those of failed ones fail."""
+    """Yield the pods of the pulls; a failed pull has a failing pod."""
     for view in views:
         failed = view.pull.phase.ended
         for waiting in view.waiting:
@@ -113,7 +113,7 @@ ROWS: dict[str, Callable[[float], Iterator[PullView]]] = {
 
 
 async def move(store: PullStore) -> None:
-    """Lets each pull report in turn, in as many batches as agents make of it."""
+    """Let the pulls report one after another, in batches."""
     share = max(1, round(MANY * TICK_SECONDS / REPORT_SECONDS))
     place = 0
     while True:

@@ -1,6 +1,6 @@
-"""Pictures of each view in both themes, of the demo, for the documents: `make screenshots`.
+"""Pictures of each view of the demo in both themes, for the documents: `make screenshots`.
 
-The demo is left alone for a while first: then the curves have something to show, and pulls have ended.
+The demo runs for a while first, so that curves and history have contents.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def watching(browser: Browser, scheme: str, address: str) -> BrowserContext:
-    """A window of which one tab stays open: what it has seen all its tabs know."""
+    """Return a window with one open tab: all its tabs share the history of that tab."""
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", viewport=None)
     context.new_page().goto(address)
     return context

@@ -1,4 +1,4 @@
-"""Real servers for the page's tests: rows made by hand, and a way to them that can be bent."""
+"""Real servers for the page's tests: one with made-up rows, and an ingress before it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK_BYTES = 65536
 
 
 class RowsServer(Process):
-    """The real HTTP server over a store of made-up rows (`python -m tests.web.rows`)."""
+    """The real HTTP server with made-up rows (`python -m tests.web.rows`)."""
 
     def __init__(self, folder: Path, kind: str, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -41,7 +41,7 @@ class RowsServer(Process):
 
 
 class Gate:
-    """Stands before servers as an ingress does: takes a prefix off, and goes to the first server that answers."""
+    """An ingress: it removes a prefix, and connects to the first server that accepts."""
 
     def __init__(self, ports: list[int], prefix: str = "") -> None:
         self.ports = ports
@@ -83,10 +83,10 @@ class Gate:
 
     @staticmethod
     def _relay(source: socket.socket, sink: socket.socket, prefix: bytes) -> None:
-        """Until either side ends; then both are closed."""
+        """Copy until either side ends; then close both."""
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
-                # NOTE: a browser's requests are small, and each begins in a read of its own.
+                # NOTE: a browser's requests are small, and each starts in a read of its own.
                 sink.sendall(data.replace(b" " + prefix + b"/", b" /", 1) if prefix else data)
         for side in (source, sink):
             with contextlib.suppress(OSError):

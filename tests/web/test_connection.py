@@ -1,4 +1,4 @@
-"""The page's way to its server: lost, found again, through a prefix, shared by tabs."""
+"""The page's connection: lost, restored, through a prefix, shared by tabs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.real("chromium")
 
 
 def test_reconnects_after_the_server_was_killed(open_page: OpenPage, tmp_path: Path) -> None:
-    """The rows stay and the page says how old they are; when a server is there again it goes on by itself."""
+    """A page that loses its server keeps the rows with their time, and reconnects automatically."""
     port = free_port()
     with RowsServer(tmp_path, "many", port) as server:
         page = open_page(f"{server.url}?view=pulls")
@@ -32,7 +32,7 @@ def test_reconnects_after_the_server_was_killed(open_page: OpenPage, tmp_path: P
 
 
 def test_fails_over_to_another_replica(open_page: OpenPage, tmp_path: Path) -> None:
-    """When the replica that served the page dies, another one behind the same address goes on with it."""
+    """When a page's replica dies, another one at the same address serves it."""
     with (
         RowsServer(tmp_path, "many") as first,
         RowsServer(tmp_path, "quiet") as second,
@@ -46,7 +46,7 @@ def test_fails_over_to_another_replica(open_page: OpenPage, tmp_path: Path) -> N
 
 
 def test_works_below_a_prefix(open_page: OpenPage, tmp_path: Path) -> None:
-    """All that the page asks for is beside it, whatever path an ingress has put before it."""
+    """All requests are relative to the page, so any path prefix of an ingress works."""
     with RowsServer(tmp_path, "hostile") as server, Gate([server.port], "/some/prefix") as gate:
         page = open_page(f"{gate.url}?view=pulls")
         expect(page.get_by_role("progressbar").first).to_be_visible()
@@ -56,7 +56,7 @@ def test_works_below_a_prefix(open_page: OpenPage, tmp_path: Path) -> None:
 
 
 def test_tabs_share_one_stream(open_page: OpenPage, tmp_path: Path) -> None:
-    """Three tabs of a browser show the same rows over one stream; beside it there is the connection for the nodes."""
+    """Three tabs of a browser share one stream; one more connection polls the nodes."""
     with RowsServer(tmp_path, "many") as server:
         for page in [open_page(f"{server.url}?view=pulls") for _ in range(3)]:
             page.bring_to_front()
@@ -64,8 +64,18 @@ def test_tabs_share_one_stream(open_page: OpenPage, tmp_path: Path) -> None:
         wait_until(lambda: 0 < connections(server.port) <= 2, "connections of the load to be closed")
 
 
+def test_works_without_shared_workers(open_page: OpenPage, tmp_path: Path) -> None:
+    """A browser without shared workers runs the feed in the page."""
+    with RowsServer(tmp_path, "many") as server:
+        page = open_page("about:blank")
+        page.add_init_script("delete window.SharedWorker")
+        page.goto(f"{server.url}?view=pulls")
+        expect(page.get_by_role("progressbar").first).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
 def connections(port: int) -> int:
-    """How many are open to a port, as the server has them."""
+    """Return the number of open connections of a server's port."""
     hexed = f":{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return sum(fields[1].endswith(hexed) and fields[3] == "01" for fields in map(str.split, lines))

@@ -1,4 +1,4 @@
-"""Whoever may create a pod chooses names, whoever sends a link chooses an address: in the page they are text and nothing else."""
+"""Hostile names of pods and images, and hostile addresses: the page shows them as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERRORS = ("nothing", quote(MARKUP), f"api/v1/pulls?phase={quote(MARKUP)}", f"api
 
 
 def assert_harmless(page: Page, where: str) -> None:
-    """Nothing was made of a name: no element, no hidden text, no command, no other title or width."""
+    """Assert that a name made no element, hidden text, command, title or width."""
     assert page.locator(MADE_OF_NAMES).count() == 0, where
     assert "kubectl" not in page.inner_text("main"), where
     assert page.title().endswith("Pulltrace")
@@ -33,7 +33,7 @@ def assert_harmless(page: Page, where: str) -> None:
 
 
 def test_hostile_names_are_text(open_page: OpenPage, tmp_path: Path) -> None:
-    """No view makes elements, links, commands or requests of a name or a registry's words, and none breaks its layout."""
+    """Names and messages make no elements, links, commands or requests, and break no layout."""
     with RowsServer(tmp_path, "hostile") as server:
         page = open_page("about:blank")
         asked: list[str] = []
@@ -49,7 +49,7 @@ def test_hostile_names_are_text(open_page: OpenPage, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["q", "ns", "state", "sort", "open", "workload", "view"])
 def test_hostile_address_is_text(open_page: OpenPage, tmp_path: Path, field: str) -> None:
-    """What is in the address of the page is looked for, or left out, and no more."""
+    """The page searches for the parts of its address, or ignores them."""
     with RowsServer(tmp_path, "hostile") as server:
         page = open_page("about:blank")
         for text in (MARKUP, HOSTILE[1]):
@@ -63,7 +63,7 @@ def test_hostile_address_is_text(open_page: OpenPage, tmp_path: Path, field: str
 
 
 def test_every_answer_is_guarded(open_page: OpenPage, tmp_path: Path) -> None:
-    """Page, files, stream and errors come with the policy, are not guessed at, and an error is no page."""
+    """Page, files, stream and errors have the security headers, and an error is not HTML."""
     with RowsServer(tmp_path, "hostile") as server:
         page = open_page("about:blank")
         answers: list[Response] = []
@@ -84,7 +84,7 @@ def test_every_answer_is_guarded(open_page: OpenPage, tmp_path: Path) -> None:
 
 
 def test_policy_is_in_force(open_page: OpenPage, tmp_path: Path) -> None:
-    """Should markup ever get into the page, the browser neither runs nor loads it; what the page itself does is allowed."""
+    """The browser neither runs nor loads injected markup; the page itself violates no policy."""
     refused = """
         window.refused = [];
         addEventListener("securitypolicyviolation", (event) => window.refused.push(event.effectiveDirective));
@@ -120,7 +120,7 @@ def test_policy_is_in_force(open_page: OpenPage, tmp_path: Path) -> None:
 
 
 def test_page_has_nothing_inline() -> None:
-    """The built page brings no script, style or handler of its own beside the files that it names."""
+    """The built page has no inline script, style or handler."""
     text = (BUILT_UI / "index.html").read_text()
 
     assert not re.search(r"<script(?![^>]*\ssrc=)", text)

@@ -1,4 +1,4 @@
-"""Other sites in the browser of a user: they neither have the API asked nor read it under a name of their own."""
+"""Other sites in a user's browser can neither send requests to the API nor read it under their own name."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OtherSite(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def other_site() -> Iterator[int]:
-    """The port of another site on this machine."""
+    """Yield the port of another site on this machine."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherSite) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
@@ -53,7 +53,7 @@ def other_site() -> Iterator[int]:
 
 @pytest.fixture
 def page(playwright: Playwright) -> Iterator[Page]:
-    """A page of a browser whose DNS the other site has in its hands."""
+    """Yield a page of a browser whose DNS the other site controls."""
     rules = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*BROWSER_FLAGS, rules])
     yield browser.new_page()
@@ -67,7 +67,7 @@ def demo(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_page_of_another_site_gets_nothing(page: Page, other_site: int, demo: Server) -> None:
-    """The browser says where requests come from: those to the API are refused, links too; a link opens the page."""
+    """The API refuses requests and links of other sites; a link to the page opens it."""
     site, own = f"http://{EVIL}:{other_site}/", f"http://localhost:{demo.port}/"
     failed: dict[str, str | None] = {}
     page.on("requestfailed", lambda request: failed.__setitem__(request.url.rpartition("by=")[2], request.failure))
@@ -84,7 +84,7 @@ def test_page_of_another_site_gets_nothing(page: Page, other_site: int, demo: Se
 
 
 def test_name_of_another_site_shows_nothing(page: Page, demo: Server) -> None:
-    """A name that its owner has pointed at this machine (DNS rebinding) is told that it is not allowed, for every path."""
+    """Every path refuses a name that its owner points at this machine (DNS rebinding)."""
     for path in ("", "api/v1/pulls", "api/v1/events"):
         answer = page.goto(f"http://{EVIL}:{demo.port}/{path}")
         assert answer
@@ -92,14 +92,14 @@ def test_name_of_another_site_shows_nothing(page: Page, demo: Server) -> None:
 
 
 def test_page_works_under_a_name_that_is_listed(page: Page, tmp_path: Path) -> None:
-    """With the name listed, page, worker and stream work under it."""
+    """Page, worker and stream work under a listed name."""
     with Server("demo", tmp_path, "--allowed-hosts", EVIL) as server:
         page.goto(f"http://{EVIL}:{server.port}/?view=pulls")
         expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
 
 
 def test_page_works_with_its_headers(page: Page, tmp_path: Path) -> None:
-    """The policies for other origins keep none of the page's own files, workers or streams away."""
+    """The policies for other origins block none of the page's own files, workers or streams."""
     with RowsServer(tmp_path, "many") as server:
         failed: list[str] = []
         page.on("requestfailed", lambda request: failed.append(request.url))

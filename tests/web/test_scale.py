@@ -1,4 +1,4 @@
-"""5,000 pulls at once: what the page draws, and how often. How long it takes is a figure of `benchmarks.page`."""
+"""5,000 pulls at once: how much the page draws, and how often. `benchmarks.page` measures its time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ROWS = 200
 WATCHED_SECONDS = 15
 UPDATES_PER_SECOND = 6
 
-# Every update comes through a port of the shared worker.
+# Every update arrives at a port of the shared worker.
 COUNT_UPDATES = """
 (() => {
   window.updates = 0;
@@ -37,7 +37,7 @@ COUNT_UPDATES = """
 
 @pytest.mark.parametrize("view", ["waiting", "pulls", "nodes", "rollout"])
 def test_five_thousand_pulls(open_page: OpenPage, tmp_path: Path, view: str) -> None:
-    """However many rows there are, those in the window are drawn, and a few times a second they are brought up to date."""
+    """The page draws only the rows in the window, a few times a second."""
     with RowsServer(tmp_path, "many") as server:
         page = open_page("about:blank")
         page.add_init_script(COUNT_UPDATES)

@@ -1,4 +1,4 @@
-"""Each view of the page, against the demo, in a real browser: what it says, its address, keys, sizes and themes."""
+"""Each view of the page, against the demo, in a real browser: texts, address, keys, sizes and themes."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def at(demo: str, view: str, extra: str = "") -> str:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_view_shows_the_demo(open_page: OpenPage, demo: str, view: str) -> None:
-    """Each view is reached by its address and has rows."""
+    """The address opens each view, and the view has rows."""
     page = open_page(at(demo, view))
     expect(page.locator(ANY_ROW[view]).first).to_be_visible()
     expect(page.get_by_role("navigation", name="Views").locator("[aria-current=page]")).to_have_text(
-        re.compile(view.replace("rollout", "Roll-out"), re.IGNORECASE)
+        re.compile(view, re.IGNORECASE)
     )
 
 
 def test_sentence(open_page: OpenPage, demo: str) -> None:
-    """Of each waiting pod one sentence says when it is ready, what it waits for, and on which node."""
+    """Each waiting pod has a sentence with its estimate, its image and its node."""
     page = open_page(demo)
     row = page.get_by_role("listitem", name=re.compile(r"ready in .+, waiting for .+ on "))
     expect(row.first).to_be_visible()
 
 
 def test_rows_move_on(open_page: OpenPage, demo: str) -> None:
-    """The rows change by themselves while the page is open."""
+    """The rows change while the page is open."""
     page = open_page(at(demo, "pulls"))
     expect(page.get_by_role("progressbar").first).to_be_visible()
     rows = page.get_by_role("list", name="Running pulls")
@@ -56,7 +56,7 @@ def test_rows_move_on(open_page: OpenPage, demo: str) -> None:
 
 
 def youngest_row(page: Page) -> Locator:
-    """The running pull that has come least far, so that it is still there some seconds later."""
+    """Return the running pull with the least progress: it still runs some seconds later."""
     rows = page.locator("li[data-row]").filter(has=page.get_by_role("button", name=re.compile("^Layers of")))
     expect(rows.first).to_be_visible()
     shown = (
@@ -67,7 +67,7 @@ def youngest_row(page: Page) -> Locator:
 
 
 def test_deep_link(open_page: OpenPage, demo: str) -> None:
-    """An address that was copied shows the same: search, order and the opened row; and it survives a reload."""
+    """A copied address shows the same search, order and opened row, also after a reload."""
     page = open_page(at(demo, "pulls"))
     page.get_by_title("Sort by node").click()
     youngest_row(page).get_by_role("button", name=re.compile("^Layers of")).click()
@@ -78,13 +78,13 @@ def test_deep_link(open_page: OpenPage, demo: str) -> None:
     again = open_page(address)
     expect(again.get_by_role("button", name=re.compile("^Layers of"), expanded=True)).to_have_count(1)
     again.goto(f"{demo}?view=history&state=completed&q=no-such-image")
-    expect(again.get_by_text("Hidden by the filter")).to_be_visible()
-    again.get_by_role("button", name="Clear the filter").first.click()
+    expect(again.get_by_text("No matches for “no-such-image”, outcome “Completed”")).to_be_visible()
+    again.get_by_role("button", name="Clear filter").first.click()
     assert again.url == f"{demo}?view=history"
 
 
 def test_back_leads_to_the_view_before(open_page: OpenPage, demo: str) -> None:
-    """The browser's way back goes from view to view."""
+    """The browser's back button goes from view to view."""
     page = open_page(demo)
     page.get_by_role("button", name="Nodes", exact=True).click()
     page.get_by_role("button", name="History", exact=True).click()
@@ -94,7 +94,7 @@ def test_back_leads_to_the_view_before(open_page: OpenPage, demo: str) -> None:
 
 
 def test_keyboard_alone(open_page: OpenPage, demo: str) -> None:
-    """Views, search, rows, help and pause are reached without a pointer."""
+    """Views, search, rows, help and pause work without a pointer."""
     page = open_page(demo)
     expect(page.locator(ANY_ROW["waiting"]).first).to_be_visible()
     page.keyboard.press("2")
@@ -105,7 +105,7 @@ def test_keyboard_alone(open_page: OpenPage, demo: str) -> None:
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("zzz?")
-    expect(page.get_by_text("Hidden by the filter")).to_be_visible()
+    expect(page.get_by_text("No matches for “zzz?”")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Search")
@@ -115,8 +115,8 @@ def test_keyboard_alone(open_page: OpenPage, demo: str) -> None:
     expect(page.get_by_text("Paused")).to_be_visible()
 
 
-def test_pause_holds_still(open_page: OpenPage, demo: str) -> None:
-    """Nothing on a paused page changes but the clock, and it goes on with all that has happened."""
+def test_pause(open_page: OpenPage, demo: str) -> None:
+    """Only the clock of a paused page changes; on resume it shows all changes."""
     page = open_page(at(demo, "pulls"))
     expect(page.get_by_role("progressbar").first).to_be_visible()
     page.get_by_role("button", name="Pause").click()
@@ -125,12 +125,12 @@ def test_pause_holds_still(open_page: OpenPage, demo: str) -> None:
     page.wait_for_timeout(2500)
     assert rows.inner_text() == before
     page.get_by_role("button", name="Pause").click()
-    wait_until(lambda: rows.inner_text() != before, "the rows to go on")
+    wait_until(lambda: rows.inner_text() != before, "the rows to change after the resume")
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_narrow_screen(open_page: OpenPage, demo: str, view: str) -> None:
-    """On a screen of 390 px nothing stands out to the side, and what is touched is large enough."""
+    """A screen of 390 px does not scroll sideways, and its buttons are large enough to touch."""
     page = open_page(at(demo, view), width=390, height=844, has_touch=True)
     expect(page.locator(ANY_ROW[view]).first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -142,8 +142,8 @@ def test_narrow_screen(open_page: OpenPage, demo: str, view: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_accessible(open_page: OpenPage, demo: str, view: str, scheme: str) -> None:
-    """axe finds nothing against WCAG 2.2 AA, also in an opened row, in both themes."""
-    # NOTE: axe is a script of ours in the page, which the page's policy rightly forbids.
+    """axe finds no violation of WCAG 2.2 AA, also in an opened row, in both themes."""
+    # NOTE: the page's policy forbids the injected script of axe.
     page = open_page(at(demo, view), color_scheme=scheme, bypass_csp=True, reduced_motion="reduce")
     expect(page.locator(ANY_ROW[view]).first).to_be_visible()
     page.keyboard.press("j")
@@ -153,23 +153,23 @@ def test_accessible(open_page: OpenPage, demo: str, view: str, scheme: str) -> N
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds, one line each."""
+    """Return the violations that axe finds, one line each."""
     page.add_script_tag(path=AXE)
     found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
     return [f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 
 def test_themes(open_page: OpenPage, demo: str) -> None:
-    """The system decides between light and dark until the reader does, and the choice is kept."""
+    """The system chooses light or dark until the user does, and the choice is kept."""
     page = open_page(demo, color_scheme="dark")
     background = "getComputedStyle(document.documentElement).backgroundColor"
     dark = page.evaluate(background)
     page.emulate_media(color_scheme="light")
     light = page.evaluate(background)
     assert dark != light
-    page.get_by_role("button", name=re.compile("^Colours: system")).click()
-    page.get_by_role("button", name=re.compile("^Colours: light")).click()
-    expect(page.get_by_role("button", name=re.compile("^Colours: dark"))).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Theme: system")).click()
+    page.get_by_role("button", name=re.compile("^Theme: light")).click()
+    expect(page.get_by_role("button", name=re.compile("^Theme: dark"))).to_be_visible()
     assert page.evaluate(background) == dark
     page.reload()
     assert page.evaluate(background) == dark

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from pulltrace import cli
-from pulltrace.kube.resources.lease_store import micro_time
+from pulltrace.kube.resources.leases import micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.settings.flags import flags_of

@@ -1,1 +1,3 @@
-"""The steps of a release (.github/workflows/release.yaml), each a command of its own, all of them tried by tests/release."""
+"""The steps of a release (.github/workflows/release.yaml), each a command of its own, all of them tried by
+tests/release.
+"""

@@ -1,9 +1,9 @@
-"""The chart of a release: packed with what only a release knows, and pushed as an OCI artefact.
+"""The chart of a release: packed with the data of the release, and pushed as an OCI artefact.
 
     python -m tools.release.chart pack OUT agent=sha256:… aggregator=sha256:…      # prints the path of the .tgz
     python -m tools.release.chart push FILE oci://ghcr.io/d44b/charts              # prints the digest
 
-What only a release knows are the changes since the last one (CHANGELOG.md) and the digests of the images.
+The data of the release are the changes since the last one (CHANGELOG.md) and the digests of the images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHART = Path(__file__).parents[2] / "deploy/helm/pulltrace"
 
 
 def annotated(chart: str, changes: str, digests: Mapping[str, str]) -> str:
-    """Chart.yaml with the changes, and the images that it names pinned by digest."""
+    """Return Chart.yaml with the changes, and the images that it names pinned by digest."""
     for program, digest in digests.items():
         chart, count = re.subn(rf"(image: \S+/pulltrace-{program}:\S+)", rf"\1@{digest}", chart)
         if count != 1:
@@ -34,7 +34,7 @@ def annotated(chart: str, changes: str, digests: Mapping[str, str]) -> str:
 
 
 def pack(target: Path, digests: Mapping[str, str], chart: Path = CHART, changelog: Path = notes.CHANGELOG) -> Path:
-    """The packed chart in a folder."""
+    """Return the packed chart in a folder."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / chart.name
         shutil.copytree(chart, copy)
@@ -48,16 +48,16 @@ def pack(target: Path, digests: Mapping[str, str], chart: Path = CHART, changelo
 
 
 def push(packed: Path, registry: str, *flags: str) -> str:
-    """The digest of the chart in the registry."""
-    said = run("helm", "push", packed, registry, *flags)
-    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", said, re.MULTILINE)
+    """Return the digest of the chart in the registry."""
+    output = run("helm", "push", packed, registry, *flags)
+    found = re.search(r"^Digest: (sha256:[0-9a-f]{64})$", output, re.MULTILINE)
     if not found:
-        raise SystemExit(f"helm push told no digest:\n{said}")
+        raise SystemExit(f"helm push printed no digest:\n{output}")
     return found[1]
 
 
 def pairs(words: list[str]) -> dict[str, str]:
-    """`agent=sha256:…` and the like."""
+    """Return the pairs of arguments such as `agent=sha256:…`."""
     given = dict(word.split("=", 1) for word in words)
     if wrong := [word for word in words if not re.search(r"=sha256:[0-9a-f]{64}$", word)]:
         raise SystemExit(f"{wrong[0]} is not of the form PROGRAM=sha256:DIGEST")

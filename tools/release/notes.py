@@ -1,8 +1,8 @@
-"""What a release says of itself, from CHANGELOG.md: the text of its page, and the list that Artifact Hub shows.
+"""The text of a release, from CHANGELOG.md: its page, and the list on Artifact Hub.
 
     python -m tools.release.notes 0.2.0        # the section, as Markdown
 
-The second is made by `changes`, for the chart.
+`changes` makes the second, for the chart.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ KINDS = frozenset({"added", "changed", "deprecated", "removed", "fixed", "securi
 
 
 def section(changelog: str, version: str) -> str:
-    """The Markdown below the heading of a version; raises SystemExit when there is nothing."""
+    """Return the Markdown below the heading of a version; raises SystemExit when there is nothing."""
     found = re.search(rf"^## \[{re.escape(version)}\].*\n((?:(?!## \[).*\n?)*)", changelog, re.MULTILINE)
     if not found or not found[1].strip():
-        raise SystemExit(f"CHANGELOG.md says nothing of {version}")
+        raise SystemExit(f"CHANGELOG.md has no entry for {version}")
     return found[1].strip() + "\n"
 
 
 def changes(notes: str) -> str:
-    """The same as the annotation `artifacthub.io/changes`: JSON is YAML."""
+    """Return the same as the annotation `artifacthub.io/changes`: JSON is YAML."""
     kind, listed = "changed", []
     for line in re.sub(r"\n {2,}(?=\S)", " ", notes).splitlines():
         if heading := re.match(r"### (\w+)", line):

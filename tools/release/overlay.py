@@ -1,9 +1,9 @@
-"""What `kubectl apply` installs of a release, with its images pinned by digest.
+"""The objects that `kubectl apply` installs of a release, with images pinned by digest.
 
     python -m tools.release.overlay OUT agent=sha256:… aggregator=sha256:…
 
-Two files: `kustomization.yaml`, an overlay to build one's own upon, which names the tag in the repository; and
-`pulltrace.yaml`, everything in one file.
+Two files: `kustomization.yaml`, an overlay to build upon, which names the tag in the repository; and `pulltrace.yaml`,
+everything in one file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IMAGES = "ghcr.io/d44b/pulltrace-"
 
 
 def overlay(base: str, digests: Mapping[str, str]) -> str:
-    """A kustomization of a base, with pinned images."""
+    """Return a kustomization of a base, with pinned images."""
     images = "".join(
         f"  - name: {IMAGES}{program}\n    digest: {digest}\n" for program, digest in sorted(digests.items())
     )
@@ -33,7 +33,7 @@ def overlay(base: str, digests: Mapping[str, str]) -> str:
 
 
 def write(target: Path, digests: Mapping[str, str], version: str = pulltrace.__version__) -> None:
-    """Both files, into a folder."""
+    """Write both files into a folder."""
     target.mkdir(parents=True, exist_ok=True)
     remote = f"{REPOSITORY}//deploy/kustomize/overlays/default?ref=v{version}"
     (target / "kustomization.yaml").write_text(overlay(remote, digests))

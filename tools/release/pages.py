@@ -29,11 +29,11 @@ def add_chart(pages: Path, packed: Path, url: str = URL) -> None:
     """Put a packed chart into the Helm repository; raises SystemExit when its version has other bytes there."""
     charts = pages / CHARTS
     charts.mkdir(exist_ok=True)
-    there = charts / packed.name
-    if there.exists() and there.read_bytes() != packed.read_bytes():
+    published = charts / packed.name
+    if published.exists() and published.read_bytes() != packed.read_bytes():
         raise SystemExit(f"{packed.name} has been published with other bytes; a version is published once")
     shutil.copyfile(REPOSITORY_FILE, charts / REPOSITORY_FILE.name)
-    if there.exists():
+    if published.exists():
         return
     index = charts / "index.yaml"
     with tempfile.TemporaryDirectory() as folder:
@@ -41,11 +41,11 @@ def add_chart(pages: Path, packed: Path, url: str = URL) -> None:
         merge: list[str | Path] = ["--merge", index] if index.exists() else []
         run("helm", "repo", "index", folder, "--url", f"{url}/{CHARTS}", *merge)
         shutil.copyfile(Path(folder) / "index.yaml", index)
-    shutil.copyfile(packed, there)
+    shutil.copyfile(packed, published)
 
 
 def replace_site(pages: Path, site: Path) -> None:
-    """Put the built site in the place of the one that is there."""
+    """Replace the site on the branch with the built one."""
     if not (site / "index.html").exists():
         raise SystemExit(f"{site} holds no site")
     for old in pages.iterdir():

@@ -1,4 +1,4 @@
-"""Programs of others that a release runs: found on the PATH, and ended when they take too long."""
+"""Other programs that a release runs: found on the PATH, and ended when they take too long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StepFailed(SystemExit):
 
 
 def run(*command: str | Path, folder: Path | None = None, stdin: str | None = None) -> str:
-    """What a program prints; raises StepFailed."""
+    """Run a program and return its output; raises StepFailed."""
     print("+", *command, file=sys.stderr, flush=True)
     result = subprocess.run(
         command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=STEP_SECONDS, check=False

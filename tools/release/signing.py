@@ -5,7 +5,7 @@
 
 Without flags, cosign signs by the identity of the workflow that runs it, without a key. Each signature is kept
 with what it signs, in the registry, and as a bundle beside the files: `NAME.sigstore.json`.
-How somebody checks them is in docs/verify.md.
+docs/verify.md says how to verify them.
 """
 
 from __future__ import annotations

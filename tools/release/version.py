@@ -1,9 +1,9 @@
 """The version of everything: package, images, chart, kustomize and web UI have that of `pulltrace/__init__.py`.
 
-    python -m tools.release.version 0.2.0              # write it wherever it stands, and close the changelog's section
-    python -m tools.release.version --check v0.2.0     # is the tag that of all the places?
+    python -m tools.release.version 0.2.0              # write it to all places, and close the changelog's section
+    python -m tools.release.version --check v0.2.0     # check the tag against all places
 
-Nothing else names a version: the web UI is told by the program that serves it, the images' tags are the chart's
+Nothing else names a version: the web UI gets it from the server, the images' tags are the chart's
 appVersion, and `web/package.json` says 0.0.0.
 """
 
@@ -28,12 +28,12 @@ UNRELEASED = "## [Unreleased]\n"
 
 
 def found(root: Path = ROOT) -> dict[str, set[str]]:
-    """The versions that each place names."""
+    """Return the versions that each place names."""
     return {name: set(re.findall(how, (root / name).read_text(), re.MULTILINE)) for name, how in PLACES.items()}
 
 
 def check(tag: str, root: Path = ROOT) -> list[str]:
-    """What does not go with a tag such as v0.2.0, a line each."""
+    """Return the places that do not match a tag such as v0.2.0, a line each."""
     wanted = tag.removeprefix("v")
     wrong = [
         f"{name} has {', '.join(sorted(its)) or 'no version'}" for name, its in found(root).items() if its != {wanted}

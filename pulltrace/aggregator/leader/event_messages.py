@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pulltrace.aggregator.metrics.active_pulls import ActivePull, ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import registry_of
 from pulltrace.kube.errors import one_line
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.formatting import human_bytes, spoken_seconds
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import parse_reference
@@ -84,11 +84,11 @@ def draft_event(pod: PodView, since: float, pulls: ActivePulls, rates: Rates, no
     return None
 
 
-def write_event(draft: EventDraft, rates: Rates, now: float) -> PodEvent:
+def write_event(draft: EventDraft, rates: Rates, now: float) -> KubernetesEvent:
     """Return the Event of a draft, with its message."""
     pod, need = draft.pod, draft.need
     field = FIELDS.get(need.role)
-    return PodEvent(
+    return KubernetesEvent(
         namespace=pod.namespace,
         pod=pod.name,
         pod_uid=pod.uid,

@@ -13,7 +13,7 @@ from pulltrace.aggregator.leader.event_messages import EventDraft, Rates, draft_
 from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.metric_labels import registry_of
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.view import PodView
 
 AGAIN_SECONDS = 15.0
@@ -47,7 +47,7 @@ class EventPlanner:
         self._remaining: list[str] = []
         """Ids of the pods that this round has not reached."""
 
-    def plan(self, now: float, forbidden: Collection[str] = ()) -> list[PodEvent]:
+    def plan(self, now: float, forbidden: Collection[str] = ()) -> list[KubernetesEvent]:
         """Return the Events to write now; none in the namespaces `forbidden`."""
         self._refill(now)
         self._update_pods(now)
@@ -64,7 +64,7 @@ class EventPlanner:
             if planned_at is None or now - planned_at >= AGAIN_SECONDS:
                 drafts.append((max(known.planned_at.values(), default=-1.0), known.seen_at, draft))
         drafts.sort(key=lambda one: one[:2])
-        events: list[PodEvent] = []
+        events: list[KubernetesEvent] = []
         for _, _, draft in drafts[: DRAFTS_PER_EVENT * int(self._budget)]:
             if self._budget < 1:
                 break
@@ -76,7 +76,7 @@ class EventPlanner:
                 events.append(event)
         return events
 
-    def mark_unwritten(self, event: PodEvent) -> None:
+    def mark_unwritten(self, event: KubernetesEvent) -> None:
         """Plan an Event again: its write failed."""
         if (known := self._pods.get(event.pod_uid)) is not None:
             known.planned_at.pop(event.reason, None)

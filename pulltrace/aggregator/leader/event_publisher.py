@@ -7,16 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 
 from pulltrace.aggregator.leader.event_planner import EventPlanner
-from pulltrace.kube.client.retry import Backoff, Timing
+from pulltrace.kube.client.retry import FORBIDDEN_SECONDS, Backoff, Timing
 from pulltrace.kube.errors import ApiError, KubeError
-from pulltrace.kube.resources.pod_events import EventWriting, PodEvent
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 
 TICK_SECONDS = 1.0
 MAX_CONCURRENT = 4
-FORBIDDEN_SECONDS = 60.0
-"""The permission for a namespace is tried again after so long."""
 LOG_AGAIN_SECONDS = 60.0
-MAX_RETRY_AFTER_SECONDS = 120.0
 UNEXPECTED_SECONDS = 60.0
 MAX_FORBIDDEN = 1000
 """Namespaces; more of them are not caused by a Role."""
@@ -32,7 +29,7 @@ class EventPublisher:
     def __init__(
         self,
         planner: EventPlanner,
-        writer: EventWriting,
+        writer: EventRecorder,
         leading: Callable[[], bool],
         catch_up: Callable[[], None],
         timing: Timing | None = None,
@@ -73,7 +70,7 @@ class EventPublisher:
                     self._planner.mark_unwritten(event)
         return pause
 
-    async def _write(self, batch: Sequence[PodEvent]) -> float:
+    async def _write(self, batch: Sequence[KubernetesEvent]) -> float:
         """Write some Events at once. Return the pause that failures require."""
         outcomes = await asyncio.gather(*map(self._writer.write, batch), return_exceptions=True)
         errors: list[KubeError] = []
@@ -88,12 +85,11 @@ class EventPublisher:
         if not errors:
             self._backoff.reset()
             return 0.0
-        after = max((error.retry_after_seconds or 0.0 for error in errors if isinstance(error, ApiError)), default=0.0)
-        pause = max(self._backoff.next(), min(after, MAX_RETRY_AFTER_SECONDS))
+        pause = self._backoff.next(max(errors, key=_retry_after))
         self._warn("failed", f"{errors[0]}; next try in {pause:.1f} s")
         return pause
 
-    def _handle_refusal(self, event: PodEvent, error: ApiError) -> None:
+    def _handle_refusal(self, event: KubernetesEvent, error: ApiError) -> None:
         """Handle an Event that the API server refuses. It may accept others."""
         if error.status != 403:  # its namespace was deleted, or an admission rule refuses it
             subject = f"the Event {event.reason} of pod {event.namespace}/{event.pod}"
@@ -112,3 +108,7 @@ class EventPublisher:
         if now - self._logged_at.get(kind, -LOG_AGAIN_SECONDS) >= LOG_AGAIN_SECONDS:
             self._logged_at[kind] = now
             _log.warning("Kubernetes Events: %s", text)
+
+
+def _retry_after(error: KubeError) -> float:
+    return (error.retry_after_seconds or 0.0) if isinstance(error, ApiError) else 0.0

@@ -19,7 +19,7 @@ from pulltrace.aggregator.leader.interval_policy import (
     ReportInterval,
 )
 from pulltrace.aggregator.state.cluster_state import ClusterState
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.errors import KubeError
 from pulltrace.pulls.report_interval import WATCHED
 
@@ -35,7 +35,7 @@ class IntervalController:
 
     def __init__(
         self,
-        elector: Elector,
+        elector: LeaderElector,
         cluster: ClusterState,
         writes_per_second: float,
         *,
@@ -98,6 +98,6 @@ class IntervalController:
     async def _remark(self) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
         try:
-            await self._elector.remark({WATCHED: f"{at} {self._elector.identity}"})
+            await self._elector.annotate({WATCHED: f"{at} {self._elector.identity}"})
         except KubeError as error:
             _log.debug("the remark that this replica is watched failed: %s", error)

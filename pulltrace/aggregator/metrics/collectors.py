@@ -188,7 +188,7 @@ def sample_registry() -> CollectorRegistry:
     cluster = ClusterState(store, 60)
     watch = WatchHealth("leases")
     watch.restarts["expired"] += 1
-    watch.heard_at = 0.0
+    watch.last_response_at = 0.0
     process = Process(lambda: True, lambda: 0, (watch,), lambda: 5.0)
     metrics = Metrics(store, cluster, process, monotonic=lambda: 0.0)
     cluster.lease_event(Put(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)

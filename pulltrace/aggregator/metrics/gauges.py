@@ -97,9 +97,9 @@ class ProcessGauges(Collector):
         now = self._monotonic()
         silences: dict[str, float] = {}
         for watch in self._process.watches:
-            if watch.heard_at is not None:
+            if watch.last_response_at is not None:
                 resource = watch.resource.partition(" ")[0]
-                silences[resource] = max(silences.get(resource, 0.0), now - watch.heard_at)
+                silences[resource] = max(silences.get(resource, 0.0), now - watch.last_response_at)
         for resource, seconds in sorted(silences.items()):
             silence.add_metric([resource], round(seconds, 3))
         yield silence

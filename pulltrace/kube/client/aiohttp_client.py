@@ -1,11 +1,10 @@
-"""The aggregator's connection to the API server: one HTTP session and one SSL context for the whole process.
+"""The aggregator's client of the API server: one HTTP session and one SSL context for the whole process.
 
-Three verbs: `request` sends JSON and gets JSON, within a time limit; `list_page` reads a list object by object;
-`stream` reads a watch line by line, as bytes, because most lines are cheaper to filter than to parse. All raise what
-`kube.client.api` says, and try a 401 once more with fresh credentials. What is read at a time is bounded in bytes,
-and only one answer at a time may be large.
+`request` sends and receives JSON within a time limit; `list_page` reads a list object by object; `stream` reads a watch
+line by line, as bytes, because most lines are cheaper to filter than to parse. All keep the contract of
+`kube.client.api.ApiClient`. The bytes in memory are limited, and only one response at a time may be large.
 
-NOTE: aiohttp costs 10 MiB. The agent has no memory for it and uses `kube.client.h11_client`.
+NOTE: aiohttp costs 10 MiB, so the agent uses `kube.client.h11_client`.
 """
 
 from __future__ import annotations
@@ -24,33 +23,40 @@ from pulltrace.kube.client.api import (
     JSON,
     REQUEST_SECONDS,
     Params,
-    current,
-    decoded,
-    encoded,
-    error_of,
+    decode_body,
+    encode_body,
+    response_error,
     time_limit,
     unreachable,
 )
-from pulltrace.kube.client.credentials import SERVICE_ACCOUNT_FOLDER, Access, AccessSource, usual_source
+from pulltrace.kube.client.credentials import SERVICE_ACCOUNT_FOLDER, ConfigSource, RestConfig, current_config
+from pulltrace.kube.client.load_config import load_config
 from pulltrace.kube.client.tls import TlsContexts, open_socket
-from pulltrace.kube.decoding.fields import Raw, list_metadata
-from pulltrace.kube.decoding.json_fields import Shape
-from pulltrace.kube.decoding.object_reader import MAX_OBJECT_BYTES, Gate, ListReader, Pauses, Piece, TooLong, lines_of
+from pulltrace.kube.decoding.api_objects import Raw, list_metadata
+from pulltrace.kube.decoding.object_reader import (
+    LargeObjectLock,
+    ListItem,
+    ListReader,
+    TooLong,
+    Yielding,
+    read_lines,
+)
+from pulltrace.kube.decoding.partial_json import MAX_OBJECT_BYTES, Shape
 from pulltrace.kube.errors import ApiUnreachable
 
 CONNECT_SECONDS = 5.0
 MAX_ERROR_BYTES = 64 * 1024
-"""Read at most of an answer that is not a success."""
+"""Most bytes that are read of a response that is not a success."""
 
 
-class Connection:
-    """`Requesting`, and watching, over aiohttp."""
+class AiohttpClient:
+    """`ApiClient` over aiohttp, with lists and watches."""
 
-    def __init__(self, source: AccessSource) -> None:
+    def __init__(self, source: ConfigSource) -> None:
         self._source = source
         self._tls = TlsContexts()
         self._session: aiohttp.ClientSession | None = None
-        self._gate = Gate()
+        self._large_objects = LargeObjectLock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,7 +69,7 @@ class Connection:
             await self._session.close()
 
     async def namespace(self) -> str | None:
-        return (await self._source.access()).namespace
+        return (await self._source.config()).namespace
 
     async def request(
         self,
@@ -76,20 +82,20 @@ class Connection:
         timeout_seconds: float = REQUEST_SECONDS,
     ) -> tuple[int, Any]:
         what = f"{method} {path}"
-        data, headers = encoded(body, content_type)
+        data, headers = encode_body(body, content_type)
         try:
             async with (
-                time_limit(what, timeout_seconds),  # aiohttp's own do not cover the credentials
-                self._answer(method, path, params, data, headers, aiohttp.ClientTimeout()) as answer,
-                self._gate.turn() as turn,
+                time_limit(what, timeout_seconds),  # aiohttp's own limits do not cover the credentials
+                self._response(method, path, params, data, headers, aiohttp.ClientTimeout()) as response,
+                self._large_objects.reservation() as reservation,
             ):
                 raw = bytearray()
-                async for chunk in answer.content.iter_any():
+                async for chunk in response.content.iter_any():
                     raw += chunk
-                    await turn.hold(len(raw))
+                    await reservation.grow(len(raw))
                     if len(raw) > MAX_OBJECT_BYTES:
                         raise ApiUnreachable(f"{what} was answered with more than {MAX_OBJECT_BYTES} bytes")
-                return answer.status, decoded(what, bytes(raw), answer.headers.get("Content-Type"))
+                return response.status, decode_body(what, bytes(raw), response.headers.get("Content-Type"))
         except aiohttp.ClientError as error:
             raise unreachable(what, error) from error
 
@@ -97,30 +103,30 @@ class Connection:
         self,
         path: str,
         params: Params,
-        take: Callable[[Piece], None],
+        handle: Callable[[ListItem], None],
         *,
         shape: Shape | None = None,
         max_object_bytes: int = MAX_OBJECT_BYTES,
         timeout_seconds: float = REQUEST_SECONDS,
     ) -> Raw:
-        """Give each object of a list to `take`; of large ones only the fields of `shape`. Returns the list's metadata."""
+        """Call `handle` with each object of a list (of large ones with the fields of `shape`); return the list's metadata."""
         what = f"GET {path}"
         try:
             async with (
                 time_limit(what, timeout_seconds),
-                self._answer("GET", path, params, None, {}, aiohttp.ClientTimeout()) as answer,
-                self._gate.turn() as turn,
+                self._response("GET", path, params, None, {}, aiohttp.ClientTimeout()) as response,
+                self._large_objects.reservation() as reservation,
             ):
-                reader = ListReader(answer.content.iter_any(), turn, shape, max_object_bytes)
-                pauses = Pauses()
-                async with aclosing(reader.objects()) as objects:
-                    async for piece in objects:
-                        take(piece)
-                        await pauses.pause()
-                kind = answer.headers.get("Content-Type")
+                reader = ListReader(response.content.iter_any(), reservation, shape, max_object_bytes)
+                yielding = Yielding()
+                async with aclosing(reader.items()) as items:
+                    async for item in items:
+                        handle(item)
+                        await yielding.between_objects()
+                kind = response.headers.get("Content-Type")
         except aiohttp.ClientError as error:
             raise unreachable(what, error) from error
-        return list_metadata(path, decoded(what, reader.envelope, kind))
+        return list_metadata(path, decode_body(what, reader.envelope, kind))
 
     async def stream(
         self,
@@ -129,19 +135,19 @@ class Connection:
         read_timeout_seconds: float = 60.0,
         max_line_bytes: int = MAX_OBJECT_BYTES,
     ) -> AsyncGenerator[bytes | TooLong, None]:
-        """The lines of an endless answer. Ends when the server ends it; silence for too long is an error."""
+        """Yield the lines of a watch until the server ends it. Raises `ApiUnreachable` after a silence."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout_seconds)
         try:
             async with (
-                self._answer("GET", path, params, None, {}, timeout) as answer,
-                self._gate.turn() as turn,
-                aclosing(lines_of(answer.content.iter_any(), turn, max_line_bytes)) as lines,
+                self._response("GET", path, params, None, {}, timeout) as response,
+                self._large_objects.reservation() as reservation,
+                aclosing(read_lines(response.content.iter_any(), reservation, max_line_bytes)) as lines,
             ):
-                pauses = Pauses()
+                yielding = Yielding()
                 while True:
-                    await pauses.pause()
+                    await yielding.between_objects()
                     try:
-                        yield await anext(lines)  # no name holds the line while this waits for the next
+                        yield await anext(lines)  # no name keeps the line alive during the next wait
                     except StopAsyncIteration:
                         break
         except TimeoutError as error:
@@ -150,7 +156,7 @@ class Connection:
             raise unreachable(path, error) from error
 
     @asynccontextmanager
-    async def _answer(
+    async def _response(
         self,
         method: str,
         path: str,
@@ -159,51 +165,50 @@ class Connection:
         headers: dict[str, str],
         timeout: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A successful answer, its body not yet read."""
-        for refused in (False, True):
-            access = await current(self._source, refused=refused)
-            if access.authorization:
-                headers["Authorization"] = access.authorization
-            async with self._open().request(
+        """Send a request and yield its successful response, whose body is not read yet."""
+        for unauthorized in (False, True):
+            config = await current_config(self._source, unauthorized=unauthorized)
+            if config.authorization:
+                headers["Authorization"] = config.authorization
+            async with self._open_session().request(
                 method,
-                URL(access.base_url + path, encoded=True).with_query(params or {}),
+                URL(config.base_url + path, encoded=True).with_query(params or {}),
                 data=data,
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,  # a token goes to the API server and nowhere else
-                **self._route(access),
-            ) as answer:
-                if answer.status == 401 and not refused:
-                    await _beginning(answer)
+                **self._tls_and_proxy(config),
+            ) as response:
+                if response.status == 401 and not unauthorized:
+                    await _read_error(response)
                     continue
-                if answer.status >= 300:
-                    after = answer.headers.get("Retry-After")
-                    raise error_of(answer.status, answer.reason, after, await _beginning(answer))
+                if response.status >= 300:
+                    after = response.headers.get("Retry-After")
+                    raise response_error(response.status, response.reason, after, await _read_error(response))
                 try:
-                    yield answer
+                    yield response
                 finally:
-                    _cut(answer)
+                    _abort_unread(response)
                 return
 
-    def _route(self, access: Access) -> dict[str, Any]:
-        """The arguments of a request that only some addresses need."""
-        route: dict[str, Any] = {}
-        if access.base_url.startswith("https:"):
-            route["ssl"] = self._tls.context(access)
-            if access.server_name:
-                route["server_hostname"] = access.server_name
-        if access.proxy:
-            route["proxy"] = access.proxy
-        return route
+    def _tls_and_proxy(self, config: RestConfig) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if config.base_url.startswith("https:"):
+            arguments["ssl"] = self._tls.context(config)
+            if config.server_name:
+                arguments["server_hostname"] = config.server_name
+        if config.proxy:
+            arguments["proxy"] = config.proxy
+        return arguments
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # No limit: every watched namespace holds a connection, and a write must not wait for them.
                 connector=aiohttp.TCPConnector(limit=0, socket_factory=open_socket),
                 headers=HEADERS,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Neither HTTP_PROXY nor .netrc may have a say in where our token goes.
+                # HTTP_PROXY and .netrc are ignored: the token goes to the API server only.
                 trust_env=False,
             )
         return self._session
@@ -214,25 +219,25 @@ async def connect(
     *,
     folder: Path = SERVICE_ACCOUNT_FOLDER,
     environ: Mapping[str, str] = os.environ,
-) -> Connection:
-    """A connection to the usual place (see `usual_source`); it does not ask the server anything yet."""
-    return Connection(await usual_source(kubeconfig, folder=folder, environ=environ))
+) -> AiohttpClient:
+    """Return a client with the configuration of `load_config`; no request is sent yet."""
+    return AiohttpClient(await load_config(kubeconfig, folder=folder, environ=environ))
 
 
-async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """Read the beginning of an answer that is not a success."""
+async def _read_error(response: aiohttp.ClientResponse) -> bytes:
+    """Read the first bytes of a response that is not a success."""
     raw = bytearray()
-    while len(raw) < MAX_ERROR_BYTES and (chunk := await answer.content.read(MAX_ERROR_BYTES - len(raw))):
+    while len(raw) < MAX_ERROR_BYTES and (chunk := await response.content.read(MAX_ERROR_BYTES - len(raw))):
         raw += chunk
     if len(raw) >= MAX_ERROR_BYTES:
-        _cut(answer)
+        _abort_unread(response)
     return bytes(raw)
 
 
-def _cut(answer: aiohttp.ClientResponse) -> None:
-    """Drop the connection of an answer that was not read to its end: a watch that nobody wants any more.
+def _abort_unread(response: aiohttp.ClientResponse) -> None:
+    """Abort the connection of a response that was not read to its end, such as a cancelled watch.
 
-    Left to itself it would go on in the background for up to 30 s, to say goodbye by the rules of TLS.
+    TLS's close_notify would keep it open in the background for up to 30 s.
     """
-    if (connection := answer.connection) and connection.transport:
+    if (connection := response.connection) and connection.transport:
         connection.transport.abort()

@@ -1,7 +1,7 @@
-"""Answers of the API server, kept for a while: all who ask the same meanwhile share one, also while it is on its way.
+"""A cache of the API server's responses: callers with the same key share one, also while its request is pending.
 
-The kept answers have a bound, and the oldest go first. The pending questions have a bound, too: while the API server
-does not answer, clients go away and come back with others.
+Kept responses are limited, and the oldest are evicted first. Pending requests are limited as well: while the API server
+does not respond, clients disconnect and return with other keys.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from typing import Any, Generic, TypeVar
 
 from pulltrace.kube.errors import ApiUnreachable
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 ERROR_SECONDS = 3.0
-"""An API server that says no is not asked the same at once."""
-MOST = 2000
-MOST_PENDING = 500
+"""How long an error is kept."""
+MAX_SIZE = 2000
+MAX_PENDING = 500
 """As many as clients that may wait at once (`server.api.wait.WAITERS`)."""
 
 
 @dataclass(slots=True, eq=False)
-class _Entry(Generic[Answer]):
-    task: asyncio.Task[Answer]
-    until: float = math.inf
-    """When it is asked again; never while the answer is on its way."""
+class _Entry(Generic[Response]):
+    task: asyncio.Task[Response]
+    expires_at: float = math.inf
+    """Never while the request is pending."""
     size: int = 1
 
 
-class Answers(Generic[Answer]):
-    """A bounded number of answers."""
+class ResponseCache(Generic[Response]):
+    """A bounded number of responses by key."""
 
     def __init__(
         self,
         monotonic: Callable[[], float],
-        holds_seconds: Callable[[Answer], float],
+        ttl_seconds: Callable[[Response], float],
         *,
-        size: Callable[[Answer], int] = lambda answer: 1,
-        most: int = MOST,
+        size: Callable[[Response], int] = lambda response: 1,
+        max_size: int = MAX_SIZE,
     ) -> None:
-        """`holds_seconds` is how long an answer is kept; the sizes of all that are kept are `most` in sum."""
+        """`ttl_seconds`: how long a response is kept; `max_size`: largest sum of the sizes of all kept responses."""
         self._monotonic = monotonic
-        self._holds_seconds = holds_seconds
+        self._ttl_seconds = ttl_seconds
         self._size_of = size
-        self._most = most
-        self._entries: OrderedDict[Hashable, _Entry[Answer]] = OrderedDict()
+        self._max_size = max_size
+        self._entries: OrderedDict[Hashable, _Entry[Response]] = OrderedDict()
         self._size = 0
         self._pending = 0
 
@@ -56,50 +56,50 @@ class Answers(Generic[Answer]):
         return len(self._entries)
 
     async def get(
-        self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]], admit: Callable[[], None]
-    ) -> Answer:
-        """Return the kept answer, or ask for a new one once `admit` has not raised.
+        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Response]], admit: Callable[[], None]
+    ) -> Response:
+        """Return the kept response, or fetch a new one unless `admit` raises.
 
-        Raises `ApiUnreachable` while too many questions are pending.
+        Raises `ApiUnreachable` while too many requests are pending, and the error of `fetch`.
         """
         entry = self._entries.get(key)
-        if entry is None or self._monotonic() >= entry.until:
-            if self._pending >= MOST_PENDING:
-                raise ApiUnreachable(f"{self._pending} questions to the API server are pending")
+        if entry is None or self._monotonic() >= entry.expires_at:
+            if self._pending >= MAX_PENDING:
+                raise ApiUnreachable(f"{self._pending} requests to the API server are pending")
             admit()
-            entry = self._begin(key, ask)
-        # A caller that goes away does not take the answer from the others.
+            entry = self._fetch(key, fetch)
+        # A caller that disconnects does not cancel the request of the others.
         return await asyncio.shield(entry.task)
 
-    def _begin(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> _Entry[Answer]:
-        self._forget(key)
-        entry = _Entry(asyncio.create_task(ask()))
+    def _fetch(self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Response]]) -> _Entry[Response]:
+        self._remove(key)
+        entry = _Entry(asyncio.create_task(fetch()))
         self._entries[key] = entry
         self._size += entry.size
         self._pending += 1
         entry.task.add_done_callback(lambda task: self._keep(key, entry))
-        self._make_room()
+        self._evict()
         return entry
 
-    def _keep(self, key: Hashable, entry: _Entry[Answer]) -> None:
+    def _keep(self, key: Hashable, entry: _Entry[Response]) -> None:
         self._pending -= 1
         seconds = ERROR_SECONDS
         if not entry.task.cancelled() and entry.task.exception() is None:
-            seconds = self._holds_seconds(entry.task.result())
+            seconds = self._ttl_seconds(entry.task.result())
             if self._entries.get(key) is entry:
                 self._size += self._size_of(entry.task.result()) - entry.size
                 entry.size = self._size_of(entry.task.result())
-        entry.until = self._monotonic() + seconds
-        self._make_room()
+        entry.expires_at = self._monotonic() + seconds
+        self._evict()
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         now = self._monotonic()
         while self._entries:
             key, oldest = next(iter(self._entries.items()))
-            if not oldest.task.done() or (now < oldest.until and self._size <= self._most):
+            if not oldest.task.done() or (now < oldest.expires_at and self._size <= self._max_size):
                 return
-            self._forget(key)
+            self._remove(key)
 
-    def _forget(self, key: Hashable) -> None:
+    def _remove(self, key: Hashable) -> None:
         if (entry := self._entries.pop(key, None)) is not None:
             self._size -= entry.size

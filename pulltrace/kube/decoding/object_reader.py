@@ -1,13 +1,12 @@
-"""Objects read one at a time from what an API server sends: the objects of a list, the lines of a watch.
+"""Objects one at a time from the bytes of an API server: the objects of a list, the lines of a watch.
 
-A client bounds neither the number nor the size of the objects in a page: API servers ignore the limit of a list from
-their cache, and one Pod may take 1.5 MiB. So one object bounds the memory: an object that is too long for its kind is
-dropped while it arrives, and only one reader at a time holds a large one.
+A client can limit neither the number nor the size of the objects in a page: API servers ignore the limit of a list
+from their cache, and one Pod may take 1.5 MiB. So one object limits the memory: an object that is too long for its
+kind is discarded while it arrives, and only one reader at a time holds a large one.
 
-Most objects of a list are found in one step. API servers write each beginning with its metadata, and
-`},{"metadata":{` is never inside a string, where quotes are escaped. What is cut off there and parses is one object,
-since no JSON object begins with another. All else (the last one, a large one, a proxy's spelling) is found by
-counting brackets.
+Most objects of a list are found in one step. API servers begin each with its metadata, and `},{"metadata":{` is never
+inside a string, where quotes are escaped. The text up to there is one object if it parses, since no JSON object begins
+with another. All others (the last one, a large one, a proxy's spelling) are found by counting brackets.
 """
 
 from __future__ import annotations
@@ -20,23 +19,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pulltrace.kube.decoding.fields import Raw
-from pulltrace.kube.decoding.json_fields import BALANCED, STRING_REST, Shape, read_object
+from pulltrace.kube.decoding.api_objects import Raw
+from pulltrace.kube.decoding.partial_json import BALANCED, MAX_OBJECT_BYTES, STRING_REST, Shape, read_object
 from pulltrace.kube.errors import ApiUnreachable
 
-MAX_OBJECT_BYTES = 12 * 1024 * 1024
-"""Longest object. etcd takes 1.5 MiB, which is up to 9 MiB as JSON, where `<` is six characters."""
 HEAD_BYTES = 4096
-"""Kept of what is too long; its name and version are in it."""
+"""Kept bytes of an object that is too long; its name and version are in them."""
 ENVELOPE_BYTES = 64 * 1024
 """Longest text around the objects of a list: kind, metadata and the token of the next page."""
 ENDLESS_BYTES = 256 * 1024 * 1024
-"""A longer object has no end: no API server sent it."""
+"""A longer object is endless: no API server sends it."""
 LARGE_BYTES = 256 * 1024
-"""Beyond it a reader waits until no other holds as much."""
+"""A reader with more bytes waits until no other holds as many."""
 
 BUSY_SECONDS = 0.02
-"""So long may objects that have all arrived be read one after another before others have their turn."""
+"""Longest time for which objects that have arrived are read without a pause for other tasks."""
 
 _BEGINNING = b'{"metadata":{'
 _BETWEEN = b"}," + _BEGINNING
@@ -46,89 +43,89 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """An object, or a line of a watch, that was not kept."""
+    """An object, or a line of a watch, that was discarded."""
 
     head: bytes
-    """Its beginning."""
+    """Its first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotRead:
+class NotJson:
     """An object that is not JSON."""
 
-    why: str
+    reason: str
 
 
-Piece: TypeAlias = "Raw | TooLong | NotRead"
+ListItem: TypeAlias = "Raw | TooLong | NotJson"
 
 
-class Gate:
+class LargeObjectLock:
     """Lets one reader of a process hold more than `LARGE_BYTES`."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        turn = Turn(self._lock)
+    async def reservation(self) -> AsyncIterator[Reservation]:
+        reservation = Reservation(self._lock)
         try:
-            yield turn
+            yield reservation
         finally:
-            turn.end()
+            reservation.release()
 
 
-class Turn:
-    """One reader at the gate."""
+class Reservation:
+    """The memory of one reader."""
 
     def __init__(self, lock: asyncio.Lock) -> None:
         self._lock = lock
-        self._has_it = False
+        self._locked = False
 
-    async def hold(self, size: int) -> None:
-        """Wait until so many bytes may be held."""
-        if size > LARGE_BYTES and not self._has_it:
+    async def grow(self, size: int) -> None:
+        """Wait until this reader may hold `size` bytes."""
+        if size > LARGE_BYTES and not self._locked:
             await self._lock.acquire()
-            self._has_it = True
+            self._locked = True
 
-    def end(self) -> None:
-        """Let another reader hold as much."""
-        if self._has_it:
-            self._has_it = False
+    def release(self) -> None:
+        """Let another reader hold a large object."""
+        if self._locked:
+            self._locked = False
             self._lock.release()
 
 
-class Pauses:
-    """Lets other tasks run while one reads what has arrived already: without them a flood of objects would stop the probes."""
+class Yielding:
+    """Lets other tasks run while one reads objects that have arrived: a flood of them would block the probes."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
 
-    async def pause(self) -> None:
-        """Call between two objects."""
+    async def between_objects(self) -> None:
+        """Pause if objects were read for `BUSY_SECONDS`."""
         if time.monotonic() - self._since >= BUSY_SECONDS:
             await asyncio.sleep(0)
             self._since = time.monotonic()
 
 
-async def lines_of(
-    chunks: AsyncIterator[bytes], turn: Turn, max_line_bytes: int = MAX_OBJECT_BYTES
+async def read_lines(
+    chunks: AsyncIterator[bytes], reservation: Reservation, max_line_bytes: int = MAX_OBJECT_BYTES
 ) -> AsyncGenerator[bytes | TooLong, None]:
-    """The lines of a watch. The reader must let go of a line before it waits for anything."""
+    """Yield the lines of a watch. The caller must drop a line before it waits for anything."""
     buffer, head, dropped = bytearray(), b"", 0
     async for chunk in chunks:
         first, *rest = chunk.split(b"\n")
         buffer += first
         for part in rest:
-            turn.end()  # the reader has parsed the line before anything else runs
+            reservation.release()  # the caller has parsed the line before any other task runs
             if head or buffer:
-                yield _line(buffer, head, max_line_bytes)  # no name holds it while the generator waits
+                yield _line(buffer, head, max_line_bytes)  # no name keeps it alive while the generator waits
             buffer, head, dropped = bytearray(part), b"", 0
         if len(buffer) > max_line_bytes or (head and buffer):
             head = head or bytes(buffer[:HEAD_BYTES])
-            dropped = _endless(dropped + len(buffer))
+            dropped = _bounded(dropped + len(buffer))
             buffer = bytearray()
-            turn.end()
-        await turn.hold(len(buffer))
+            reservation.release()
+        await reservation.grow(len(buffer))
     if head or buffer:
         yield _line(buffer, head, max_line_bytes)
 
@@ -141,27 +138,29 @@ def _line(buffer: bytearray, head: bytes, max_line_bytes: int) -> bytes | TooLon
     return line
 
 
-def _endless(dropped: int) -> int:
+def _bounded(dropped: int) -> int:
     if dropped > ENDLESS_BYTES:
         raise ApiUnreachable(f"an object is longer than {ENDLESS_BYTES} bytes")
     return dropped
 
 
 class ListReader:
-    """The objects of one list; `envelope` is what was around them, once they have all been read.
+    """Reads the objects of one list; `envelope` is the text around them, once all are read.
 
-    Raises `ApiUnreachable` for what is not a list.
+    Raises `ApiUnreachable` for anything but a list.
     """
 
-    def __init__(self, chunks: AsyncIterator[bytes], turn: Turn, shape: Shape | None, max_object_bytes: int) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[bytes], reservation: Reservation, shape: Shape | None, max_object_bytes: int
+    ) -> None:
         self.envelope = b""
         self._chunks = chunks
-        self._turn = turn
+        self._reservation = reservation
         self._shape = shape
         self._max_object_bytes = max_object_bytes
         self._buffer = bytearray()
 
-    async def objects(self) -> AsyncGenerator[Piece, None]:
+    async def items(self) -> AsyncGenerator[ListItem, None]:
         while (found := _ITEMS.search(self._buffer)) is None:
             if len(self._buffer) > ENVELOPE_BYTES or not await self._more():
                 self.envelope = bytes(self._buffer[:ENVELOPE_BYTES])
@@ -170,48 +169,48 @@ class ListReader:
         del found  # or the buffer could not be cut
         del self._buffer[:end]
         first = True
-        while filled and await self._another(first=first):
+        while filled and await self._next_item(first=first):
             first = False
-            piece = await self._object()
-            self._turn.end()
-            yield piece
+            item = await self._object()
+            self._reservation.release()
+            yield item
         while await self._more():
             if len(self._buffer) > ENVELOPE_BYTES:
-                raise ApiUnreachable("a list goes on after its end")
+                raise ApiUnreachable("a list continues after its end")
         self.envelope = before + b'"items":null' + bytes(self._buffer)
 
     async def _more(self) -> bool:
-        """Whether there was another chunk."""
-        await self._turn.hold(len(self._buffer))
+        """Read another chunk; return False at the end."""
+        await self._reservation.grow(len(self._buffer))
         async for chunk in self._chunks:
             self._buffer += chunk
             return True
         return False
 
     async def _next_character(self) -> bytes:
-        """The next character that is not white space, left where it is."""
+        """Return the next character that is not white space, without consuming it."""
         while True:
-            del self._buffer[: _SPACE.match(self._buffer).end()]  # type: ignore[union-attr]  # it matches nothing, too
+            del self._buffer[: _SPACE.match(self._buffer).end()]  # type: ignore[union-attr]  # it also matches nothing
             if self._buffer or not await self._more():
                 return bytes(self._buffer[:1])
 
-    async def _another(self, *, first: bool) -> bool:
-        """Whether an object begins here; takes what stands before it."""
+    async def _next_item(self, *, first: bool) -> bool:
+        """Consume the text before the next object; return False at the end of the list."""
         character = await self._next_character()
         if character == b"]":
             del self._buffer[:1]
             return False
         if not first:
             if character != b",":
-                raise ApiUnreachable("a list broke off between two objects")
+                raise ApiUnreachable("a list ends between two objects")
             del self._buffer[:1]
             character = await self._next_character()
         if character != b"{":
-            raise ApiUnreachable("a list has something in it that is not an object")
+            raise ApiUnreachable("a list contains something that is not an object")
         return True
 
-    async def _object(self) -> Piece:
-        """The object that begins here."""
+    async def _object(self) -> ListItem:
+        """Return the object that begins here."""
         searched = 0
         while self._buffer.startswith(_BEGINNING) and searched <= self._max_object_bytes:
             if end := self._buffer.find(_BETWEEN, searched) + 1:
@@ -226,20 +225,20 @@ class ListReader:
             searched = max(0, len(self._buffer) - len(_BETWEEN))
             if not await self._more():
                 break
-        return await self._counted()
+        return await self._object_by_brackets()
 
-    async def _counted(self) -> Piece:
-        """The same, by counting brackets."""
+    async def _object_by_brackets(self) -> ListItem:
+        """Return the object that begins here, found by counting brackets."""
         brackets, head, dropped = _Brackets(), b"", 0
         while (end := brackets.end(self._buffer)) == 0:
             if head or len(self._buffer) > self._max_object_bytes:
                 head = head or bytes(self._buffer[:HEAD_BYTES])
-                dropped = _endless(dropped + brackets.at)
+                dropped = _bounded(dropped + brackets.at)
                 del self._buffer[: brackets.at]
                 brackets.at = 0
-                self._turn.end()
+                self._reservation.release()
             if not await self._more():
-                raise ApiUnreachable("a list broke off")
+                raise ApiUnreachable("a list ends within an object")
         if head or end > self._max_object_bytes:
             head = head or bytes(self._buffer[:HEAD_BYTES])
             del self._buffer[:end]
@@ -249,7 +248,7 @@ class ListReader:
         try:
             return read_object(raw, self._shape)  # type: ignore[no-any-return]  # as above
         except ValueError as error:
-            return NotRead(str(error))
+            return NotJson(str(error))
 
 
 class _Brackets:
@@ -257,15 +256,15 @@ class _Brackets:
 
     def __init__(self) -> None:
         self.at = 1
-        """The position reached; the first character is the object's own bracket."""
+        """The position; the first character is the object's own bracket."""
         self._depth = 1
         self._in_string = False
 
     def end(self, buffer: bytearray) -> int:
-        """The end of the object; 0 when that has not arrived yet."""
+        """Return the end of the object; 0 while it has not arrived."""
         while True:
             if self._in_string:
-                self.at = STRING_REST.match(buffer, self.at).end()  # type: ignore[union-attr]  # it matches nothing, too
+                self.at = STRING_REST.match(buffer, self.at).end()  # type: ignore[union-attr]  # it also matches nothing
                 if buffer[self.at : self.at + 1] != b'"':
                     return 0
                 self._in_string = False

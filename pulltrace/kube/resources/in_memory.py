@@ -1,8 +1,7 @@
-"""The bus without a cluster: Leases in the memory of one process, for `standalone` and `demo`.
+"""Stores without an API server: Leases, pods and Events in the memory of one process, for `standalone` and `demo`.
 
-`MemoryLeaseStore` keeps the contract of `KubeLeaseStore` and `KubeLeaseWatch` and passes the same tests. Below
-it is `MemoryStore`, which does the same for any kind of record (the demo's pods). Each watcher has its own queue;
-one that does not read for a long time gets a new list instead of its backlog, as the API server would do.
+`MemoryLeaseStore` keeps the contract of `KubeLeaseStore` and its `Reflector` and passes the same tests. Each watcher
+has a queue; one that does not read for a long time gets a new list instead of its backlog, as from the API server.
 """
 
 from __future__ import annotations
@@ -10,20 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Generic, TypeVar
 
-from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord, is_ours
+from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord, is_own_annotation
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 
 MAX_BACKLOG = 1000
-"""Changes kept for a watcher that does not read; beyond it a list is both smaller and newer."""
+"""Most queued changes of a watcher; a new list is smaller than more of them."""
 
 Item = TypeVar("Item")
 
 
 class _Watcher(Generic[Item]):
-    """What one reader has not read yet."""
+    """The events that one reader has not read."""
 
     def __init__(self) -> None:
         self.backlog: deque[Put[Item] | Gone] = deque()
@@ -40,7 +38,7 @@ class _Watcher(Generic[Item]):
 
 
 class MemoryStore(Generic[Item]):
-    """Records by key, and watchers that hear of every change."""
+    """Records by key, and a `WatchSource` of their changes."""
 
     def __init__(self) -> None:
         self._records: dict[str, Item] = {}
@@ -51,14 +49,14 @@ class MemoryStore(Generic[Item]):
 
     def put(self, key: str, record: Item) -> None:
         self._records[key] = record
-        self._tell(Put(record))
+        self._notify(Put(record))
 
     def remove(self, key: str) -> None:
         if self._records.pop(key, None) is not None:
-            self._tell(Gone(key))
+            self._notify(Gone(key))
 
     def keep_newest(self, count: int) -> None:
-        """Forgets the oldest without a word to anybody, as the API server does with Events."""
+        """Remove the oldest records without an event, as the API server's expiry of Events appears to a watch."""
         while len(self._records) > count:
             del self._records[next(iter(self._records))]
 
@@ -78,28 +76,28 @@ class MemoryStore(Generic[Item]):
         finally:
             self._watchers.discard(watcher)
 
-    def _tell(self, event: Put[Item] | Gone) -> None:
+    def _notify(self, event: Put[Item] | Gone) -> None:
         for watcher in self._watchers:
             watcher.add(event)
 
 
-class MemoryLeaseStore:
-    """`LeaseWriting` and `LeaseWatching` over a dictionary."""
+class MemoryLeaseStore(MemoryStore[LeaseRecord]):
+    """`LeaseWriting` over a dictionary."""
 
     def __init__(self) -> None:
-        self._leases: MemoryStore[LeaseRecord] = MemoryStore()
+        super().__init__()
         self._version = 0
 
     async def get(self, name: str) -> LeaseRecord | None:
-        return self._leases.read(name)
+        return self.read(name)
 
     async def patch(self, name: str, patch: LeasePatch) -> LeaseRecord:
-        before = self._leases.read(name)
+        before = self.read(name)
         annotations = dict(before.annotations) if before else {}
         for key, value in patch.annotations.items():
             if value is None:
                 annotations.pop(key, None)
-            elif is_ours(key):
+            elif is_own_annotation(key):
                 annotations[key] = value
         self._version += 1
         record = LeaseRecord(
@@ -110,14 +108,5 @@ class MemoryLeaseStore:
             duration_seconds=patch.duration_seconds,
             version=str(self._version),
         )
-        self._leases.put(name, record)
+        self.put(name, record)
         return record
-
-    async def delete(self, name: str) -> None:
-        """What the garbage collector does when the Node is gone; nothing when there is no such Lease."""
-        self._leases.remove(name)
-
-    async def watch(self) -> AsyncGenerator[WatchEvent[LeaseRecord], None]:
-        async with aclosing(self._leases.watch()) as events:
-            async for event in events:
-                yield event

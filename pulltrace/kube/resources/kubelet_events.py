@@ -1,34 +1,40 @@
-"""What the kubelet tells of pulls in Kubernetes Events: asked for, there, failed, waiting for the next try.
+"""The kubelets' Events about images: requested, present, failed, in back-off.
 
-Events only enrich: the pods' statuses say the same, but later and without a time. The kubelet writes them at
-its leisure and drops some when there are many, so nothing may depend on one. Most kinds of its Events are not
-about images; they are left out here, and where possible by the API server already.
+Events only enrich: the pods' statuses have the same, but later and without a time. The kubelet writes Events with a
+delay and drops some when they are many, so nothing may depend on one. Most of its Events are not about images: a field
+selector excludes many of them at the API server, and the rest is filtered here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-from pulltrace.kube.decoding.fields import TYPE_BYTES, Raw, is_deleted, unix_seconds
-from pulltrace.kube.watch.watch_events import WatchEvent
+from pulltrace.kube.decoding.api_objects import (
+    TYPE_BYTES,
+    Raw,
+    is_deletion,
+    object_or_empty,
+    text_or_empty,
+    unix_seconds,
+)
+from pulltrace.kube.watch.list_watch import ListWatch
 from pulltrace.pulls.redaction import LONGEST_NAME_CHARACTERS, READ_CHARACTERS, redact_name
 
 
 class EventKind(StrEnum):
-    """What is told of an image."""
+    """The step of a pull that an Event reports."""
 
     PULLING = "pulling"
-    """The kubelet has asked for it: its pull has begun, or waits for others where the node pulls one at a time."""
+    """The kubelet has requested the image: its pull runs, or is queued on a node that pulls one image at a time."""
     PULLED = "pulled"
-    """It is there, by a pull or because it has been there before."""
+    """The image is present, by a pull or from before."""
     FAILED = "failed"
-    """A pull has failed, or none can be tried (an invalid name, a policy of never pulling)."""
+    """A pull failed, or is impossible (an invalid name, the policy `Never`)."""
     BACK_OFF = "back_off"
-    """The kubelet waits before it tries again."""
+    """The kubelet waits before the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +44,26 @@ class EventRecord:
     namespace: str
     pod: str
     pod_uid: str
-    """Empty when the Event does not say."""
+    """Empty when the Event lacks it."""
     container: str | None
-    """None for an image volume, of which the kubelet names the pod only."""
+    """None for an image volume: its Event names only the pod."""
     kind: EventKind
     image: str | None
     """As the kubelet writes it: as in the pod's specification, with `:latest` where that has neither tag nor digest;
     without credentials."""
     message: str
-    """As it came, of at most 4 KiB and NOT redacted: that takes milliseconds, and only few of all Events are shown."""
+    """Up to 4 KiB of the message, NOT redacted: that takes milliseconds, and few Events are shown."""
     at: float
-    """When it last happened, in Unix seconds on the node's clock."""
+    """When it last occurred, in Unix seconds on the node's clock."""
     count: int
-    """How often it has happened; the kubelet joins what comes again."""
+    """How often it has occurred; the kubelet joins repetitions."""
     node: str | None
     """The node whose kubelet wrote the Event; None when the Event names none."""
 
     @property
     def pod_key(self) -> str:
-        """The pod that it names, as `PodRecord.key` does."""
+        """The key of its pod, as `PodRecord.key`."""
         return f"{self.namespace}/{self.pod}"
-
-
-class EventWatching(Protocol):
-    """The Events that are kept (an hour's, usually) in no certain order, then new ones as they come.
-
-    They are news: none is ever told as `Gone`, a `Listed` may be that of one namespace of several, and one
-    that comes later is empty.
-    """
-
-    def watch(self) -> AsyncIterator[WatchEvent[EventRecord]]: ...
 
 
 _KINDS = {
@@ -78,47 +74,67 @@ _KINDS = {
     "ErrImageNeverPull": EventKind.FAILED,
     "BackOff": EventKind.BACK_OFF,
 }
-_BEGINNINGS = {"Failed": "Failed to pull image", "BackOff": "Back-off pulling image"}
-"""These reasons are used for containers that do not start, too."""
+_PREFIXES = {"Failed": "Failed to pull image", "BackOff": "Back-off pulling image"}
+"""Message prefixes of reasons that kubelets also use for containers that do not start."""
 
 _MARKS = tuple(word.encode() for word in ("Pull", "pull", "InspectFailed"))
-"""At least one of them is in the line of every Event that is about an image."""
-_OTHER_FRAMES = (b'"BOOKMARK"', b'"ERROR"')
+"""Each line of an Event about an image has at least one of them."""
+_OTHER_TYPES = (b'"BOOKMARK"', b'"ERROR"')
+
+MAX_EVENT_BYTES = 64 * 1024
+"""A kubelet's message has 1 KiB, and its Event 2 KiB."""
+UNWANTED_REASONS = (
+    "Created",
+    "Started",
+    "Killing",
+    "Unhealthy",
+    "ProbeWarning",
+    "SandboxChanged",
+    "DNSConfigForming",
+    "FailedMount",
+    "FailedCreatePodSandBox",
+    "FailedSync",
+)
+"""The kubelets' most frequent reasons that are not about images. A field selector can exclude, but not choose one of several."""
+
+SELECTOR = ",".join(
+    ("involvedObject.kind=Pod", "source=kubelet", *(f"reason!={reason}" for reason in UNWANTED_REASONS))
+)
 
 MAX_NAME_CHARACTERS = 253
-"""Kubernetes has no longer names or UIDs."""
+"""Longest name or UID in Kubernetes."""
 MAX_COUNT = 100_000
-"""A year of tries, one every five minutes. No kubelet counts further."""
+"""A year of attempts, one every five minutes."""
 KUBELET = "kubelet"
 _CONTAINER = re.compile(r"spec\.\w+\{(.+)\}")
 _IMAGE = re.compile(rf'"([^"\\]{{1,{LONGEST_NAME_CHARACTERS}}})"')
 
 
-def worth_reading(line: bytes) -> bool:
-    """Whether a line of the watch can be of interest, told without parsing it.
+def is_about_images(line: bytes) -> bool:
+    """Return whether a line of the watch may be about an image, without decoding it.
 
-    What is not: containers that crash again and again, and Events whose hour is over (one `DELETED` each).
+    Lines of crashing containers are not, nor of expired Events (one `DELETED` each).
     """
-    if is_deleted(line):
+    if is_deletion(line):
         return False
-    return any(mark in line for mark in _MARKS) or any(frame in line[:TYPE_BYTES] for frame in _OTHER_FRAMES)
+    return any(mark in line for mark in _MARKS) or any(kind in line[:TYPE_BYTES] for kind in _OTHER_TYPES)
 
 
 def event_record(raw: Raw) -> EventRecord | None:
-    """An Event as the API sends it; None for one that is not about an image, and for one that is odd."""
-    involved, source = _object(raw.get("involvedObject")), _object(raw.get("source"))
+    """Return the record of an Event; None unless a kubelet wrote it about an image."""
+    involved, source = object_or_empty(raw.get("involvedObject")), object_or_empty(raw.get("source"))
     namespace, pod = _name(involved.get("namespace")), _name(involved.get("name"))
-    reason, message, at = _text(raw.get("reason")), _text(raw.get("message")), _at(raw)
+    reason, message, at = text_or_empty(raw.get("reason")), text_or_empty(raw.get("message")), _at(raw)
     if (
-        _text(_object(raw.get("metadata")).get("namespace")) not in {"", namespace}
+        text_or_empty(object_or_empty(raw.get("metadata")).get("namespace")) not in {"", namespace}
         or _component(raw, source) != KUBELET
     ):
         return None
     kind = _KINDS.get(reason)
-    if kind is None or not message.startswith(_BEGINNINGS.get(reason, "")) or not namespace or not pod or at is None:
+    if kind is None or not message.startswith(_PREFIXES.get(reason, "")) or not namespace or not pod or at is None:
         return None
     image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_name(involved.get("fieldPath")))
-    count = raw.get("count") or _object(raw.get("series")).get("count")
+    count = raw.get("count") or object_or_empty(raw.get("series")).get("count")
     return EventRecord(
         namespace=namespace,
         pod=pod,
@@ -126,16 +142,32 @@ def event_record(raw: Raw) -> EventRecord | None:
         container=container[1] if container else None,
         kind=kind,
         image=redact_name(image[1]) if image else None,
-        message=message[: READ_CHARACTERS + 1],  # one more than is read tells that there were more
+        message=message[: READ_CHARACTERS + 1],  # one more than the reader takes marks a cut message
         at=at,
         count=min(count, MAX_COUNT) if type(count) is int and count > 0 else 1,
         node=_name(source.get("host")) or _name(raw.get("reportingInstance")) or None,
     )
 
 
+KUBELET_EVENTS: ListWatch[EventRecord] = ListWatch(
+    resource="events",
+    path="/api/v1/events",
+    decode=event_record,
+    permission="list and watch events",
+    selectors={"fieldSelector": SELECTOR},
+    is_wanted=is_about_images,
+    max_bytes=MAX_EVENT_BYTES,
+    ephemeral=True,
+)
+"""The Events that the API server keeps (usually for an hour) in no order, then new ones as they come.
+
+A `Listed` may be the one of a single namespace, a later one is empty, and no event is a `Gone`.
+"""
+
+
 def _at(raw: Raw) -> float | None:
-    """The last time; one of these is there, by which interface the Event was written."""
-    series, metadata = _object(raw.get("series")), _object(raw.get("metadata"))
+    """Return the time of the last occurrence; its field depends on the API by which the Event was written."""
+    series, metadata = object_or_empty(raw.get("series")), object_or_empty(raw.get("metadata"))
     times = (
         raw.get("lastTimestamp"),
         series.get("lastObservedTime"),
@@ -147,18 +179,10 @@ def _at(raw: Raw) -> float | None:
 
 
 def _component(raw: Raw, source: Raw) -> str:
-    """The component that wrote the Event; the newer interface has a field of its own."""
-    return _text(source.get("component")) or _text(raw.get("reportingComponent"))
-
-
-def _object(value: Any) -> Raw:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return the component that wrote the Event; the newer API has another field for it."""
+    return text_or_empty(source.get("component")) or text_or_empty(raw.get("reportingComponent"))
 
 
 def _name(value: Any) -> str:
-    text = _text(value)
+    text = text_or_empty(value)
     return text if len(text) <= MAX_NAME_CHARACTERS else ""

@@ -1,44 +1,46 @@
-"""The pods that wait: which containers, on which node, cannot start before which image is there.
+"""Pending pods: which containers, on which node, cannot start before which image is present.
 
-A pod stays in phase Pending until all its containers have been created, so the watch asks for scheduled pods
-in that phase only, and the mass of running ones never reaches us. A pod that leaves the phase comes as a
-deleted one. Of each pod a record of half a KiB is kept, read straight from the JSON.
+A pod stays in phase Pending until all its containers have been created. So the watch selects scheduled pods in that
+phase, and the running ones are never transferred. A pod that leaves the phase comes as a deleted one. The record of a
+pod has half a KiB, and is read straight from the JSON.
 
-Whether a container waits for an *image* is read from its status: not created yet, for a reason that has to do
-with images or that says nothing in particular. Which pull it waits for is not decided here.
+A container waits for an *image* if its status says that it was not created yet, for a reason that concerns images or
+for a general one. `aggregator.rows.correlation` decides which pull it waits for.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Protocol
 
-from pulltrace.kube.decoding.fields import Raw, needed_text, unix_seconds
-from pulltrace.kube.watch.watch_events import WatchEvent
+from pulltrace.kube.decoding.api_objects import Raw, required_text, unix_seconds
+from pulltrace.kube.decoding.partial_json import Shape
+from pulltrace.kube.watch.list_watch import ListWatch
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED
 from pulltrace.pulls.redaction import HIDDEN, READ_CHARACTERS, redact, redact_name
 from pulltrace.pulls.references import parse_reference
 from pulltrace.pulls.view import Workload
-from pulltrace.pulls.workloads import workload_of
+from pulltrace.pulls.workloads import HASH_LABEL, workload_of
 
 PODS_PATH = "/api/v1/pods"
+SELECTOR = "status.phase=Pending,spec.nodeName!="
+"""Scheduled, and not all containers created."""
 MAX_REASON_CHARACTERS = 128
-MIRROR = "kubernetes.io/config.mirror"
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 MAX_HASH_CHARACTERS = 128
 MAX_OWNER_CHARACTERS = 253
 MAX_WAITS = 64
-"""Containers of a pod that are kept while they wait; of the others only the number. Pods have ten, rarely thirty."""
+"""Most waiting containers that are kept of a pod; the others are only counted. Pods have ten, rarely thirty."""
 MAX_WAIT_CHARACTERS = 16 * 1024
-"""Length of their names, images and messages together."""
+"""Longest sum of their names, images and messages."""
 
 IMAGE_REASONS = (
     frozenset(
         {
-            None,  # the kubelet has not said anything yet
+            None,  # the kubelet has not written a status yet
             "ContainerCreating",
             "PodInitializing",
             "ImageInspectError",
@@ -47,11 +49,39 @@ IMAGE_REASONS = (
     | PULL_FAILED
     | NEVER_PULLED
 )
-"""Why a container that has no image yet may be waiting. Others (`CreateContainerConfigError`, …) come after it."""
+"""Reasons of containers whose image is not present. Others (`CreateContainerConfigError`, …) follow the pull."""
+
+
+_STATE: Shape = {"waiting": {"reason": None, "message": None}, "running": {}, "terminated": {}}
+_STATUS: Shape = {"name": None, "imageID": None, "state": _STATE}
+_CONTAINER: Shape = {"name": None, "image": None, "restartPolicy": None}
+
+POD_SHAPE: Shape = {
+    "metadata": {
+        **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")),
+        "labels": {HASH_LABEL: None},
+        "ownerReferences": dict.fromkeys(("kind", "name", "controller")),
+        "annotations": {MIRROR_ANNOTATION: None},
+    },
+    "spec": {
+        "nodeName": None,
+        "volumes": {"name": None, "image": {"reference": None}},
+        "initContainers": _CONTAINER,
+        "containers": _CONTAINER,
+        "ephemeralContainers": _CONTAINER,
+    },
+    "status": {
+        **dict.fromkeys(("phase", "startTime")),
+        "initContainerStatuses": _STATUS,
+        "containerStatuses": _STATUS,
+        "ephemeralContainerStatuses": _STATUS,
+    },
+}
+"""Fields that `pod_record` reads of a large Pod."""
 
 
 class Role(StrEnum):
-    """What an image is for; in the order in which the kubelet pulls them."""
+    """The use of an image, in the order of the kubelet's pulls."""
 
     VOLUME = "volume"
     INIT = "init"
@@ -62,16 +92,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageWait:
-    """A container (or an image volume) that has not got its image yet."""
+    """A container (or an image volume) whose image is not present yet."""
 
     name: str
     image: str
     """As written in the pod's specification, without credentials."""
     role: Role
     reason: str | None = None
-    """The kubelet's word: `ContainerCreating`, `ImagePullBackOff`, …; None while it has said nothing."""
+    """The status' reason: `ContainerCreating`, `ImagePullBackOff`, …; None before the kubelet's first status."""
     message: str | None = None
-    """What the kubelet says of a failure: redacted, on one line of at most 1 KiB."""
+    """The kubelet's message of a failure: redacted, on one line of at most 1 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,47 +114,41 @@ class PodRecord:
     node: str
     workload: Workload
     started_at: float | None = None
-    """When the kubelet took the pod on, in Unix seconds on the node's clock."""
+    """`status.startTime`, in Unix seconds on the node's clock."""
     ending: bool = False
     """It is being deleted."""
     waiting: tuple[ImageWait, ...] = ()
-    """In the order in which the kubelet pulls; empty when the pod waits for something else, or for nothing any more."""
+    """In the order of the kubelet's pulls; empty when all images are present."""
     more_waiting: int = 0
-    """Containers that wait beyond those in `waiting`, which has the first then."""
+    """The number of waiting containers after those in `waiting`."""
     config_hash: str | None = None
-    """The hash by which a kubelet names a static pod in Events, instead of the UID."""
+    """A static pod's hash, which a kubelet writes into Events in place of the UID."""
     created_at: float | None = None
-    """When the API server took the pod in, in Unix seconds on its own clock."""
+    """`metadata.creationTimestamp`, in Unix seconds on the API server's clock."""
 
     @property
     def key(self) -> str:
-        """What `Gone` says of this pod."""
+        """The key of this pod's `Gone`."""
         return f"{self.namespace}/{self.name}"
-
-
-class PodWatching(Protocol):
-    """What the aggregator needs: the pods that wait, then changes, then all again, without end."""
-
-    def watch(self) -> AsyncIterator[WatchEvent[PodRecord]]: ...
 
 
 def pod_key(raw: Raw) -> str:
     metadata = raw["metadata"]
-    return f"{needed_text(metadata['namespace'])}/{needed_text(metadata['name'])}"
+    return f"{required_text(metadata['namespace'])}/{required_text(metadata['name'])}"
 
 
 def pod_record(raw: Raw) -> PodRecord:
-    """A Pod as the API sends it, as far as its images go."""
+    """Return the record of a Pod."""
     metadata, status = raw["metadata"], raw.get("status") or {}
     ending = metadata.get("deletionTimestamp") is not None
     waits = () if ending else image_waits(raw)
     waiting = waits[: _kept(waits)]
     return PodRecord(
         # Many pods have the same namespace and node: keep one copy of each. Texts that authors of pods choose are not
-        # interned: some Pythons never free those.
+        # interned, since some Python versions never free them.
         namespace=sys.intern(metadata["namespace"]),
-        name=needed_text(metadata["name"]),
-        uid=needed_text(metadata["uid"]),
+        name=required_text(metadata["name"]),
+        uid=required_text(metadata["uid"]),
         node=sys.intern(raw["spec"].get("nodeName") or ""),
         workload=_workload(metadata),
         started_at=unix_seconds(status.get("startTime")),
@@ -137,7 +161,7 @@ def pod_record(raw: Raw) -> PodRecord:
 
 
 def _kept(waits: tuple[ImageWait, ...]) -> int:
-    """The number of waits to keep: at least one, since a pod without waits has all its images."""
+    """Return how many waits are kept: at least one, since a pod without waits has all its images."""
     characters = 0
     for number, wait in enumerate(waits[:MAX_WAITS]):
         characters += len(wait.name) + len(wait.image) + len(wait.message or "")
@@ -147,30 +171,42 @@ def _kept(waits: tuple[ImageWait, ...]) -> int:
 
 
 def _config_hash(metadata: Raw) -> str | None:
-    """The pod that the API server shows for a static pod has the hash of the node's file in an annotation."""
-    found = (metadata.get("annotations") or {}).get(MIRROR)
-    return needed_text(found)[:MAX_HASH_CHARACTERS] if found else None
+    """Return the hash of a static pod's file, which is an annotation of its mirror pod."""
+    found = (metadata.get("annotations") or {}).get(MIRROR_ANNOTATION)
+    return required_text(found)[:MAX_HASH_CHARACTERS] if found else None
 
 
 def image_waits(raw: Raw) -> tuple[ImageWait, ...]:
-    """The containers and image volumes of a Pod that have not got their images, in the order of their pulls."""
+    """Return the containers and image volumes of a Pod whose images are not present, in the order of their pulls."""
     return tuple(_waits(raw["spec"], raw.get("status") or {}))
 
 
 def _workload(metadata: Raw) -> Workload:
     owners = metadata.get("ownerReferences") or ()
     owner = next((_kind_and_name(one) for one in owners if one.get("controller")), None)
-    return _one_copy(workload_of(metadata["namespace"], metadata["name"], metadata.get("labels") or {}, owner))
+    return _shared_workload(workload_of(metadata["namespace"], metadata["name"], metadata.get("labels") or {}, owner))
 
 
 def _kind_and_name(owner: Raw) -> tuple[str, str]:
-    return needed_text(owner["kind"])[:MAX_OWNER_CHARACTERS], needed_text(owner["name"])[:MAX_OWNER_CHARACTERS]
+    return required_text(owner["kind"])[:MAX_OWNER_CHARACTERS], required_text(owner["name"])[:MAX_OWNER_CHARACTERS]
 
 
 @lru_cache(maxsize=4096)
-def _one_copy(workload: Workload) -> Workload:
-    """All pods of a workload share one value."""
+def _shared_workload(workload: Workload) -> Workload:
+    """Return one value for all pods of a workload."""
     return workload
+
+
+PENDING_PODS: ListWatch[PodRecord] = ListWatch(
+    resource="pods",
+    path=PODS_PATH,
+    decode=pod_record,
+    key=pod_key,
+    item_key=lambda pod: pod.key,
+    permission="list and watch pods",
+    selectors={"fieldSelector": SELECTOR},
+    shape=POD_SHAPE,
+)
 
 
 def _waits(spec: Raw, status: Raw) -> Iterator[ImageWait]:
@@ -189,38 +225,39 @@ def _waits(spec: Raw, status: Raw) -> Iterator[ImageWait]:
 
 
 def _volume_waits(spec: Raw, statuses: list[Raw]) -> Iterator[ImageWait]:
-    """The kubelet pulls image volumes before it makes the first container, and gives them no status of their own.
+    """Yield the image volumes whose images may not be present.
 
-    When one fails, the containers that mount it say so, and the others start.
+    The kubelet pulls them before it creates the first container, and writes no status of their own. The containers that
+    mount a failed one have its failure in their status, and the others start.
     """
     early = not any(_has_image(status) for status in statuses)
     failing = [waiting for status in statuses if (waiting := _waiting(status)).get("reason") in PULL_FAILED]
     for volume in spec.get("volumes") or ():
-        if reference := redact_name(needed_text((volume.get("image") or {}).get("reference") or "")):
-            failure = next((one for one in failing if _names(one, reference)), None)
+        if reference := redact_name(required_text((volume.get("image") or {}).get("reference") or "")):
+            failure = next((one for one in failing if _mentions(one, reference)), None)
             if early or failure is not None:
-                yield _image_wait(needed_text(volume["name"]), reference, Role.VOLUME, failure or {})
+                yield _image_wait(required_text(volume["name"]), reference, Role.VOLUME, failure or {})
 
 
 def _wait(container: Raw, status: Raw, role: Role, volumes: tuple[ImageWait, ...]) -> ImageWait | None:
     waiting = _waiting(status)
     reason = waiting.get("reason") or None
-    # A container that is made again (its image was changed, or is always pulled) still shows the image of before.
+    # The status of a container that is recreated (image changed, or always pulled) still has the previous image.
     if reason not in PULL_FAILED and (_has_image(status) or reason not in IMAGE_REASONS):
         return None
-    image = redact_name(needed_text(container.get("image") or ""))
-    if reason in PULL_FAILED and any(volume.reason and _names(waiting, volume.image) for volume in volumes):
+    image = redact_name(required_text(container.get("image") or ""))
+    if reason in PULL_FAILED and any(volume.reason and _mentions(waiting, volume.image) for volume in volumes):
         if _has_image(status):
             return None
-        waiting = {}  # that is the failure of the volume: nobody has asked for this image yet
+        waiting = {}  # the failure of the volume: the kubelet has not requested this image yet
     if role is Role.INIT and container.get("restartPolicy") == "Always":
         role = Role.SIDECAR
-    return _image_wait(needed_text(container["name"]), image, role, waiting)
+    return _image_wait(required_text(container["name"]), image, role, waiting)
 
 
 def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
-    reason, message = needed_text(waiting.get("reason") or ""), needed_text(waiting.get("message") or "")
-    # One character more than is read tells that there were more.
+    reason, message = required_text(waiting.get("reason") or ""), required_text(waiting.get("message") or "")
+    # One character more than the reader takes marks a cut message.
     return _shared_wait(
         name, image, role, reason[:MAX_REASON_CHARACTERS] or None, message[: READ_CHARACTERS + 1] or None
     )
@@ -228,12 +265,12 @@ def _image_wait(name: str, image: str, role: Role, waiting: Raw) -> ImageWait:
 
 @lru_cache(maxsize=1024)
 def _shared_wait(name: str, image: str, role: Role, reason: str | None, message: str | None) -> ImageWait:
-    """The pods of a workload wait for the same with the same words: one value for all."""
+    """Return one value for all pods of a workload, which wait for the same image with the same message."""
     return ImageWait(name, image, role, reason, message and redact(message))
 
 
-def _names(waiting: Mapping[str, str], reference: str) -> bool:
-    """Whether the kubelet's message is about this image: it has its name in quotes, as in the pod or in full."""
+def _mentions(waiting: Mapping[str, str], reference: str) -> bool:
+    """Return whether the kubelet's message has this image in quotes, as in the pod or in full."""
     message = waiting.get("message") or ""
     if HIDDEN in reference:
         message = redact(message)
@@ -245,6 +282,6 @@ def _waiting(status: Raw) -> dict[str, str]:
 
 
 def _has_image(status: Raw) -> bool:
-    """Whether the container was created once: it runs, has ended, or its status names the image it was made from."""
+    """Return whether the container was created once: it runs, has ended, or its status has an image ID."""
     state = status.get("state") or {}
     return bool(status.get("imageID")) or "running" in state or "terminated" in state

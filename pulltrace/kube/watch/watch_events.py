@@ -1,37 +1,45 @@
-"""What a watch yields: the whole list first, then one change after another.
+"""Events of a watch: the whole list first, then one change after another.
 
-The names follow the API server's watch events: `Put` is `ADDED` or `MODIFIED`, `Gone` is `DELETED`.
+They follow the API server's watch events: `Put` is `ADDED` or `MODIFIED`, `Gone` is `DELETED`.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed(Generic[Item]):
-    """All there is, now: whatever is not in it is gone."""
+    """All items that exist now: any other was deleted."""
 
     items: tuple[Item, ...]
     whole: bool = True
-    """False for a page of a list of news that is not the last one."""
+    """False for a page, except the last, of a list of ephemeral objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Put(Generic[Item]):
-    """One is new or has changed."""
+    """One item is new or has changed."""
 
     item: Item
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """One was deleted."""
+    """One item was deleted."""
 
     key: str
 
 
 WatchEvent: TypeAlias = Listed[Item] | Put[Item] | Gone
+
+
+class WatchSource(Protocol[Item]):
+    """A source of watch events without end: `Reflector` over the API server, or `MemoryStore` within a process."""
+
+    def watch(self) -> AsyncIterator[WatchEvent[Item]]:
+        """Yield a `Listed`, then changes; a `Listed` again whenever changes may have been missed."""

@@ -22,8 +22,8 @@ from pulltrace.server.api.lookup_limiter import ADDRESS, LookupLimiter, Rate, To
 from pulltrace.server.api.wait_targets import PodTarget, Readiness, Target, WorkloadTarget, concerns, result
 from pulltrace.server.http import problems
 from pulltrace.server.http.asgi import Receive, Scope, Send, respond
-from pulltrace.server.http.client_address import Network, peer_of
-from pulltrace.server.http.connection_limiter import Limits, Refused, Room
+from pulltrace.server.http.client_address import Network, client_address
+from pulltrace.server.http.connection_limiter import ConnectionLimiter, ConnectionLimits, TooManyConnections
 from pulltrace.server.http.problems import BadParameter
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.filters import ANY_TEXT, read_workload
@@ -40,7 +40,7 @@ RECHECK_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
 """A waiter reads the changes of this time together. 500 waiters: 3 % of a core at 10 pod changes a second, 10 % at 500."""
 
-WAITERS = Limits(500, 100)
+WAITERS = ConnectionLimits(500, 100)
 
 RETRY_SECONDS = 15
 
@@ -58,7 +58,7 @@ class Wait:
         lookup: PodLookup | None,
         clocks: Clocks,
         *,
-        limits: Limits = WAITERS,
+        limits: ConnectionLimits = WAITERS,
         proxies: Sequence[Network] = (),
         poll_seconds: float = POLL_SECONDS,
         lookups: Rate = ADDRESS,
@@ -72,7 +72,7 @@ class Wait:
         self._first_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._further_lookups = LookupLimiter(clocks.monotonic, address=lookups)
         self._log_limiter = LogLimiter()
-        self.waiters = Room(limits, "Too many waiters", "requests that wait")
+        self.waiters = ConnectionLimiter(limits, "requests that wait")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -89,21 +89,20 @@ class Wait:
             raise falcon.HTTPMethodNotAllowed(["GET"])
         query = problems.read_query(scope["query_string"].decode("latin-1"), PARAMETERS)
         target, timeout_seconds = _target(query), _timeout_seconds(query)
-        address = peer_of(scope, self._proxies)
+        address = client_address(scope, self._proxies)
         try:
-            self.waiters.check(address)
-        except Refused as refused:
+            self.waiters.acquire(address)
+        except TooManyConnections as refused:
             raise falcon.HTTPServiceUnavailable(
-                title=refused.title, description=refused.detail, retry_after=RETRY_SECONDS
+                title="Too many waiters", description=str(refused), retry_after=RETRY_SECONDS
             ) from None
-        self.waiters.enter(address)
         leaving = asyncio.create_task(_until_gone(receive))
         waiting = asyncio.create_task(self._wait(target, timeout_seconds, address))
         try:
             await asyncio.wait((leaving, waiting), return_when=asyncio.FIRST_COMPLETED)
             return waiting.result() if waiting.done() else None
         finally:
-            self.waiters.leave(address)
+            self.waiters.release(address)
             leaving.cancel()
             waiting.cancel()
 

@@ -17,7 +17,7 @@ _CLUSTER_SUFFIXES = (".localhost", ".svc", ".svc.cluster.local")
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """Which values of `Host` are answered, whatever their port."""
+    """The allowed values of `Host`, with any port."""
 
     names: frozenset[str]
     suffixes: tuple[str, ...]
@@ -25,7 +25,7 @@ class AllowedHosts:
     all: bool = False
 
     def permits(self, host: str) -> bool:
-        """Whether this well-formed `Host` is answered."""
+        """Return whether this well-formed `Host` is allowed."""
         if self.all or host.startswith("["):
             return True
         name = host.partition(":")[0].lower().removesuffix(".")
@@ -36,7 +36,7 @@ EVERY_HOST = AllowedHosts(frozenset(), (), all=True)
 
 
 def allowed_hosts(listed: Iterable[str], *, machine: str = "", resolv_conf: str = "") -> AllowedHosts:
-    """The defaults and the listed names; `*` lists all, and `*.example.com` all names below example.com.
+    """Return the defaults and the listed names; `*` lists all, and `*.example.com` all names below example.com.
 
     `resolv_conf` is the text of that file. Its search domains complete the machine's name; in a pod one of them is the
     domain of the cluster's Services.

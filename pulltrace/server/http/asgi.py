@@ -1,4 +1,4 @@
-"""The three words of ASGI, and what every answer of this server has in common."""
+"""Types of ASGI, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-# The UI is files of our own and speaks to nobody but us. Image and pod names come from others: should one ever get
-# into the page as markup, it cannot load or run anything.
+# The UI is static files and connects to this server only. Users choose image and pod names: should one ever get into the page
+# as markup, it cannot load or run anything.
 _POLICY = (
     b"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -23,14 +23,14 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    # Pages of other origins neither load our answers nor keep a handle of our window.
+    # Pages of other origins neither load these responses nor keep a handle of the window.
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 
 
 def secured(application: Application) -> Application:
-    """The same application, with the security headers on every answer; it is asked in a version of HTTP that it knows."""
+    """Return the application with the security headers on every response."""
 
     async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
@@ -38,13 +38,13 @@ def secured(application: Application) -> Application:
                 message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
             await send(message)
 
-        await application(_understood(scope), receive, send_with_headers)
+        await application(_with_known_version(scope), receive, send_with_headers)
 
     return with_headers
 
 
-def _understood(scope: Scope) -> Scope:
-    """HTTP/1.2 and later are answered as 1.1, as RFC 9110 (2.5) says; Falcon raises an error for them."""
+def _with_known_version(scope: Scope) -> Scope:
+    """Treat HTTP/1.2 and later as 1.1 (RFC 9110, 2.5); Falcon raises an error for them."""
     known = scope["type"] != "http" or scope["http_version"] in _HTTP_VERSIONS
     return scope if known else {**scope, "http_version": "1.1"}
 
@@ -52,7 +52,7 @@ def _understood(scope: Scope) -> Scope:
 async def respond(
     send: Send, status: int, content_type: str, body: bytes, headers: Iterable[Header] = (), *, head: bool = False
 ) -> None:
-    """A whole answer at once; for `HEAD` without its body."""
+    """Send a whole response; for `HEAD` without its body."""
     all_headers = [
         (b"content-type", content_type.encode()),
         (b"content-length", b"%d" % len(body)),

@@ -1,4 +1,4 @@
-"""How many viewers there may be, in all and from one address."""
+"""How many long connections (streams, waits) a replica serves, in all and for one address."""
 
 from __future__ import annotations
 
@@ -6,64 +6,60 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
-TITLE = "Too many viewers"
-
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How many may watch at once."""
+class ConnectionLimits:
+    """How many connections of one kind may be open at once."""
 
-    viewers: int = 10_000
-    viewers_per_address: int = 100
-    """Behind a proxy all have its address, unless it is named as one that may say whom it serves (`peers`)."""
-
-
-DEFAULT_LIMITS = Limits()
+    total: int = 10_000
+    per_address: int = 100
+    """All clients of a proxy have its address, unless the proxy is trusted (`client_address`)."""
 
 
-class Refused(Exception):
-    """A viewer cannot be had; two sentences say why."""
-
-    def __init__(self, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.title = title
-        self.detail = detail
+DEFAULT_LIMITS = ConnectionLimits()
 
 
-class Room:
-    """Counts the viewers."""
+class TooManyConnections(Exception):
+    """A limit is reached; the message is a sentence for the client."""
 
-    def __init__(self, limits: Limits, title: str = TITLE, what: str = "live streams") -> None:
-        """`title` and `what` are for those who find no room."""
+
+class ConnectionLimiter:
+    """Counts the open connections of one kind."""
+
+    def __init__(self, limits: ConnectionLimits, kind: str = "live streams") -> None:
+        """`kind` is for the messages."""
         self._limits = limits
-        self._title = title
-        self._what = what
+        self._kind = kind
         self._by_address: Counter[str] = Counter()
         self._count = 0
         self.empty = asyncio.Event()
-        """Set while there are none."""
+        """Set while none is open."""
         self.empty.set()
 
     def __len__(self) -> int:
         return self._count
 
     def check(self, address: str) -> None:
-        """Raises Refused when there is no room for another; `""` is an address that is not known, and has no bound."""
+        """Raise TooManyConnections where another connection would exceed a limit; an unknown address (`""`) has none."""
         limits = self._limits
-        if len(self) >= limits.viewers:
-            raise Refused(self._title, f"This replica serves {limits.viewers} {self._what}, which is all it may.")
-        if address and self._by_address[address] >= limits.viewers_per_address:
-            raise Refused(self._title, f"{address} has {limits.viewers_per_address} {self._what}, which is all it may.")
+        if self._count >= limits.total:
+            raise TooManyConnections(f"This replica serves {limits.total} {self._kind}, which is its limit.")
+        if address and self._by_address[address] >= limits.per_address:
+            raise TooManyConnections(
+                f"{address} has {limits.per_address} {self._kind}, which is the limit for one address."
+            )
 
-    def enter(self, address: str) -> None:
+    def acquire(self, address: str) -> None:
+        """Count a connection; pair with `release`. Raises TooManyConnections."""
+        self.check(address)
         self._by_address[address] += 1
         self._count += 1
         self.empty.clear()
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         self._by_address[address] -= 1
         self._count -= 1
         if not self._by_address[address]:
             del self._by_address[address]
-        if not self._by_address:
+        if not self._count:
             self.empty.set()

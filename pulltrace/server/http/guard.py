@@ -1,8 +1,8 @@
-"""Requests of browsers that serve another site: refused before the application sees them.
+"""Refuse requests that a browser sends for another site, before the application sees them.
 
 Two kinds: the site gave its own name to this server's address (`allowed_hosts`), or a page of the site sends requests here. The page
-cannot read their answers, but each would be work for this server and the API server. Browsers say where a request comes from
-(`Sec-Fetch-Site`; over plain HTTP only `Origin`, and that not always). Programs such as curl and Prometheus say nothing and are answered.
+cannot read their responses, but each would be work for this server and the API server. Browsers name the origin of a request
+(`Sec-Fetch-Site`; over plain HTTP only `Origin`, and that not always). Programs such as curl and Prometheus send neither and pass.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pulltrace.server.http.allowed_hosts import AllowedHosts
 from pulltrace.server.http.asgi import Application, Receive, Scope, Send
 
 PROBES = frozenset({"/healthz", "/readyz"})
-"""Load balancers use any name for them, and the answer is one word."""
+"""Load balancers use any name for them, and the response is one word."""
 DATA = ("/api/", "/metrics")
 """Paths that other sites may not request. Links of other sites may open the page itself."""
 _OWN_SITE = frozenset({b"same-origin", b"none"})
 
 
 def guarded(application: Application, hosts: AllowedHosts) -> Application:
-    """The same application, for its own site and for programs."""
+    """Return the application, for its own site and for programs only."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        # ASGI promises no more than iterables, which can be read once.
+        # ASGI promises only iterables, which can be read once.
         scope = {**scope, "headers": [(name, value) for name, value in scope.get("headers", ())]}
         if (error := refusal(scope, hosts)) is not None:
             await problems.respond_error(send, error)
@@ -35,7 +35,7 @@ def guarded(application: Application, hosts: AllowedHosts) -> Application:
 
 
 def refusal(scope: Scope, hosts: AllowedHosts) -> falcon.HTTPError | None:
-    """The error to answer with; None when the request may pass. `Host` is well-formed (`request_heads`)."""
+    """Return the error to respond with; None when the request may pass. `Host` is well-formed (`request_heads`)."""
     # Falcon reads `//api/` and `api/` as `/api/`.
     path = "/" + scope.get("path", "").lstrip("/")
     if path in PROBES:
@@ -65,4 +65,4 @@ def _is_cross_site(scope: Scope, host: str) -> bool:
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:
-    return [value for its_name, value in scope.get("headers", ()) if its_name == name]
+    return [value for key, value in scope.get("headers", ()) if key == name]

@@ -1,7 +1,7 @@
-"""Errors as problem documents (RFC 9457), and query parameters that are read strictly.
+"""Errors as problem documents (RFC 9457), and strict query parameters.
 
-A misspelled parameter that is quietly ignored shows everything where somebody asked for a part, so what is not known
-is refused, and the answer says what would have been right.
+A misspelled parameter that is ignored would show all rows where the client asked for some. So unknown parameters are errors, and
+the response lists the valid ones.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MAX_FIELDS = 128
 MAX_VALUES = 16
 """Of one parameter."""
 MAX_ECHO = 100
-"""So many characters of what a client sent come back to it."""
+"""Characters of a client's value that an error repeats."""
 
 
 class BadParameter(falcon.HTTPBadRequest):
-    """A query parameter that cannot be what was meant; `allowed` are the values, or the parameters, that can."""
+    """An unknown parameter or value; `allowed` are the valid parameters or values."""
 
     def __init__(self, parameter: str, value: str, allowed: Collection[str], detail: str) -> None:
         super().__init__(title="Bad query parameter", description=detail)
@@ -38,7 +38,7 @@ class BadParameter(falcon.HTTPBadRequest):
 
 
 def document(error: falcon.HTTPError) -> bytes:
-    """The body that tells of the error."""
+    """Return the body of the response."""
     # Falcon's own errors have their status line as title: "404 Not Found".
     title = str(error.title).removeprefix(f"{error.status_code} ")
     written: dict[str, Any] = {"type": "about:blank", "title": title, "status": error.status_code}
@@ -50,21 +50,21 @@ def document(error: falcon.HTTPError) -> bytes:
 
 
 def serialize(request: falcon.asgi.Request, response: falcon.asgi.Response, error: falcon.HTTPError) -> None:
-    """For `App.set_error_serializer`."""
+    """Write the error into the response, for `App.set_error_serializer`."""
     response.content_type = CONTENT_TYPE
     response.data = document(error)
 
 
 async def respond_error(send: Send, error: falcon.HTTPError) -> None:
-    """The answer, for an application that is not Falcon's."""
+    """Send the response, for an application that is not Falcon's."""
     headers = [(name.lower().encode(), value.encode()) for name, value in dict(error.headers or {}).items()]
     await respond(send, error.status_code, CONTENT_TYPE, document(error), headers)
 
 
 def read_query(query_string: str, allowed: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
-    """The values of each parameter that was given, none of them empty.
+    """Return the values of each parameter, none of them empty. Raises BadParameter, HTTPBadRequest.
 
-    `allowed` maps the names that are known to the values that are: an empty collection means any text.
+    `allowed` maps the known names to the known values; an empty collection allows any text.
     """
     try:
         given = parse_qs(query_string, keep_blank_values=True, max_num_fields=MAX_FIELDS)

@@ -1,176 +1,127 @@
-"""HTTP connections that end when the peer makes no progress, that make way for others, and that take no ambiguous request.
+"""uvicorn's HTTP/1.1 protocol with two deadlines that it lacks, and with strict request heads.
 
-uvicorn waits without end for a request whose headers drip in, and for a peer that does not read what it is sent; its limit
-of connections refuses requests because of connections that send none; and what it says of bad requests is for nobody.
+uvicorn waits without end for a request whose bytes come slowly, and for a peer that does not read its response. This module
+relies on a few names of uvicorn; tests/server/http/test_uvicorn.py fails when an upgrade changes one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any, cast
+from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pulltrace.server.http import error_responses
+from pulltrace.server.http.error_responses import bad_request_response
 from pulltrace.server.http.request_heads import StrictConnection
 
-CONNECTION = "connection"
-"""Where an application finds the connection in the `state` of its scope."""
-
-HEADER_SECONDS = 10.0
-"""From the connection, or from the first byte of a further request, to its end: its headers, and a body if it has one."""
+REQUEST_SECONDS = 10.0
+"""From the connection, or the first byte of a later request, to the end of the request with its body."""
 
 WRITE_SECONDS = 10.0
-"""How often it is looked whether a peer reads what waits for it (when that is more than 64 KiB)."""
+"""A peer that reads less than `WRITE_BYTES` of what the transport holds for it in this time is disconnected."""
 
 WRITE_BYTES = 16 * 1024
-"""A peer that read less than this since the last look is sent no more."""
 
-PIECE_BYTES = 4 * 1024
-"""So much of what a peer sends is read at a time. h11 has no bound for headers that come all at once: 256 KiB of short lines
-would keep everybody waiting for 0.13 s."""
+MAX_INCOMPLETE = 1024
+"""Connections of one server whose request is incomplete."""
 
 
-class Connection(H11Protocol):
-    """uvicorn's connection with a deadline for what the peer sends, and one for what it reads."""
+class IncompleteRequests:
+    """The connections of one server that owe a request, oldest first; beyond the limit the oldest is aborted.
 
-    header_seconds = HEADER_SECONDS
+    NOTE: uvicorn's `limit_concurrency` counts these connections and refuses requests instead. With a limit of 100 connections and
+    500 that send their headers slowly, it refused 20 of 20 healthy requests; with this class all 20 were answered.
+    """
+
+    def __init__(self, limit: int = MAX_INCOMPLETE) -> None:
+        self._limit = limit
+        self._transports: dict[asyncio.Transport, None] = {}
+
+    def add(self, transport: asyncio.Transport) -> None:
+        self._transports[transport] = None
+        if len(self._transports) > self._limit:
+            oldest = next(iter(self._transports))
+            del self._transports[oldest]
+            oldest.abort()
+
+    def discard(self, transport: asyncio.Transport) -> None:
+        self._transports.pop(transport, None)
+
+
+class DeadlineProtocol(H11Protocol):
+    """uvicorn's protocol with a deadline for the peer's requests and one for its reading."""
+
+    request_seconds = REQUEST_SECONDS
     write_seconds = WRITE_SECONDS
 
-    _reading: asyncio.TimerHandle | None = None
-    _writing: asyncio.TimerHandle | None = None
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.conn = StrictConnection(h11.SERVER, error_responses.MAX_HEADER_BYTES)
-        self._max_requests = self.limit_concurrency
-        self.limit_concurrency = None  # uvicorn need not look at it
-        self._application = self.app
-        self.waits_since: float | None = self.loop.time()
-        """For a request; None while there is one."""
+    def __init__(self, *args: Any, incomplete: IncompleteRequests | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = StrictConnection(h11.SERVER)
+        self._incomplete = incomplete or IncompleteRequests()
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # uvicorn puts a copy of this into the scope of each request, as `state`.
-        self.app_state = {CONNECTION: self}
-        # As many as are answered at once, and as many again that wait for their request.
-        if self._max_requests is not None and len(self.connections) > 2 * self._max_requests:
-            self._make_room()
-        self._reading = self.loop.call_later(self.header_seconds, transport.abort)
+        # No bytes of its own for a slow peer: a send of more waits until the peer has read, and the write deadline holds for each.
+        transport.set_write_buffer_limits(high=0)
+        self._start_request_timer()
 
     def data_received(self, data: bytes) -> None:
-        for start in range(0, len(data), PIECE_BYTES):
-            if self.transport.is_closing():
-                return
-            self.app = error_responses.answer_busy if self._has_too_many_requests() else self._application
-            super().data_received(data[start : start + PIECE_BYTES])
-        if self._has_request():
-            self._forget_reading()
-            self.waits_since = None
-        elif self._reading is None:
-            self._reading = self.loop.call_later(self.header_seconds, self.transport.abort)
+        super().data_received(data)
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+            self._start_request_timer()
+        else:
+            self._stop_request_timer()
 
-    def on_response_complete(self) -> None:
-        self.waits_since = self.loop.time()
-        super().on_response_complete()
-        if self._has_request():  # the next one had come already
-            self.waits_since = None
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_write_timer()
+
+    def resume_writing(self) -> None:
+        self._stop_write_timer()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_request_timer()
+        self._stop_write_timer()
+        super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP any more is answered, or cut off in the middle of an answer; and the application, which may know
-        nothing of it yet, is told that the peer has left. Else each such request would be a stack trace in the log.
-        """
+        """Answer with a problem document, or abort where a response has begun already."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            for event in error_responses.answer_to_bad_request(sys.exception()):
+            for event in bad_request_response(sys.exception()):
                 self.transport.write(self.conn.send(event) or b"")
             self.transport.close()
         else:
             self.transport.abort()
-        if (cycle := self._answered()) is not None:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        # The event loop reports the end later. An application that starts before that would fail, with a stack trace in the log.
+        super().connection_lost(None)
 
-    def _has_request(self) -> bool:
-        """Whether one is being answered that has come as a whole."""
-        cycle = self._answered()
-        return cycle is not None and not cycle.more_body
+    def _start_request_timer(self) -> None:
+        if self._request_timer is None:
+            self._request_timer = self.loop.call_later(self.request_seconds, self.transport.abort)
+            self._incomplete.add(self.transport)
 
-    def _answered(self) -> RequestResponseCycle | None:
-        """The request that is being answered, if there is one."""
-        # NOTE: uvicorn declares the cycle as always there; before the first request it is None.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return None if cycle is None or cycle.response_complete else cycle
+    def _stop_request_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+            self._incomplete.discard(self.transport)
 
-    def _has_too_many_requests(self) -> bool:
-        return self._max_requests is not None and len(self.tasks) >= self._max_requests
+    def _start_write_timer(self) -> None:
+        buffered_bytes = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(self.write_seconds, self._check_progress, buffered_bytes)
 
-    def _make_room(self) -> None:
-        """End the connection that has waited for a request for the longest time: a slow or idle one, not one that works."""
-        others = cast("set[Connection]", self.connections) - {self}
-        waiting = [(one.waits_since, id(one), one) for one in others if one.waits_since is not None]
-        if waiting:
-            _, _, longest = min(waiting)
-            self.connections.discard(longest)
-            longest.transport.abort()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._watch_writing()
-
-    def resume_writing(self) -> None:
-        self._forget_writing()
-        super().resume_writing()
-
-    def hand_over(self, heir: asyncio.Protocol, head: bytes) -> bool:
-        """Begin the answer with these lines, and give the connection to another protocol; False when it is closed already.
-
-        Nothing of this one stays: uvicorn takes the request for one whose peer has left, and forgets it.
-        """
-        if self.transport.is_closing() or self.cycle.disconnected:
-            self.cycle.disconnected = True  # the loop may not have said so yet
-            return False
-        self._forget_reading()
-        self._forget_writing()
-        self.connections.discard(self)
-        self.cycle.disconnected = True
-        self.transport.set_protocol(heir)
-        self.transport.resume_reading()
-        dates = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(b"%s%s\r\n" % (head, dates))
-        heir.connection_made(self.transport)
-        self._forget_itself()
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_reading()
-        self._forget_writing()
-        super().connection_lost(exc)
-        self._forget_itself()
-
-    def _forget_itself(self) -> None:
-        """What refers to itself is freed late: ten thousand of these are not to wait for the collector."""
-        self.app_state = {}
-        if self.scope:
-            self.scope["state"].clear()
-
-    def _watch_writing(self) -> None:
-        waiting = self.transport.get_write_buffer_size()
-        self._writing = self.loop.call_later(self.write_seconds, self._look_at_writing, waiting)
-
-    def _look_at_writing(self, waited: int) -> None:
-        if waited - self.transport.get_write_buffer_size() < WRITE_BYTES:
+    def _check_progress(self, buffered_bytes: int) -> None:
+        if buffered_bytes - self.transport.get_write_buffer_size() < WRITE_BYTES:
             self.transport.abort()
         else:
-            self._watch_writing()
+            self._start_write_timer()
 
-    def _forget_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-
-    def _forget_writing(self) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None

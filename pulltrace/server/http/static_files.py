@@ -1,8 +1,7 @@
 """The web UI: the files that `make web` builds, served from memory.
 
-They are read once, when the server starts: a request is looked up by its path among the files that are there, so
-no path leads anywhere else. The UI asks for everything by relative URLs and so works under any prefix that a proxy
-takes off.
+They are read once, when the server starts. A request's path is a key among these files, so no path leads elsewhere. The UI
+uses relative URLs only, so it works under any prefix that a proxy removes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ NOT_BUILT = (
     "The web UI is not part of this installation: run `make web`, then start again. The API is at api/v1/pulls.\n"
 )
 
-# Names below this folder carry a hash of the content: another content has another name.
+# Names in this folder contain a hash of the content.
 _HASHED = "/assets/"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
@@ -43,7 +42,7 @@ _CONTENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of the UI, and how it is sent."""
+    """A file of the UI and its headers."""
 
     content: bytes
     content_type: str
@@ -52,13 +51,13 @@ class File:
 
 
 class StaticFiles:
-    """All that no route has: the UI, or "not found"."""
+    """All paths without a route: the UI, or "not found"."""
 
     def __init__(self, folder: Path = BUILT_UI) -> None:
         self._files = _read(folder)
 
     async def answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **_: Any) -> None:
-        """A Falcon sink."""
+        """Respond, as a Falcon sink."""
         assert resp is not None
         path = "/index.html" if req.path == "/" else req.path
         found = self._files.get(path)

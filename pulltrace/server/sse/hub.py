@@ -1,8 +1,8 @@
-"""From one subscription to many viewers: every event is written once, and all viewers are sent the same bytes.
+"""From one subscription of the source to many subscribers: each event is encoded once, and all receive the same bytes.
 
-The hub follows the source only while somebody watches. It gathers the changes of a moment (`gathering`), writes their
-events into one block of text for each group of viewers, and hands that block to each of them. It keeps the rows as of
-the last block, so that a snapshot and the blocks after it fit together without a gap and without a step back.
+The hub follows the source only while it has subscribers. It collects the changes of a window (`throttle`), encodes their events
+into one frame for each group of subscribers, and puts that frame into their queues. It keeps the rows as of the last frame, so a
+snapshot and the frames after it fit without a gap and without a step back.
 """
 
 from __future__ import annotations
@@ -11,145 +11,158 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, PullView, Snapshot, Subscription
-from pulltrace.server.http.connection_limiter import TITLE, Refused, Room
-from pulltrace.server.http.departures import Departures
+from pulltrace.server.http.connection_limiter import ConnectionLimiter, TooManyConnections
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.event_ids import event_id, sequence_of
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
-from pulltrace.server.sse.client import Manners, Viewer
-from pulltrace.server.sse.holding import too_dear
-from pulltrace.server.sse.subscriber_group import Frames, Group
-from pulltrace.server.sse.subscription_options import Options
-from pulltrace.server.sse.throttle import Gathering
+from pulltrace.server.sse.subscriber import Subscriber, over_budget
+from pulltrace.server.sse.subscriber_group import KEEP_ALIVE, EventEncoder, SubscriberGroup, farewell
+from pulltrace.server.sse.subscription_options import SubscriptionOptions
+from pulltrace.server.sse.throttle import Throttle
 
-LOOK_SECONDS = 1.0
-"""How often a silent source is asked whether it has closed, or has become complete."""
+POLL_SECONDS = 1.0
+"""How often the hub checks whether a silent source has closed or has become complete."""
 
-SLICE_VIEWERS = 200
-"""After so many sends (a few milliseconds) others have their turn: a request does not wait for ten thousand viewers."""
+SLICE_SUBSCRIBERS = 100
+"""Subscribers that are woken before other tasks run: a request does not wait for ten thousand sends."""
 
-MAX_MISSED_CHANGES = 2000
-"""Who missed more than that is better served with a snapshot, which is written once for many."""
+MAX_RESUMED_CHANGES = 2000
+"""A client that missed more is better served by a snapshot, which is encoded once for many."""
 
 MAX_GROUPS = 200
-"""Every change is looked at for every set of filters: 200 of them are about as much work as 2,000 viewers."""
+"""Each change is matched with each set of filters: 200 of them are about as much work as 2,000 subscribers."""
 
 Row = TypeVar("Row", PullView, PodView)
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class StreamPolicy:
+    """How subscribers are served. The write deadline is that of all connections (`http.protocol`)."""
+
+    keep_alive_seconds: float = 12.0
+    """Silence before a keep-alive comment: proxies close silent connections, and the docs promise 15 s."""
+    max_age_seconds: float = 30 * 60.0
+    """About when a stream ends and its client reconnects, so that clients spread over the replicas of the moment."""
+    check_seconds: float = 1.0
+    """How often these limits are checked."""
+    queued_bytes: int = 64 * 1024 * 1024
+    """Limit for the frames in the queues of all subscribers together (`over_budget`)."""
+
+
+DEFAULT_POLICY = StreamPolicy()
+
+
 class Hub:
-    """All viewers, and the task that follows the source while there are any."""
+    """All subscribers, and the tasks that serve them."""
 
     def __init__(
         self,
         source: PullSource,
-        fragments: RowCache,
+        row_cache: RowCache,
         clocks: Clocks,
         *,
-        room: Room,
-        manners: Manners,
+        limiter: ConnectionLimiter,
+        policy: StreamPolicy,
         window_seconds: Callable[[int], float] = throttle.window_seconds,
     ) -> None:
         self.window_seconds = window_seconds
-        self.room = room
+        self.limiter = limiter
         self._source = source
-        self._fragments = fragments
+        self._row_cache = row_cache
         self._clocks = clocks
-        self._manners = manners
-        self._groups: dict[Options, Group] = {}
+        self._policy = policy
+        self._groups: dict[SubscriptionOptions, SubscriberGroup] = {}
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._subscription: Subscription | None = None
-        self._gathering = Gathering()
+        self._throttle = Throttle()
         self._pulls: dict[str, PullView] = {}
         self._pods: dict[str, PodView] = {}
         self._synced = False
-        self._departures = Departures()
-        self._leave = self.leave  # one bound method for all viewers
 
-    def join(self, options: Options, address: str = "", last_event_id: str = "") -> Viewer:
-        """A new viewer, which begins with a snapshot, or with what it missed; whoever joins must `leave`.
+    def subscribe(self, options: SubscriptionOptions, address: str = "", last_event_id: str = "") -> Subscriber:
+        """Add a subscriber, which begins with a snapshot or with the changes that it missed; pair with `unsubscribe`.
 
-        Raises Refused.
+        Raises TooManyConnections.
         """
-        if self._source.closed:
-            raise Refused("Shutting down", "This replica ends now; others may serve.")
         if options not in self._groups and len(self._groups) >= MAX_GROUPS:
-            raise Refused(TITLE, f"There are {MAX_GROUPS} different sets of filters, which is all there may be.")
-        self.room.check(address)
+            raise TooManyConnections(f"This replica serves {MAX_GROUPS} different sets of filters, which is its limit.")
+        self.limiter.check(address)
         if not self._tasks:
-            self._begin()
+            self._start()
+        now = asyncio.get_running_loop().time()
         group = self._groups.get(options)
         if group is None:
-            group = self._groups[options] = Group(options, self._fragments, self._clocks, self._snapshot_of)
-            group.begin(self._pulls, self._pods)
-        now = asyncio.get_running_loop().time()
-        viewer = Viewer(
+            group = SubscriberGroup(options, self._row_cache, self._clocks, now=now)
+            group.reset(self._pulls, self._pods)
+        subscriber = Subscriber(
             options,
             address,
-            group.texts,
-            self._missed(group, last_event_id) or self._snapshot_of(group),
-            self._leave,
-            ends_at=now + self._manners.max_age_seconds * random.uniform(0.9, 1.1),
+            self._resumed(group, last_event_id) or self._snapshot(group),
+            partial(self._snapshot, group),
+            expires_at=now + self._policy.max_age_seconds * random.uniform(0.9, 1.1),
         )
-        group.viewers.add(viewer)
-        self.room.enter(address)
-        return viewer
+        self._groups[options] = group
+        group.subscribers.add(subscriber)
+        self.limiter.acquire(address)
+        return subscriber
 
-    def watch(self, viewer: Viewer, transport: asyncio.Transport) -> None:
-        """The viewer has its connection: notice when the peer ends it."""
-        self._departures.watch(viewer, transport)
-
-    def leave(self, viewer: Viewer) -> None:
-        """Forget the viewer; a second time does nothing."""
-        self._departures.forget(viewer)
-        group = self._groups.get(viewer.options)
-        if group is None or viewer not in group.viewers:
-            return
-        group.viewers.remove(viewer)
-        self.room.leave(viewer.address)
-        if not group.viewers:
-            del self._groups[viewer.options]
-        if not self.room:
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Remove the subscriber."""
+        group = self._groups[subscriber.options]
+        group.subscribers.remove(subscriber)
+        self.limiter.release(subscriber.address)
+        if not group.subscribers:
+            del self._groups[subscriber.options]
+        if not self._groups:
             self._stop()
 
-    def _missed(self, group: Group, last_event_id: str) -> bytes | None:
-        """What a viewer missed that was away for a while; None when only a snapshot helps."""
+    def _snapshot(self, group: SubscriberGroup) -> bytes:
+        return group.snapshot(self._pulls, self._pods, synced=self._synced, event_id=self._event_id)
+
+    def _resumed(self, group: SubscriberGroup, last_event_id: str) -> bytes | None:
+        """Return the changes that a client missed; None when it needs a snapshot."""
         since = sequence_of(last_event_id)
-        if since is None or since > self._gathering.sequence:
+        if since is None or since > self._throttle.sequence:
             return None
         changes = self._source.changes_after(since)
-        if changes is None or len(changes) > MAX_MISSED_CHANGES:
+        if changes is None or len(changes) > MAX_RESUMED_CHANGES:
             return None
-        told = [
+        published = [
             change
             for change in changes
-            if change.sequence <= self._gathering.sequence and not self._gathering.holds(change)
+            if change.sequence <= self._throttle.sequence and not self._throttle.is_pending(change)
         ]
-        return group.missed(since, told, Frames(self._fragments, self._clocks), self._event_id, synced=self._synced)
+        encoder = EventEncoder(self._row_cache, self._clocks)
+        return group.resumed(since, published, encoder, self._event_id, synced=self._synced)
 
-    def _begin(self) -> None:
-        subscription = self._subscribe()
+    @property
+    def _event_id(self) -> bytes:
+        return event_id(self._throttle.published_sequence)
+
+    def _start(self) -> None:
+        subscription = self._follow_source()
         self._tasks = (
-            asyncio.create_task(self._follow(subscription), name="hub of the live stream"),
-            asyncio.create_task(self._attend(), name="attendant of the live stream"),
+            asyncio.create_task(self._publish_changes(subscription), name="event stream: publish"),
+            asyncio.create_task(self._maintain(), name="event stream: maintain"),
         )
 
     def _stop(self) -> None:
-        """Follow no more. Whoever joins next begins anew."""
+        """Stop following the source; the next subscriber starts again."""
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         self._tasks = ()
-        self._unsubscribe()
+        self._leave_source()
 
-    async def _follow(self, subscription: Subscription) -> None:
+    async def _publish_changes(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
         window_ends_at = loop.time()
         try:
@@ -158,117 +171,114 @@ class Hub:
                 if changes is None:
                     if self._source_closed():
                         break
-                    # We were too slow. A moment's rest, so that this cannot become a busy loop.
-                    await asyncio.sleep(self.window_seconds(len(self.room)))
-                    subscription = self._subscribe_again()
+                    # The hub was too slow. The pause keeps this from becoming a busy loop.
+                    await asyncio.sleep(self.window_seconds(len(self.limiter)))
+                    subscription = self._restart()
                     continue
-                self._gathering.add(changes)
+                self._throttle.add(changes)
                 if not self._synced and self._source.snapshot().synced:
-                    subscription = self._subscribe_again()
+                    subscription = self._restart()
                 now = loop.time()
-                if now >= max(window_ends_at, self._gathering.due_at()):
-                    await self._publish(self._gathering.take(now))
-                    window_ends_at = loop.time() + self.window_seconds(len(self.room))
-            await self._publish(self._gathering.take(float("inf")))
+                if now >= max(window_ends_at, self._throttle.ready_at()):
+                    await self._publish(self._throttle.pop_ready(now))
+                    window_ends_at = loop.time() + self.window_seconds(len(self.limiter))
+            await self._publish(self._throttle.pop_ready(float("inf")))
         except Exception:
-            logger.exception("The live stream broke; its viewers are sent away and may come back")
-        await self._in_turn(lambda viewer, now: viewer.end())
+            logger.exception("The event stream failed; its subscribers are disconnected and may reconnect")
+        await self._in_slices(lambda subscriber: subscriber.end(farewell()))
         if asyncio.current_task() in self._tasks:
             self._stop()
 
     async def _next(self, subscription: Subscription, window_ends_at: float) -> Sequence[AnyChange] | None:
-        """The next changes; while some wait to be told, not before the window ends."""
-        if not self._gathering:
-            return await subscription.next(LOOK_SECONDS)
-        due_at = max(window_ends_at, self._gathering.due_at())
-        # NOTE: sleeping wakes us once a window; the subscription would do so once a change.
-        await asyncio.sleep(max(0.0, due_at - asyncio.get_running_loop().time()))
+        """Return the next changes; while some are pending, not before the window ends."""
+        if not self._throttle:
+            return await subscription.next(POLL_SECONDS)
+        ready_at = max(window_ends_at, self._throttle.ready_at())
+        # NOTE: a sleep wakes the task once a window; the subscription would wake it once a change.
+        await asyncio.sleep(max(0.0, ready_at - asyncio.get_running_loop().time()))
         return await subscription.next(0)
 
-    async def _attend(self) -> None:
-        while True:
-            await asyncio.sleep(self._manners.look_seconds)
-            await self._in_turn(lambda viewer, now: viewer.attend(now, self._manners))
-            for viewer in too_dear(self._viewers(), self._manners.held_bytes):
-                viewer.cut_off()
-            for group in self._groups.values():
-                group.forget_missed()
-            self._fragments.keep_only(self._pulls, self._pods)  # who comes back is told of rows that are gone
-
-    async def _in_turn(self, act: Callable[[Viewer, float], None], viewers: Iterable[Viewer] | None = None) -> None:
-        """For every viewer, a slice of them at a time."""
-        if viewers is None:
-            viewers = self._viewers()
-        now = asyncio.get_running_loop().time()
-        for number, viewer in enumerate(viewers, 1):
-            act(viewer, now)
-            if number % SLICE_VIEWERS == 0:
-                await asyncio.sleep(0)
-                now = asyncio.get_running_loop().time()
-
-    def _viewers(self) -> list[Viewer]:
-        return [viewer for group in self._groups.values() for viewer in group.viewers]
-
-    def _source_closed(self) -> bool:
-        return self._source.closed
-
-    def _subscribe(self) -> Subscription:
-        snapshot, subscription = self._source.subscribe()
-        self._subscription = subscription
-        self._take(snapshot)
-        return subscription
-
-    def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self._subscription.close()
-            self._subscription = None
-
-    def _subscribe_again(self) -> Subscription:
-        self._unsubscribe()
-        subscription = self._subscribe()
-        for group in self._groups.values():
-            for viewer in group.viewers:
-                viewer.begin_again()
-        return subscription
-
-    def _take(self, snapshot: Snapshot) -> None:
-        self._pulls = dict(snapshot.pulls)
-        self._pods = dict(snapshot.pods)
-        self._gathering.begin(snapshot.sequence)
-        self._synced = snapshot.synced
-        self._fragments.keep_only(self._pulls, self._pods)  # rows that went while nobody watched
-        for group in self._groups.values():
-            group.begin(self._pulls, self._pods)
-
     async def _publish(self, changes: Sequence[AnyChange]) -> None:
-        frames = Frames(self._fragments, self._clocks)
-        # Whoever joins while the blocks go out has all this in its snapshot.
-        blocks = [
-            (list(group.viewers), group.block(changes, frames, self._event_id)) for group in self._groups.values()
+        encoder = EventEncoder(self._row_cache, self._clocks)
+        # A client that subscribes while the frames go out has all this in its snapshot.
+        frames = [
+            (group, list(group.subscribers), group.frame(changes, encoder, self._event_id))
+            for group in self._groups.values()
         ]
         for change in changes:
             if isinstance(change, PodChange):
-                self._put(self._pods, change.before, change.after)
+                self._apply(self._pods, change.before, change.after)
             else:
-                self._put(self._pulls, change.before, change.after)
-        for viewers, block in blocks:
-            if block:
-                await self._in_turn(partial(_offer, block), viewers)
+                self._apply(self._pulls, change.before, change.after)
+        for group, subscribers, frame in frames:
+            if frame:
+                await self._send(group, frame, subscribers)
 
-    def _put(self, rows: dict[str, Row], before: Row | None, after: Row | None) -> None:
+    def _apply(self, rows: dict[str, Row], before: Row | None, after: Row | None) -> None:
         if after is not None:
             rows[after.id] = after
         elif before is not None:
             rows.pop(before.id, None)
-            self._fragments.forget(before.id)
+            self._row_cache.forget(before.id)
 
-    @property
-    def _event_id(self) -> bytes:
-        return event_id(self._gathering.told)
+    async def _send(self, group: SubscriberGroup, frame: bytes, subscribers: Iterable[Subscriber]) -> None:
+        group.sent_at = asyncio.get_running_loop().time()
+        await self._in_slices(lambda subscriber: subscriber.put(frame), subscribers)
 
-    def _snapshot_of(self, group: Group) -> bytes:
-        return group.snapshot(self._pulls, self._pods, synced=self._synced, event_id=self._event_id)
+    async def _maintain(self) -> None:
+        while True:
+            await asyncio.sleep(self._policy.check_seconds)
+            now = asyncio.get_running_loop().time()
+            for subscriber in self._subscribers():
+                if now >= subscriber.expires_at:
+                    subscriber.end(farewell())
+            for subscriber in over_budget(self._subscribers(), self._policy.queued_bytes):
+                subscriber.close()
+            for group in list(self._groups.values()):
+                group.forget_resumed()
+                if now - group.sent_at >= self._policy.keep_alive_seconds:
+                    await self._send(group, KEEP_ALIVE, list(group.subscribers))
+            self._row_cache.keep_only(self._pulls, self._pods)  # clients that resume have rows encoded that are gone
 
+    async def _in_slices(
+        self, act: Callable[[Subscriber], None], subscribers: Iterable[Subscriber] | None = None
+    ) -> None:
+        """Call `act` for each subscriber, and let other tasks run after each slice."""
+        for number, subscriber in enumerate(self._subscribers() if subscribers is None else subscribers, 1):
+            act(subscriber)
+            if number % SLICE_SUBSCRIBERS == 0:
+                await asyncio.sleep(0)
 
-def _offer(block: bytes, viewer: Viewer, now: float) -> None:
-    viewer.offer(block, now)
+    def _subscribers(self) -> list[Subscriber]:
+        return [subscriber for group in self._groups.values() for subscriber in group.subscribers]
+
+    def _source_closed(self) -> bool:
+        return self._source.closed
+
+    def _follow_source(self) -> Subscription:
+        snapshot, subscription = self._source.subscribe()
+        self._subscription = subscription
+        self._load(snapshot)
+        return subscription
+
+    def _leave_source(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def _restart(self) -> Subscription:
+        """Subscribe to the source again, and send all subscribers a new snapshot."""
+        self._leave_source()
+        subscription = self._follow_source()
+        for subscriber in self._subscribers():
+            subscriber.restart()
+        return subscription
+
+    def _load(self, snapshot: Snapshot) -> None:
+        self._pulls = dict(snapshot.pulls)
+        self._pods = dict(snapshot.pods)
+        self._throttle.reset(snapshot.sequence)
+        self._synced = snapshot.synced
+        self._row_cache.keep_only(self._pulls, self._pods)  # rows that were removed while the hub had no subscribers
+        for group in self._groups.values():
+            group.reset(self._pulls, self._pods)

@@ -1,45 +1,41 @@
-"""Viewers who asked for the same: what is written for one of them is written for all.
-
-An event that several groups are told of is written once, too (`Frames`).
-"""
+"""Subscribers with the same options: each text is encoded once for all of them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from pulltrace.pulls.view import AnyChange, PodView, PullView
 from pulltrace.server.json import paging, serializers, stream_events
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import Event, LayerEvent, PodEvent
-from pulltrace.server.sse.client import Texts, Viewer
-from pulltrace.server.sse.row_filter import Selection
-from pulltrace.server.sse.subscription_options import Options
+from pulltrace.server.sse.row_filter import RowFilter
+from pulltrace.server.sse.subscriber import Subscriber
+from pulltrace.server.sse.subscription_options import SubscriptionOptions
 
-PING = b": ping\n\n"
+KEEP_ALIVE = b": ping\n\n"
 
 RETRY_MILLISECONDS = (2000, 7000)
-"""When viewers come back after the end of a stream: not all at once."""
+"""When clients reconnect after the end of a stream: each at another time."""
 
-MOST_MISSED = 32
-"""Texts of what was missed that are kept, for a second at most: those who were cut off together are a few windows apart.
-Whoever means harm comes back to another place each time.
-"""
+MAX_RESUMED = 32
+"""Kept resume frames. They live for a second: clients that lost their connections together differ by a few windows only."""
 
 
-class Frames:
-    """The events of one moment as text."""
+class EventEncoder:
+    """The events of one moment as text; groups that share an event share its text."""
 
-    def __init__(self, fragments: RowCache, clocks: Clocks) -> None:
-        self._fragments = fragments
+    def __init__(self, row_cache: RowCache, clocks: Clocks) -> None:
+        self._row_cache = row_cache
         self._now = clocks.wall()
         self._to_wall = clocks.wall_offset()
         self._texts: dict[tuple[str, int, str], bytes] = {}
 
-    def of(self, event: Event) -> bytes:
+    def encode(self, event: Event) -> bytes:
+        """Return the event in the text format of SSE, without an id."""
         digest = event.layer.digest if isinstance(event, LayerEvent) else ""
-        # NOTE: the rows of one moment are all alive, so that each has an identity of its own.
+        # NOTE: all rows of one moment are alive, so each has an identity of its own.
         key = (event.kind.value, id(event.view), digest)
         text = self._texts.get(key)
         if text is None:
@@ -50,77 +46,78 @@ class Frames:
         if isinstance(event, LayerEvent):
             return serializers.layer_event(event, self._now, self._to_wall)
         if isinstance(event, PodEvent):
-            return serializers.pod_event(event, self._fragments.text(event.view), self._now)
-        return serializers.pull_event(event, self._fragments.text(event.view), self._now)
+            return serializers.pod_event(event, self._row_cache.text(event.view), self._now)
+        return serializers.pull_event(event, self._row_cache.text(event.view), self._now)
 
 
-class Group:
-    """One set of options: the rows of its viewers, and the texts that they are sent, ready for the connection."""
+class SubscriberGroup:
+    """One set of options: its subscribers, their rows, and the frames for them."""
 
-    def __init__(
-        self, options: Options, fragments: RowCache, clocks: Clocks, snapshot: Callable[[Group], bytes]
-    ) -> None:
-        """`snapshot` writes the one of this group, with all rows there are then."""
+    def __init__(self, options: SubscriptionOptions, row_cache: RowCache, clocks: Clocks, *, now: float) -> None:
+        """`now` is on the event loop's clock."""
         self.options = options
-        self.viewers: set[Viewer] = set()
-        self.texts = Texts(lambda: snapshot(self), options.framed(PING), self._farewell)
-        self._fragments = fragments
+        self.subscribers: set[Subscriber] = set()
+        self.sent_at = now
+        """When the group last received a frame, on the event loop's clock."""
+        self._row_cache = row_cache
         self._clocks = clocks
-        self._selection = Selection(options.filters, pods=options.pods)
+        self._row_filter = RowFilter(options.filters, pods=options.pods)
         self._snapshot: bytes | None = None
-        self._missed: dict[int, bytes] = {}
+        self._resumed: dict[int, bytes] = {}
 
-    def begin(self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView]) -> None:
-        """Begin again with all rows there are."""
-        self._selection.begin(pulls, pods if self.options.pods else {})
-        self._forget_texts()
+    def reset(self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView]) -> None:
+        """Start again from all present rows."""
+        self._row_filter.reset(pulls, pods if self.options.pods else {})
+        self._forget_frames()
 
-    def block(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> bytes:
-        """The events of new changes; `b""` when none of them is for these viewers."""
-        self._forget_texts()
-        return self.options.framed(b"".join(self._events(self._selection.take(changes), frames, event_id)))
+    def frame(self, changes: Iterable[AnyChange], encoder: EventEncoder, event_id: bytes) -> bytes:
+        """Return the events of new changes; `b""` when the group sees none of them."""
+        self._forget_frames()
+        return b"".join(self._events(self._row_filter.apply(changes), encoder, event_id))
 
-    def missed(
-        self, since: int, changes: Iterable[AnyChange], frames: Frames, event_id: bytes, *, synced: bool
+    def resumed(
+        self, since: int, changes: Iterable[AnyChange], encoder: EventEncoder, event_id: bytes, *, synced: bool
     ) -> bytes:
-        """What a viewer missed `since` then: written once for all who were cut off together."""
-        if since not in self._missed:
-            while len(self._missed) >= MOST_MISSED:
-                del self._missed[next(iter(self._missed))]
-            events = self._events(self._selection.look_back(changes), frames, event_id)
-            resumed = serializers.document({}, synced=synced, now=self._clocks.wall(), kind="resumed")
-            first = serializers.sse(resumed, name=b"resumed", event_id=None if events else event_id)
-            self._missed[since] = self.options.framed(b"".join((first, *events)))
-        return self._missed[since]
+        """Return the first frame of a client that has everything up to `since`, with the changes that it missed."""
+        if since not in self._resumed:
+            while len(self._resumed) >= MAX_RESUMED:
+                del self._resumed[next(iter(self._resumed))]
+            events = self._events(self._row_filter.replay(changes), encoder, event_id)
+            data = serializers.document({}, synced=synced, now=self._clocks.wall(), kind="resumed")
+            first = serializers.sse(data, name=b"resumed", event_id=None if events else event_id)
+            self._resumed[since] = b"".join((first, *events))
+        return self._resumed[since]
 
     def snapshot(
         self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView], *, synced: bool, event_id: bytes
     ) -> bytes:
-        """The rows as of the last block, written once for all viewers that come before the next."""
+        """Return the rows as of the last frame, encoded once for all subscribers that come before the next frame."""
         if self._snapshot is None:
-            shown = sorted(self._selection.pulls(pulls), key=paging.pull_sort_key)
-            rows = {"pulls": self._fragments.texts(shown)}
+            shown = sorted(self._row_filter.pulls(pulls), key=paging.pull_sort_key)
+            rows = {"pulls": self._row_cache.texts(shown)}
             if self.options.pods:
-                waiting = sorted(self._selection.pods(pods), key=paging.pod_sort_key)
-                rows["pods"] = self._fragments.texts(waiting)
+                waiting = sorted(self._row_filter.pods(pods), key=paging.pod_sort_key)
+                rows["pods"] = self._row_cache.texts(waiting)
             data = serializers.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
-            self._snapshot = self.options.framed(serializers.sse(data, name=b"snapshot", event_id=event_id))
+            self._snapshot = serializers.sse(data, name=b"snapshot", event_id=event_id)
         return self._snapshot
 
-    def forget_missed(self) -> None:
-        """Forget the texts of what was missed. The next block does so, too, but where nothing happens there is none."""
-        self._missed.clear()
+    def forget_resumed(self) -> None:
+        """Drop the resume frames. The next frame does so too, but without changes no frame comes."""
+        self._resumed.clear()
 
-    def _forget_texts(self) -> None:
+    def _forget_frames(self) -> None:
         self._snapshot = None
-        self.forget_missed()
+        self.forget_resumed()
 
-    def _events(self, changes: Iterable[AnyChange], frames: Frames, event_id: bytes) -> list[bytes]:
-        """The last event alone carries the id: who is cut off before it gets the whole block again."""
-        texts = [frames.of(event) for event in stream_events.coalesce(changes, layers=self.options.layers)]
+    def _events(self, changes: Iterable[AnyChange], encoder: EventEncoder, event_id: bytes) -> list[bytes]:
+        """Encode the events. Only the last one has the id: a client that loses its connection before it gets all of them again."""
+        texts = [encoder.encode(event) for event in stream_events.coalesce(changes, layers=self.options.layers)]
         if texts:
             texts[-1] = b"id: %s\n%s" % (event_id, texts[-1])
         return texts
 
-    def _farewell(self) -> bytes:
-        return self.options.framed(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)) + self.options.end
+
+def farewell() -> bytes:
+    """Return the last frame of a stream: when the client reconnects."""
+    return b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)

@@ -9,7 +9,7 @@ import pytest
 from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import KubernetesEvent
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import Ahead, NeedState, PodState, PodView, PullView
@@ -33,7 +33,7 @@ class Scene:
         for consumer in (self.active, self.baseline):
             consumer.reset(snapshot, self.now)
 
-    def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[PodEvent]:
+    def after(self, seconds: float, *, silent: bool = False, **arguments: Any) -> list[KubernetesEvent]:
         """Return the Events of each second until then; each pull with a rate gets a byte each second."""
         events = []
         for _ in range(round(seconds)):
@@ -52,7 +52,7 @@ def test_the_first_event_comes_after_ten_seconds() -> None:
 
     assert scene.after(9) == []
     assert scene.after(1) == [
-        PodEvent(
+        KubernetesEvent(
             "shop", "web-1", "uid-web-1", "ImagePullProgress",
             "docker.io/library/nginx:1.27 is 61 % pulled (412 MiB of 675 MiB, 34 MiB/s), about 20 s left; "
             "2 other pods wait for it",

@@ -14,7 +14,7 @@ from pulltrace.aggregator.metrics.active_pulls import ActivePulls
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.errors import ApiError, ApiUnreachable
-from pulltrace.kube.resources.pod_events import PodEvent
+from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 from tests.aggregator.builders import store_of
 from tests.builders import virtual_time
 from tests.builders.pulls import MIB
@@ -22,16 +22,16 @@ from tests.builders.views import running_view, waiting_pod
 from tests.builders.virtual_time import now
 
 
-class Writer:
+class Writer(EventRecorder):
     """Records Events, unless a fault comes first."""
 
     def __init__(self) -> None:
         self.tries: list[tuple[float, str]] = []
-        self.written: list[tuple[float, PodEvent]] = []
-        self.fault: Callable[[PodEvent], Exception | None] = lambda event: None
+        self.written: list[tuple[float, KubernetesEvent]] = []
+        self.fault: Callable[[KubernetesEvent], Exception | None] = lambda event: None
         self.at_once = self.most_at_once = 0
 
-    async def write(self, event: PodEvent) -> None:
+    async def write(self, event: KubernetesEvent) -> None:
         self.tries.append((now(), event.namespace))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -12,7 +12,7 @@ from pulltrace.aggregator.leader.interval_controller import REMARK_SECONDS, Inte
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.client.retry import Timing
-from pulltrace.kube.election.leader_elector import Elector
+from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
@@ -20,15 +20,15 @@ from tests.builders import virtual_time
 from tests.builders.leases import LeaseWriter
 from tests.builders.pulls import pull
 from tests.fakes.api_server import FakeApiServer
-from tests.kube.elections import NAME, Line, lease
+from tests.kube.election.elections import NAME, Line, lease
 
 Elected = Callable[[], Awaitable[None]]
 
 
-class FakeElector(Elector):
+class FakeElector(LeaderElector):
     """An election whose outcome the test decides."""
 
-    leading: bool = False
+    leading = False
     annotations: Mapping[str, str] = {}
 
     def __init__(self, *, leading: bool) -> None:
@@ -44,7 +44,7 @@ class FakeElector(Elector):
         if [annotations] != self.published[-1:]:
             self.published.append(annotations)
 
-    async def remark(self, annotations: Mapping[str, str]) -> None:
+    async def annotate(self, annotations: Mapping[str, str]) -> None:
         self.remarks.append(annotations)
         if self.error is not None:
             raise self.error
@@ -58,7 +58,7 @@ class Replica:
 
     def __init__(
         self,
-        election: Elector | None = None,
+        election: LeaderElector | None = None,
         *,
         leading: bool = True,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
@@ -193,7 +193,7 @@ def test_two_replicas_and_a_real_election() -> None:
         server, timing = FakeApiServer(), Timing(monotonic=virtual_time.now)
         replicas = []
         for identity in ("a", "b"):
-            replicas.append(Replica(Elector(Line(server), "ns", NAME, identity, timing=timing)))
+            replicas.append(Replica(LeaderElector(Line(server), "ns", NAME, identity, timing=timing)))
             await asyncio.sleep(1)
         await asyncio.sleep(90)
         assert lease(server)["metadata"]["annotations"][INTERVAL] == "5.0s"
@@ -213,7 +213,7 @@ def test_a_leader_whose_work_fails_ends_the_process() -> None:
 
     async def scenario() -> None:
         server, timing = FakeApiServer(), Timing(monotonic=virtual_time.now)
-        replica = Replica(Elector(Line(server), "ns", NAME, "a", timing=timing))
+        replica = Replica(LeaderElector(Line(server), "ns", NAME, "a", timing=timing))
         await asyncio.sleep(5)
         replica.cluster.live_nodes = broken  # type: ignore[method-assign]
         with pytest.raises(ExceptionGroup) as group:
@@ -243,7 +243,7 @@ def test_what_else_the_leader_does_is_done_by_the_leader_only() -> None:
                 finally:
                     term.append(virtual_time.now())
 
-            replicas.append(Replica(Elector(Line(server), "ns", NAME, identity, timing=timing), beside=[work]))
+            replicas.append(Replica(LeaderElector(Line(server), "ns", NAME, identity, timing=timing), beside=[work]))
             await asyncio.sleep(30)
         await replicas[0].end()
         await asyncio.sleep(10)

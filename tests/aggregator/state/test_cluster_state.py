@@ -9,8 +9,7 @@ import pytest
 from pulltrace.aggregator.rows.node_state import DEFAULT_DURATION_SECONDS, MAX_HISTORY_PULLS
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.lease_store import lease_record
-from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.kube.resources.leases import LeaseRecord, lease_record
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
 from pulltrace.pulls.model import Phase

@@ -13,7 +13,7 @@ from pulltrace.pulls.view import PodState, Workload
 from pulltrace.server.api import wait
 from pulltrace.server.api.lookup_limiter import Rate
 from pulltrace.server.api.wait import Wait
-from pulltrace.server.http.connection_limiter import Limits
+from pulltrace.server.http.connection_limiter import ConnectionLimits
 from pulltrace.server.json.clock import Clocks
 from tests.builders.views import MONOTONIC, NOW, estimated_pod, pull_view
 from tests.fakes.pull_source import FakePullSource
@@ -222,12 +222,12 @@ async def test_bad_method() -> None:
 
 async def test_waiters_are_limited() -> None:
     """One request too many gets 503 with Retry-After, until another one ends."""
-    waiting = Waiting(estimated_pod(), limits=Limits(10, 1))
+    waiting = Waiting(estimated_pod(), limits=ConnectionLimits(10, 1))
     first = asyncio.create_task(waiting.get("pod=shop/web-1"))
     await until(lambda: len(waiting.app.waiters))
     refused = await waiting.get("pod=shop/web-1")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "15")
-    assert refused.json()["detail"] == "127.0.0.1 has 1 requests that wait, which is all it may."
+    assert refused.json()["detail"] == "127.0.0.1 has 1 requests that wait, which is the limit for one address."
 
     waiting.source.put(estimated_pod(state=PodState.READY))
     await first

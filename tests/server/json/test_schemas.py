@@ -27,7 +27,7 @@ from pulltrace.server.json import json_schema, schemas, serializers
 from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.json.stream_events import coalesce
-from pulltrace.server.sse.subscriber_group import Frames
+from pulltrace.server.sse.subscriber_group import EventEncoder
 from tests.builders.pulls import layer
 from tests.builders.views import MONOTONIC, NEED, NOW, WEB, estimated_pod, node_view, pull_changes, pull_view
 
@@ -119,8 +119,8 @@ def test_events_fit_their_schema() -> None:
         PodChange(10, FULL_POD, estimated_pod(state=PodState.READY)),
     ]
     clocks = Clocks(lambda: NOW, lambda: MONOTONIC)
-    frames = Frames(RowCache(clocks), clocks)
-    texts = [frames.of(event) for change in sent for event in coalesce([change], layers=True)]
+    frames = EventEncoder(RowCache(clocks), clocks)
+    texts = [frames.encode(event) for change in sent for event in coalesce([change], layers=True)]
     datas = [text.decode().partition("data: ")[2] for text in texts]
     rows = {"pulls": [serializers.encode(FULL_PULL, 0.0)], "pods": [serializers.encode(FULL_POD, 0.0)]}
     datas.append(serializers.document(rows, synced=True, now=NOW, kind="snapshot").decode())

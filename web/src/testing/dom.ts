@@ -1,4 +1,4 @@
-// For tests that draw: import it beside `@vitest-environment jsdom`. What jsdom lacks, and a clean page for each test.
+// For tests that draw: import it beside `@vitest-environment jsdom`. It adds missing parts of jsdom, and cleans the page.
 import { cleanup } from "@testing-library/react";
 import { afterEach, beforeEach, vi } from "vitest";
 
