@@ -31,6 +31,8 @@ REPORTS_PER_SECOND = 10.0
 PATHS = ("/api/v1/pulls", "/api/v1/pods", "/healthz", "/metrics")
 ROUNDS_PER_SECOND = 10
 TARGET_SECONDS = 0.25
+STORM_TARGETS = {1_000: TARGET_SECONDS, 10_000: 1.0}
+"""Reconnecting clients, and the p99 of other requests meanwhile."""
 DRIPPING = 500
 OVERSIZED = 10
 STORMS = 3
@@ -58,9 +60,10 @@ class Crowd:
             shares = {kind.value: count // PROCESSES + (number < count % PROCESSES) for kind, count in wanted.items()}
             self._say(process, shares)
 
-    def storm(self) -> None:
+    def storm(self, count: int) -> None:
+        """Reset so many streams; their clients reconnect at once."""
         for process in self._processes:
-            self._say(process, {"storm": True})
+            self._say(process, {"storm": count // PROCESSES})
 
     @staticmethod
     def _say(process: subprocess.Popen[str], order: Mapping[str, object]) -> None:
@@ -151,12 +154,12 @@ class Abuse:
             assert time.monotonic() < deadline, f"no {what} after {seconds:g} s: {self.crowd.totals()}"
             time.sleep(0.2)
 
-    def print_row(self, title: str, windows: Sequence[Window]) -> None:
+    def print_row(self, title: str, windows: Sequence[Window], target_seconds: float = TARGET_SECONDS) -> None:
         def median(of: Callable[[Window], float]) -> float:
             return statistics.median(of(window) for window in windows)
 
         worst = max(median(lambda window, path=path: at(window.seconds[path], 0.99)) for path in PATHS)  # type: ignore[misc]
-        self.met &= worst < TARGET_SECONDS
+        self.met &= worst < target_seconds
         answers = " ".join(
             f"{1000 * median(lambda window, path=path: at(window.seconds[path], 0.5)):4.0f}"  # type: ignore[misc]
             f" {1000 * median(lambda window, path=path: at(window.seconds[path], 0.99)):4.0f}  "  # type: ignore[misc]
@@ -167,7 +170,7 @@ class Abuse:
             f" {1000 * median(lambda window: at(window.ages, 0.99)):5.0f}"
             f" {self.server.memory_mib():6.0f} {self.files():6d}"
             f" {median(lambda window: window.server_cores):5.2f} {median(lambda window: window.clients_cores):7.2f}"
-            f" {sum(window.not_answered for window in windows):6d}   {'met' if worst < TARGET_SECONDS else 'MISSED'}",
+            f" {sum(window.not_answered for window in windows):6d}   {'met' if worst < target_seconds else 'MISSED'}",
             flush=True,
         )
 
@@ -206,18 +209,19 @@ def run(abuse: Abuse, viewers: int, windows: int) -> None:
         abuse.wait(lambda healthy=healthy: abuse.crowd.total("reading open") >= healthy, f"{healthy} viewers")  # type: ignore[misc]
         abuse.window(seconds)
         abuse.print_row(title, [abuse.window(seconds) for _ in range(windows)])
-    storms, back = [], []
-    for _ in range(STORMS):
-        began = time.monotonic()
-        abuse.crowd.storm()
-        storms.append(abuse.window(seconds))
-        abuse.wait(lambda: abuse.crowd.total("reading open") >= wanted[Kind.READING], "viewers that came back")
-        back.append(time.monotonic() - began)
-        time.sleep(seconds)
-    abuse.print_row("and all who watch are cut off and come back", storms)
-    print(f"all were back after {', '.join(f'{one:.0f}' for one in back)} s at most")
+    for count, target_seconds in STORM_TARGETS.items():
+        storms, back = [], []
+        for _ in range(STORMS):
+            began = time.monotonic()
+            abuse.crowd.storm(min(count, viewers))
+            storms.append(abuse.window(seconds))
+            abuse.wait(lambda: abuse.crowd.total("reading open") >= wanted[Kind.READING], "viewers that came back")
+            back.append(time.monotonic() - began)
+            time.sleep(seconds)
+        abuse.print_row(f"and {min(count, viewers)} reconnect at once (< {target_seconds:g} s)", storms, target_seconds)
+        print(f"all were back after {', '.join(f'{one:.0f}' for one in back)} s at most")
     abuse.crowd.be(dict.fromkeys(Kind, 0))
-    abuse.crowd.storm()
+    abuse.crowd.storm(2 * viewers)
     time.sleep(seconds)
     abuse.print_row("afterwards, no other client", [abuse.window(seconds) for _ in range(windows)])
     counts = {name: int(total) for name, total in sorted(abuse.crowd.totals().items()) if not name.endswith(" open")}

@@ -1,7 +1,7 @@
 """Some of the clients of `benchmarks.abuse`, in a process of their own: sockets and one epoll, nothing else.
 
 python -m benchmarks.abuse_clients PORT NETWORK reads orders from standard input, one JSON object a line: how many clients of
-each kind to keep open, and `{"storm": true}`, at which all who watch are cut off and come back. Reports its counts once a second.
+each kind to keep open, and `{"storm": 500}`, which resets so many streams that reconnect at once. Reports its counts once a second.
 """
 
 from __future__ import annotations
@@ -124,10 +124,10 @@ class Clients:
             if self._open_count[client.kind] > self.wanted[client.kind]:
                 self.close(client)
 
-    def storm(self) -> None:
-        for client in list(self.by_file.values()):
-            if client.kind in WATCHING:
-                self.close(client, reset=True)
+    def storm(self, count: int) -> None:
+        """Reset so many streams, or all."""
+        for client in [one for one in self.by_file.values() if one.kind in WATCHING][:count]:
+            self.close(client, reset=True)
 
     def work(self, seconds: float) -> None:
         """Look after those whose sockets are ready, then after those whose time has come."""
@@ -222,8 +222,7 @@ def main(port: int, network: str) -> None:
         order = sys.stdin.readline()
         if order:
             given = json.loads(order)
-            if given.pop("storm", False):
-                clients.storm()
+            clients.storm(given.pop("storm", 0))
             for kind, wanted in given.items():
                 clients.wanted[Kind(kind)] = wanted
             clients.close_surplus()

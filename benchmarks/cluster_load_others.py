@@ -37,7 +37,9 @@ NAMES_AT_ONCE = 500
 
 
 async def kubelets(access: RestConfig, out: TextIO, rate: float) -> None:
-    """Renews so many Leases a second, each when it is due, however slow the answers are; 0 is as fast as answers come."""
+    """Renew so many Leases a second at their planned times, however slow the answers are; 0 renews as fast as answers
+    come.
+    """
     connections = [H11Client(StaticConfig(access)) for _ in range(CONNECTIONS)]
     names = [f"kubelet-{number}" for number in range(round(rate * KUBELET_SECONDS) or NAMES_AT_ONCE)]
     versions: dict[str, str] = {}
@@ -89,7 +91,7 @@ async def _renew(connection: H11Client, name: str, versions: dict[str, str]) -> 
 
 
 async def viewer(access: RestConfig, out: TextIO, namespace: str, url: str) -> None:
-    """One person who looks at the page, and a second watch of the Leases."""
+    """Run one viewer of the page, and a second watch of the Leases."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_watch(access, out, namespace))
         tasks.create_task(_forever(lambda: _read_stream(out, url)))

@@ -140,7 +140,6 @@ async def run(
                 publisher = EventPublisher(planner, event_writer, process.leading, metrics.feed.catch_up)
                 leader_tasks.append(publisher.run)
             followers.append(tasks.create_task(interval_controller.run(leader_tasks)))
-        max_connections = settings.max_streams + MAX_CONNECTIONS
         tasks.create_task(
             serve(
                 app,
@@ -148,7 +147,7 @@ async def run(
                 setting="--http-addr",
                 ready=ready,
                 stop=served,
-                max_connections=max_connections,
+                max_connections=settings.max_streams + MAX_CONNECTIONS,
             )
         )
         tasks.create_task(serve(metrics_app, settings.metrics_addr, setting="--metrics-addr", stop=served))

@@ -11,8 +11,7 @@ from pulltrace.kube.resources.pod_lister import PodLister
 from pulltrace.kube.watch.multi_namespace import reflect_namespaces
 from pulltrace.kube.watch.watch_events import Listed, Put
 from pulltrace.pulls.view import Workload
-from tests.builders.events import Raw
-from tests.builders.events import event_object as event
+from tests.builders.events import Raw, event_object
 from tests.conformance.servers import Server
 
 
@@ -24,19 +23,19 @@ async def write(server: Server, name: str, raw: Raw) -> None:
 
 
 def pulling(image: str) -> Raw:
-    return event("Pulling", f'Pulling image "{image}"')
+    return event_object("Pulling", f'Pulling image "{image}"')
 
 
 async def test_events_about_images(server: Server) -> None:
     """Only kubelets' Events about images come: first the list, then new ones."""
     other = pulling("other")
     await write(server, "one", pulling("one"))
-    await write(server, "created", event("Created", "Created container: main"))
+    await write(server, "created", event_object("Created", "Created container: main"))
     await write(server, "other", {**other, "source": {"component": "pulltrace"}, "reportingComponent": ""})
     async with aclosing(reflect_namespaces(server.connection, KUBELET_EVENTS, [server.namespace]).watch()) as events:
         listed = await anext(events)
-        await write(server, "crash", event("BackOff", "Back-off restarting failed container main"))
-        await write(server, "two", event("Failed", 'Failed to pull image "two": two: not found'))
+        await write(server, "crash", event_object("BackOff", "Back-off restarting failed container main"))
+        await write(server, "two", event_object("Failed", 'Failed to pull image "two": two: not found'))
         put = await anext(events)
 
     assert isinstance(listed, Listed)

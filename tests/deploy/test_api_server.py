@@ -23,7 +23,7 @@ from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.event_recorder import EventRecorder, KubernetesEvent
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
-from tests.builders.leases import lease_object as lease
+from tests.builders.leases import lease_object
 from tests.cluster import binaries
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
@@ -68,7 +68,9 @@ def cluster() -> Iterator[ControlPlane]:
 def agent(cluster: ControlPlane) -> Identity:
     """The agent of node-1, once the policy is in force (the API server learns of it by a watch)."""
     agent = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent", pod="agent-on-node-1"))
-    wait_until(lambda: denied(lambda: agent.create(LEASES + "?dryRun=All", lease("node-2"))), "the policy", seconds=30)
+    wait_until(
+        lambda: denied(lambda: agent.create(LEASES + "?dryRun=All", lease_object("node-2"))), "the policy", seconds=30
+    )
     return agent
 
 
@@ -77,7 +79,7 @@ def own(cluster: ControlPlane, agent: Identity) -> Iterator[str]:
     """The path of the agent's own Lease, as an agent makes it."""
     uid = cluster.admin.get("/api/v1/nodes/node-1")["metadata"]["uid"]
     owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": uid}
-    agent.create(LEASES, lease("node-1", ownerReferences=[owner]))
+    agent.create(LEASES, lease_object("node-1", ownerReferences=[owner]))
     yield f"{LEASES}/node-1"
     cluster.admin.delete(f"{LEASES}/node-1")
 
@@ -349,14 +351,14 @@ def test_annotations_of_others_stay(cluster: ControlPlane, agent: Identity, own:
 @pytest.mark.parametrize(
     "made",
     [
-        lease("node-2"),
-        lease("node-1", annotations=FOREIGN),
-        lease("node-1", annotations={"pulltrace.io/recent": "x" * 33_000}),
-        lease("node-1", labels={"x": "y"}),
-        lease("node-1", ownerReferences=[OTHER_OWNER]),
-        lease("node-1", finalizers=["pulltrace.io/stay"]),
-        lease("pulltrace-aggregator"),
-        {**lease(""), "metadata": {"generateName": "node-1"}},
+        lease_object("node-2"),
+        lease_object("node-1", annotations=FOREIGN),
+        lease_object("node-1", annotations={"pulltrace.io/recent": "x" * 33_000}),
+        lease_object("node-1", labels={"x": "y"}),
+        lease_object("node-1", ownerReferences=[OTHER_OWNER]),
+        lease_object("node-1", finalizers=["pulltrace.io/stay"]),
+        lease_object("pulltrace-aggregator"),
+        {**lease_object(""), "metadata": {"generateName": "node-1"}},
     ],
     ids=["other node", "annotation", "too big", "label", "owner", "finalizer", "leader's", "generated name"],
 )
@@ -368,11 +370,11 @@ def test_agent_makes_no_other_lease(agent: Identity, made: Object) -> None:
 def test_agent_leaves_leases_of_other_nodes(cluster: ControlPlane, agent: Identity, own: str) -> None:
     """The agent of node-1 can neither write nor delete the Lease of node-2, which node-2's agent can write."""
     other = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent", pod="agent-on-node-2"))
-    other.create(LEASES, lease("node-2"))
+    other.create(LEASES, lease_object("node-2"))
     path = f"{LEASES}/node-2"
 
     assert denied(lambda: agent.patch(path, {"metadata": {"annotations": {"pulltrace.io/summary": "x"}}}))
-    assert denied(lambda: agent.replace(path, lease("node-2")))
+    assert denied(lambda: agent.replace(path, lease_object("node-2")))
     assert denied(lambda: agent.delete(path))
     assert denied(lambda: agent.delete(own))
     other.patch(path, {"metadata": {"annotations": {"pulltrace.io/summary": "x"}}})
@@ -383,7 +385,7 @@ def test_token_without_a_node_writes_nothing(cluster: ControlPlane, agent: Ident
     """A token of the agents' account that is bound to no node writes no Lease at all."""
     loose = cluster.with_token(cluster.token("pulltrace", "pulltrace-agent"))
 
-    assert denied(lambda: loose.create(LEASES, lease("node-1")))
+    assert denied(lambda: loose.create(LEASES, lease_object("node-1")))
 
 
 @pytest.mark.parametrize(

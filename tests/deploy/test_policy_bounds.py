@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.resources.leases import LABELS, KubeLeaseStore, LeasePatch
-from tests.builders.leases import lease_object as lease
+from tests.builders.leases import lease_object
 from tests.cluster.api import ApiError, Identity
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_until
@@ -52,7 +52,7 @@ def agent(cluster: ControlPlane, leases: str) -> Identity:
     agent = cluster.with_token(cluster.token(leases.split("/")[5], "pulltrace-agent", node="node-1"))
 
     def enforced() -> bool:
-        return status(lambda: agent.create(leases + "?dryRun=All", lease("node-2"))) == 403
+        return status(lambda: agent.create(leases + "?dryRun=All", lease_object("node-2"))) == 403
 
     wait_until(enforced, "the policy", seconds=30)
     return agent
@@ -61,7 +61,7 @@ def agent(cluster: ControlPlane, leases: str) -> Identity:
 @pytest.fixture
 def own(cluster: ControlPlane, agent: Identity, leases: str) -> Iterator[str]:
     """The path of the agent's own Lease, as the agent creates it."""
-    agent.create(leases, lease("node-1"))
+    agent.create(leases, lease_object("node-1"))
     yield f"{leases}/node-1"
     cluster.admin.delete(f"{leases}/node-1")
 
@@ -102,12 +102,12 @@ def test_invented_managed_fields_are_refused(agent: Identity, leases: str, own: 
     metadata: Object = {"managedFields": [entry(fields)]}
 
     assert status(lambda: agent.patch(own, {"metadata": metadata})) == 403
-    assert status(lambda: agent.create(leases + "?dryRun=All", lease("node-1", **metadata))) == 403
+    assert status(lambda: agent.create(leases + "?dryRun=All", lease_object("node-1", **metadata))) == 403
 
 
 def test_apply_is_refused(agent: Identity, leases: str, own: str) -> None:
     """An agent has no use for server-side apply, neither for its Lease nor to create it."""
-    body = lease("node-1")
+    body = lease_object("node-1")
 
     assert status(lambda: agent.call("PATCH", f"{own}?fieldManager=a&force=true", body, content_type=APPLY)) == 403
 
@@ -116,7 +116,7 @@ def test_apply_does_not_create(agent: Identity, leases: str) -> None:
     """Server-side apply creates no Lease either."""
     path = f"{leases}/node-1?fieldManager=a&dryRun=All"
 
-    assert status(lambda: agent.call("PATCH", path, lease("node-1"), content_type=APPLY)) == 403
+    assert status(lambda: agent.call("PATCH", path, lease_object("node-1"), content_type=APPLY)) == 403
 
 
 @pytest.mark.parametrize("content_type", [MERGE, STRATEGIC, JSON_PATCH])
@@ -151,14 +151,14 @@ def test_ever_new_field_managers(cluster: ControlPlane, agent: Identity, own: st
 def test_other_metadata_is_refused(agent: Identity, leases: str, own: str, metadata: Object) -> None:
     """Many small annotations and a generateName are refused, in patches and in creations."""
     assert status(lambda: agent.patch(own, {"metadata": metadata})) == 403
-    assert status(lambda: agent.create(leases + "?dryRun=All", lease("node-1", **metadata))) in {403, 422}
+    assert status(lambda: agent.create(leases + "?dryRun=All", lease_object("node-1", **metadata))) in {403, 422}
 
 
 def test_owner_has_a_short_uid(agent: Identity, leases: str) -> None:
     """The UID of the Node in an ownerReference has no bound in Kubernetes; the policy bounds it."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "x" * 10_000}
 
-    assert status(lambda: agent.create(leases + "?dryRun=All", lease("node-1", ownerReferences=[owner]))) == 403
+    assert status(lambda: agent.create(leases + "?dryRun=All", lease_object("node-1", ownerReferences=[owner]))) == 403
 
 
 def test_whatever_is_accepted_is_small(cluster: ControlPlane, agent: Identity, own: str) -> None:
@@ -178,7 +178,7 @@ def test_whatever_is_accepted_is_small(cluster: ControlPlane, agent: Identity, o
 
 def test_replacing_and_deleting_are_refused(agent: Identity, leases: str, own: str) -> None:
     """An agent has no right to replace or delete Leases, one or all of them, so no quota of versions begins anew."""
-    assert status(lambda: agent.replace(own, lease("node-1"))) == 403
+    assert status(lambda: agent.replace(own, lease_object("node-1"))) == 403
     assert status(lambda: agent.delete(own)) == 403
     assert status(lambda: agent.delete(leases)) == 403
 
@@ -186,7 +186,7 @@ def test_replacing_and_deleting_are_refused(agent: Identity, leases: str, own: s
 def test_leases_of_others_are_out_of_reach(cluster: ControlPlane, agent: Identity, leases: str) -> None:
     """With the policy an agent changes no other Lease of its namespace, not even where the control plane keeps its own."""
     path = f"{leases}/kube-scheduler"
-    cluster.admin.create(leases, lease("kube-scheduler", labels={}, annotations={}))
+    cluster.admin.create(leases, lease_object("kube-scheduler", labels={}, annotations={}))
 
     assert status(lambda: agent.patch(path, {"spec": {"holderIdentity": "agent"}})) == 403
     cluster.admin.patch(path, {"spec": {"holderIdentity": "kube-scheduler"}})

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.builders.leases import lease_object as lease
+from tests.builders.leases import lease_object
 from tests.cluster.api import JSON, ApiError, Identity
 from tests.cluster.processes import wait_until
 from tests.deploy.manifests import rendered
@@ -43,13 +43,13 @@ def agent(stage: Stage) -> Identity:
 
     def enforced() -> bool:
         try:
-            agent.create(f"{LEASES}?dryRun=All", lease("node-9"))
+            agent.create(f"{LEASES}?dryRun=All", lease_object("node-9"))
         except ApiError as error:
             return error.status == 403
         return False
 
     wait_until(enforced, "the policy", seconds=30)
-    agent.create(LEASES, lease("node-2"))
+    agent.create(LEASES, lease_object("node-2"))
     return agent
 
 
@@ -67,7 +67,7 @@ def priority_level(stage: Stage) -> Iterator[None]:
 def test_d27_lease_stays_small(stage: Stage, agent: Identity) -> None:
     """Ever-new field managers, invented managedFields and long names leave the Lease below its bound."""
     annotations = {f"pulltrace.io/{'k' * 40}{n}": "" for n in range(250)}
-    applied = lease("node-2")
+    applied = lease_object("node-2")
     applied["metadata"] = {"name": "node-2", "annotations": annotations}
     statuses = []
     for number in range(20):
@@ -87,9 +87,9 @@ def test_d27_lease_stays_small(stage: Stage, agent: Identity) -> None:
 def test_d27_one_token_floods(stage: Stage, agent: Identity, priority_level: None) -> None:
     """While one token writes the largest Lease as fast as it can, no other client is refused or delayed for long."""
     other = stage.control_plane.with_token(stage.control_plane.token(NAMESPACE, "pulltrace-agent", node="node-1"))
-    other.create(LEASES, lease("node-1"))
+    other.create(LEASES, lease_object("node-1"))
     kubelet = stage.control_plane.identity("system:node:node-1", groups=["system:nodes"])
-    kubelet.create(KUBELETS, lease("node-1"))
+    kubelet.create(KUBELETS, lease_object("node-1"))
     over = Event()
     with ThreadPoolExecutor() as pool:
         others = [pool.submit(until, over, who, path, spec) for who, path in (

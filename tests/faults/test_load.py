@@ -18,7 +18,7 @@ from pulltrace.kube.client.load_config import load_config
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from tests.builders.pulls import large_pull as image
+from tests.builders.pulls import large_pull
 from tests.cluster.processes import wait_until
 from tests.faults.link import Link
 from tests.faults.stage import NAMESPACE, NODES, Stage
@@ -53,7 +53,7 @@ async def test_d23_three_thousand_pulls_on_two_nodes(stage: Stage, tmp_path: Pat
     a_node = PULLS // len(NODES)
     with stage.link() as link:
         for first, node in enumerate(NODES):
-            pulls = [image(number, LAYERS) for number in range(first * a_node, (first + 1) * a_node)]
+            pulls = [large_pull(number, LAYERS) for number in range(first * a_node, (first + 1) * a_node)]
             moved = [replace(one, downloaded_bytes=one.downloaded_bytes + 1000) for one in pulls]
             await write(stage, link, node, [NodeReport(pulls=tuple(pulls)), NodeReport(pulls=tuple(moved))])
         writes = len(link.requests("PATCH|POST"))
@@ -80,7 +80,7 @@ async def fill(stage: Stage, nodes: int) -> None:
         room = asyncio.Semaphore(32)
 
         async def put(number: int) -> None:
-            pulls = tuple(image(PULLS_A_NODE * number + one, 10) for one in range(PULLS_A_NODE))
+            pulls = tuple(large_pull(PULLS_A_NODE * number + one, 10) for one in range(PULLS_A_NODE))
             patch = LeasePatch(dict(encode(NodeReport(pulls=pulls))), "agent", time.time(), 600)
             async with room:
                 await store.patch(f"full-{number}", patch)

@@ -17,15 +17,13 @@ from pulltrace.server.json import paging
 from pulltrace.server.json.event_ids import MAX_DIGITS, sequence_of
 from pulltrace.server.json.filters import POD_FILTERS, PULL_FILTERS, Filters
 from pulltrace.server.json.paging import Row, SortKey
-from tests.builders.views import NOW
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_view as view
+from tests.builders.views import NOW, estimated_pod, pull_view
 
 PULLS = [
-    *(view(f"{number:012x}", started_at=NOW + number) for number in range(3)),
-    view("f" * 12, Phase.FAILED, ended_at=NOW),
+    *(pull_view(f"{number:012x}", started_at=NOW + number) for number in range(3)),
+    pull_view("f" * 12, Phase.FAILED, ended_at=NOW),
 ]
-PODS = [pod(f"web-{number}") for number in range(3)]
+PODS = [estimated_pod(f"web-{number}") for number in range(3)]
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 ANSWER_CHARACTERS = 4096
 

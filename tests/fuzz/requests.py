@@ -18,8 +18,7 @@ from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
 from pulltrace.server.http.protocol import DeadlineProtocol
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_view as view
+from tests.builders.views import estimated_pod, pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 
@@ -93,7 +92,7 @@ def _page() -> Path:
 
 
 async def _answers(data: bytes) -> bytes:
-    source = FakePullSource(view(), pod())
+    source = FakePullSource(pull_view(), estimated_pod())
     app = create_app(source, proxies=[ip_network("10.0.0.0/8")], static_folder=_page())
     config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False)
     connection, client = DeadlineProtocol(config, ServerState(), {}), _Client()

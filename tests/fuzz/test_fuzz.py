@@ -41,3 +41,11 @@ def test_made_input(kind: Kind) -> None:
 def test_every_folder_is_of_a_kind() -> None:
     """Each folder of samples belongs to a kind."""
     assert {path.name for path in CORPUS.iterdir()} == {kind.name for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", ["http-answer", "request"])
+def test_samples_of_http_keep_their_line_ends(kind: str) -> None:
+    """A tool that rewrites the samples as text would turn CRLF into LF, and most of them into other samples."""
+    samples = [path for path in (CORPUS / kind).iterdir() if path.name != "nul-in-a-header"]
+
+    assert [path.name for path in samples if b"\r" not in path.read_bytes()] == []

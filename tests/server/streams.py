@@ -18,8 +18,7 @@ from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import Hub
 from pulltrace.server.sse.subscriber import Subscriber
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
-from tests.builders.views import NOW
-from tests.builders.views import pull_view as view
+from tests.builders.views import NOW, pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
 
@@ -120,4 +119,4 @@ class Streams:
 
 
 def at(downloaded_bytes: int, phase: Phase = Phase.DOWNLOADING, **pull: Any) -> Any:
-    return view(phase=phase, total_bytes=100, downloaded_bytes=downloaded_bytes, **pull)
+    return pull_view(phase=phase, total_bytes=100, downloaded_bytes=downloaded_bytes, **pull)

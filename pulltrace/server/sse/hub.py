@@ -73,8 +73,8 @@ class Hub:
         policy: StreamPolicy,
         window_seconds: Callable[[int], float] = throttle.window_seconds,
     ) -> None:
-        self.window_seconds = window_seconds
-        self.limiter = limiter
+        self._window_seconds = window_seconds
+        self._limiter = limiter
         self._source = source
         self._row_cache = row_cache
         self._clocks = clocks
@@ -94,7 +94,7 @@ class Hub:
         """
         if options not in self._groups and len(self._groups) >= MAX_GROUPS:
             raise TooManyConnections(f"This replica serves {MAX_GROUPS} different sets of filters, which is its limit.")
-        self.limiter.check(address)
+        self._limiter.check(address)
         if not self._tasks:
             self._start()
         now = asyncio.get_running_loop().time()
@@ -111,14 +111,14 @@ class Hub:
         )
         self._groups[options] = group
         group.subscribers.add(subscriber)
-        self.limiter.acquire(address)
+        self._limiter.acquire(address)
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Remove the subscriber."""
         group = self._groups[subscriber.options]
         group.subscribers.remove(subscriber)
-        self.limiter.release(subscriber.address)
+        self._limiter.release(subscriber.address)
         if not group.subscribers:
             del self._groups[subscriber.options]
         if not self._groups:
@@ -172,7 +172,7 @@ class Hub:
                     if self._source_closed():
                         break
                     # The hub was too slow. The pause keeps this from becoming a busy loop.
-                    await asyncio.sleep(self.window_seconds(len(self.limiter)))
+                    await asyncio.sleep(self._window_seconds(len(self._limiter)))
                     subscription = self._restart()
                     continue
                 self._throttle.add(changes)
@@ -181,7 +181,11 @@ class Hub:
                 now = loop.time()
                 if now >= max(window_ends_at, self._throttle.ready_at()):
                     await self._publish(self._throttle.pop_ready(now))
-                    window_ends_at = loop.time() + self.window_seconds(len(self.limiter))
+                    # The window includes the sends, which take a part of it, and leaves a moment for all else.
+                    window_ends_at = max(
+                        now + self._window_seconds(len(self._limiter)),
+                        loop.time() + throttle.SHORTEST_WINDOW_SECONDS,
+                    )
             await self._publish(self._throttle.pop_ready(float("inf")))
         except Exception:
             logger.exception("The event stream failed; its subscribers are disconnected and may reconnect")

@@ -9,8 +9,7 @@ import pytest
 
 from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, is_about_images
 from pulltrace.pulls.redaction import READ_CHARACTERS
-from tests.builders.events import CRASHING, PULLING, Raw
-from tests.builders.events import event_object as event
+from tests.builders.events import CRASHING, PULLING, Raw, event_object
 
 AT = 1_795_500_010.0
 RECORD = EventRecord(
@@ -29,11 +28,11 @@ FAILED = (
 )
 OTHERS = (
     CRASHING,
-    event("Failed", "Error: ErrImagePull"),
-    event("Failed", "Error: ImagePullBackOff"),
-    event("Failed", 'Error: configmap "pull" not found'),
-    event("Created", "Created container: main"),
-    event("FailedMount", "MountVolume.SetUp failed"),
+    event_object("Failed", "Error: ErrImagePull"),
+    event_object("Failed", "Error: ImagePullBackOff"),
+    event_object("Failed", 'Error: configmap "pull" not found'),
+    event_object("Created", "Created container: main"),
+    event_object("FailedMount", "MountVolume.SetUp failed"),
 )
 
 
@@ -49,13 +48,13 @@ def test_pod_reason_message_and_time() -> None:
 @pytest.mark.parametrize("message", PULLED)
 def test_an_image_that_is_present(message: str) -> None:
     """By a pull, or from before."""
-    assert event_record(event("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
+    assert event_record(event_object("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
 
 
 @pytest.mark.parametrize(("reason", "message"), FAILED)
 def test_an_image_that_is_not_present(reason: str, message: str) -> None:
     """A pull failed, or is impossible."""
-    assert event_record(event(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
+    assert event_record(event_object(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_a_count_that_no_kubelet_reaches() -> None:
 def test_a_back_off_that_has_come_again() -> None:
     """Count and time are those of the last occurrence."""
     message = 'Back-off pulling image "nginx:1"'
-    found = event_record(event("BackOff", message, count=7))
+    found = event_record(event_object("BackOff", message, count=7))
 
     assert found == replace(RECORD, kind=EventKind.BACK_OFF, message=message, count=7)
 
@@ -108,18 +107,23 @@ def test_events_that_are_not_about_an_image(raw: Raw) -> None:
 @pytest.mark.parametrize("path", ["spec.initContainers{main}", "spec.ephemeralContainers{main}"])
 def test_every_kind_of_container(path: str) -> None:
     """Init and ephemeral containers are named in the same way."""
-    assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=path)) == RECORD
+    assert event_record(event_object("Pulling", 'Pulling image "nginx:1"', field=path)) == RECORD
 
 
 def test_an_image_volume_has_no_container() -> None:
     """Its Event names only the pod."""
-    assert event_record(event("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(RECORD, container=None)
+    assert event_record(event_object("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(
+        RECORD, container=None
+    )
 
 
 def test_a_message_stays_as_it_came() -> None:
     """The index of Events redacts kept messages; a client that creates Events could cause endless redaction here."""
     message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
-    found, long = event_record(event("Failed", message)), event_record(event("Failed", message + "x" * 60_000))
+    found, long = (
+        event_record(event_object("Failed", message)),
+        event_record(event_object("Failed", message + "x" * 60_000)),
+    )
 
     assert found
     assert found.message == message
@@ -130,14 +134,14 @@ def test_a_message_stays_as_it_came() -> None:
 def test_an_event_of_the_newer_interface() -> None:
     """Its time and its count are elsewhere."""
     series = {"count": 3, "lastObservedTime": "2026-11-24T06:00:10.000000Z"}
-    raw = event("Pulling", 'Pulling image "nginx:1"', lastTimestamp=None, firstTimestamp=None, count=None)
+    raw = event_object("Pulling", 'Pulling image "nginx:1"', lastTimestamp=None, firstTimestamp=None, count=None)
 
     assert event_record({**raw, "series": series}) == replace(RECORD, count=3)
     assert event_record({**raw, "eventTime": "2026-11-24T06:00:10.000000Z"}) == RECORD
     assert event_record(raw) is None
 
 
-@pytest.mark.parametrize("raw", [PULLING, event("Pulled", PULLED[0]), *(event(*one) for one in FAILED)])
+@pytest.mark.parametrize("raw", [PULLING, event_object("Pulled", PULLED[0]), *(event_object(*one) for one in FAILED)])
 def test_lines_about_images_are_read(raw: Raw) -> None:
     """The filter on bytes lets through all that is wanted, in either way to write JSON, new or changed."""
     for kind in ("ADDED", "MODIFIED"):

@@ -12,8 +12,7 @@ from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, SELECTOR, Ev
 from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
 from pulltrace.kube.watch.reflector import Reflector
 from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
-from tests.builders.events import CRASHING, Raw
-from tests.builders.events import event_object as event
+from tests.builders.events import CRASHING, Raw, event_object
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import lines, status
@@ -26,7 +25,7 @@ def reflect(
 
 
 def pulling(image: str, namespace: str = "shop") -> Raw:
-    raw = event("Pulling", f'Pulling image "{image}"')
+    raw = event_object("Pulling", f'Pulling image "{image}"')
     involved = {**raw["involvedObject"], "namespace": namespace}
     return {**raw, "involvedObject": involved, "metadata": {"name": f"e-{image}", "namespace": namespace}}
 
@@ -43,7 +42,7 @@ async def test_only_events_of_kubelets_about_images(server: FakeApiServer, conne
     async with aclosing(reflector.watch()) as events:
         assert images(await anext(events)) == ["one"]
         server.put("events", CRASHING)
-        server.put("events", event("Created", "Created container: pull"))
+        server.put("events", event_object("Created", "Created container: pull"))
         server.put("events", {**pulling("two"), "source": {"component": "pulltrace"}})
         server.remove("events", "shop", "e-one")
         server.put("events", pulling("three"))

@@ -19,8 +19,7 @@ from pulltrace.pulls.lease_format.annotations import (
 )
 from pulltrace.pulls.model import NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
-from tests.builders.pulls import START, ended, layer, pull, resolving
-from tests.builders.pulls import large_pull as image
+from tests.builders.pulls import START, ended, large_pull, layer, pull, resolving
 from tests.pulls.strategies import history, reports, running
 
 # -- encode and decode ----------------------------------------------------------------------------
@@ -70,11 +69,11 @@ def test_a_pull_that_ended_at_once_is_in_the_history() -> None:
 
 def test_a_change_of_one_pull_changes_one_key() -> None:
     """A patch carries the pull that moved and the summary, and no other pull."""
-    before = encode(NodeReport(pulls=(image(1, 3), image(2, 3))))
-    after = encode(NodeReport(pulls=(image(1, 3), image(2, 3, downloaded_bytes=99_999_999))))
+    before = encode(NodeReport(pulls=(large_pull(1, 3), large_pull(2, 3))))
+    after = encode(NodeReport(pulls=(large_pull(1, 3), large_pull(2, 3, downloaded_bytes=99_999_999))))
 
     assert {key for key in after if after[key] != before.get(key)} == {
-        PULL_PREFIX + image(2, 3).id,
+        PULL_PREFIX + large_pull(2, 3).id,
         SUMMARY,
     }
 
@@ -110,7 +109,7 @@ def test_what_is_written_can_be_read(texts: list[str], error: str, run: Pull, en
         (
             NodeReport(
                 pulls=(
-                    image(1, 1, repositories=("docker.io/pytorch/pytorch",), total_bytes=100, downloaded_bytes=61),
+                    large_pull(1, 1, repositories=("docker.io/pytorch/pytorch",), total_bytes=100, downloaded_bytes=61),
                     pull(2, phase=Phase.UNPACKING, repositories=("docker.io/library/nginx",)),
                 ),
                 recent=(ended(3, phase=Phase.FAILED),),

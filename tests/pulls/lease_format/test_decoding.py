@@ -21,8 +21,7 @@ from pulltrace.pulls.lease_format.annotations import (
     encode,
 )
 from pulltrace.pulls.model import NodeReport, Phase
-from tests.builders.pulls import ended
-from tests.builders.pulls import large_pull as image
+from tests.builders.pulls import ended, large_pull
 from tests.pulls.strategies import ENDED
 
 KEY = PULL_PREFIX + "0123456789ab"
@@ -58,7 +57,7 @@ def test_history_of_another_version_is_left_out() -> None:
 
 def test_one_bad_pull_does_not_cost_the_others() -> None:
     """Each annotation stands for itself."""
-    annotations = encode(NodeReport(pulls=(image(1, 2), image(2, 2)), recent=(ended(3),)))
+    annotations = encode(NodeReport(pulls=(large_pull(1, 2), large_pull(2, 2)), recent=(ended(3),)))
     read = decode({**annotations, KEY: "junk"})
 
     assert (len(read.pulls), len(read.recent), len(read.problems)) == (2, 1, 1)

@@ -16,8 +16,7 @@ from pulltrace.pulls.lease_format.annotations import (
     encode,
 )
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
-from tests.builders.pulls import START, ended
-from tests.builders.pulls import large_pull as image
+from tests.builders.pulls import START, ended, large_pull
 
 
 def size(annotations: Mapping[str, str]) -> int:
@@ -44,7 +43,7 @@ def typical_layers(pull: Pull) -> tuple[Layer, ...]:
 
 def test_a_typical_lease_takes_three_kib() -> None:
     """Five images of ten layers take at most 3 KiB, with every layer."""
-    pulls = tuple(image(number, 10, repositories=(name,)) for number, name in enumerate(TYPICAL_NAMES))
+    pulls = tuple(large_pull(number, 10, repositories=(name,)) for number, name in enumerate(TYPICAL_NAMES))
     annotations = encode(NodeReport(pulls=tuple(replace(each, layers=typical_layers(each)) for each in pulls)))
     print(f"a Lease of 5 images with 10 layers each: {size(annotations)} bytes")
 
@@ -58,7 +57,7 @@ def test_a_lease_never_takes_more_than_16_kib(pulls: int, layer_count: int) -> N
     """The Lease stays small for any number of pulls, any history and any names."""
     name = "registry.example.com/" + "n" * 234
     report = NodeReport(
-        pulls=tuple(image(number, layer_count, repositories=(name,)) for number in range(pulls)),
+        pulls=tuple(large_pull(number, layer_count, repositories=(name,)) for number in range(pulls)),
         recent=tuple(ended(number, names=(name, name + "2"), error="ü" * 400) for number in range(60)),
         error="例" * 400,
     )
@@ -72,7 +71,9 @@ def test_a_lease_never_takes_more_than_16_kib(pulls: int, layer_count: int) -> N
 
 long_names = st.integers(1, 255).map(lambda length: ("registry.example.com/" + "n" * 255)[:length])
 crowded_pulls = st.builds(
-    lambda number, count, name, digest: image(number, count, repositories=(name,), names=(name,), target_digest=digest),
+    lambda number, count, name, digest: large_pull(
+        number, count, repositories=(name,), names=(name,), target_digest=digest
+    ),
     st.integers(0, 16**6),
     st.integers(0, 100),
     long_names,
@@ -103,7 +104,7 @@ def test_no_node_makes_a_lease_larger_than_16_kib(pulls: list[Pull], recent: lis
 def test_a_lease_usually_takes_8_kib(pulls: int, layer_count: int) -> None:
     """Layers and old history are left out long before a Lease becomes a burden."""
     report = NodeReport(
-        pulls=tuple(image(number, layer_count) for number in range(pulls)),
+        pulls=tuple(large_pull(number, layer_count) for number in range(pulls)),
         recent=tuple(ended(number) for number in range(60)),
     )
 
@@ -113,7 +114,7 @@ def test_a_lease_usually_takes_8_kib(pulls: int, layer_count: int) -> None:
 @pytest.mark.parametrize("layer_count", [3, 40, 120])
 def test_totals_stay_exact_when_layers_are_left_out(layer_count: int) -> None:
     """Layers are left out; bytes and counts of a pull stay."""
-    reported = [image(number, layer_count) for number in range(10)]
+    reported = [large_pull(number, layer_count) for number in range(10)]
     read = decode(encode(NodeReport(pulls=tuple(reported)))).pulls
 
     assert [replace(each, layers=()) for each in read] == [replace(each, layers=()) for each in reported]
@@ -121,7 +122,7 @@ def test_totals_stay_exact_when_layers_are_left_out(layer_count: int) -> None:
 
 def test_finished_and_queued_layers_are_left_out_first() -> None:
     """In a large image the layers that move are still shown."""
-    shown = decode(encode(NodeReport(pulls=tuple(image(number, 30) for number in range(8))))).pulls[0].layers
+    shown = decode(encode(NodeReport(pulls=tuple(large_pull(number, 30) for number in range(8))))).pulls[0].layers
 
     assert {each.state for each in shown} == {
         LayerState.DOWNLOADING,
@@ -132,14 +133,14 @@ def test_finished_and_queued_layers_are_left_out_first() -> None:
 
 def test_layers_are_left_out_before_pulls() -> None:
     """Many pulls are all reported, without their layers."""
-    read = decode(encode(NodeReport(pulls=tuple(image(number, 30) for number in range(30)))))
+    read = decode(encode(NodeReport(pulls=tuple(large_pull(number, 30) for number in range(30)))))
 
     assert [len(each.layers) for each in read.pulls] == [0] * 30
 
 
 def test_running_pulls_beyond_the_limit_are_counted() -> None:
     """A node with 110 pulls reports the oldest, and the number of the others."""
-    reported = tuple(image(number, 30, started_at=START + number) for number in range(110))
+    reported = tuple(large_pull(number, 30, started_at=START + number) for number in range(110))
     read = decode(encode(NodeReport(pulls=reported)))
 
     assert [each.id for each in read.pulls] == [each.id for each in reported[: len(read.pulls)]]
@@ -149,7 +150,7 @@ def test_running_pulls_beyond_the_limit_are_counted() -> None:
 def test_the_oldest_history_is_left_out() -> None:
     """A long history loses its end, and nothing of the pulls that run."""
     reported = tuple(ended(number, ended_at=START + 1000 - number) for number in range(60))
-    read = decode(encode(NodeReport(pulls=(image(1, 10),), recent=reported)))
+    read = decode(encode(NodeReport(pulls=(large_pull(1, 10),), recent=reported)))
 
     assert [each.id for each in read.recent] == [each.id for each in reported[: len(read.recent)]]
     assert 0 < len(read.recent) < 60

@@ -17,7 +17,7 @@ from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import DEFAULT_POLICY, StreamPolicy
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.connections import GET_EVENTS, GET_HEALTHZ, all_of, ask, connection
 from tests.server.serve import serving
@@ -63,7 +63,7 @@ class Busy:
 
 async def test_slow_subscriber_gets_a_snapshot() -> None:
     """A subscriber that stops reading for a while gets the current state, not the history."""
-    source = FakePullSource(view())
+    source = FakePullSource(pull_view())
     app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS, window_seconds=lambda subscribers: 0.001)
     sent = 0
     async with serving(app) as port, AsyncExitStack() as stack:
@@ -74,7 +74,7 @@ async def test_slow_subscriber_gets_a_snapshot() -> None:
         [subscriber] = group.subscribers
         while not subscriber._restart:
             sent += 1
-            source.put(view(f"{sent:012x}", error="x" * 20_000))
+            source.put(pull_view(f"{sent:012x}", error="x" * 20_000))
             await until(lambda: app._hub._throttle.published_sequence == source.sequence)
         received = b""
         async with asyncio.timeout(10):
@@ -86,7 +86,7 @@ async def test_slow_subscriber_gets_a_snapshot() -> None:
 
 async def test_peer_that_never_reads_is_cut_off() -> None:
     """A subscriber that reads nothing loses its connection and is removed."""
-    source = FakePullSource(view(error="x" * 20_000_000))
+    source = FakePullSource(pull_view(error="x" * 20_000_000))
     app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS)
     async with serving(app, protocol=Impatient) as port, connection(port) as (_, writer):
         writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -147,7 +147,7 @@ async def test_deadline_of_headers_spares_streams() -> None:
 
 async def test_bytes_after_the_request_end_a_stream() -> None:
     """A stream is the last response of its connection: bytes of the client would wait in memory as long as it lasts."""
-    app = create_app(FakePullSource(view()))
+    app = create_app(FakePullSource(pull_view()))
     async with serving(app) as port, connection(port) as (reader, writer):
         writer.write(GET_EVENTS)
         await reader.readuntil(b"event: snapshot\n")
@@ -172,7 +172,7 @@ async def test_bodies_have_a_deadline(path: bytes) -> None:
 
 async def test_slow_senders_do_not_displace_requests() -> None:
     """Many more connections than the limit owe their headers: the oldest are aborted, and all other requests are answered."""
-    app = create_app(FakePullSource(view()))
+    app = create_app(FakePullSource(pull_view()))
     async with serving(app, max_incomplete=100) as port, AsyncExitStack() as stack:
         dripping = []
         for _ in range(500):

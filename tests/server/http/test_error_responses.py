@@ -11,7 +11,7 @@ from pulltrace.server.app import create_app
 from pulltrace.server.http.asgi import Receive, Scope, Send, secured
 from pulltrace.server.http.error_responses import limit_requests
 from pulltrace.server.json.clock import Clocks
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.connections import GET_HEALTHZ, Answer, all_of, ask, assert_problem, connection
 from tests.server.serve import serving
@@ -81,7 +81,7 @@ async def test_invalid_requests(request_: bytes, status: int, title: str) -> Non
 @pytest.mark.parametrize("name", ["cursor", "image", "node", "phase"])
 async def test_long_values(name: str) -> None:
     """A value that is long, but not too long to be read, is answered shortly and repeated in part at most."""
-    async with serving(create_app(FakePullSource(view()))) as port:
+    async with serving(create_app(FakePullSource(pull_view()))) as port:
         answer = await ask(port, f"/api/v1/pulls?{name}={'x' * 12_000}")
 
     assert answer.status == (200 if name in {"image", "node"} else 400)

@@ -13,7 +13,7 @@ import pytest
 from pulltrace.server.app import create_app
 from pulltrace.server.http.server import Address, AddressError, parse_address, serve
 from pulltrace.server.json.clock import Clocks
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import SETTING, serving
 from tests.server.waiting import until
@@ -72,7 +72,7 @@ async def test_unknown_host() -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", ":0"])
 async def test_answers(address: str) -> None:
     """The server answers on the port that it reports, and does not say what it is."""
-    async with serving(create_app(FakePullSource(view())), address) as port, httpx.AsyncClient() as client:
+    async with serving(create_app(FakePullSource(pull_view())), address) as port, httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}/api/v1/pulls")
 
     assert answer.json()["pulls"][0]["id"] == "0123456789ab"
@@ -94,14 +94,14 @@ async def test_cancelling_stops_the_server() -> None:
 
 async def test_stream_over_a_connection() -> None:
     """A subscriber gets the snapshot, then changes as they come, and is removed as soon as it leaves."""
-    source = FakePullSource(view())
+    source = FakePullSource(pull_view())
     app = create_app(source)
     async with serving(app) as port, httpx.AsyncClient() as client:
         async with client.stream("GET", f"http://127.0.0.1:{port}/api/v1/events") as answer:
             lines = answer.aiter_lines()
             assert await anext(lines) == "event: snapshot"
             assert app.stream.subscribers == 1
-            source.put(view(downloaded_bytes=1))
+            source.put(pull_view(downloaded_bytes=1))
             async with asyncio.timeout(5):
                 while '"pull.progress"' not in await anext(lines):
                     pass
@@ -111,7 +111,7 @@ async def test_stream_over_a_connection() -> None:
 
 async def test_shutdown_ends_streams() -> None:
     """When the process stops, each subscriber receives a retry field, and the server ends within seconds."""
-    source = FakePullSource(view())
+    source = FakePullSource(pull_view())
     loop = asyncio.get_running_loop()
     async with httpx.AsyncClient() as client, asyncio.TaskGroup() as tasks:
 

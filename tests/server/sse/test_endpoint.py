@@ -14,7 +14,7 @@ from pulltrace.server.http.asgi import SECURITY_HEADERS
 from pulltrace.server.json.event_ids import PROCESS_ID
 from pulltrace.server.sse.hub import SLICE_SUBSCRIBERS, StreamPolicy
 from tests.builders.pulls import layer
-from tests.builders.views import estimated_pod as pod
+from tests.builders.views import estimated_pod
 from tests.server.serve import serving
 from tests.server.streams import ENDED, HEAD, ROW, Streams, at
 from tests.server.waiting import until
@@ -224,11 +224,11 @@ async def test_broken_source_ends_streams(caplog: pytest.LogCaptureFixture) -> N
 
 async def test_pods_on_request() -> None:
     """With `pods=true` the snapshot has the pods beside the pulls, and events show how they wait."""
-    streams = Streams(pod())
+    streams = Streams(estimated_pod())
     async with streams.open("pods=true") as detailed, streams.open() as plain:
         assert '"pulls":[],"pods":[{"namespace":"shop","podName":"web-1"' in await detailed.event()
         assert '"pods"' not in await plain.event()
-        streams.source.put(pod(state=PodState.READY), at(1))
+        streams.source.put(estimated_pod(state=PodState.READY), at(1))
         both = await detailed.until("}\n\n")
         assert '"type":"pod.ready","nodeName":"node-1","pod":{"namespace":"shop"' in both
         assert "pod.ready" not in await plain.event()

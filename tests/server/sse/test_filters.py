@@ -8,8 +8,7 @@ from pulltrace.server.http.problems import read_query
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.endpoint import QUERY
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
-from tests.builders.views import POD
-from tests.builders.views import estimated_pod as pod
+from tests.builders.views import POD, estimated_pod
 from tests.server.streams import Streams, at
 from tests.server.waiting import until
 
@@ -76,16 +75,16 @@ async def test_same_question_is_one_group() -> None:
 
 async def test_pods_are_chosen_too() -> None:
     """Filters choose among pods as among pulls; a shown pod is reported ready, although it needs no image then."""
-    streams = Streams(pod(), at(1))
+    streams = Streams(estimated_pod(), at(1))
     async with streams.open("pods=true&image=nginx") as reader, streams.open("pods=true&namespace=other") as other:
         assert '"podName":"web-1"' in await reader.event()
         assert '"pods":[]' in await other.event()
-        streams.source.put(pod(state=PodState.READY))
+        streams.source.put(estimated_pod(state=PodState.READY))
         ready = await reader.event()
         async with streams.open("pods=true&image=nginx") as late:
             assert '"state":"ready"' in await late.event()
-        streams.source.remove(pod().id)
-        streams.source.put(pod("web-2"), pod("web-2", needs=()))
+        streams.source.remove(estimated_pod().id)
+        streams.source.put(estimated_pod("web-2"), estimated_pod("web-2", needs=()))
         removed = await reader.until("}\n\n")
 
     assert '"type":"pod.ready"' in ready

@@ -7,14 +7,14 @@ from pulltrace.server.json.event_ids import PROCESS_ID
 from pulltrace.server.json.row_cache import SPARE_ROWS
 from pulltrace.server.sse.hub import StreamPolicy
 from pulltrace.server.sse.subscriber_group import MAX_RESUMED
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.server.streams import PLAIN, Streams
 from tests.server.waiting import until
 
 
 def rows(first: int, count: int = SPARE_ROWS) -> list[PullView]:
     """Return new pulls."""
-    return [view(f"{number:012x}") for number in range(first, first + count)]
+    return [pull_view(f"{number:012x}") for number in range(first, first + count)]
 
 
 async def test_rows_removed_without_subscribers_are_forgotten() -> None:
@@ -32,7 +32,7 @@ async def test_rows_removed_without_subscribers_are_forgotten() -> None:
 
 async def test_rows_of_resumed_streams_are_forgotten() -> None:
     """A client that resumes receives their events once; another one stays connected."""
-    streams = Streams(view(), policy=StreamPolicy(check_seconds=0.01))
+    streams = Streams(pull_view(), policy=StreamPolicy(check_seconds=0.01))
     streams.join()
     for row in rows(1, 2 * SPARE_ROWS):
         streams.source.put(row)
@@ -47,7 +47,7 @@ async def test_rows_of_resumed_streams_are_forgotten() -> None:
 
 async def test_resume_frames_are_few() -> None:
     """Without new changes, clients resume from as many places as changes exist."""
-    streams = Streams(view())
+    streams = Streams(pull_view())
     streams.join()
     streams.source.put(*rows(1, 3 * MAX_RESUMED))
     await until(lambda: streams.hub._throttle.published_sequence == 1 + 3 * MAX_RESUMED)
@@ -59,7 +59,7 @@ async def test_resume_frames_are_few() -> None:
 
 async def test_resume_frames_are_dropped_soon() -> None:
     """Clients that lost their connections together resume together."""
-    streams = Streams(view(), policy=StreamPolicy(check_seconds=0.01))
+    streams = Streams(pull_view(), policy=StreamPolicy(check_seconds=0.01))
     streams.join()
     group = streams.hub._groups[PLAIN]
     streams.join(last_event_id=f"{PROCESS_ID}-1")

@@ -12,7 +12,7 @@ from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.hub import MAX_GROUPS, StreamPolicy
 from pulltrace.server.sse.subscriber_group import KEEP_ALIVE
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.server.streams import Streams, at
 from tests.server.waiting import until
 
@@ -141,7 +141,7 @@ async def test_frames_postpone_the_keep_alive() -> None:
 
 async def test_queues_together_are_bounded() -> None:
     """A client that comes at another moment waits for a snapshot of its own: over the limit the most expensive ones are closed."""
-    row = view("00000000000b", error="x" * 1_000_000)
+    row = pull_view("00000000000b", error="x" * 1_000_000)
     streams = Streams(at(0), row, policy=StreamPolicy(check_seconds=0.05, queued_bytes=5_000_000))
     together = [streams.join() for _ in range(2)]
     others = []

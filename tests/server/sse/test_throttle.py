@@ -10,17 +10,17 @@ from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, PodChange, PodState, PullChange
 from pulltrace.server.sse.throttle import Throttle, window_seconds
-from tests.builders.views import estimated_pod as pod
-from tests.builders.views import pull_changes as changes
-from tests.builders.views import pull_view as view
+from tests.builders.views import estimated_pod, pull_changes, pull_view
 
 FAILURE = Failure(Reason.NOT_FOUND, "not found")
-ONE, TWO = (view(f"{number:012x}") for number in (1, 2))
+ONE, TWO = (pull_view(f"{number:012x}") for number in (1, 2))
 
 
 def moved(sequence: int, row_id: str = ONE.id) -> PullChange:
     """A change of bytes and nothing else."""
-    return PullChange(sequence, view(row_id, downloaded_bytes=sequence - 1), view(row_id, downloaded_bytes=sequence))
+    return PullChange(
+        sequence, pull_view(row_id, downloaded_bytes=sequence - 1), pull_view(row_id, downloaded_bytes=sequence)
+    )
 
 
 @pytest.mark.parametrize(("subscribers", "seconds"), [(0, 0.03), (10, 0.03), (75, 0.03), (250, 0.1), (10_000, 0.25)])
@@ -58,9 +58,9 @@ def test_progress_waits_for_a_quarter_of_a_second() -> None:
     "change",
     [
         PullChange(3, ONE, None),
-        PullChange(3, view(ONE.id, Phase.DOWNLOADING), view(ONE.id, Phase.UNPACKING)),
-        PullChange(3, ONE, view(ONE.id, stale=True)),
-        PullChange(3, view(ONE.id, Phase.FAILED), view(ONE.id, Phase.FAILED, failure=FAILURE)),
+        PullChange(3, pull_view(ONE.id, Phase.DOWNLOADING), pull_view(ONE.id, Phase.UNPACKING)),
+        PullChange(3, ONE, pull_view(ONE.id, stale=True)),
+        PullChange(3, pull_view(ONE.id, Phase.FAILED), pull_view(ONE.id, Phase.FAILED, failure=FAILURE)),
     ],
 )
 def test_news_does_not_wait(change: PullChange) -> None:
@@ -76,7 +76,7 @@ def test_news_does_not_wait(change: PullChange) -> None:
 def test_news_of_pods() -> None:
     """A pod's estimate waits as a bar does; that it is ready, new or gone does not."""
     throttle = Throttle()
-    waiting, later, ready = pod(), pod(estimated_at=5.0), pod(state=PodState.READY)
+    waiting, later, ready = estimated_pod(), estimated_pod(estimated_at=5.0), estimated_pod(state=PodState.READY)
     throttle.add([PodChange(1, None, waiting)])
     throttle.pop_ready(100.0)
     throttle.add([PodChange(2, waiting, later)])
@@ -105,7 +105,7 @@ def test_published_sequence_precedes_pending_changes() -> None:
 def test_reset_drops_pending_changes() -> None:
     """After a reset no earlier change is published."""
     throttle = Throttle()
-    throttle.add(changes(None, ONE))
+    throttle.add(pull_changes(None, ONE))
     throttle.reset(50)
 
     assert (throttle.published_sequence, throttle.sequence, bool(throttle)) == (50, 50, False)

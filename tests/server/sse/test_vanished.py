@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from pulltrace.server.app import create_app
-from tests.builders.views import pull_view as view
+from tests.builders.views import pull_view
 from tests.cluster import binaries
 from tests.fakes.pull_source import FakePullSource
 from tests.server.serve import serving
@@ -50,7 +50,7 @@ def elsewhere() -> Iterator[list[str]]:
 
 async def test_vanished_subscriber_is_removed(elsewhere: list[str]) -> None:
     """Nothing changes and the client is silent as always: 30 s after it vanished the server has removed it."""
-    app = create_app(FakePullSource(view()))
+    app = create_app(FakePullSource(pull_view()))
     async with serving(app, f"{OURS}:0") as port:
         viewer = await asyncio.create_subprocess_exec(*elsewhere, "python3", "-c", WATCH % (OURS, port))
         await until(lambda: app.stream.subscribers == 1)
