@@ -99,10 +99,10 @@ async def _agent(settings: AgentSettings, stop: asyncio.Event) -> None:
     from pulltrace.kube.client.load_config import load_config
     from pulltrace.kube.resources.leases import KubeLeaseStore
 
-    async with H11Client(await load_config(settings.kubeconfig or None)) as connection:
-        namespace = settings.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+    async with H11Client(await load_config(settings.kubeconfig or None)) as client:
+        namespace = settings.namespace or await client.namespace() or DEFAULT_NAMESPACE
         logger.info("watching %s; node %s, namespace %s", settings.containerd_socket, settings.node_name, namespace)
-        await _until_stop(run.run(settings, KubeLeaseStore(connection, namespace), _identity()), stop)
+        await _until_stop(run.run(settings, KubeLeaseStore(client, namespace), _identity()), stop)
 
 
 async def _aggregator(settings: AggregatorSettings, stop: asyncio.Event) -> None:
@@ -118,17 +118,17 @@ async def _aggregator(settings: AggregatorSettings, stop: asyncio.Event) -> None
     from pulltrace.kube.watch.reflector import Reflector
     from pulltrace.pulls import report_interval
 
-    async with await connect(settings.kubeconfig or None) as connection:
-        namespace = settings.namespace or await connection.namespace() or DEFAULT_NAMESPACE
+    async with await connect(settings.kubeconfig or None) as client:
+        namespace = settings.namespace or await client.namespace() or DEFAULT_NAMESPACE
         run.require_own_namespace(namespace, per_node_policy=settings.per_node_policy)
-        leases = Reflector(connection, lease_list_watch(namespace))
-        pods = reflect_namespaces(connection, PENDING_PODS, settings.watch_namespaces)
-        events = reflect_namespaces(connection, KUBELET_EVENTS, settings.watch_namespaces)
-        lookup = PodLister(connection, settings.watch_namespaces)
+        leases = Reflector(client, lease_list_watch(namespace))
+        pods = reflect_namespaces(client, PENDING_PODS, settings.watch_namespaces)
+        events = reflect_namespaces(client, KUBELET_EVENTS, settings.watch_namespaces)
+        lister = PodLister(client, settings.watch_namespaces)
         await run.run(
             settings, leases, pods, stop,
-            elector=LeaderElector(connection, namespace, report_interval.LEASE, _identity()),
-            events=events, find_pod=lookup.find, finder=lookup, event_writer=EventRecorder(connection, _identity()),
+            elector=LeaderElector(client, namespace, report_interval.LEASE, _identity()),
+            events=events, find_pod=lister.find, finder=lister, event_writer=EventRecorder(client, _identity()),
             watches=(leases.health, *pods.healths, *events.healths),
         )  # fmt: skip
 

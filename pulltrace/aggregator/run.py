@@ -212,9 +212,8 @@ async def _watch_events(
     await lists.pods.wait()  # an Event counts for a known pod only
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
-        if pod_poller is not None and isinstance(
-            event, Put
-        ):  # a list has Events of the last hour: a pending pod gets new ones
+        # A list has the Events of an hour; a pending pod gets new ones.
+        if pod_poller is not None and isinstance(event, Put):
             pod_poller.add_event(event.item)
 
 
