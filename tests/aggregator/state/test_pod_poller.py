@@ -86,6 +86,14 @@ async def test_a_pod_that_is_not_watched_is_looked_up_and_followed(world: World)
     assert len(world.pods.requests) == 2
 
 
+async def test_an_event_from_the_future_starts_no_poll(world: World) -> None:
+    """No clock of its node can show its time yet."""
+    world.add_event(kubelet_event("web", "busybox:1", START + 7200))
+    await world.after(FIRST_SECONDS)
+
+    assert world.pods.requests == []
+
+
 async def test_a_watched_pod_is_not_looked_up(world: World) -> None:
     """The watch knows it, or will in a moment."""
     world.cluster.pod_event(Upserted(DEBUG), 1)
