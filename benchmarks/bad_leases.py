@@ -19,7 +19,7 @@ import orjson
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import lease_record
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from tests.aggregator import hostile_leases
 from tests.builders.leases import LeaseWriter
 from tests.builders.pulls import pull
@@ -31,7 +31,7 @@ AIM_MS = 5
 def milliseconds(cluster: ClusterState, annotations: dict[str, str], version: int) -> float:
     line = orjson.dumps(hostile_leases.lease("node-x", annotations, version))
     began = time.process_time()
-    cluster.lease_event(Put(lease_record(orjson.loads(line))), 0.0)
+    cluster.lease_event(Upserted(lease_record(orjson.loads(line))), 0.0)
     return 1000 * (time.process_time() - began)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     given = arguments.parse_args()
     logging.disable(logging.WARNING)
     cluster, writer = ClusterState(PullStore(), 600), LeaseWriter()
-    cluster.lease_event(Listed(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
+    cluster.lease_event(Replaced(tuple(writer.lease(pull(n), node=f"node-{n}") for n in range(GOOD_NODES))), 0.0)
     every: list[float] = []
     print("| Lease | KiB | median ms | p99 ms | worst ms |\n| --- | --- | --- | --- | --- |")
     for name, bad in hostile_leases.ANNOTATIONS.items():

@@ -25,7 +25,7 @@ from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiError, KubeError
 from pulltrace.kube.resources.leases import lease_list_watch, micro_time
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Upserted
 
 NAMESPACE = "kube-node-lease"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -99,7 +99,7 @@ async def viewer(access: RestConfig, out: TextIO, namespace: str, url: str) -> N
 
 async def _watch(access: RestConfig, out: TextIO, namespace: str) -> None:
     async for event in Reflector(AiohttpClient(StaticConfig(access)), lease_list_watch(namespace)).watch():
-        if isinstance(event, Put):
+        if isinstance(event, Upserted):
             print("watch", time.monotonic(), event.item.version, file=out)
 
 

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from benchmarks.eta_errors import Sample, Timed, measure, table
 from pulltrace.agent import run as agent_run
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import Pull
-from pulltrace.settings.programs import AgentSettings
+from pulltrace.settings.flags import AgentSettings
 from tests.cluster.containerd import Containerd, Options, Version
 from tests.cluster.cri import pull_via_cri
 from tests.cluster.images import Image, Publisher, random_layer
@@ -132,7 +132,9 @@ class Lane:
 
     async def _listen(self) -> None:
         async for event in self.store.watch():
-            records = event.items if isinstance(event, Listed) else (event.item,) if isinstance(event, Put) else ()
+            records = (
+                event.items if isinstance(event, Replaced) else (event.item,) if isinstance(event, Upserted) else ()
+            )
             for record in records:
                 for pull in decode(record.annotations).pulls:
                     self.reports.setdefault(pull.id, []).append((time.time(), pull))

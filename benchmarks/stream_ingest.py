@@ -12,7 +12,7 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.decoding.api_objects import decode_watch_line
 from pulltrace.kube.resources.leases import lease_record
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Upserted
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 
@@ -43,8 +43,8 @@ def ingest_seconds() -> float:
     cluster = ClusterState(PullStore(), history_seconds=1800)
     watched = lines()
     for line in watched[:NODES]:
-        cluster.lease_event(Put(lease_record(decode_watch_line(line)[1])), 0.0)
+        cluster.lease_event(Upserted(lease_record(decode_watch_line(line)[1])), 0.0)
     began = time.process_time()
     for line in watched[NODES:]:
-        cluster.lease_event(Put(lease_record(decode_watch_line(line)[1])), 1.0)
+        cluster.lease_event(Upserted(lease_record(decode_watch_line(line)[1])), 1.0)
     return (time.process_time() - began) / (REPORTS - NODES)

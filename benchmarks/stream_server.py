@@ -19,7 +19,7 @@ from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.time_left import TimeLeft
-from pulltrace.settings.programs import AggregatorSettings
+from pulltrace.settings.flags import AggregatorSettings
 
 LAYERS = 10
 MIB = 1024 * 1024

@@ -18,8 +18,8 @@ from typing import Any
 from pulltrace import __version__
 from pulltrace.errors import UserError
 from pulltrace.logs import set_up_logging
-from pulltrace.settings.flags import purpose, read
-from pulltrace.settings.programs import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.flags import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.parser import purpose, read
 
 DEFAULT_NAMESPACE = "pulltrace"
 BAD_USAGE = 2

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace.settings.flags import SettingsError, flags_of, parser, read
-from pulltrace.settings.programs import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.flags import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.parser import SettingsError, flags_of, parser, read
 from pulltrace.settings.values import LOG_LEVELS, duration_seconds
 
 PROGRAMS = (AgentSettings, AggregatorSettings, StandaloneSettings, DemoSettings)

@@ -23,7 +23,7 @@ from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
 from pulltrace.pulls.thresholds import RECENT_SECONDS
-from pulltrace.settings.programs import AgentSettings
+from pulltrace.settings.flags import AgentSettings
 
 logger = logging.getLogger(__name__)
 

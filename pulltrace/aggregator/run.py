@@ -16,21 +16,21 @@ from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.aggregator.leader.event_publisher import EventPublisher
 from pulltrace.aggregator.leader.interval_controller import IntervalController
 from pulltrace.aggregator.metrics.active_pulls import ActivePulls
-from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.change_feed import ChangeFeed
+from pulltrace.aggregator.metrics.counters import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
-from pulltrace.aggregator.state.change_feed import ChangeFeed
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.pod_poller import FindPod, PodPoller
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.errors import UserError
 from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.resources.event_recorder import EventRecorder
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Put, WatchSource
+from pulltrace.kube.watch.watch_events import Upserted, WatchSource
 from pulltrace.pulls.report_interval import interval_seconds
 from pulltrace.pulls.view import PodLookup
 from pulltrace.server.api.metrics_app import create_metrics_app
@@ -38,7 +38,7 @@ from pulltrace.server.app import create_app
 from pulltrace.server.http.allowed_hosts import AllowedHosts, allowed_hosts
 from pulltrace.server.http.connection_limiter import ConnectionLimits
 from pulltrace.server.http.server import MAX_CONNECTIONS, serve
-from pulltrace.settings.programs import AggregatorSettings
+from pulltrace.settings.flags import AggregatorSettings
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ async def run(
     stop: asyncio.Event,
     *,
     elector: LeaderElector | None = None,
-    events: WatchSource[EventRecord] | None = None,
+    events: WatchSource[KubeletEvent] | None = None,
     find_pod: FindPod | None = None,
     finder: PodLookup | None = None,
     event_writer: EventRecorder | None = None,
@@ -207,13 +207,13 @@ async def _watch_pods(
 
 
 async def _watch_events(
-    events: WatchSource[EventRecord], cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
+    events: WatchSource[KubeletEvent], cluster: ClusterState, lists: _InitialLists, pod_poller: PodPoller | None
 ) -> None:
     await lists.pods.wait()  # an Event counts for a known pod only
     async for event in events.watch():
         cluster.kubelet_event(event, time.monotonic())
         # A list has the Events of an hour; a pending pod gets new ones.
-        if pod_poller is not None and isinstance(event, Put):
+        if pod_poller is not None and isinstance(event, Upserted):
             pod_poller.add_event(event.item)
 
 

@@ -10,7 +10,7 @@ from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import TICK_SECONDS, SimulatedNode
 from pulltrace.demo.rollouts import Rollouts, Situation
 from pulltrace.demo.scenario import Action, Clean, Deploy, PrePull, Silence, Step, Withdraw
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 KEPT_IMAGES = 4
@@ -37,7 +37,7 @@ class SimulatedCluster:
         self._pending_steps: list[Step] = list(scenario.steps(0))
         self._silent_until: dict[str, float] = {}
         self._changes: list[tuple[str, PodRecord | None]] = []
-        self._events: list[EventRecord] = []
+        self._events: list[KubeletEvent] = []
         for name in nodes.WORKERS:
             for recipe, tag in (("nginx", "1.27.2"), ("python", "3.12-slim"), ("java", "21-jre")):
                 self.nodes[name].preload(image(recipe, tag))
@@ -55,7 +55,7 @@ class SimulatedCluster:
         changes, self._changes = self._changes, []
         return changes
 
-    def events(self) -> list[EventRecord]:
+    def events(self) -> list[KubeletEvent]:
         """Return the Events of the kubelets since the last call, in order."""
         events, self._events = self._events, []
         return events

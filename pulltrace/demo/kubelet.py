@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from pulltrace.demo.node import Failure, Fault, SimulatedNode, SimulatedPull
 from pulltrace.demo.pods import Container, Pod, Refusal
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import ImageWait, PodRecord, Role
 from pulltrace.pulls.failures import retry_seconds
 
@@ -54,7 +54,7 @@ class Kubelet:
         self._queue: deque[_Start] = deque()
         self._changed: set[str] = set()
         self._ending: list[PodRecord] = []
-        self._events: list[EventRecord] = []
+        self._events: list[KubeletEvent] = []
 
     @property
     def starting(self) -> tuple[Pod, ...]:
@@ -87,7 +87,7 @@ class Kubelet:
             start = self._starts.get(key)
             yield key, _record(start) if start is not None else None
 
-    def events(self) -> list[EventRecord]:
+    def events(self) -> list[KubeletEvent]:
         """Return the Events since the last call."""
         events, self._events = self._events, []
         return events
@@ -178,7 +178,7 @@ class Kubelet:
     def _record_event(self, start: _Start, kind: EventKind, message: str, now: float, count: int = 1) -> None:
         pod, container = start.pod, start.pod.containers[start.created]
         self._events.append(
-            EventRecord(
+            KubeletEvent(
                 pod.namespace,
                 pod.name,
                 _uid(pod),

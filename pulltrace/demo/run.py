@@ -16,9 +16,9 @@ from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.demo.observation import SimulatedObserver
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.settings.programs import AgentSettings, DemoSettings
+from pulltrace.settings.flags import AgentSettings, DemoSettings
 
 REPORT_SECONDS = 1.0
 ADVANCE_SECONDS = 0.25
@@ -29,7 +29,7 @@ SEED = 1
 KEPT_EVENTS = 1000
 
 PodStore = MemoryStore[PodRecord]
-EventStore = MemoryStore[EventRecord]
+EventStore = MemoryStore[KubeletEvent]
 
 
 async def run(

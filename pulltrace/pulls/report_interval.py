@@ -15,7 +15,7 @@ LEASE = "pulltrace-aggregator"
 """Name of the election Lease, in the namespace of the agents' Leases."""
 INTERVAL = "pulltrace.io/report-interval"
 REASON = "pulltrace.io/report-interval-reason"
-WATCHED = "pulltrace.io/watched"
+CLIENTS_ELSEWHERE = "pulltrace.io/watched"
 
 SHORTEST_SECONDS = 1.0
 LONGEST_SECONDS = 300.0

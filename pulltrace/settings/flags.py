@@ -1,122 +1,167 @@
-"""One declaration for each setting: the field that a loop reads is also flag, variable, default, help and chart value.
-
-A flag wins over an environment variable, and a variable over the default. A wrong value ends the program before it starts,
-with one line that names the setting, the value and the allowed values.
-"""
+"""The settings of the four programs. `agent.run` takes `AgentSettings` and `aggregator.run` takes `AggregatorSettings`."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from functools import partial
-from typing import Any, NoReturn, TypeVar
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import ClassVar
 
-from pulltrace.errors import UserError
+from pulltrace.settings import values
+from pulltrace.settings.parser import flag
 
-Value = TypeVar("Value")
-Settings = TypeVar("Settings")
-
-MAX_MESSAGE_CHARACTERS = 300
-MAX_VALUE_CHARACTERS = 100
-
-
-class SettingsError(UserError):
-    """A setting has a value that the program cannot use."""
+_ADDRESS = "host:port, :port or [IPv6]:port, with a port up to 65535"
+_BOOLEAN = "true or false"
+_INTERVAL = "a duration from 200ms to 5m, such as 1s"
+_interval_seconds = values.duration(0.2, 300)
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """The declaration of a setting, in the metadata of its field."""
-
-    name: str
-    """With its dashes."""
-    default: str
-    """As a user would write it; "" where the program works without a value."""
-    parse: Callable[[str], Any]
-    """Return the value of a text; raises ValueError."""
-    help: str
-    allowed: str
-    """The allowed values, in words."""
-    chart_value: str = ""
-    """The path in the chart's values.yaml; "" where the chart sets the flag itself or leaves it alone."""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return "PULLTRACE_" + self.name.removeprefix("--").replace("-", "_").upper()
+def _http_addr(default: str) -> str:
+    return flag(
+        "--http-addr", default=default, parse=values.address, help="listen address of the web UI and the API", allowed=_ADDRESS
+    )  # fmt: skip
 
 
-def flag(
-    name: str,
-    *,
-    default: str,
-    parse: Callable[[str], Value],
-    help: str,  # noqa: A002
-    allowed: str,
-    chart_value: str = "",
-) -> Value:
-    """Declare a field of a settings class that users can set."""
-    declared = Flag(name, default, parse, help, allowed, chart_value)
-    return field(default_factory=partial(parse, default), metadata={"flag": declared})
+def _metrics_addr(default: str) -> str:
+    return flag(
+        "--metrics-addr", default=default, parse=values.address, help="listen address of the Prometheus metrics",
+        allowed=_ADDRESS,
+    )  # fmt: skip
 
 
-def flags_of(kind: type[Any]) -> dict[str, Flag]:
-    """Return the flags of a settings class by field: in the order of `kind.FLAGS`, or else its own before inherited ones."""
-    own_first = sorted(fields(kind), key=lambda each: each.name not in kind.__annotations__)
-    declared = {each.name: each.metadata["flag"] for each in own_first if "flag" in each.metadata}
-    order: Sequence[str] | None = getattr(kind, "FLAGS", None)
-    if order is None:
-        return declared
-    by_flag = {each.name: field_name for field_name, each in declared.items()}
-    return {by_flag[name]: declared[by_flag[name]] for name in order}
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """The settings of every program that uses a Kubernetes API server."""
+
+    namespace: str = flag(
+        "--namespace", default="", parse=lambda text: values.name(text) if text else "",
+        help="Kubernetes namespace of the Leases; by default the pod's own, or pulltrace outside a pod",
+        allowed="a Kubernetes namespace: lower-case letters, digits and -",
+    )  # fmt: skip
+    kubeconfig: str = flag(
+        "--kubeconfig", default="", parse=str,
+        help="kubeconfig file; by default the pod's ServiceAccount, or kubectl's rules outside a pod", allowed="a path",
+    )  # fmt: skip
+    log_level: str = flag(
+        "--log-level", default="info", parse=values.level, help="minimum log level",
+        allowed="one of " + ", ".join(values.LOG_LEVELS), chart_value="logLevel",
+    )  # fmt: skip
 
 
-def purpose(kind: type[Any]) -> str:
-    """Return what a program does: the docstring of its settings, without the program's name."""
-    return (kind.__doc__ or "").partition(": ")[2]
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(ClusterSettings):
+    """`pulltrace agent`: watch containerd on this node and report its pulls in the node's Lease."""
+
+    node_name: str = flag(
+        "--node-name", default=socket.gethostname().lower(), parse=values.name, help="name of the node and of its Lease",
+        allowed="a Kubernetes object name: lower-case letters, digits, - and .",
+    )  # fmt: skip
+    containerd_socket: str = flag(
+        "--containerd-socket", default="/run/containerd/containerd.sock", parse=values.path,
+        help="containerd's Unix socket", allowed="an absolute path, with or without unix:// before it",
+        chart_value="agent.containerd.socket",
+    )  # fmt: skip
+    containerd_namespace: str = flag(
+        "--containerd-namespace", default="k8s.io", parse=values.word,
+        help="containerd namespace to watch; Kubernetes uses k8s.io",
+        allowed="letters, digits and . _ - between them", chart_value="agent.containerd.namespace",
+    )  # fmt: skip
+    report_interval_seconds: float | None = flag(
+        "--report-interval", default="", parse=lambda text: _interval_seconds(text) if text else None,
+        help="minimum time between two progress reports of a pull; by default the aggregator's interval, or 5s without an "
+        "aggregator; changes of phase are reported at once",
+        allowed=_INTERVAL, chart_value="agent.reportInterval",
+    )  # fmt: skip
+    """None: the aggregator's interval applies."""
+    start_spread_seconds: float = flag(
+        "--start-spread", default="30s", parse=values.duration(0, 600),
+        help="maximum random delay before an idle agent's first write; an agent with a pull to report writes at once",
+        allowed="a duration from 0s to 10m, such as 30s", chart_value="agent.startSpread",
+    )  # fmt: skip
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(_printable(message))
+@dataclass(frozen=True, kw_only=True)
+class AggregatorSettings(ClusterSettings):
+    """`pulltrace aggregator`: match the Leases of all nodes with pending pods, and serve UI, API and metrics."""
+
+    http_addr: str = _http_addr(":8080")
+    metrics_addr: str = _metrics_addr(":9090")
+    watch_namespaces: tuple[str, ...] = flag(
+        "--watch-namespaces", default="", parse=values.names,
+        help="namespaces whose pods are watched, separated by commas; all by default",
+        allowed="Kubernetes namespaces separated by commas", chart_value="watchNamespaces",
+    )  # fmt: skip
+    history_ttl_seconds: float = flag(
+        "--history-ttl", default="30m", parse=values.duration(1, 24 * 3600), help="how long ended pulls stay visible",
+        allowed="a duration from 1s to 24h, such as 30m", chart_value="aggregator.historyTTL",
+    )  # fmt: skip
+    writes_per_second: int = flag(
+        "--write-budget", default="100", parse=values.count(1, 10_000),
+        help="maximum Lease writes a second of all agents together; the more nodes pull, the longer the report interval gets",
+        allowed="a whole number from 1 to 10000", chart_value="aggregator.writeBudget",
+    )  # fmt: skip
+    kubernetes_events: bool = flag(
+        "--kubernetes-events", default="true", parse=values.switch,
+        help="report the progress of images in Kubernetes Events of the pending pods; only the leader writes them",
+        allowed=_BOOLEAN, chart_value="aggregator.kubernetesEvents.enabled",
+    )  # fmt: skip
+    events_per_second: int = flag(
+        "--event-budget", default="10", parse=values.count(1, 1000), help="maximum Kubernetes Events a second",
+        allowed="a whole number from 1 to 1000", chart_value="aggregator.kubernetesEvents.budget",
+    )  # fmt: skip
+    max_streams: int = flag(
+        "--max-streams", default="10000", parse=values.count(1, 100_000),
+        help="maximum event streams at once; further clients get status 503",
+        allowed="a whole number from 1 to 100000", chart_value="aggregator.streams.max",
+    )  # fmt: skip
+    max_streams_per_address: int = flag(
+        "--max-streams-per-address", default="100", parse=values.count(1, 100_000),
+        help="maximum event streams of one client address at once",
+        allowed="a whole number from 1 to 100000", chart_value="aggregator.streams.maxPerAddress",
+    )  # fmt: skip
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = flag(
+        "--trusted-proxies", default="", parse=values.networks,
+        help="networks of proxies whose X-Forwarded-For header is trusted, separated by commas; none by default",
+        allowed="networks or addresses separated by commas, such as 10.0.0.0/8",
+        chart_value="aggregator.streams.trustedProxies",
+    )  # fmt: skip
+    allowed_hosts: tuple[str, ...] = flag(
+        "--allowed-hosts", default="", parse=values.hosts,
+        help="host names that requests may use, separated by commas; * allows all. IP addresses, localhost, names without a "
+        "dot, Services of the cluster and the machine's name are always allowed",
+        allowed="host names without ports separated by commas, such as pulltrace.example.com,*.corp.example",
+        chart_value="aggregator.allowedHosts",
+    )  # fmt: skip
+    per_node_policy: bool = flag(
+        "--per-node-policy", default="true", parse=values.switch,
+        help="whether the cluster restricts each agent to the Lease of its own node; if not, the aggregator logs a warning "
+        "and a metric shows it",
+        allowed=_BOOLEAN, chart_value="agent.perNodePolicy.enabled",
+    )  # fmt: skip
 
 
-def parser(kind: type[Any], prog: str) -> argparse.ArgumentParser:
-    """Return the parser of a program's flags; its help names each flag's variable and default."""
-    made = _Parser(prog=prog, description=purpose(kind), allow_abbrev=False)
-    for each in flags_of(kind).values():
-        default = f"; default: {each.default}" if each.default else ""
-        made.add_argument(each.name, metavar="VALUE", help=f"{each.help} (${each.variable}{default})")
-    return made
+@dataclass(frozen=True, kw_only=True)
+class StandaloneSettings(AgentSettings, AggregatorSettings):
+    """`pulltrace standalone`: agent and aggregator in one process, on a host without Kubernetes."""
+
+    FLAGS: ClassVar = (
+        *("--node-name", "--containerd-socket", "--containerd-namespace", "--report-interval"),
+        *("--http-addr", "--metrics-addr", "--history-ttl", "--allowed-hosts", "--log-level"),
+    )
+    report_interval_seconds: float = flag(
+        "--report-interval", default="1s", parse=_interval_seconds,
+        help="minimum time between two progress reports of a pull; changes of phase are reported at once",
+        allowed=_INTERVAL,
+    )  # fmt: skip
+    start_spread_seconds: float = 0.0
 
 
-def read(kind: type[Settings], arguments: Sequence[str], environ: Mapping[str, str], prog: str) -> Settings:
-    """Return the settings of flags and environment variables; raises `SettingsError`."""
-    given = vars(parser(kind, prog).parse_args(arguments))
-    values = {}
-    for field_name, each in flags_of(kind).items():
-        source, text = each.name, given[each.name.removeprefix("--").replace("-", "_")]
-        if text is None and environ.get(each.variable):
-            source, text = each.variable, environ[each.variable]
-        if text is None:
-            text = each.default
-        try:
-            values[field_name] = each.parse(text)
-        except ValueError:
-            raise SettingsError(f"{source}: {_quoted(text)} is not allowed; it takes {each.allowed}") from None
-    return kind(**values)
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(AggregatorSettings):
+    """`pulltrace demo`: a simulated cluster that shows how Pulltrace looks."""
 
-
-def _quoted(text: str) -> str:
-    return _cut(repr(text), MAX_VALUE_CHARACTERS)
-
-
-def _printable(message: str) -> str:
-    """Return the message as one short line: argparse repeats arguments as they are."""
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message[: MAX_MESSAGE_CHARACTERS + 1])
-    return _cut(line, MAX_MESSAGE_CHARACTERS)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"
+    FLAGS: ClassVar = ("--http-addr", "--metrics-addr", "--allowed-hosts", "--log-level")
+    http_addr: str = _http_addr("127.0.0.1:8080")
+    metrics_addr: str = _metrics_addr("127.0.0.1:0")
+    history_ttl_seconds: float = 45.0
+    """The page shows some ended pulls without scrolling."""

@@ -67,7 +67,7 @@ class Leader:
         """When which interval was published."""
 
     def tick(self, nodes: int, pulling: int, now: float) -> None:
-        decision = self._reporting.decide(Load(nodes, pulling, watched=True, refusals=0), now)
+        decision = self._reporting.decide(Load(nodes, pulling, has_clients=True, refusals=0), now)
         self._version += 1
         if self._annotations != decision.annotations:
             self._annotations = decision.annotations

@@ -17,7 +17,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord
 from pulltrace.pulls.lease_format.annotations import decode, encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from pulltrace.settings.programs import AgentSettings
+from pulltrace.settings.flags import AgentSettings
 from tests.fakes import containerd
 from tests.fakes.containerd import FakeContainerd, image, until
 

@@ -8,14 +8,14 @@ from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.aggregator.rows.row_ids import row_id
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView
 from tests.builders.pods import NODE
 from tests.builders.pulls import pull
 
 
-def pod_index(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float = 0.0) -> PodIndex:
+def pod_index(*pods: PodRecord, events: Iterable[KubeletEvent] = (), now: float = 0.0) -> PodIndex:
     """Return the index of these pods after these Events."""
     index = PodIndex()
     for each in pods:
@@ -25,7 +25,7 @@ def pod_index(*pods: PodRecord, events: Iterable[EventRecord] = (), now: float =
     return index
 
 
-def pending_images(*pods: PodRecord, events: Iterable[EventRecord] = ()) -> list[PendingImage]:
+def pending_images(*pods: PodRecord, events: Iterable[KubeletEvent] = ()) -> list[PendingImage]:
     """Return the pending images of these pods on all nodes, in their stable order."""
     index = pod_index(*pods, events=events)
     every = [image for node in index.nodes for one in index.on_node(node).values() for image in one.pending]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.counters import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
@@ -37,7 +37,7 @@ class MeteredAggregator:
         self.writer = LeaseWriter()
 
     def lease(self, record: LeaseRecord) -> None:
-        self.cluster.lease_event(Put(record), self.now)
+        self.cluster.lease_event(Upserted(record), self.now)
 
     def rows(self, *views: PullView, after: float = 0.0) -> None:
         self.now += after
@@ -72,7 +72,7 @@ def fill_cluster(aggregator: MeteredAggregator) -> None:
     """500 nodes, 2,500 pulls, each of a registry and with a pod in a namespace of its own, all labels in use."""
     reasons = list(Reason)
     leases = (aggregator.writer.lease(node=f"node-{number}") for number in range(NODES))
-    aggregator.cluster.lease_event(Listed(tuple(leases)), 0)
+    aggregator.cluster.lease_event(Replaced(tuple(leases)), 0)
     aggregator.metrics.feed.catch_up()
     for phase in (Phase.RESOLVING, Phase.DOWNLOADING, Phase.UNPACKING, Phase.COMPLETED):
         rows = [

@@ -17,13 +17,13 @@ from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore, MemoryStore
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.leases import LeasePatch
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport, Phase, Pull
-from pulltrace.settings.programs import AggregatorSettings
+from pulltrace.settings.flags import AggregatorSettings
 from tests.aggregator.builders import pull_row_id
 from tests.builders.events import kubelet_event
 from tests.builders.pods import NODE, failing, pod
@@ -47,7 +47,7 @@ class RunningAggregator:
     def __init__(self, leases: MemoryLeaseStore, pods: MemoryStore[PodRecord], session: aiohttp.ClientSession) -> None:
         self.leases = leases
         self.pods = pods
-        self.events: MemoryStore[EventRecord] = MemoryStore()
+        self.events: MemoryStore[KubeletEvent] = MemoryStore()
         self.looked_up: list[str] = []
         self.session = session
         self.stop = asyncio.Event()

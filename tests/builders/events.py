@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from tests.builders.pods import NODE
 
 Raw = dict[str, Any]
@@ -18,9 +18,9 @@ def kubelet_event(
     kind: EventKind = EventKind.PULLING,
     message: str = "",
     count: int = 1,
-) -> EventRecord:
+) -> KubeletEvent:
     """Return an Event about the image of a container in the namespace shop."""
-    return EventRecord("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
+    return KubeletEvent("shop", pod_name, f"uid-{pod_name}", container, kind, image, message, at, count, NODE)
 
 
 def event_object(

@@ -9,7 +9,7 @@ from pulltrace.kube.client.api import MERGE_PATCH
 from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, EventKind
 from pulltrace.kube.resources.pod_lister import PodLister
 from pulltrace.kube.watch.multi_namespace import reflect_namespaces
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.view import Workload
 from tests.builders.events import Raw, event_object
 from tests.conformance.servers import Server
@@ -38,8 +38,8 @@ async def test_events_about_images(server: Server) -> None:
         await write(server, "two", event_object("Failed", 'Failed to pull image "two": two: not found'))
         put = await anext(events)
 
-    assert isinstance(listed, Listed)
-    assert isinstance(put, Put)
+    assert isinstance(listed, Replaced)
+    assert isinstance(put, Upserted)
     records = [*listed.items, put.item]
     assert [(one.kind, one.image) for one in records] == [(EventKind.PULLING, "one"), (EventKind.FAILED, "two")]
     assert {(one.namespace, one.pod, one.container, one.node, one.at) for one in records} == {

@@ -11,7 +11,7 @@ import pytest
 from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, LeaseRecord, lease_list_watch
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 from tests.conformance.servers import FAKE, FAKE_SMALL, REAL, REAL_SMALL, SMALL, serving
 
 PATCH = LeasePatch({"pulltrace.io/summary": "idle"}, holder="agent-x", renewed_at=1_700_000_000.25, duration_seconds=40)
@@ -134,10 +134,10 @@ async def test_values_may_be_large_and_in_any_language(stores: Stores) -> None:
 async def test_a_watch_begins_with_a_list(stores: Stores) -> None:
     """The first event is the list, even an empty one."""
     async with aclosing(stores.watching.watch()) as events:
-        assert await anext(events) == Listed(())
+        assert await anext(events) == Replaced(())
     written = await stores.store.patch("node-1", PATCH)
     async with aclosing(stores.watching.watch()) as events:
-        assert await anext(events) == Listed((written,))
+        assert await anext(events) == Replaced((written,))
 
 
 async def test_a_watch_has_every_change(stores: Stores) -> None:
@@ -145,11 +145,11 @@ async def test_a_watch_has_every_change(stores: Stores) -> None:
     async with aclosing(stores.watching.watch()) as events:
         await anext(events)
         first = await stores.store.patch("node-1", annotated(a="1"))
-        assert await anext(events) == Put(first)
+        assert await anext(events) == Upserted(first)
         second = await stores.store.patch("node-1", annotated(a="2"))
-        assert await anext(events) == Put(second)
+        assert await anext(events) == Upserted(second)
         await stores.delete("node-1")
-        assert await anext(events) == Gone("node-1")
+        assert await anext(events) == Deleted("node-1")
 
 
 async def test_changes_wait_for_a_reader(stores: Stores) -> None:
@@ -158,16 +158,16 @@ async def test_changes_wait_for_a_reader(stores: Stores) -> None:
         await anext(events)
         written = [await stores.store.patch(name, PATCH) for name in ("node-1", "node-2", "node-3")]
 
-        assert [await anext(events) for _ in written] == [Put(record) for record in written]
+        assert [await anext(events) for _ in written] == [Upserted(record) for record in written]
 
 
 async def test_every_watcher_hears_everything(stores: Stores) -> None:
     """Two watchers get the same events."""
     async with aclosing(stores.watching.watch()) as one, aclosing(stores.watching.watch()) as other:
-        assert await anext(one) == await anext(other) == Listed(())
+        assert await anext(one) == await anext(other) == Replaced(())
         written = await stores.store.patch("node-1", PATCH)
 
-        assert await anext(one) == await anext(other) == Put(written)
+        assert await anext(one) == await anext(other) == Upserted(written)
 
 
 async def test_a_lease_can_come_back(stores: Stores) -> None:

@@ -14,7 +14,7 @@ from pulltrace.kube.client.load_config import load_config
 from pulltrace.kube.errors import ApiError
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, lease_list_watch
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from tests.cluster.control_plane import ControlPlane
 
 pytestmark = pytest.mark.real("etcd")
@@ -28,16 +28,16 @@ async def test_a_watch_survives_a_restart(control_plane: ControlPlane) -> None:
     async with await connect(str(control_plane.kubeconfig)) as connection:
         store, watching = KubeLeaseStore(connection, "restart"), Reflector(connection, lease_list_watch("restart"))
         async with aclosing(watching.watch()) as events:
-            assert await anext(events) == Listed(())
+            assert await anext(events) == Replaced(())
             waiting = asyncio.create_task(anext(events))
             await asyncio.to_thread(control_plane.restart_apiserver)
             written = await store.patch("node-1", PATCH)
             # From its version, or from a new list where the restarted server has forgotten that version.
             event = await waiting
-            while event == Listed(()):
+            while event == Replaced(()):
                 event = await anext(events)
 
-    assert Put(written) == event or Listed((written,)) == event
+    assert Upserted(written) == event or Replaced((written,)) == event
 
 
 async def test_a_service_account_has_the_permissions_of_its_role(control_plane: ControlPlane, tmp_path: Path) -> None:

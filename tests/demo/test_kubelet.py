@@ -7,7 +7,7 @@ import itertools
 from pulltrace.demo.kubelet import Kubelet
 from pulltrace.demo.node import Failure, SimulatedNode
 from pulltrace.demo.pods import Container, Pod, Refusal
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.view import Workload
 from tests.demo.clusters import ORIGIN, image, node
@@ -29,7 +29,7 @@ class Run:
         self.kubelet = Kubelet(self.node, keep_images=4)
         self.pods: dict[str, PodRecord] = {}
         self.reasons: list[str | None] = []
-        self.events: list[EventRecord] = []
+        self.events: list[KubeletEvent] = []
         self.most_pulls = 0
 
     def advance(self, until: float) -> None:

@@ -12,8 +12,8 @@ import aiohttp
 from pulltrace.demo import run
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
-from pulltrace.settings.programs import DemoSettings
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
+from pulltrace.settings.flags import DemoSettings
 from tests.demo.clusters import ORIGIN
 
 Rows = dict[str, dict[str, Any]]
@@ -67,7 +67,7 @@ async def test_pods_are_watched_as_in_the_contract() -> None:
     run.apply_changes(cluster, pods, run.EventStore())
     async with aclosing(pods.watch()) as events:
         listed = await anext(events)
-        assert isinstance(listed, Listed)
+        assert isinstance(listed, Replaced)
         known: dict[str, PodRecord] = {pod.key: pod for pod in listed.items}
         assert known
         cluster.advance(ORIGIN + 30)
@@ -77,4 +77,4 @@ async def test_pods_are_watched_as_in_the_contract() -> None:
         for key, record in changes:
             event = await anext(events)
 
-            assert event == (Gone(key) if record is None else Put(record))
+            assert event == (Deleted(key) if record is None else Upserted(record))

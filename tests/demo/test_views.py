@@ -15,7 +15,7 @@ from pulltrace.aggregator.state.store import PullStore
 from pulltrace.demo import warmup
 from pulltrace.demo.cluster import SimulatedCluster
 from pulltrace.kube.resources.leases import LeaseRecord
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.view import AnyChange, NeedState, PodChange, PodState, PodView, Workload
@@ -61,22 +61,22 @@ class Shown:
 def shown() -> Shown:
     simulated, store, shown = SimulatedCluster(1, ORIGIN), PullStore(), Shown()
     cluster, trackers, now = ClusterState(store, 45.0), warmup.Trackers(simulated), 0.0
-    cluster.lease_event(Listed(()), now)
-    cluster.pod_event(Listed(()), now)
-    cluster.kubelet_event(Listed(()), now)
+    cluster.lease_event(Replaced(()), now)
+    cluster.pod_event(Replaced(()), now)
+    cluster.kubelet_event(Replaced(()), now)
     seen = store.snapshot().sequence
     while simulated.now < ORIGIN + UNTIL_SECONDS:
         simulated.advance(simulated.now + 0.5)
         now += 0.5
         trackers.poll(simulated)
         for event in simulated.events():
-            cluster.kubelet_event(Put(event), now)
+            cluster.kubelet_event(Upserted(event), now)
         for key, record in simulated.pod_changes():
-            cluster.pod_event(Gone(key) if record is None else Put(record), now)
+            cluster.pod_event(Deleted(key) if record is None else Upserted(record), now)
         for name, state in trackers.states.items():
             if now % 1 == 0 and not simulated.silent(name):
                 lease = LeaseRecord(name, encode(tracker.report(state)), "agent", simulated.now, 40, str(now))
-                cluster.lease_event(Put(lease), now)
+                cluster.lease_event(Upserted(lease), now)
         changes = store.changes_after(seen)
         assert changes is not None
         shown.take(changes)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace.settings.flags import parser, read
-from pulltrace.settings.programs import AgentSettings, AggregatorSettings
+from pulltrace.settings.flags import AgentSettings, AggregatorSettings
+from pulltrace.settings.parser import parser, read
 from tests.deploy.manifests import (
     CHART,
     NEEDS_HELM,

@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client import generate_latest
 
-from pulltrace.aggregator.metrics.collectors import sample_registry
+from pulltrace.aggregator.metrics.counters import sample_registry
 from tests.cluster import binaries
 from tests.deploy.manifests import CHART, KUSTOMIZE, ROOT
 from tests.repository.test_documents import headings

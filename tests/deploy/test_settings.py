@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pulltrace.settings.flags import Flag, flags_of, read
-from pulltrace.settings.programs import AgentSettings, AggregatorSettings
+from pulltrace.settings.flags import AgentSettings, AggregatorSettings
+from pulltrace.settings.parser import Flag, flags_of, read
 from tests.deploy.manifests import CHART, NEEDS_HELM, Values, agent_pod, aggregator_pod, rendered, variables
 
 pytestmark = NEEDS_HELM

@@ -24,7 +24,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.kube.resources.leases import KubeLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import NodeReport, Phase
-from pulltrace.settings.programs import AgentSettings
+from pulltrace.settings.flags import AgentSettings
 from tests.builders.pulls import pull, report
 from tests.cluster.containerd import Containerd
 from tests.cluster.images import Image

@@ -20,7 +20,7 @@ from pulltrace.kube.client.h11_client import H11Client
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.leases import KubeLeaseStore, LeasePatch, lease_list_watch
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.model import NodeReport
 from tests.builders.pulls import pull, report
 from tests.builders.virtual_time import FakeTime
@@ -107,7 +107,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
     async with H11Client(account.source()) as small, AiohttpClient(account.source()) as connection:
         store, watching = KubeLeaseStore(small, NAMESPACE), Reflector(connection, lease_list_watch(NAMESPACE))
         async with aclosing(watching.watch()) as events:
-            assert isinstance(await anext(events), Listed)
+            assert isinstance(await anext(events), Replaced)
             assert await store.get("node-1") is not None
             account.authorities(stage.control_plane.authority.certificate, new.certificate)
             account.link.present(new.issue("link", "link", addresses=["IP:127.0.0.1"]))
@@ -120,7 +120,7 @@ async def test_d20_authority_is_rotated(stage: Stage, account: Account, tmp_path
             with pytest.raises(ApiUnreachable, match="certificate verify failed"):
                 await store.get("node-1")
 
-    assert isinstance(event, Put)
+    assert isinstance(event, Upserted)
 
 
 @asynccontextmanager
@@ -185,7 +185,7 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
     async with AiohttpClient(account.source()) as connection:
         watching = Reflector(connection, lease_list_watch(NAMESPACE), timing=time_.timing)
         async with aclosing(watching.watch()) as events:
-            assert isinstance(await anext(events), Listed)
+            assert isinstance(await anext(events), Replaced)
             hearing = asyncio.create_task(anext(events))
             async with without_binding(stage, "pulltrace-aggregator"):
                 await until(lambda: _forbidden(stage, account, "watch"))
@@ -202,7 +202,7 @@ async def test_d20_right_to_watch_is_removed(stage: Stage, account: Account, cap
     assert len(waits) >= 3
     assert "missing permission to list and watch leases.coordination.k8s.io in namespace pulltrace" in problem
     assert any(problem in line for line in caplog.messages)
-    assert isinstance(event, Put | Listed)
+    assert isinstance(event, Upserted | Replaced)
     assert watching.health.problem is None
 
 

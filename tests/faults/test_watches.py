@@ -16,7 +16,7 @@ from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.credentials import RestConfig, StaticConfig
 from pulltrace.kube.resources.leases import lease_list_watch
 from pulltrace.kube.watch.reflector import READ_SECONDS, Reflector
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.model import NodeReport
 from tests.aggregator.builders import pull_row_id
 from tests.builders.pulls import ended, pull
@@ -127,7 +127,7 @@ async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
     async with connection:
         reflector = Reflector(connection, lease_list_watch(NAMESPACE))
         async with aclosing(reflector.watch()) as events:
-            assert await anext(events) == Listed(())
+            assert await anext(events) == Replaced(())
             link.go_silent()
             silent = time.monotonic()
             stage.report("node-1", NodeReport(pulls=(pull(1),)))
@@ -135,7 +135,7 @@ async def test_d08_half_open_watch_is_left(stage: Stage, link: Link) -> None:
             took = time.monotonic() - silent
     print(f"\nheard of it after {took:.1f} s")
 
-    assert isinstance(event, Put)
+    assert isinstance(event, Upserted)
     assert READ_SECONDS <= took <= 60 + 0.8 * 1.25 + 1
     assert reflector.health.restarts["error"] == 1
 

@@ -10,7 +10,7 @@ from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.leases import LeaseRecord, is_own_annotation, response_record
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 from pulltrace.pulls import report_interval
 from pulltrace.pulls.lease_format.annotations import (
     LIMIT_BYTES,
@@ -108,10 +108,10 @@ def _can_be_written(report: NodeReport) -> None:
 def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
     store, writer = PullStore(), LeaseWriter()
     cluster = ClusterState(store, 1800.0)
-    cluster.lease_event(Listed((writer.lease(pull()),)), 0)
-    cluster.pod_event(Listed((pod("web", "nginx:1.29"), replace(pod("far", "nginx:1.29"), node=record.name))), 0)
+    cluster.lease_event(Replaced((writer.lease(pull()),)), 0)
+    cluster.pod_event(Replaced((pod("web", "nginx:1.29"), replace(pod("far", "nginx:1.29"), node=record.name))), 0)
     before = [row for row in store.snapshot().pulls.values() if row.node == "node-1"]
-    cluster.lease_event(Put(record), 1)
+    cluster.lease_event(Upserted(record), 1)
     assert cluster.problems == len(report.problems)
     for now in (2.0, 100.0):
         cluster.tick(now)
@@ -121,4 +121,4 @@ def _is_shown_beside_another(record: LeaseRecord, report: NodeReport) -> None:
             assert json_of(serializers.encode(row, 0.0)) is not None
         if now < 40:
             assert [row for row in snapshot.pulls.values() if row.node == "node-1"] == before
-    cluster.lease_event(Gone(record.name), 101)
+    cluster.lease_event(Deleted(record.name), 101)

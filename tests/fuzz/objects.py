@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import astuple
 
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, apply_event
 from pulltrace.kube.client.api import response_error
 from pulltrace.kube.decoding.api_objects import status_error
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.kubelet_events import EventRecord, event_record
+from pulltrace.kube.resources.kubelet_events import KubeletEvent, kubelet_event_of
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.kube.resources.pod_lister import counted_pod, read_pod
 from pulltrace.pulls.lease_format.values import MAX_TEXT
@@ -46,11 +46,11 @@ def is_pod(pod: PodRecord) -> None:
 def check_event(data: bytes) -> None:
     """Read an Event, or leave it out, and never raise."""
     raw = json_of(data)
-    if isinstance(raw, dict) and (event := event_record(raw)) is not None:
+    if isinstance(raw, dict) and (event := kubelet_event_of(raw)) is not None:
         is_event(event)
 
 
-def is_event(event: EventRecord) -> None:
+def is_event(event: KubeletEvent) -> None:
     for text in (event.namespace, event.pod, event.pod_uid, event.container or "", event.image or "", event.node or ""):
         assert isinstance(text, str)
         assert len(text) <= MAX_TEXT

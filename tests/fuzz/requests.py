@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.protocol import DeadlineProtocol
+from pulltrace.server.http.deadlines import DeadlineProtocol
 from tests.builders.views import estimated_pod, pull_view
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer

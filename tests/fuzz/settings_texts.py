@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from pulltrace.settings.flags import SettingsError, read
-from pulltrace.settings.programs import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.flags import AgentSettings, AggregatorSettings, DemoSettings, StandaloneSettings
+from pulltrace.settings.parser import SettingsError, read
 from tests.fuzz.properties import is_line, json_of
 
 KINDS: dict[str, type[Any]] = {

@@ -12,12 +12,12 @@ from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.decoding.api_objects import Raw, list_metadata
 from pulltrace.kube.decoding.object_reader import LargeObjectLock, ListItem, ListReader, TooLong, read_lines
 from pulltrace.kube.decoding.partial_json import Shape
-from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, EventRecord
+from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, KubeletEvent
 from pulltrace.kube.resources.leases import LeaseRecord, lease_list_watch
 from pulltrace.kube.resources.pending_pods import PENDING_PODS, PodRecord
 from pulltrace.kube.watch.list_watch import ListWatch
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 from tests.fuzz.leases import is_record
 from tests.fuzz.objects import is_event, is_pod
 from tests.fuzz.properties import drive, is_line
@@ -101,12 +101,12 @@ async def _watched(list_watch: ListWatch[Any], page: bytes, lines: list[bytes]) 
         async with aclosing(reflector.watch()) as events:
             async for event in events:
                 match event:
-                    case Listed(items):
+                    case Replaced(items):
                         for item in items:
                             _is_sound(item)
-                    case Put(item):
+                    case Upserted(item):
                         _is_sound(item)
-                    case Gone(key):
+                    case Deleted(key):
                         assert isinstance(key, str)
     except _Exhausted:
         pass
@@ -121,7 +121,7 @@ def _is_sound(item: object) -> None:
             is_record(item)
         case PodRecord():
             is_pod(item)
-        case EventRecord():
+        case KubeletEvent():
             is_event(item)
         case _:
             raise AssertionError(item)

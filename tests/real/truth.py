@@ -24,7 +24,7 @@ from pulltrace.kube.resources.in_memory import MemoryLeaseStore
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.model import Layer, LayerState, NodeReport, Phase, Pull
 from pulltrace.pulls.references import parse_reference
-from pulltrace.settings.programs import AgentSettings
+from pulltrace.settings.flags import AgentSettings
 from tests.cluster.containerd import Containerd
 from tests.cluster.cri import PullFailed, pull_via_cri
 from tests.cluster.images import Image

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pulltrace.settings.flags import read
-from pulltrace.settings.programs import DemoSettings, StandaloneSettings
+from pulltrace.settings.flags import DemoSettings, StandaloneSettings
+from pulltrace.settings.parser import read
 from tests.deploy import manifests
 from tests.repository.commands import ELSEWHERE, NOT_HERE, Command, documented, of_page
 from tests.repository.files import ROOT

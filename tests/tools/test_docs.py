@@ -9,7 +9,7 @@ import yaml  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pulltrace.cli import PROGRAMS
-from pulltrace.settings.flags import parser
+from pulltrace.settings.parser import parser
 from tests.deploy.manifests import CHART
 from tools.docs import __main__ as docs
 from tools.docs import api_page, links, metrics_page, settings_page, values_page

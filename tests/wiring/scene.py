@@ -18,7 +18,7 @@ from pulltrace import cli
 from pulltrace.kube.resources.leases import micro_time
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
-from pulltrace.settings.flags import flags_of
+from pulltrace.settings.parser import flags_of
 from tests.builders.leases import lease_object
 from tests.builders.pods import NODE, pod_object
 from tests.cluster.processes import free_port

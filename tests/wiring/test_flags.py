@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pulltrace.cli import PROGRAMS
-from pulltrace.settings.flags import flags_of
+from pulltrace.settings.parser import flags_of
 from tests.wiring.cases import CASES
 from tests.wiring.scene import scene
 

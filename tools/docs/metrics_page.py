@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from prometheus_client import CollectorRegistry
 
-from pulltrace.aggregator.metrics.collectors import sample_registry
+from pulltrace.aggregator.metrics.counters import sample_registry
 from tools.docs.tables import DOCS, code, table
 
 PAGE = DOCS / "metrics.md"

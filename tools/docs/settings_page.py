@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from pulltrace.cli import PROGRAMS
-from pulltrace.settings.flags import flags_of, purpose
+from pulltrace.settings.parser import flags_of, purpose
 from tools.docs.tables import GENERATED, code, table
 
 HEAD = """\

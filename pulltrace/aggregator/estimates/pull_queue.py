@@ -107,7 +107,7 @@ def build_queue(
 def current_image(images: Sequence[PendingImage]) -> PendingImage | None:
     """Return the image that the kubelet works on for a pod; None during its back-off."""
     for image in images:
-        if image.requested_at is not None or (image.image_failure is None and image.is_pulled):
+        if image.requested_at is not None or (image.image_failure is None and image.is_pullable):
             return image
         if image.role in IN_ORDER:
             return None

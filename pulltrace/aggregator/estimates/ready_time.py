@@ -14,13 +14,13 @@ from pulltrace.aggregator.estimates.pull_durations import LATEST, LIKELY, SOONES
 from pulltrace.aggregator.estimates.pull_queue import IN_ORDER, PullQueue, current_image
 from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.kube.resources.pending_pods import Role
-from pulltrace.pulls.time_left import TimeLeft
+from pulltrace.pulls.time_left import TimeLeft, last_of
 
 INITIALIZING = "PodInitializing"
 """The kubelet's reason while init containers run."""
 
 
-def times_left(
+def image_times(
     pods: Sequence[Sequence[PendingImage]], queue: PullQueue, durations: PullDurations
 ) -> dict[str, TimeLeft | None]:
     """Return the time until each image is present for its container, by key of the pending image.
@@ -44,6 +44,19 @@ def times_left(
     return {
         image.key: _time_left(*(end.get(image.key, math.inf) for end in ends)) for images in pods for image in images
     }
+
+
+def time_to_start(images: Sequence[TimeLeft | None], start_seconds: float) -> TimeLeft | None:
+    """Return the time until a pod runs: its last image, and its start; None while an image has no estimate.
+
+    `images`: of its pending images. Without any, Events report all images as present before the status does.
+    `start_seconds`: from a pod's last image to its start, on this node.
+    """
+    last = last_of(images) if images else TimeLeft(0.0, 0.0, 0.0)
+    if last is None:
+        return None
+    latest = last.latest + start_seconds if last.latest is not None else None
+    return TimeLeft(last.likely + start_seconds, last.soonest, latest)
 
 
 def _time_left(likely: float, soonest: float, latest: float) -> TimeLeft | None:
@@ -129,7 +142,7 @@ class _Simulation:
         for later in range(index + 1, len(images)):
             image = images[later]
             present_at = self._present_at.get(image.name, math.inf)
-            if image.failure is not None or not image.is_pulled:
+            if image.failure is not None or not image.is_pullable:
                 if image.role in IN_ORDER:
                     return
             elif present_at <= at:

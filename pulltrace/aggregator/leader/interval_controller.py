@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from pulltrace.aggregator.leader.interval_policy import (
-    WATCHED_FOR_SECONDS,
+    CLIENT_SECONDS,
     ClientActivity,
     IntervalPolicy,
     Load,
@@ -21,10 +21,10 @@ from pulltrace.aggregator.leader.interval_policy import (
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.errors import KubeError
-from pulltrace.pulls.report_interval import WATCHED
+from pulltrace.pulls.report_interval import CLIENTS_ELSEWHERE
 
 TICK_SECONDS = 1.0
-REMARK_SECONDS = WATCHED_FOR_SECONDS / 3
+REMARK_SECONDS = CLIENT_SECONDS / 3
 """Between two remarks of a watched follower; a lost one changes nothing."""
 
 _log = logging.getLogger(__name__)
@@ -89,7 +89,9 @@ class IntervalController:
         remarked_at = -math.inf
         while True:
             now = self._monotonic()
-            self._activity.update(self._streams(), self._requests(), self._elector.annotations.get(WATCHED), now)
+            self._activity.update(
+                self._streams(), self._requests(), self._elector.annotations.get(CLIENTS_ELSEWHERE), now
+            )
             if not self._elector.leading and self._activity.here(now) and now - remarked_at >= REMARK_SECONDS:
                 remarked_at = now
                 await self._remark()
@@ -98,6 +100,6 @@ class IntervalController:
     async def _remark(self) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
         try:
-            await self._elector.annotate({WATCHED: f"{at} {self._elector.identity}"})
+            await self._elector.annotate({CLIENTS_ELSEWHERE: f"{at} {self._elector.identity}"})
         except KubeError as error:
             _log.debug("the remark that this replica is watched failed: %s", error)

@@ -22,8 +22,8 @@ from pulltrace.pulls.report_interval import (
 )
 
 USUAL_LONGEST_SECONDS = 15.0
-UNWATCHED_SECONDS = 5.0
-WATCHED_FOR_SECONDS = 60.0
+NO_CLIENT_SECONDS = 5.0
+CLIENT_SECONDS = 60.0
 """A client may be back so soon: a page is loaded again, an aggregator is replaced."""
 
 MIN_PROGRESS_SHARE = 0.1
@@ -53,7 +53,7 @@ class Load:
     """Nodes whose agent is not stale."""
     pulling: int
     """How many of these nodes pull."""
-    watched: bool
+    has_clients: bool
     refusals: int
     """Requests that the API server has refused (429), in total."""
     joining: int = 0
@@ -79,7 +79,7 @@ def interval_for(load: Load, writes_per_second: float, slower: float = 1.0) -> R
     """
     spare = max(writes_per_second - load.nodes / IDLE_RENEW_SECONDS, writes_per_second * MIN_PROGRESS_SHARE)
     needed = min(max((load.pulling + load.joining) / spare, SHORTEST_SECONDS), LONGEST_SECONDS)
-    seconds = needed if load.watched else max(needed, UNWATCHED_SECONDS)
+    seconds = needed if load.has_clients else max(needed, NO_CLIENT_SECONDS)
     slowed = max(seconds, min(seconds * slower, USUAL_LONGEST_SECONDS))
     pulling = f"{load.pulling} of {load.nodes} nodes pull" + (f" and {load.joining} may begin" if load.joining else "")
     if slowed > seconds:
@@ -100,7 +100,7 @@ class IntervalPolicy:
     def __init__(self, writes_per_second: float) -> None:
         self._writes_per_second = writes_per_second
         self._published: ReportInterval | None = None
-        self._published_watched = False
+        self._published_clients = False
         self._shorter_since: float | None = None
         self._counts: deque[tuple[float, int]] = deque()
         """Recent times, with the number of nodes that pulled."""
@@ -119,13 +119,13 @@ class IntervalPolicy:
             self._shorter_since = None
         elif self._shorter_since is None:
             self._shorter_since = now
-        client_came = load.watched and not self._published_watched
+        client_came = load.has_clients and not self._published_clients
         if (
             before is None
             or wanted.seconds >= before.seconds * LONGER_STEP
             or (shorter and (client_came or now - (self._shorter_since or now) >= CALM_SECONDS))
         ):
-            self._published, self._published_watched, self._shorter_since = wanted, load.watched, None
+            self._published, self._published_clients, self._shorter_since = wanted, load.has_clients, None
             return wanted
         return before
 
@@ -174,8 +174,8 @@ class ClientActivity:
 
     def here(self, now: float) -> bool:
         """Return whether a client watches at this replica."""
-        return now - self._here_at < WATCHED_FOR_SECONDS
+        return now - self._here_at < CLIENT_SECONDS
 
     def anywhere(self, now: float) -> bool:
         """Return whether a client watches at any replica."""
-        return now - self._anywhere_at < WATCHED_FOR_SECONDS
+        return now - self._anywhere_at < CLIENT_SECONDS

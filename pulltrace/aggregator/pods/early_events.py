@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from pulltrace.aggregator.pods.fair_share import FairShare, text_bytes
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.aggregator.pods.namespace_budget import NamespaceBudget, text_bytes
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 
 HOLD_SECONDS = 60.0
 """The watch usually reports a pod within a second, and within half a minute while it reconnects."""
@@ -19,11 +19,11 @@ class EarlyEvents:
     """Events whose pod is not known yet."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._events: OrderedDict[int, tuple[float, EventRecord]] = OrderedDict()
+        self._events: OrderedDict[int, tuple[float, KubeletEvent]] = OrderedDict()
         """Arrival time and Event, by number."""
         self._numbers: dict[str, list[int]] = {}
         """The numbers of a pod's Events, by the key of the pod."""
-        self._share = FairShare[int](max_bytes)
+        self._share = NamespaceBudget[int](max_bytes)
         self._count = 0
 
     def __len__(self) -> int:
@@ -34,7 +34,7 @@ class EarlyEvents:
         """Estimated memory of the Events."""
         return self._share.total
 
-    def add(self, event: EventRecord, now: float) -> None:
+    def add(self, event: KubeletEvent, now: float) -> None:
         self.expire(now)
         self._count += 1
         self._events[self._count] = now, event
@@ -42,7 +42,7 @@ class EarlyEvents:
         for number in self._share.put(event.namespace, self._count, _size(event)):
             self._delete(number)
 
-    def pop(self, key: str, now: float) -> list[EventRecord]:
+    def pop(self, key: str, now: float) -> list[KubeletEvent]:
         """Remove and return the Events of a pod, in the order of their arrival."""
         self.expire(now)
         return [self._delete(number) for number in list(self._numbers.get(key, ()))]
@@ -55,7 +55,7 @@ class EarlyEvents:
                 return
             self._delete(number)
 
-    def _delete(self, number: int) -> EventRecord:
+    def _delete(self, number: int) -> KubeletEvent:
         _, event = self._events.pop(number)
         self._share.remove(event.namespace, number)
         numbers = self._numbers[event.pod_key]
@@ -65,6 +65,6 @@ class EarlyEvents:
         return event
 
 
-def _size(event: EventRecord) -> int:
+def _size(event: KubeletEvent) -> int:
     texts = (event.namespace, event.pod, event.pod_uid, event.container, event.image, event.message, event.node)
     return _RECORD_BYTES + sum(text_bytes(text) for text in texts if text)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 CLOCK_SKEW_SECONDS = 900.0
@@ -21,13 +21,13 @@ ROUNDING_SECONDS = 2.0
 """Times of Events and of pods are cut to the second."""
 
 
-def names_pod(event: EventRecord, pod: PodRecord) -> bool:
+def names_pod(event: KubeletEvent, pod: PodRecord) -> bool:
     """Return whether an Event names this pod. The kubelet names static pods by the hash of their file."""
     uids = {pod.uid, pod.config_hash} - {None}
     return (event.namespace, event.pod) == (pod.namespace, pod.name) and event.pod_uid in uids
 
 
-def is_credible(event: EventRecord, pod: PodRecord) -> bool:
+def is_credible(event: KubeletEvent, pod: PodRecord) -> bool:
     """Return whether an Event that names a pod is from the pod's node and not older than the pod."""
     if not pod.node or event.node != pod.node:
         return False
@@ -36,6 +36,6 @@ def is_credible(event: EventRecord, pod: PodRecord) -> bool:
     return pod.created_at is None or event.at >= pod.created_at - CLOCK_SKEW_SECONDS
 
 
-def is_possible(event: EventRecord, *clocks: float | None) -> bool:
+def is_possible(event: KubeletEvent, *clocks: float | None) -> bool:
     """Return whether at least one known clock does not place an Event in the future: its node's, or this machine's."""
     return event.at <= max((clock for clock in clocks if clock is not None), default=math.inf) + CLOCK_SKEW_SECONDS

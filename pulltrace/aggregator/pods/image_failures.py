@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus
 from pulltrace.kube.resources.pending_pods import ImageWait
 from pulltrace.pulls.failures import NEVER_PULLED, PULL_FAILED, Failure, Reason, classify, retry_seconds, root_cause
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pulltrace.aggregator.pods.image_failures import FAILED, ImageFailure
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, image_key
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, image_key
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
 from pulltrace.pulls.model import Phase, Pull
@@ -51,7 +51,7 @@ class PendingImage:
         return self.image_failure.failure if self.image_failure is not None else None
 
     @property
-    def is_pulled(self) -> bool:
+    def is_pullable(self) -> bool:
         """False when the kubelet never pulls the image."""
         return self.reason not in NEVER_PULLED
 

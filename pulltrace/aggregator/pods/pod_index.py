@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from pulltrace.aggregator.pods.early_events import EarlyEvents
 from pulltrace.aggregator.pods.event_attribution import is_credible, names_pod
-from pulltrace.aggregator.pods.fair_share import FairShare
 from pulltrace.aggregator.pods.image_failures import ImageFailure, update_failure
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event, event_image_key, image_key
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, apply_event, event_image_key, image_key
+from pulltrace.aggregator.pods.namespace_budget import NamespaceBudget
 from pulltrace.aggregator.pods.pending_images import PendingImage, pending_images_of
-from pulltrace.kube.resources.kubelet_events import EventRecord
+from pulltrace.kube.resources.kubelet_events import KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
@@ -51,12 +51,12 @@ class PodIndex:
         self.events_listed = False
         """Whether all Events of the API server were listed once. An image without an Event was then not requested."""
         self.early = EarlyEvents()
-        self._share = FairShare[str](max_status_bytes)
+        self._share = NamespaceBudget[str](max_status_bytes)
         self._last_seq = 0
         self._pods: dict[str, IndexedPod] = {}
         self._keys_by_node: dict[str, dict[str, None]] = {}
         self._listed = False
-        self._unwatched: set[str] = set()
+        self._polled: set[str] = set()
 
     def get(self, key: str) -> IndexedPod | None:
         return self._pods.get(key)
@@ -65,9 +65,9 @@ class PodIndex:
         """Return the pods of a node, by key."""
         return {key: self._pods[key] for key in self._keys_by_node.get(node, ())}
 
-    def is_unwatched(self, key: str) -> bool:
+    def is_polled(self, key: str) -> bool:
         """Return whether a pod is known, but not from the watch."""
-        return key in self._unwatched
+        return key in self._polled
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -90,11 +90,11 @@ class PodIndex:
 
     def changed(self, listed: Mapping[str, PodRecord]) -> list[str]:
         """Return the keys of the pods that a list changes."""
-        keys = listed.keys() | (self._pods.keys() - self._unwatched)
+        keys = listed.keys() | (self._pods.keys() - self._polled)
         return [key for key in keys if (pod := self._pods.get(key)) is None or listed.get(key) != pod.record]
 
-    def put(self, record: PodRecord, now: float, *, unwatched: bool = False) -> None:
-        """Add or update a pod. `unwatched`: it was polled, and the watch does not report it."""
+    def put(self, record: PodRecord, now: float, *, polled: bool = False) -> None:
+        """Add or update a pod. `polled`: it was polled, and the watch does not report it."""
         key = record.key
         old = self._pods.get(key)
         if old is not None and old.record.uid == record.uid and old.record.node == record.node:
@@ -103,7 +103,7 @@ class PodIndex:
             self.remove(key)
             self._pods[key] = IndexedPod(record)
             self._keys_by_node.setdefault(record.node, {})[key] = None
-        (self._unwatched.add if unwatched else self._unwatched.discard)(key)
+        (self._polled.add if polled else self._polled.discard)(key)
         pod = self._pods[key]
         waiting = {image_key(wait) for wait in record.waiting}
         pod.events = {image: status for image, status in pod.events.items() if image in waiting}
@@ -116,14 +116,14 @@ class PodIndex:
     def remove(self, key: str) -> None:
         if (old := self._pods.pop(key, None)) is None:
             return
-        self._unwatched.discard(key)
+        self._polled.discard(key)
         keys = self._keys_by_node[old.record.node]
         del keys[key]
         if not keys:
             del self._keys_by_node[old.record.node]
         self._share.remove(old.record.namespace, key)
 
-    def apply_event(self, event: EventRecord, now: float) -> IndexedPod | None:
+    def apply_event(self, event: KubeletEvent, now: float) -> IndexedPod | None:
         """Apply an Event. Return the pod that it changes; None for no known pod."""
         pod = self._pods.get(event.pod_key)
         if pod is None or not names_pod(event, pod.record):
@@ -135,7 +135,7 @@ class PodIndex:
         self._update_pending(pod, now)
         return pod
 
-    def _apply(self, pod: IndexedPod, event: EventRecord) -> bool:
+    def _apply(self, pod: IndexedPod, event: KubeletEvent) -> bool:
         """Apply an Event to the pod that it names. Return whether it changes a pending image."""
         key = event_image_key(event)
         if not is_credible(event, pod.record) or all(key != image_key(wait) for wait in pod.record.waiting):

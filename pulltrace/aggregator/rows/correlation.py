@@ -59,7 +59,9 @@ def correlate(
         views[view.id] = _resolving(
             view, before.get(view.id), free, pending, completed if alone else None, only=len(nameless) == 1
         )
-    failing = [image for image in pending if image.failure is not None and image.is_pulled and image.key not in claimed]
+    failing = [
+        image for image in pending if image.failure is not None and image.is_pullable and image.key not in claimed
+    ]
     newest = _newest_failures(pulls)
     for pull in pulls:
         if pull.phase.ended:
@@ -147,7 +149,7 @@ def _resolving(
     A pull may end before its node reports that. When one of its candidates got an answer since it began, the pull was
     that one's, or the guess was wrong (an Event `Pulling` came late, or never): then every name stays possible.
     """
-    free = [image for image in free if image.is_pulled and not _is_later(image, view.pull.started_at)]
+    free = [image for image in free if image.is_pullable and not _is_later(image, view.pull.started_at)]
     unanswered = _unanswered(view.pull, pending)
     earlier = before.candidates if before is not None else ()
     answered = any(name not in unanswered for name in earlier)

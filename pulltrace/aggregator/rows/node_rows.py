@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pulltrace.aggregator.estimates.image_sizes import ImageSizes
 from pulltrace.aggregator.estimates.pull_durations import PullDurations
 from pulltrace.aggregator.estimates.pull_queue import build_queue, parallel_pulls
-from pulltrace.aggregator.estimates.ready_time import times_left
+from pulltrace.aggregator.estimates.ready_time import image_times
 from pulltrace.aggregator.estimates.throughput import Throughput
 from pulltrace.aggregator.pods.pending_images import PendingImage, without_completed
 from pulltrace.aggregator.pods.pod_index import IndexedPod
@@ -105,7 +105,7 @@ def _pod_rows(
         slots,
         present,
     )
-    times = times_left(every, queue, durations)
+    times = image_times(every, queue, durations)
     start_seconds = history.throughput.start_seconds(node.name)
     failed = newest_failures(rows.values())
     views: dict[str, PodView] = {}

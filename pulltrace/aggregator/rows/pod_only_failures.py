@@ -36,7 +36,7 @@ def pod_only_rows(
         key = row_id(node, name)
         if any(_explains(row, name, images) for row in rows.values()):
             continue
-        tried = any(image.is_pulled for image in images)
+        tried = any(image.is_pullable for image in images)
         if tried and key not in before:
             shown_at = min(image.image_failure.since for image in images if image.image_failure) + GRACE_SECONDS
             if any(_may_be(row, name) for row in rows.values()):

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pulltrace.aggregator.estimates.pull_queue import PullQueue, QueuePlace
+from pulltrace.aggregator.estimates.ready_time import time_to_start
 from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.pulls.time_left import TimeLeft, last_of
+from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import ImageNeed, NeedState, PodState, PodView, PullView
 
 UNCHANGED_SECONDS = 0.5
@@ -54,17 +55,8 @@ def waiting_row(
         waiting_since=record.started_at,
         needs=needs,
         more_needs=record.more_waiting,
-        left=None if record.more_waiting else _time_to_start(needs, start_seconds),
+        left=None if record.more_waiting else time_to_start([need.left for need in needs], start_seconds),
     )
-
-
-def _time_to_start(needs: Sequence[ImageNeed], start_seconds: float) -> TimeLeft | None:
-    """Return the time until the pod runs. Without needs, Events report all images as present before the status does."""
-    images = last_of([need.left for need in needs]) if needs else TimeLeft(0.0, 0.0, 0.0)
-    if images is None:
-        return None
-    latest = images.latest + start_seconds if images.latest is not None else None
-    return TimeLeft(images.likely + start_seconds, images.soonest, latest)
 
 
 def seconds_to_start(before: PodView | None, after: PodView) -> float | None:

@@ -10,16 +10,16 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pulltrace.aggregator.pods.event_attribution import is_possible
-from pulltrace.aggregator.pods.kubelet_event_index import event_pull_seconds, in_order
+from pulltrace.aggregator.pods.image_pull_status import event_pull_seconds, in_order
 from pulltrace.aggregator.pods.pod_index import PodIndex
 from pulltrace.aggregator.rows.node_rows import ClusterHistory, build_rows
 from pulltrace.aggregator.rows.node_state import NodeState
 from pulltrace.aggregator.rows.pod_rows import seconds_to_start
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.pulls.lease_format.annotations import decode
 from pulltrace.pulls.redaction import redact_names
@@ -72,7 +72,7 @@ class ClusterState:
     def lease_event(self, event: WatchEvent[LeaseRecord], now: float) -> None:
         """Apply an event of the watch of Leases."""
         match event:
-            case Listed(items):
+            case Replaced(items):
                 first, self._leases_listed = not self._leases_listed, True
                 self._mark_listed()
                 names = dict.fromkeys(record.name for record in items if self._apply_lease(record, now))
@@ -82,22 +82,22 @@ class ClusterState:
                     names.update(dict.fromkeys(self._pods.nodes))
                 self._refresh(names, now)
                 self._store.mark_synced()
-            case Put(record):
+            case Upserted(record):
                 if self._apply_lease(record, now):
                     self._refresh((record.name,), now)
-            case Gone(name):
+            case Deleted(name):
                 if self._mark_gone(name, now):
                     self._refresh((name,), now)
 
     def pod_event(self, event: WatchEvent[PodRecord], now: float) -> None:
         """Apply an event of the watch of pods."""
         match event:
-            case Listed(items):
+            case Replaced(items):
                 listed = {pod.key: pod for pod in items}
                 changed = {key: listed.get(key) for key in self._pods.changed(listed)}
-            case Put(pod):
+            case Upserted(pod):
                 changed = {pod.key: pod}
-            case Gone(key):
+            case Deleted(key):
                 changed = {key: None}
         nodes: dict[str, None] = {}
         pulled = set()
@@ -111,7 +111,7 @@ class ClusterState:
             else:
                 self._pods.put(record, now)
         nodes.update(dict.fromkeys(record.node for record in changed.values() if record is not None))
-        if isinstance(event, Listed) and not self._pods_listed:
+        if isinstance(event, Replaced) and not self._pods_listed:
             self._pods_listed = True
             self._mark_listed()
         self._refresh(nodes, now, pulled)
@@ -119,35 +119,40 @@ class ClusterState:
     def watches(self, namespace: str, name: str) -> bool:
         """Return whether the watch reports a pod."""
         key = f"{namespace}/{name}"
-        return self._pods.get(key) is not None and not self._pods.is_unwatched(key)
+        return self._pods.get(key) is not None and not self._pods.is_polled(key)
 
-    def put_unwatched_pod(self, pod: PodRecord, now: float) -> None:
+    def put_polled_pod(self, pod: PodRecord, now: float) -> None:
         """Add or update a pod that runs already, so the watch does not report it, and waits for another image."""
-        self._pods.put(pod, now, unwatched=True)
+        self._pods.put(pod, now, polled=True)
         self._refresh((pod.node,), now)
         if not pod.waiting:
-            self.remove_unwatched_pod(pod.key, now)
+            self.remove_polled_pod(pod.key, now)
 
-    def remove_unwatched_pod(self, key: str, now: float) -> None:
+    def remove_polled_pod(self, key: str, now: float) -> None:
         pod = self._pods.get(key)
-        if pod is not None and self._pods.is_unwatched(key):
+        if pod is not None and self._pods.is_polled(key):
             self._pods.remove(key)
             self._refresh((pod.record.node,), now)
 
-    def kubelet_event(self, event: WatchEvent[EventRecord], now: float) -> None:
+    def kubelet_event(self, event: WatchEvent[KubeletEvent], now: float) -> None:
         """Apply an event of the watch of Events. An Event that the API server deletes still holds."""
         match event:
-            case Listed(items, whole):
+            case Replaced(items, whole):
                 first = whole and not self._pods.events_listed
                 self._pods.events_listed |= whole
                 nodes = dict.fromkeys(name for item in in_order(items) for name in self._apply_event(item, now))
                 if first:  # images without a request are now known not to be queued
                     nodes.update(dict.fromkeys(self._pods.nodes))
-            case Put(item):
+            case Upserted(item):
                 nodes = dict.fromkeys(self._apply_event(item, now))
-            case Gone():
+            case Deleted():
                 return
         self._refresh(nodes, now)
+
+    def is_possible(self, event: KubeletEvent, now: float) -> bool:
+        """Return whether the time of an Event is possible, by its node's clock and this machine's."""
+        wall = self._wall() if self._wall is not None else None
+        return is_possible(event, wall, self._clock_of(event.node, now))
 
     def tick(self, now: float) -> None:
         """Apply time: Leases expire, history is deleted. Call about once a second."""
@@ -189,10 +194,9 @@ class ClusterState:
         node.mark_gone(now)
         return True
 
-    def _apply_event(self, event: EventRecord, now: float) -> tuple[str, ...]:
+    def _apply_event(self, event: KubeletEvent, now: float) -> tuple[str, ...]:
         """Apply an Event. Return the node that it changes."""
-        wall = self._wall() if self._wall is not None else None
-        if not is_possible(event, wall, self._clock_of(event.node, now)):
+        if not self.is_possible(event, now):
             return ()
         if (pod := self._pods.apply_event(event, now)) is None:
             return ()

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from pulltrace.aggregator.pods.event_attribution import is_credible, names_pod
-from pulltrace.aggregator.pods.fair_share import FairShare
+from pulltrace.aggregator.pods.namespace_budget import NamespaceBudget
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.kube.errors import KubeError
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 
 FIRST_SECONDS = 2.0
@@ -46,18 +46,20 @@ class PodPoller:
         self._find_pod = find_pod
         self._cluster = cluster
         self._monotonic = monotonic
-        self._scheduled: dict[tuple[str, str], tuple[float, EventRecord]] = {}
+        self._scheduled: dict[tuple[str, str], tuple[float, KubeletEvent]] = {}
         """Time of the next poll, and the last Event, by namespace and name."""
-        self._share = FairShare[tuple[str, str]](MAX_PODS)
+        self._share = NamespaceBudget[tuple[str, str]](MAX_PODS)
 
-    def add_event(self, event: EventRecord) -> None:
+    def add_event(self, event: KubeletEvent) -> None:
         """Schedule a poll of the pod that an Event is about."""
         key = event.namespace, event.pod
         if event.kind is EventKind.PULLED:
             if key in self._scheduled and self._scheduled[key][1].pod_uid == event.pod_uid:
                 self._scheduled[key] = self._monotonic() + START_SECONDS, event
         elif key not in self._scheduled and event.pod_uid and event.node and not self._cluster.watches(*key):
-            self._schedule(key, self._monotonic() + FIRST_SECONDS, event)
+            now = self._monotonic()
+            if self._cluster.is_possible(event, now):
+                self._schedule(key, now + FIRST_SECONDS, event)
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -80,17 +82,17 @@ class PodPoller:
                 self._schedule(key, now + AGAIN_SECONDS, event)
                 continue
             if pod is None or not pod.node:
-                self._cluster.remove_unwatched_pod("/".join(key), self._monotonic())
+                self._cluster.remove_polled_pod("/".join(key), self._monotonic())
             elif not self._cluster.watches(*key) and names_pod(event, pod) and is_credible(event, pod):
-                self._cluster.put_unwatched_pod(pod, self._monotonic())
+                self._cluster.put_polled_pod(pod, self._monotonic())
                 if pod.waiting:
                     self._schedule(key, now + AGAIN_SECONDS, event)
 
-    def _schedule(self, key: tuple[str, str], at: float, event: EventRecord) -> None:
+    def _schedule(self, key: tuple[str, str], at: float, event: KubeletEvent) -> None:
         self._scheduled[key] = at, event
         for evicted in self._share.put(key[0], key, 1):
             del self._scheduled[evicted]
-            self._cluster.remove_unwatched_pod("/".join(evicted), self._monotonic())
+            self._cluster.remove_polled_pod("/".join(evicted), self._monotonic())
 
     def _next(self, now: float) -> list[tuple[str, str]]:
         """Return the pods to poll in this tick: a few of each namespace."""

@@ -48,11 +48,11 @@ class PullStore:
 
     def replace_pulls(self, before: Iterable[str], after: Mapping[str, PullView]) -> None:
         """Replace the pulls with the ids `before` by `after`."""
-        self._publish([PullChange(self._next(), *pair) for pair in _replaced(self._pulls, before, after)])
+        self._publish([PullChange(self._next(), *pair) for pair in _row_changes(self._pulls, before, after)])
 
     def replace_pods(self, before: Iterable[str], after: Mapping[str, PodView]) -> None:
         """Replace the pods with the ids `before` by `after`."""
-        self._publish([PodChange(self._next(), *pair) for pair in _replaced(self._pods, before, after)])
+        self._publish([PodChange(self._next(), *pair) for pair in _row_changes(self._pods, before, after)])
 
     def mark_synced(self) -> None:
         """Mark the rows as complete: the Leases have been listed."""
@@ -120,7 +120,7 @@ class StoreSubscription:
         """Do nothing: a reader holds only its position."""
 
 
-def _replaced(
+def _row_changes(
     rows: dict[str, RowT], before: Iterable[str], after: Mapping[str, RowT]
 ) -> Iterator[tuple[RowT | None, RowT | None]]:
     """Replace `before` by `after` in `rows`. Yield each row that this changes, before and after."""

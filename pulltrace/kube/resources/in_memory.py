@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from typing import Generic, TypeVar
 
 from pulltrace.kube.resources.leases import LeasePatch, LeaseRecord, is_own_annotation
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 
 MAX_BACKLOG = 1000
 """Most queued changes of a watcher; a new list is smaller than more of them."""
@@ -24,11 +24,11 @@ class _Watcher(Generic[Item]):
     """The events that one reader has not read."""
 
     def __init__(self) -> None:
-        self.backlog: deque[Put[Item] | Gone] = deque()
+        self.backlog: deque[Upserted[Item] | Deleted] = deque()
         self.needs_list = True
         self.wake = asyncio.Event()
 
-    def add(self, event: Put[Item] | Gone) -> None:
+    def add(self, event: Upserted[Item] | Deleted) -> None:
         if not self.needs_list:
             self.backlog.append(event)
             if len(self.backlog) > MAX_BACKLOG:
@@ -49,11 +49,11 @@ class MemoryStore(Generic[Item]):
 
     def put(self, key: str, record: Item) -> None:
         self._records[key] = record
-        self._notify(Put(record))
+        self._notify(Upserted(record))
 
     def remove(self, key: str) -> None:
         if self._records.pop(key, None) is not None:
-            self._notify(Gone(key))
+            self._notify(Deleted(key))
 
     def keep_newest(self, count: int) -> None:
         """Remove the oldest records without an event, as the API server's expiry of Events appears to a watch."""
@@ -67,7 +67,7 @@ class MemoryStore(Generic[Item]):
             while True:
                 if watcher.needs_list:
                     watcher.needs_list = False
-                    yield Listed(tuple(self._records.values()))
+                    yield Replaced(tuple(self._records.values()))
                 elif watcher.backlog:
                     yield watcher.backlog.popleft()
                 else:
@@ -76,7 +76,7 @@ class MemoryStore(Generic[Item]):
         finally:
             self._watchers.discard(watcher)
 
-    def _notify(self, event: Put[Item] | Gone) -> None:
+    def _notify(self, event: Upserted[Item] | Deleted) -> None:
         for watcher in self._watchers:
             watcher.add(event)
 

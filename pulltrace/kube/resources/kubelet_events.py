@@ -38,7 +38,7 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EventRecord:
+class KubeletEvent:
     """An Event of a kubelet about an image of a pod."""
 
     namespace: str
@@ -120,7 +120,7 @@ def is_about_images(line: bytes) -> bool:
     return any(mark in line for mark in _MARKS) or any(kind in line[:TYPE_BYTES] for kind in _OTHER_TYPES)
 
 
-def event_record(raw: Raw) -> EventRecord | None:
+def kubelet_event_of(raw: Raw) -> KubeletEvent | None:
     """Return the record of an Event; None unless a kubelet wrote it about an image."""
     involved, source = object_or_empty(raw.get("involvedObject")), object_or_empty(raw.get("source"))
     namespace, pod = _name(involved.get("namespace")), _name(involved.get("name"))
@@ -135,7 +135,7 @@ def event_record(raw: Raw) -> EventRecord | None:
         return None
     image, container = _IMAGE.search(message), _CONTAINER.fullmatch(_name(involved.get("fieldPath")))
     count = raw.get("count") or object_or_empty(raw.get("series")).get("count")
-    return EventRecord(
+    return KubeletEvent(
         namespace=namespace,
         pod=pod,
         pod_uid=_name(involved.get("uid")),
@@ -149,10 +149,10 @@ def event_record(raw: Raw) -> EventRecord | None:
     )
 
 
-KUBELET_EVENTS: ListWatch[EventRecord] = ListWatch(
+KUBELET_EVENTS: ListWatch[KubeletEvent] = ListWatch(
     resource="events",
     path="/api/v1/events",
-    decode=event_record,
+    decode=kubelet_event_of,
     permission="list and watch events",
     selectors={"fieldSelector": SELECTOR},
     is_wanted=is_about_images,
@@ -161,7 +161,7 @@ KUBELET_EVENTS: ListWatch[EventRecord] = ListWatch(
 )
 """The Events that the API server keeps (usually for an hour) in no order, then new ones as they come.
 
-A `Listed` may be the one of a single namespace, a later one is empty, and no event is a `Gone`.
+A `Replaced` may be the one of a single namespace, a later one is empty, and no event is a `Deleted`.
 """
 
 

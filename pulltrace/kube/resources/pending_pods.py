@@ -128,7 +128,7 @@ class PodRecord:
 
     @property
     def key(self) -> str:
-        """The key of this pod's `Gone`."""
+        """The key of this pod's `Deleted`."""
         return f"{self.namespace}/{self.name}"
 
 

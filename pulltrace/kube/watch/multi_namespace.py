@@ -17,7 +17,7 @@ from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.watch.list_watch import ListWatch
 from pulltrace.kube.watch.reflector import Reflector, WatchHealth
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 
 Item = TypeVar("Item")
 _Queue: TypeAlias = asyncio.Queue[tuple[int, WatchEvent[Item]] | Exception]
@@ -89,12 +89,12 @@ def _join(
     if item_key is None:
         return event
     match event:
-        case Listed(listed):
+        case Replaced(listed):
             items[number] = {item_key(item): item for item in listed}
-            return Listed(tuple(item for namespace in items for item in namespace.values()))
-        case Put(item):
+            return Replaced(tuple(item for namespace in items for item in namespace.values()))
+        case Upserted(item):
             items[number][item_key(item)] = item
-        case Gone(key):
+        case Deleted(key):
             items[number].pop(key, None)
     return event
 

@@ -34,7 +34,7 @@ from pulltrace.kube.decoding.object_reader import ListItem, NotJson, TooLong
 from pulltrace.kube.errors import ApiError, ApiTooSlow, KubeError, explain
 from pulltrace.kube.watch.left_out import LeftOut
 from pulltrace.kube.watch.list_watch import ListWatch
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 
 PAGE_ITEMS = 500
 """Objects in a page; a quarter of them after each page that was not read in time."""
@@ -100,7 +100,7 @@ class Reflector(Generic[Item]):
         return (self.health,)
 
     async def watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
-        """Yield a `Listed`, then changes; a `Listed` again whenever changes may have been missed."""
+        """Yield a `Replaced`, then changes; a `Replaced` again whenever changes may have been missed."""
         while True:
             try:
                 async with aclosing(self._list_and_watch()) as events:
@@ -181,13 +181,13 @@ class Reflector(Generic[Item]):
     def _event(self, kind: str, raw: Raw) -> WatchEvent[Item] | None:
         if kind == "DELETED":
             key = self._read(self._list_watch.key, raw)
-            return None if key is None else Gone(key)
+            return None if key is None else Deleted(key)
         if kind in {"ADDED", "MODIFIED"}:
             item = self._read(self._list_watch.decode, raw)
-            return None if item is None else Put(item)
+            return None if item is None else Upserted(item)
         return None  # a bookmark, or a type that is newer than this code
 
-    async def _list(self) -> AsyncGenerator[tuple[str, Listed[Item]], None]:
+    async def _list(self) -> AsyncGenerator[tuple[str, Replaced[Item]], None]:
         """Yield all items and the version to watch from. Ephemeral ones come page by page, which bounds memory."""
         items: list[Item] = []
 
@@ -201,7 +201,7 @@ class Reflector(Generic[Item]):
             # NOTE: without a selector, or the server would read all objects to find a match.
             metadata = await self._page({"limit": "1"}, lambda listed: None)
             self._received()
-            yield str(metadata["resourceVersion"]), Listed(())
+            yield str(metadata["resourceVersion"]), Replaced(())
             return
         token = ""
         while True:
@@ -218,12 +218,12 @@ class Reflector(Generic[Item]):
             if not token:
                 break
             if self._list_watch.ephemeral and items:
-                yield version, Listed(tuple(items), whole=False)
+                yield version, Replaced(tuple(items), whole=False)
                 items.clear()
         self._has_listed = True
         self.health.synced = True
         self._received()
-        yield version, Listed(tuple(items))
+        yield version, Replaced(tuple(items))
 
     async def _page(self, params: Mapping[str, str], handle: Callable[[ListItem], None]) -> Raw:
         it = self._list_watch

@@ -1,6 +1,6 @@
 """Events of a watch: the whole list first, then one change after another.
 
-They follow the API server's watch events: `Put` is `ADDED` or `MODIFIED`, `Gone` is `DELETED`.
+They follow the API server's watch events: `Upserted` is `ADDED` or `MODIFIED`, `Deleted` is `DELETED`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[Item]):
+class Replaced(Generic[Item]):
     """All items that exist now: any other was deleted."""
 
     items: tuple[Item, ...]
@@ -22,24 +22,24 @@ class Listed(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class Put(Generic[Item]):
+class Upserted(Generic[Item]):
     """One item is new or has changed."""
 
     item: Item
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Deleted:
     """One item was deleted."""
 
     key: str
 
 
-WatchEvent: TypeAlias = Listed[Item] | Put[Item] | Gone
+WatchEvent: TypeAlias = Replaced[Item] | Upserted[Item] | Deleted
 
 
 class WatchSource(Protocol[Item]):
     """A source of watch events without end: `Reflector` over the API server, or `MemoryStore` within a process."""
 
     def watch(self) -> AsyncIterator[WatchEvent[Item]]:
-        """Yield a `Listed`, then changes; a `Listed` again whenever changes may have been missed."""
+        """Yield a `Replaced`, then changes; a `Replaced` again whenever changes may have been missed."""

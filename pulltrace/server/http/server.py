@@ -22,7 +22,7 @@ import uvicorn
 from pulltrace.errors import UserError
 from pulltrace.log_limiter import LogLimiter
 from pulltrace.server.http.asgi import Application
-from pulltrace.server.http.protocol import MAX_INCOMPLETE, DeadlineProtocol, IncompleteRequests
+from pulltrace.server.http.deadlines import MAX_INCOMPLETE, DeadlineProtocol, IncompleteRequests
 
 GRACE_SECONDS = 5
 """How long responses may take to finish once the server stops."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pulltrace.aggregator.estimates.pull_queue import PullQueue, build_queue, parallel_pulls
 from pulltrace.aggregator.pods.pending_images import PendingImage
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.model import Pull
 from tests.aggregator.builders import pod_index as known
@@ -28,7 +28,7 @@ def redis(number: int = 2, **fields: Any) -> Pull:
 
 
 def queue(
-    pods: Sequence[PodRecord], pulls: Sequence[Pull], events: Iterable[EventRecord] | None = None, slots: int = 1
+    pods: Sequence[PodRecord], pulls: Sequence[Pull], events: Iterable[KubeletEvent] | None = None, slots: int = 1
 ) -> PullQueue:
     """Return the queue of these pods, pulls and Events; None: Events are not watched."""
     found = known(*pods, events=events or ())

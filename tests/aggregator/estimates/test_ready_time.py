@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pulltrace.aggregator.estimates.image_sizes import ImageSizes
 from pulltrace.aggregator.estimates.pull_durations import PullDurations
 from pulltrace.aggregator.estimates.pull_queue import build_queue
-from pulltrace.aggregator.estimates.ready_time import times_left
+from pulltrace.aggregator.estimates.ready_time import image_times
 from pulltrace.aggregator.estimates.throughput import SecondsPerByte
 from pulltrace.aggregator.rows.correlation import correlate
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
@@ -61,7 +61,7 @@ def left(
     if stale:
         rows = [PullView(row.node, row.pull, row.image, row.candidates, row.waiting, stale=True) for row in rows]
     conditions = PullDurations(known_sizes or ImageSizes(), rate, START + 10, age_seconds, 1.0, slots, present)
-    times = times_left(waits, build_queue(waits, rows, slots, events=events), conditions)
+    times = image_times(waits, build_queue(waits, rows, slots, events=events), conditions)
     return {key.removeprefix("shop/"): time for key, time in times.items()}
 
 

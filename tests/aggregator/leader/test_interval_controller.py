@@ -14,8 +14,8 @@ from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.election.leader_elector import LeaderElector
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.watch.watch_events import Listed, Put
-from pulltrace.pulls.report_interval import INTERVAL, REASON, WATCHED
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
+from pulltrace.pulls.report_interval import CLIENTS_ELSEWHERE, INTERVAL, REASON
 from tests.builders import virtual_time
 from tests.builders.leases import LeaseWriter
 from tests.builders.pulls import pull
@@ -85,7 +85,7 @@ class Replica:
 
     def pull_on(self, nodes: int) -> None:
         leases = tuple(LeaseWriter().lease(pull(number), node=f"node-{number}") for number in range(nodes))
-        self.cluster.lease_event(Listed(leases), virtual_time.now())
+        self.cluster.lease_event(Replaced(leases), virtual_time.now())
 
     async def end(self) -> None:
         self.running.cancel()
@@ -139,7 +139,7 @@ def test_a_follower_publishes_nothing_and_tells_of_its_viewers() -> None:
         replica.streams = 1
         replica.elector.error = ApiUnreachable("no route")
         await asyncio.sleep(2 * REMARK_SECONDS + 1.5)
-        assert [remark[WATCHED] for remark in replica.elector.remarks[:2]] == [
+        assert [remark[CLIENTS_ELSEWHERE] for remark in replica.elector.remarks[:2]] == [
             "2023-11-14T22:18:20Z a",
             "2023-11-14T22:18:40Z a",
         ]
@@ -157,7 +157,7 @@ def test_the_leader_counts_viewers_elsewhere() -> None:
         replica = Replica()
         await asyncio.sleep(90)
         assert replica.intervals[-1] == "5.0s"
-        replica.elector.annotations = {WATCHED: "now b"}
+        replica.elector.annotations = {CLIENTS_ELSEWHERE: "now b"}
         await asyncio.sleep(2)
         assert replica.intervals[-1] == "1.0s"
         await replica.end()
@@ -172,10 +172,10 @@ def test_refused_writes_slow_everybody_down(where: str) -> None:
     async def scenario() -> None:
         replica, writer = Replica(), LeaseWriter()
         replica.streams = 1
-        replica.cluster.lease_event(Put(writer.lease(pull())), virtual_time.now())
+        replica.cluster.lease_event(Upserted(writer.lease(pull())), virtual_time.now())
         await asyncio.sleep(5)
         if where == "agents":
-            replica.cluster.lease_event(Put(writer.lease(pull(), refused=2)), virtual_time.now())
+            replica.cluster.lease_event(Upserted(writer.lease(pull(), refused=2)), virtual_time.now())
         else:
             replica.elector.refusals += 1
         await asyncio.sleep(2)
@@ -200,7 +200,7 @@ def test_two_replicas_and_a_real_election() -> None:
         replicas[1].streams = 1
         await asyncio.sleep(5)
         assert lease(server)["metadata"]["annotations"][INTERVAL] == "1.0s"
-        assert lease(server)["metadata"]["annotations"][WATCHED].endswith(" b")
+        assert lease(server)["metadata"]["annotations"][CLIENTS_ELSEWHERE].endswith(" b")
         assert lease(server)["spec"]["holderIdentity"] == "a"
         for replica in replicas:
             await replica.end()

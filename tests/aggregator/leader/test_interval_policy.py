@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pulltrace.aggregator.leader.interval_policy import (
     CALM_SECONDS,
+    CLIENT_SECONDS,
     FASTER_EVERY_SECONDS,
     LONGER_STEP,
     ONSET_SECONDS,
     SHORTER_STEP,
-    WATCHED_FOR_SECONDS,
     ClientActivity,
     IntervalPolicy,
     Load,
@@ -26,8 +26,8 @@ from pulltrace.pulls.report_interval import IDLE_RENEW_SECONDS, INTERVAL, REASON
 BUDGET = 100.0
 
 
-def load(pulling: int = 1, nodes: int = 5000, *, watched: bool = True, refusals: int = 0) -> Load:
-    return Load(nodes, pulling, watched, refusals)
+def load(pulling: int = 1, nodes: int = 5000, *, has_clients: bool = True, refusals: int = 0) -> Load:
+    return Load(nodes, pulling, has_clients, refusals)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_the_interval_follows_the_number_of_nodes_that_pull(pulling: int, nodes:
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000), st.integers(50, 10_000), st.booleans())
-def test_all_nodes_together_stay_within_the_budget(idle: int, pulling: int, budget: int, watched: bool) -> None:  # noqa: FBT001
+def test_all_nodes_together_stay_within_the_budget(idle: int, pulling: int, budget: int, has_clients: bool) -> None:  # noqa: FBT001
     """Reports of those that pull and renewals of all take no more than was given, where that is possible at all."""
-    interval = interval_for(load(pulling, idle + pulling, watched=watched), budget)
+    interval = interval_for(load(pulling, idle + pulling, has_clients=has_clients), budget)
 
     assert pulling / interval.seconds + idle / IDLE_RENEW_SECONDS <= budget + 1e-6 or interval.seconds == 300
 
@@ -62,8 +62,8 @@ def test_a_budget_that_is_used_up_by_renewals_leaves_a_tenth() -> None:
 
 def test_without_a_client_the_interval_is_longer() -> None:
     """At least 5 s, and what the budget needs where that is more."""
-    assert interval_for(load(watched=False), BUDGET) == ReportInterval(5.0, "no client; 1 of 5000 nodes pull")
-    assert interval_for(load(800, watched=False), BUDGET).seconds == interval_for(load(800), BUDGET).seconds
+    assert interval_for(load(has_clients=False), BUDGET) == ReportInterval(5.0, "no client; 1 of 5000 nodes pull")
+    assert interval_for(load(800, has_clients=False), BUDGET).seconds == interval_for(load(800), BUDGET).seconds
 
 
 def test_what_a_person_reads() -> None:
@@ -156,7 +156,7 @@ def test_a_shorter_interval_waits_for_calm() -> None:
 def test_who_comes_to_watch_is_served_at_once() -> None:
     """The page is live without a wait for calm."""
     reporting = IntervalPolicy(BUDGET)
-    assert reporting.decide(load(watched=False), 0).seconds == 5
+    assert reporting.decide(load(has_clients=False), 0).seconds == 5
 
     assert reporting.decide(load(), 1).seconds == 1
 
@@ -196,7 +196,7 @@ def test_an_audience_is_remembered_for_a_minute() -> None:
     audience = ClientActivity(0)
     audience.update(0, 0, None, 1)
     assert (audience.here(1), audience.anywhere(1)) == (False, True)
-    assert not audience.anywhere(WATCHED_FOR_SECONDS)
+    assert not audience.anywhere(CLIENT_SECONDS)
     audience.update(1, 0, None, 100)
     assert audience.here(159)
     audience.update(0, 1, None, 200)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pulltrace.aggregator.pods.early_events import HOLD_SECONDS, MAX_BYTES, EarlyEvents
-from pulltrace.aggregator.pods.fair_share import FairShare
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus
+from pulltrace.aggregator.pods.namespace_budget import NamespaceBudget
 from pulltrace.aggregator.pods.pod_index import PodIndex
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 from tests.builders.events import kubelet_event
 from tests.builders.pods import pod
@@ -17,7 +17,7 @@ from tests.builders.pulls import START
 INVENTED = 50_000
 
 
-def forged(number: int, message: str = "x" * 1024) -> EventRecord:
+def forged(number: int, message: str = "x" * 1024) -> KubeletEvent:
     """Return an Event of a pod that does not exist."""
     event = kubelet_event(f"p{number}", "nginx:1", START, kind=EventKind.FAILED, message=message)
     return replace(event, namespace="evil", pod_uid=f"invented-{number}")
@@ -58,7 +58,7 @@ def test_a_flood_in_one_namespace_drives_out_its_own() -> None:
 
 def test_the_largest_namespace_loses_entries() -> None:
     """Its oldest entry goes first; what alone is too large goes itself."""
-    share = FairShare[str](10)
+    share = NamespaceBudget[str](10)
 
     assert [share.put("a", "1", 4), share.put("a", "2", 4), share.put("b", "3", 2)] == [[], [], []]
     assert share.put("b", "4", 2) == ["1"]
@@ -72,7 +72,7 @@ def test_the_largest_namespace_loses_entries() -> None:
 
 def test_many_namespaces_keep_their_share() -> None:
     """The largest namespace always loses an entry, and outdated sizes are dropped."""
-    share = FairShare[int](1000)
+    share = NamespaceBudget[int](1000)
     kept: dict[int, tuple[str, int]] = {}
     for number in range(5000):
         namespace, size = f"n{number * number % 37}", 1 + number % 13
@@ -157,7 +157,7 @@ def test_events_that_came_first_count_when_the_pod_comes() -> None:
     assert found.pending[0].requested_at == START + 1
 
 
-def of(record: PodRecord, message: str) -> EventRecord:
+def of(record: PodRecord, message: str) -> KubeletEvent:
     event = kubelet_event(record.name, "nginx:1", START, kind=EventKind.FAILED, message=message)
     return replace(event, namespace=record.namespace)
 

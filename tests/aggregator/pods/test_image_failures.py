@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pulltrace.aggregator.pods.image_failures import ImageFailure, update_failure
-from pulltrace.aggregator.pods.kubelet_event_index import ImagePullStatus, apply_event, event_pull_seconds, in_order
+from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, apply_event, event_pull_seconds, in_order
 from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.resources.pending_pods import ImageWait
 from pulltrace.pulls.failures import Reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pulltrace.aggregator.rows.correlation import correlate
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
 from pulltrace.pulls.failures import PULL_FAILED, Reason
 from pulltrace.pulls.model import Phase, Pull
@@ -160,11 +160,11 @@ def nameless(ended_at: float = START + 2) -> Pull:
     return ended(phase=Phase.FAILED, repositories=(), target_digest=None, ended_at=ended_at)
 
 
-def refused(name: str, image: str, at: float) -> EventRecord:
+def refused(name: str, image: str, at: float) -> KubeletEvent:
     return kubelet_event(name, image, at, kind=EventKind.FAILED, message=f'Failed to pull image "{image}": denied')
 
 
-def explained(pull: Pull, pods: Sequence[PodRecord], *events: EventRecord, before: Mapping[str, PullView]) -> PullView:
+def explained(pull: Pull, pods: Sequence[PodRecord], *events: KubeletEvent, before: Mapping[str, PullView]) -> PullView:
     [found] = correlate(NODE, [pull], pending_images(*pods, events=events), before).values()
     return found
 

@@ -11,9 +11,9 @@ from pulltrace.aggregator.estimates.throughput import START_SECONDS
 from pulltrace.aggregator.rows.node_rows import MAX_ENDED_PODS
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
 from pulltrace.pulls.view import NeedState, PodChange, PodState, PodView, Workload
@@ -34,22 +34,22 @@ class World:
         self.store = PullStore()
         self.cluster = ClusterState(self.store, TTL)
         self.writer = LeaseWriter()
-        self.cluster.lease_event(Listed((self.writer.lease(),)), 0)
-        self.cluster.pod_event(Listed(()), 0)
+        self.cluster.lease_event(Replaced((self.writer.lease(),)), 0)
+        self.cluster.pod_event(Replaced(()), 0)
         if events:
-            self.cluster.kubelet_event(Listed(()), 0)
+            self.cluster.kubelet_event(Replaced(()), 0)
         self.changes = Changes(self.store)
 
     def pod(self, record: PodRecord, now: float = 1) -> None:
-        self.cluster.pod_event(Put(record), now)
+        self.cluster.pod_event(Upserted(record), now)
 
-    def event(self, record: EventRecord, now: float = 1) -> None:
-        self.cluster.kubelet_event(Put(record), now)
+    def event(self, record: KubeletEvent, now: float = 1) -> None:
+        self.cluster.kubelet_event(Upserted(record), now)
 
     def pulling(self, now: float = 2, **fields: Any) -> list[PodChange]:
         self.changes.read()
         lease = self.writer.lease(pull(**{"time_left": TimeLeft.exactly(20.0), **fields}))
-        self.cluster.lease_event(Put(lease), now)
+        self.cluster.lease_event(Upserted(lease), now)
         return self.changes.of_pods()
 
     @property
@@ -114,7 +114,7 @@ def test_a_pod_is_ready_when_it_leaves_the_watch(world: World) -> None:
     """All its containers have been created; it stays for the history time."""
     world.pod(WEB)
     world.pulling()
-    world.cluster.pod_event(Gone("shop/web"), 9)
+    world.cluster.pod_event(Deleted("shop/web"), 9)
     assert (world.view.state, world.view.ended_at, world.view.needs) == (PodState.GONE, 9, ())
 
 
@@ -125,7 +125,7 @@ def test_a_pod_is_ready_with_its_last_image(world: World) -> None:
     world.pod(replace(WEB, waiting=()), 9)
     assert (world.view.state, world.view.ended_at) == (PodState.READY, 9)
 
-    world.cluster.pod_event(Gone("shop/web"), 12)
+    world.cluster.pod_event(Deleted("shop/web"), 12)
     assert world.view.ended_at == 9
     world.cluster.tick(9 + TTL)
 
@@ -136,7 +136,7 @@ def test_a_pod_that_leaves_when_its_image_may_be_present_is_ready(world: World) 
     """Estimates are a little late, and reports too."""
     world.pod(WEB)
     world.pulling(2, time_left=TimeLeft.exactly(3.0))
-    world.cluster.pod_event(Gone("shop/web"), 4)
+    world.cluster.pod_event(Deleted("shop/web"), 4)
 
     assert world.view.state is PodState.READY
 
@@ -159,7 +159,7 @@ def test_the_time_of_a_start_is_learned(world: World) -> None:
         world.pod(pod(f"p{number}", "redis:8"))
         world.event(kubelet_event(f"p{number}", "redis:8", START))
     world.event(kubelet_event("p1", "redis:8", START + 9, kind=EventKind.PULLED), 10)
-    world.cluster.pod_event(Gone("shop/p1"), 10.5)
+    world.cluster.pod_event(Deleted("shop/p1"), 10.5)
     world.event(kubelet_event("p2", "redis:8", START + 10, kind=EventKind.PULLED), 11)
 
     assert world.views["shop/p2"].left == TimeLeft(0.5, 0.0, 0.5)
@@ -173,7 +173,7 @@ def test_an_event_does_not_hide_a_failure(world: World, at: float) -> None:
     world.event(kubelet_event("web", "nginx:1.29", at, kind=EventKind.PULLED), 10)
     world.pod(replace(fails, started_at=START), 11)
     states = [world.view.state]
-    world.cluster.pod_event(Gone("shop/web"), 12)
+    world.cluster.pod_event(Deleted("shop/web"), 12)
     states.append(world.view.state)
 
     assert states == [PodState.FAILING, PodState.READY]
@@ -186,7 +186,7 @@ def test_a_failure_that_is_over_is_not_shown_until_the_whole_pod_starts(world: W
     world.event(kubelet_event("web", "nginx:1.29", START + 20), 1)
     world.event(kubelet_event("web", "nginx:1.29", START + 31, kind=EventKind.PULLED), 2)
     failed = [world.view.state, len(world.view.needs)]
-    world.cluster.lease_event(Put(world.writer.lease(recent=(ended(),))), 3)
+    world.cluster.lease_event(Upserted(world.writer.lease(recent=(ended(),))), 3)
 
     assert failed == [PodState.FAILING, 2]
     assert (world.view.state, [need.container for need in world.view.needs]) == (PodState.WAITING, ["c1"])
@@ -225,7 +225,7 @@ def test_a_failing_pod_is_failing_and_gone_when_it_goes(world: World) -> None:
     assert (world.view.state, need.state, world.view.left) == (PodState.FAILING, NeedState.FAILED, None)
     assert need.failure is not None
 
-    world.cluster.pod_event(Gone("shop/web"), 9)
+    world.cluster.pod_event(Deleted("shop/web"), 9)
 
     assert world.view.state is PodState.GONE
 
@@ -263,7 +263,7 @@ def test_a_queued_pod_names_what_it_waits_behind(world: World) -> None:
 def test_a_pod_of_the_same_name_on_another_node_takes_its_place(world: World) -> None:
     """A StatefulSet's pod that was moved is one pod, where it is now."""
     world.pod(failing("web", "nginx:1.29", "no"))
-    world.cluster.pod_event(Gone("shop/web"), 2)
+    world.cluster.pod_event(Deleted("shop/web"), 2)
     world.pod(replace(failing("web", "nginx:1.29", "no"), uid="new", node="node-2"), 3)
     assert (world.view.node, world.view.state) == ("node-2", PodState.FAILING)
 
@@ -276,7 +276,7 @@ def test_pods_that_ended_are_bounded(world: World) -> None:
     """The newest of each node are kept."""
     for number in range(MAX_ENDED_PODS + 5):
         world.pod(failing(f"p{number}", "nginx:1.29", "no"), number)
-        world.cluster.pod_event(Gone(f"shop/p{number}"), number)
+        world.cluster.pod_event(Deleted(f"shop/p{number}"), number)
 
     assert len(world.views) == MAX_ENDED_PODS
     assert "shop/p0" not in world.views
@@ -286,7 +286,7 @@ def test_a_change_of_one_node_concerns_no_other(world: World) -> None:
     """Pods of other nodes are not built again."""
     world.pod(WEB)
     world.pod(replace(pod("web-2", "nginx:1.29"), node="node-2"))
-    world.cluster.lease_event(Put(world.writer.lease(pull(2), node="node-2")), 1)
+    world.cluster.lease_event(Upserted(world.writer.lease(pull(2), node="node-2")), 1)
     before = world.views["shop/web-2"]
     world.pulling()
 
@@ -311,8 +311,8 @@ def test_a_node_that_pulls_for_two_pods_at_once_is_parallel(world: World) -> Non
     world.pod(WEB)
     world.pod(pod("db", "postgres:17"))
     other = pull(2, repositories=("docker.io/library/postgres",), target_digest="sha256:" + "c" * 64)
-    world.cluster.lease_event(Put(world.writer.lease(pull(), other)), 2)
-    world.cluster.lease_event(Put(world.writer.lease()), 3)
+    world.cluster.lease_event(Upserted(world.writer.lease(pull(), other)), 2)
+    world.cluster.lease_event(Upserted(world.writer.lease()), 3)
 
     assert world.cluster.node_views(3)[0].parallel
 
@@ -320,7 +320,7 @@ def test_a_node_that_pulls_for_two_pods_at_once_is_parallel(world: World) -> Non
 def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
     """Sizes and rates are learned over the cluster."""
     done = ended(1, total_bytes=100_000_000, started_at=START, ended_at=START + 101)
-    world.cluster.lease_event(Put(world.writer.lease(node="node-2", recent=(done,))), 1)
+    world.cluster.lease_event(Upserted(world.writer.lease(node="node-2", recent=(done,))), 1)
     world.pod(WEB)
     world.event(kubelet_event("web", "nginx:1.29", START))
 
@@ -330,13 +330,13 @@ def test_what_one_node_pulled_is_the_size_for_another(world: World) -> None:
 
 def test_a_pod_that_was_found_is_followed_until_it_waits_no_more(world: World) -> None:
     """A pod that runs and needs another image is not in the watch, and no list ends it."""
-    world.cluster.put_unwatched_pod(WEB, 1)
+    world.cluster.put_polled_pod(WEB, 1)
     world.event(kubelet_event("web", "nginx:1.29", START))
-    world.cluster.pod_event(Listed(()), 2)
+    world.cluster.pod_event(Replaced(()), 2)
     assert world.view.state is PodState.WAITING
     assert not world.cluster.watches("shop", "web")
 
-    world.cluster.put_unwatched_pod(replace(WEB, waiting=()), 3)
+    world.cluster.put_polled_pod(replace(WEB, waiting=()), 3)
 
     assert (world.view.state, world.cluster.waiting_pods) == (PodState.READY, 0)
 
@@ -361,7 +361,7 @@ def test_a_stale_node_gives_no_times(world: World) -> None:
 def test_the_kubelets_answers_are_learned(world: World) -> None:
     """Pods whose image is on the node already: each costs what the kubelet reports of the registry's answer."""
     brought = ended(9, names=("docker.io/library/redis:8",), started_at=START - 40, ended_at=START - 10)
-    world.cluster.lease_event(Put(world.writer.lease(recent=(brought,))), 1)
+    world.cluster.lease_event(Upserted(world.writer.lease(recent=(brought,))), 1)
     took = 'Successfully pulled image "x" in 100ms (100ms including waiting)'
     for number in range(20):
         world.pod(pod(f"p{number}", "redis:8"))

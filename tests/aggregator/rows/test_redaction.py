@@ -10,9 +10,9 @@ import pytest
 from pulltrace.aggregator.leader.event_messages import QUEUED, EventDraft, Rates, write_event
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
-from pulltrace.kube.resources.kubelet_events import event_record
+from pulltrace.kube.resources.kubelet_events import kubelet_event_of
 from pulltrace.kube.resources.pending_pods import pod_record
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.lease_format.annotations import encode
 from pulltrace.pulls.model import NodeReport
 from pulltrace.pulls.view import Ahead, ImageNeed, NeedState, Row
@@ -51,12 +51,12 @@ def test_nothing_that_is_shown_has_a_secret(shape: str) -> None:
     cluster = ClusterState(store, 1800.0)
     escaped = {key: json.dumps([name])[1:-1] for key in ("names", "repo")}
     entry = f'{{"v":1,"phase":"downloading","start":"2025-11-23T15:00:00Z","names":[{escaped["names"]}],"repo":[{escaped["repo"]}]}}'
-    cluster.lease_event(Listed((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
-    cluster.pod_event(Listed((pod_record(raw_pod(name, message)),)), 0)
+    cluster.lease_event(Replaced((writer.lease(pull(2), recent=(ended(3),), junk=entry),)), 0)
+    cluster.pod_event(Replaced((pod_record(raw_pod(name, message)),)), 0)
     for reason in ("Pulling", "Failed"):
         raw = event_object(reason, f"Failed to pull image {json.dumps(name, ensure_ascii=False)}: {message}")
-        if (record := event_record(raw)) is not None:
-            cluster.kubelet_event(Put(record), 1)
+        if (record := kubelet_event_of(raw)) is not None:
+            cluster.kubelet_event(Upserted(record), 1)
     snapshot = store.snapshot()
     rows: list[Row] = [*snapshot.pulls.values(), *snapshot.pods.values()]
     (pod,) = snapshot.pods.values()

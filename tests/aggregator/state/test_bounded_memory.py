@@ -10,7 +10,7 @@ from typing import Any
 from pulltrace.aggregator.estimates.image_sizes import ImageSizes
 from pulltrace.aggregator.leader.event_planner import EventPlanner
 from pulltrace.aggregator.metrics.active_pulls import ActivePulls
-from pulltrace.aggregator.metrics.collectors import Metrics
+from pulltrace.aggregator.metrics.counters import Metrics
 from pulltrace.aggregator.metrics.gauges import Process
 from pulltrace.aggregator.metrics.registry_baseline import RegistryBaseline
 from pulltrace.aggregator.pods.early_events import EarlyEvents
@@ -21,7 +21,7 @@ from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
 from pulltrace.kube.resources.kubelet_events import EventKind
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 from pulltrace.pulls.model import Phase, Pull
 from tests.aggregator.container_sizes import container_sizes
 from tests.builders.events import kubelet_event
@@ -63,9 +63,9 @@ class Churn:
         )
         self.planner = EventPlanner(self.active, baseline, 1000)
         self.poller = PodPoller(find_nothing, self.cluster, lambda: self.now)
-        self.cluster.lease_event(Listed(()), 0)
-        self.cluster.pod_event(Listed(()), 0)
-        self.cluster.kubelet_event(Listed(()), 0)
+        self.cluster.lease_event(Replaced(()), 0)
+        self.cluster.pod_event(Replaced(()), 0)
+        self.cluster.kubelet_event(Replaced(()), 0)
 
     def pulls(self) -> list[Pull]:
         """Each of an image and a registry of its own."""
@@ -94,7 +94,7 @@ class Churn:
         running.append(replace(running[0], id="0" * 12))  # the node before has a pull with this id
         self.report(node, *running)
         for each in self.pods(self.round):
-            self.cluster.pod_event(Put(each), self.now)
+            self.cluster.pod_event(Upserted(each), self.now)
             self.hear(each, EventKind.PULLING)
         for number in range(STRANGERS):
             self.hear(pod(f"stranger-{self.round}-{number}", "a:1"), EventKind.FAILED)
@@ -105,8 +105,8 @@ class Churn:
         self.now += ROUND_SECONDS / 2
         for each in self.pods(self.round - 1):
             self.hear(each, EventKind.PULLED, 'Successfully pulled image "a" in 1.2s (9s including waiting)')
-            self.cluster.pod_event(Gone(each.key), self.now)
-        self.cluster.lease_event(Gone(f"node-{self.round - 1}"), self.now)
+            self.cluster.pod_event(Deleted(each.key), self.now)
+        self.cluster.lease_event(Deleted(f"node-{self.round - 1}"), self.now)
         self.cluster.tick(self.now)
         self.account()
         self.round += 1
@@ -124,12 +124,12 @@ class Churn:
     def hear(self, of: PodRecord, kind: EventKind, message: str = "") -> None:
         event = kubelet_event(of.name, of.waiting[0].image, START + self.now, kind=kind, message=message)
         event = replace(event, namespace=of.namespace, node=of.node)
-        self.cluster.kubelet_event(Put(event), self.now)
+        self.cluster.kubelet_event(Upserted(event), self.now)
         self.poller.add_event(event)
 
     def report(self, node: str, *running: Pull, recent: tuple[Pull, ...] = ()) -> None:
         lease = self.writer.lease(*running, node=node, recent=recent, renewed_at=START + self.now)
-        self.cluster.lease_event(Put(lease), self.now)
+        self.cluster.lease_event(Upserted(lease), self.now)
 
     def account(self) -> None:
         self.metrics.feed.catch_up()

@@ -18,9 +18,9 @@ from pulltrace.aggregator.state.pod_poller import (
 )
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.errors import ApiUnreachable
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import PodRecord
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from tests.builders.events import kubelet_event
 from tests.builders.leases import LeaseWriter
 from tests.builders.pods import pod
@@ -52,12 +52,12 @@ class World:
         self.now = 100.0
         self.store, self.pods = PullStore(), Pods()
         self.cluster = ClusterState(self.store, 600)
-        self.cluster.lease_event(Listed((LeaseWriter().lease(),)), 0)
-        self.cluster.pod_event(Listed(()), 0)
+        self.cluster.lease_event(Replaced((LeaseWriter().lease(),)), 0)
+        self.cluster.pod_event(Replaced(()), 0)
         self.poller = PodPoller(self.pods.find, self.cluster, lambda: self.now)
 
-    def add_event(self, event: EventRecord = EVENT) -> None:
-        self.cluster.kubelet_event(Put(event), self.now)
+    def add_event(self, event: KubeletEvent = EVENT) -> None:
+        self.cluster.kubelet_event(Upserted(event), self.now)
         self.poller.add_event(event)
 
     async def after(self, seconds: float) -> list[str]:
@@ -88,10 +88,10 @@ async def test_a_pod_that_is_not_watched_is_looked_up_and_followed(world: World)
 
 async def test_a_watched_pod_is_not_looked_up(world: World) -> None:
     """The watch knows it, or will in a moment."""
-    world.cluster.pod_event(Put(DEBUG), 1)
+    world.cluster.pod_event(Upserted(DEBUG), 1)
     world.add_event()
     world.add_event(kubelet_event("late", "x", START))
-    world.cluster.pod_event(Put(pod("late", "x")), world.now)
+    world.cluster.pod_event(Upserted(pod("late", "x")), world.now)
     await world.after(FIRST_SECONDS)
 
     assert world.pods.requests == []
@@ -131,7 +131,7 @@ async def test_a_pod_is_polled_soon_after_its_pull(world: World) -> None:
 
 
 @pytest.mark.parametrize("event", [replace(EVENT, pod_uid="other"), replace(EVENT, node="node-2")])
-async def test_a_pod_that_the_event_is_not_about_is_not_shown(world: World, event: EventRecord) -> None:
+async def test_a_pod_that_the_event_is_not_about_is_not_shown(world: World, event: KubeletEvent) -> None:
     """Its name alone says nothing."""
     world.add_event(event)
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from pulltrace.kube.resources.in_memory import MAX_BACKLOG, MemoryStore
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted
 
 
 async def test_a_slow_watcher_gets_a_list() -> None:
@@ -17,9 +17,9 @@ async def test_a_slow_watcher_gets_a_list() -> None:
         for number in range(MAX_BACKLOG + 5):
             store.put("a", number)
 
-        assert await anext(events) == Listed((MAX_BACKLOG + 4,))
+        assert await anext(events) == Replaced((MAX_BACKLOG + 4,))
         store.put("a", -1)
-        assert await anext(events) == Put(-1)
+        assert await anext(events) == Upserted(-1)
 
 
 async def test_a_watcher_waits_for_changes() -> None:
@@ -31,7 +31,7 @@ async def test_a_watcher_waits_for_changes() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         store.put("a", 1)
-        assert await waiting == Put(1)
+        assert await waiting == Upserted(1)
 
 
 async def test_removing_an_absent_key_is_no_event() -> None:
@@ -42,4 +42,4 @@ async def test_removing_an_absent_key_is_no_event() -> None:
         await anext(events)
         store.remove("b")
         store.remove("a")
-        assert await anext(events) == Gone("a")
+        assert await anext(events) == Deleted("a")

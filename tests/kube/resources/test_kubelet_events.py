@@ -7,12 +7,18 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from pulltrace.kube.resources.kubelet_events import MAX_COUNT, EventKind, EventRecord, event_record, is_about_images
+from pulltrace.kube.resources.kubelet_events import (
+    MAX_COUNT,
+    EventKind,
+    KubeletEvent,
+    is_about_images,
+    kubelet_event_of,
+)
 from pulltrace.pulls.redaction import READ_CHARACTERS
 from tests.builders.events import CRASHING, PULLING, Raw, event_object
 
 AT = 1_795_500_010.0
-RECORD = EventRecord(
+RECORD = KubeletEvent(
     "shop", "web-1", "u-1", "main", EventKind.PULLING, "nginx:1", 'Pulling image "nginx:1"', AT, 1, "node-1"
 )
 
@@ -42,19 +48,19 @@ def line(kind: str, raw: Raw) -> bytes:
 
 def test_pod_reason_message_and_time() -> None:
     """All fields of an Event about a pull."""
-    assert event_record(PULLING) == RECORD
+    assert kubelet_event_of(PULLING) == RECORD
 
 
 @pytest.mark.parametrize("message", PULLED)
 def test_an_image_that_is_present(message: str) -> None:
     """By a pull, or from before."""
-    assert event_record(event_object("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
+    assert kubelet_event_of(event_object("Pulled", message)) == replace(RECORD, kind=EventKind.PULLED, message=message)
 
 
 @pytest.mark.parametrize(("reason", "message"), FAILED)
 def test_an_image_that_is_not_present(reason: str, message: str) -> None:
     """A pull failed, or is impossible."""
-    assert event_record(event_object(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
+    assert kubelet_event_of(event_object(reason, message)) == replace(RECORD, kind=EventKind.FAILED, message=message)
 
 
 @pytest.mark.parametrize(
@@ -68,24 +74,24 @@ def test_an_image_that_is_not_present(reason: str, message: str) -> None:
 )
 def test_only_kubelets_events_of_their_own_namespace_count(more: Raw) -> None:
     """An Event of another component, or about a pod of another namespace, is ignored."""
-    assert event_record({**PULLING, **more}) is None
+    assert kubelet_event_of({**PULLING, **more}) is None
 
 
 def test_an_event_without_a_source() -> None:
     """The newer interface names its component and its node in fields of their own."""
-    assert event_record({**PULLING, "source": {}}) == RECORD
+    assert kubelet_event_of({**PULLING, "source": {}}) == RECORD
 
 
 def test_an_event_without_a_node() -> None:
     """An Event without a node has none."""
-    found = event_record({**PULLING, "source": {"component": "kubelet"}, "reportingInstance": ""})
+    found = kubelet_event_of({**PULLING, "source": {"component": "kubelet"}, "reportingInstance": ""})
 
     assert found == replace(RECORD, node=None)
 
 
 def test_a_count_that_no_kubelet_reaches() -> None:
     """A count is limited."""
-    found = event_record({**PULLING, "count": 2**31 - 1})
+    found = kubelet_event_of({**PULLING, "count": 2**31 - 1})
 
     assert found == replace(RECORD, count=MAX_COUNT)
 
@@ -93,7 +99,7 @@ def test_a_count_that_no_kubelet_reaches() -> None:
 def test_a_back_off_that_has_come_again() -> None:
     """Count and time are those of the last occurrence."""
     message = 'Back-off pulling image "nginx:1"'
-    found = event_record(event_object("BackOff", message, count=7))
+    found = kubelet_event_of(event_object("BackOff", message, count=7))
 
     assert found == replace(RECORD, kind=EventKind.BACK_OFF, message=message, count=7)
 
@@ -101,18 +107,18 @@ def test_a_back_off_that_has_come_again() -> None:
 @pytest.mark.parametrize("raw", OTHERS)
 def test_events_that_are_not_about_an_image(raw: Raw) -> None:
     """Containers that do not start for other reasons, and repetitions, are filtered."""
-    assert event_record(raw) is None
+    assert kubelet_event_of(raw) is None
 
 
 @pytest.mark.parametrize("path", ["spec.initContainers{main}", "spec.ephemeralContainers{main}"])
 def test_every_kind_of_container(path: str) -> None:
     """Init and ephemeral containers are named in the same way."""
-    assert event_record(event_object("Pulling", 'Pulling image "nginx:1"', field=path)) == RECORD
+    assert kubelet_event_of(event_object("Pulling", 'Pulling image "nginx:1"', field=path)) == RECORD
 
 
 def test_an_image_volume_has_no_container() -> None:
     """Its Event names only the pod."""
-    assert event_record(event_object("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(
+    assert kubelet_event_of(event_object("Pulling", 'Pulling image "nginx:1"', field=None)) == replace(
         RECORD, container=None
     )
 
@@ -121,8 +127,8 @@ def test_a_message_stays_as_it_came() -> None:
     """The index of Events redacts kept messages; a client that creates Events could cause endless redaction here."""
     message = 'Failed to pull image "nginx:1": https://me:secret@host: refused'
     found, long = (
-        event_record(event_object("Failed", message)),
-        event_record(event_object("Failed", message + "x" * 60_000)),
+        kubelet_event_of(event_object("Failed", message)),
+        kubelet_event_of(event_object("Failed", message + "x" * 60_000)),
     )
 
     assert found
@@ -136,9 +142,9 @@ def test_an_event_of_the_newer_interface() -> None:
     series = {"count": 3, "lastObservedTime": "2026-11-24T06:00:10.000000Z"}
     raw = event_object("Pulling", 'Pulling image "nginx:1"', lastTimestamp=None, firstTimestamp=None, count=None)
 
-    assert event_record({**raw, "series": series}) == replace(RECORD, count=3)
-    assert event_record({**raw, "eventTime": "2026-11-24T06:00:10.000000Z"}) == RECORD
-    assert event_record(raw) is None
+    assert kubelet_event_of({**raw, "series": series}) == replace(RECORD, count=3)
+    assert kubelet_event_of({**raw, "eventTime": "2026-11-24T06:00:10.000000Z"}) == RECORD
+    assert kubelet_event_of(raw) is None
 
 
 @pytest.mark.parametrize("raw", [PULLING, event_object("Pulled", PULLED[0]), *(event_object(*one) for one in FAILED)])

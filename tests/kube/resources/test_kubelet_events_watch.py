@@ -8,10 +8,10 @@ from contextlib import aclosing
 
 from pulltrace.kube.client.aiohttp_client import AiohttpClient
 from pulltrace.kube.client.retry import Timing
-from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, SELECTOR, EventRecord
+from pulltrace.kube.resources.kubelet_events import KUBELET_EVENTS, SELECTOR, KubeletEvent
 from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Replaced, Upserted, WatchEvent
 from tests.builders.events import CRASHING, Raw, event_object
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
@@ -20,7 +20,7 @@ from tests.fakes.api_server_faults import lines, status
 
 def reflect(
     connection: AiohttpClient, namespaces: Sequence[str] = (), timing: Timing | None = None
-) -> Reflector[EventRecord] | MultiNamespaceReflector[EventRecord]:
+) -> Reflector[KubeletEvent] | MultiNamespaceReflector[KubeletEvent]:
     return reflect_namespaces(connection, KUBELET_EVENTS, namespaces, timing=timing)
 
 
@@ -30,9 +30,9 @@ def pulling(image: str, namespace: str = "shop") -> Raw:
     return {**raw, "involvedObject": involved, "metadata": {"name": f"e-{image}", "namespace": namespace}}
 
 
-def images(event: WatchEvent[EventRecord]) -> list[str | None]:
-    assert isinstance(event, Listed | Put)
-    return [one.image for one in (event.items if isinstance(event, Listed) else [event.item])]
+def images(event: WatchEvent[KubeletEvent]) -> list[str | None]:
+    assert isinstance(event, Replaced | Upserted)
+    return [one.image for one in (event.items if isinstance(event, Replaced) else [event.item])]
 
 
 async def test_only_events_of_kubelets_about_images(server: FakeApiServer, connection: AiohttpClient) -> None:
@@ -89,7 +89,7 @@ async def test_an_expired_version_needs_no_list(server: FakeApiServer, connectio
     server.faults["watch"] = [status(410)]
     async with aclosing(reflect(connection, timing=FakeTime().timing).watch()) as events:
         assert len(images(await anext(events))) == 3
-        assert await anext(events) == Listed(())
+        assert await anext(events) == Replaced(())
         waiting = asyncio.create_task(anext(events))
         await server.reached("watch", 2)
         server.put("events", pulling("new"))

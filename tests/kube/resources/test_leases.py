@@ -19,7 +19,7 @@ from pulltrace.kube.resources.leases import (
     micro_time,
 )
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Listed, Put
+from pulltrace.kube.watch.watch_events import Replaced, Upserted
 from pulltrace.pulls.lease_format.annotations import READ_BYTES, decode
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import html, lines, status
@@ -178,8 +178,8 @@ async def test_the_election_is_not_a_node(server: FakeApiServer, connection: Aio
     }
     server.put("leases", leader)
     async with aclosing(reflector.watch()) as events:
-        assert await anext(events) == Listed(())
+        assert await anext(events) == Replaced(())
         server.put("leases", leader)
         written = await store.patch("node-1", PATCH)
-        assert await anext(events) == Put(written)
+        assert await anext(events) == Upserted(written)
     assert reflector.health.synced

@@ -13,7 +13,7 @@ from pulltrace.kube.client.retry import Timing
 from pulltrace.kube.resources.pending_pods import PENDING_PODS, PodRecord
 from pulltrace.kube.watch.multi_namespace import MultiNamespaceReflector, reflect_namespaces
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.api_server_faults import status
@@ -32,12 +32,12 @@ def reflect(
 
 
 def keys(event: WatchEvent[PodRecord]) -> list[str]:
-    assert isinstance(event, Listed)
+    assert isinstance(event, Replaced)
     return sorted(pod.key for pod in event.items)
 
 
 async def test_only_scheduled_pods_that_wait(server: FakeApiServer, connection: AiohttpClient) -> None:
-    """Running and unscheduled pods are not transferred; one that starts to run is `Gone`."""
+    """Running and unscheduled pods are not transferred; one that starts to run is `Deleted`."""
     put(server, "a", "waiting")
     put(server, "a", "running", phase="Running")
     put(server, "b", "unscheduled", node="")
@@ -46,10 +46,10 @@ async def test_only_scheduled_pods_that_wait(server: FakeApiServer, connection: 
         assert keys(await anext(events)) == ["a/waiting"]
         put(server, "b", "unscheduled")
         event = await anext(events)
-        assert isinstance(event, Put)
+        assert isinstance(event, Upserted)
         assert event.item.key == "b/unscheduled"
         put(server, "a", "waiting", phase="Running")
-        assert await anext(events) == Gone("a/waiting")
+        assert await anext(events) == Deleted("a/waiting")
     assert [health.resource for health in reflector.healths] == ["pods"]
 
 
@@ -77,7 +77,7 @@ async def test_several_namespaces_are_one_watch(server: FakeApiServer, connectio
         put(server, "c", "two")
         put(server, "b", "two")
         event = await anext(events)
-        assert isinstance(event, Put)
+        assert isinstance(event, Upserted)
         assert event.item.key == "b/two"
 
 
@@ -93,7 +93,7 @@ async def test_a_new_list_replaces_one_namespace(server: FakeApiServer, connecti
         await server.reached("watch", 2)
         server.faults["watch"] = [status(410)]  # for the first of the two that reconnects
         put(server, "a", "two")
-        assert isinstance(await waiting, Put)
+        assert isinstance(await waiting, Upserted)
         server.end_watches()
         event = await anext(events)
 

@@ -17,7 +17,7 @@ from pulltrace.kube.decoding.object_reader import ListItem
 from pulltrace.kube.errors import ApiTooSlow
 from pulltrace.kube.watch.list_watch import ListWatch, name_key
 from pulltrace.kube.watch.reflector import Reflector
-from pulltrace.kube.watch.watch_events import Gone, Listed, Put, WatchEvent
+from pulltrace.kube.watch.watch_events import Deleted, Replaced, Upserted, WatchEvent
 from tests.builders.virtual_time import FakeTime
 from tests.fakes.api_server import FakeApiServer, Fault
 from tests.fakes.api_server_faults import cut, error_event, event, hang, html, lines, status
@@ -68,11 +68,11 @@ def versions(server: FakeApiServer, kind: str) -> list[str | None]:
 async def test_the_watch_starts_at_the_version_of_the_list(scene: Scene) -> None:
     """The list comes first, then each change."""
     scene.put("a")
-    assert await scene.next() == Listed(("a",))
+    assert await scene.next() == Replaced(("a",))
     scene.put("b")
-    assert await scene.next() == Put("b")
+    assert await scene.next() == Upserted("b")
     scene.remove("a")
-    assert await scene.next() == Gone("a")
+    assert await scene.next() == Deleted("a")
 
     assert versions(scene.server, "list") == ["0"]
     assert versions(scene.server, "watch") == ["1001"]
@@ -101,7 +101,7 @@ async def test_a_watch_that_ends_is_continued(scene: Scene) -> None:
     await scene.server.reached("watch", 2)
     scene.put("b")
 
-    assert await waiting == Put("b")
+    assert await waiting == Upserted("b")
     assert versions(scene.server, "watch") == ["1000", "1001"]
     assert scene.server.count("list") == 1
     assert scene.time.slept == []
@@ -125,11 +125,11 @@ async def test_an_expired_version_is_listed_once(scene: Scene, fault: Fault) -> 
     """410, as a status and inside the watch, costs one list, which is not read from the cache."""
     scene.put("a")
     scene.server.faults["watch"] = [fault]
-    assert await scene.next() == Listed(("a",))
+    assert await scene.next() == Replaced(("a",))
     scene.remove("a")
     scene.put("b")
 
-    assert await scene.next() == Listed(("b",))
+    assert await scene.next() == Replaced(("b",))
     assert versions(scene.server, "list") == ["0", None]
     assert scene.time.slept == [0.8]
     assert scene.reflector.health.restarts == {"expired": 1}
@@ -141,7 +141,7 @@ async def test_watches_that_end_at_once_are_errors(scene: Scene) -> None:
     requests_before = 0
     while scene.time.now < 30:
         requests_before = len(scene.server.seen)
-        assert await scene.next() == Listed(())
+        assert await scene.next() == Replaced(())
 
     # The last list was after the half minute; the watch before it was not.
     assert requests_before + 1 == 6
@@ -153,7 +153,7 @@ async def test_a_short_watch_with_events_waits_a_little(scene: Scene) -> None:
     await scene.next()
     for number, name in enumerate("abc", 1):
         scene.put(name)
-        assert await scene.next() == Put(name)
+        assert await scene.next() == Upserted(name)
         waiting = asyncio.create_task(scene.next())
         await scene.end_watch(number, after_seconds=0)
         await scene.server.reached("watch", number + 1)
@@ -172,7 +172,7 @@ async def test_silence_is_a_dead_connection(scene: Scene) -> None:
     await scene.server.reached("watch", 3)
     scene.put("a")
 
-    assert await waiting == Put("a")
+    assert await waiting == Upserted("a")
     assert versions(scene.server, "watch") == ["1000"] * 3
     assert scene.reflector.health.restarts == {"error": 2}
 
@@ -199,7 +199,7 @@ async def test_a_broken_watch_is_retried(scene: Scene, fault: Fault) -> None:
     scene.server.faults["watch"] = [fault]
     scene.put("a")
 
-    assert await scene.next() == Put("a")
+    assert await scene.next() == Upserted("a")
     assert scene.server.count("list") == 1
     assert scene.time.slept == [0.8]
     assert scene.reflector.health.restarts == {"error": 1}
@@ -212,7 +212,7 @@ async def test_a_cut_connection_is_reopened(scene: Scene) -> None:
     scene.server.faults["watch"] = [cut(), cut()]
     scene.put("a")
 
-    assert await scene.next() == Put("a")
+    assert await scene.next() == Upserted("a")
     assert scene.time.slept == [0.8]
 
 
@@ -227,7 +227,7 @@ async def test_a_broken_list_is_retried(scene: Scene, fault: Fault) -> None:
     scene.server.faults["list"] *= 2  # a 401 is sent twice each time
     scene.put("a")
 
-    assert await scene.next() == Listed(("a",))
+    assert await scene.next() == Replaced(("a",))
     assert len(scene.time.slept) in {2, 4}
 
 
@@ -274,7 +274,7 @@ async def test_it_relists(scene: Scene) -> None:
     await scene.end_watch(1, after_seconds=539)
     await scene.end_watch(2, after_seconds=45)
 
-    assert await waiting == Listed(())
+    assert await waiting == Replaced(())
     assert scene.server.count("list") == 2
     assert scene.reflector.health.restarts == {"ended": 2, "relist": 1}
 
@@ -287,7 +287,7 @@ async def test_long_lists_come_in_pages(scene: Scene) -> None:
         scene.put(name)
     scene.server.faults["watch"] = [status(410)]
 
-    assert await scene.next() == Listed(tuple(names))
+    assert await scene.next() == Replaced(tuple(names))
     assert scene.server.count("list") == 4
 
 
@@ -302,7 +302,7 @@ async def test_an_expired_page_restarts_the_list(scene: Scene) -> None:
     scene.server.faults["list"] = [status(410)]
     listed = await waiting
 
-    assert isinstance(listed, Listed)
+    assert isinstance(listed, Replaced)
     assert len(listed.items) == 600
     assert scene.server.count("list") == 5
 
@@ -314,7 +314,7 @@ async def test_an_unreadable_object_is_left_out(scene: Scene, caplog: pytest.Log
     ]
     await scene.next()
 
-    assert await scene.next() == Put("a")
+    assert await scene.next() == Upserted("a")
     assert "left out one of leases: it cannot be read (KeyError('name'))" in caplog.text
 
 
@@ -328,9 +328,9 @@ async def test_a_line_that_is_too_long_is_left_out(server: FakeApiServer, connec
         lines(event("DELETED", long)),
     ]
     async with aclosing(reflector.watch()) as events:
-        assert await anext(events) == Listed(())
-        assert await anext(events) == Put("a")
-        assert await anext(events) == Gone("long")
+        assert await anext(events) == Replaced(())
+        assert await anext(events) == Upserted("a")
+        assert await anext(events) == Deleted("long")
     assert versions(server, "watch") == ["1000", "1042"]
     assert reflector.health.left_out is not None
     assert reflector.health.left_out.count == 2
@@ -345,7 +345,7 @@ async def test_objects_of_a_list_that_are_too_long_are_left_out(
         server.put("leases", {"metadata": {"name": name, "namespace": "ns"}, "x": "y" * size})
     reflector = Reflector(connection, replace(LEASES, max_bytes=200_000), timing=FakeTime().timing)
     async with aclosing(reflector.watch()) as events:
-        assert await anext(events) == Listed(("b",))
+        assert await anext(events) == Replaced(("b",))
     assert reflector.health.left_out is not None
     assert reflector.health.left_out.count == 2
     assert caplog.text.count("left out") == 1
@@ -369,7 +369,7 @@ async def test_a_page_that_is_too_slow_is_read_in_parts() -> None:
     slow = Slow()
     reflector = Reflector(slow, LEASES, timing=FakeTime().timing)
     async with aclosing(reflector.watch()) as events:
-        assert await anext(events) == Listed(())
+        assert await anext(events) == Replaced(())
 
     assert slow.requests == [("500", "0"), ("125", None), ("31", None), ("7", None), ("14", None), ("3", None)]
 
@@ -381,7 +381,7 @@ async def test_ephemeral_objects_come_page_by_page(server: FakeApiServer, connec
     reflector = Reflector(connection, replace(LEASES, ephemeral=True), timing=FakeTime().timing)
     async with aclosing(reflector.watch()) as events:
         parts = [await anext(events) for _ in range(3)]
-    assert [(len(part.items), part.whole) for part in parts if isinstance(part, Listed)] == [
+    assert [(len(part.items), part.whole) for part in parts if isinstance(part, Replaced)] == [
         (500, False),
         (500, False),
         (1, True),
@@ -394,7 +394,7 @@ async def test_many_unreadable_objects_cost_one_line(scene: Scene, caplog: pytes
         lines(*[event("ADDED", {"metadata": {}})] * 50, event("ADDED", {"metadata": {"name": "a"}}))
     ]
     await scene.next()
-    assert await scene.next() == Put("a")
+    assert await scene.next() == Upserted("a")
 
     assert caplog.text.count("left out one of leases") == 1
 

@@ -1,202 +1,104 @@
-"""The deadlines over real connections: peers that read or send slowly, or nothing at all."""
+"""When a connection is aborted for reading too little; over real connections in test_deadlines."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import AsyncExitStack
 
-import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http import server as serving_module
-from pulltrace.server.http.asgi import Receive, Scope, Send
-from pulltrace.server.http.connection_limiter import DEFAULT_LIMITS
-from pulltrace.server.http.protocol import DeadlineProtocol
-from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.row_cache import RowCache
-from pulltrace.server.sse.endpoint import EventStream
-from pulltrace.server.sse.hub import DEFAULT_POLICY, StreamPolicy
-from tests.builders.views import pull_view
+from pulltrace.server.http.deadlines import WRITE_BYTES, DeadlineProtocol, IncompleteRequests
 from tests.fakes.pull_source import FakePullSource
-from tests.server.connections import GET_EVENTS, GET_HEALTHZ, all_of, ask, connection
-from tests.server.serve import serving
+from tests.server.peer import Peer
 from tests.server.waiting import until
-
-CLOCKS = Clocks()
-CHUNKED = b"GET %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
 
 
 class Impatient(DeadlineProtocol):
     """Deadlines that a test can wait for."""
 
-    request_seconds = 0.05
-    write_seconds = 0.05
+    write_seconds = 0.01
 
 
-async def watch(stack: AsyncExitStack, port: int) -> socket.socket:
-    """Open a stream that is not read."""
-    slow = stack.enter_context(socket.socket())
-    slow.setblocking(False)
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    await asyncio.get_running_loop().sock_connect(slow, ("127.0.0.1", port))
-    await asyncio.get_running_loop().sock_sendall(slow, GET_EVENTS)
-    return slow
+def connected(protocol: type[DeadlineProtocol] = DeadlineProtocol) -> tuple[DeadlineProtocol, Peer]:
+    """Open a connection whose peer does not read, with 1 MB in the buffer."""
+    config = uvicorn.Config(create_app(FakePullSource()), ws="none", log_config=None)
+    connection, peer = protocol(config, ServerState(), {}), Peer(reading=False)
+    peer.connect(connection)
+    peer.write(b"x" * 1_000_000)
+    return connection, peer
 
 
-class Busy:
-    """An application that answers when the test says so."""
+async def test_steady_reader_stays() -> None:
+    """A peer that reads on is served, however long it takes."""
+    connection, peer = connected()
+    for _ in range(10):
+        before = peer.unread_bytes
+        peer.read(WRITE_BYTES)
+        connection._check_progress(before)
 
-    def __init__(self) -> None:
-        self.asked = 0
-        self.go = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
-        await self.go.wait()
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
-
-# -- Slow readers ---------------------------------------------------------------
+    assert not peer.aborted
+    assert connection._write_timer is not None
+    peer.leave()
 
 
-async def test_slow_subscriber_gets_a_snapshot() -> None:
-    """A subscriber that stops reading for a while gets the current state, not the history."""
-    source = FakePullSource(pull_view())
-    app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS, window_seconds=lambda subscribers: 0.001)
-    sent = 0
-    async with serving(app) as port, AsyncExitStack() as stack:
-        slow = await watch(stack, port)
-        loop = asyncio.get_running_loop()
-        await until(lambda: app.subscribers)
-        [group] = app._hub._groups.values()
-        [subscriber] = group.subscribers
-        while not subscriber._restart:
-            sent += 1
-            source.put(pull_view(f"{sent:012x}", error="x" * 20_000))
-            await until(lambda: app._hub._throttle.published_sequence == source.sequence)
-        received = b""
-        async with asyncio.timeout(10):
-            while received.count(b"event: snapshot") < 2 or b'"id":"%012x"' % sent not in received:
-                received += await loop.sock_recv(slow, 65536)
+async def test_slow_reader_is_aborted() -> None:
+    """A peer that reads a few bytes now and then is no better than one that reads nothing."""
+    connection, peer = connected()
+    connection._check_progress(peer.unread_bytes + WRITE_BYTES - 1)
 
-    assert received.count(b'"type":"pull.started"') < sent
+    assert peer.aborted
+    peer.leave()
 
 
-async def test_peer_that_never_reads_is_cut_off() -> None:
-    """A subscriber that reads nothing loses its connection and is removed."""
-    source = FakePullSource(pull_view(error="x" * 20_000_000))
-    app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS)
-    async with serving(app, protocol=Impatient) as port, connection(port) as (_, writer):
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        writer.write(GET_EVENTS)
-        await until(lambda: app.subscribers)
-        await until(lambda: not app.subscribers)
+async def test_small_rest_has_a_deadline_too() -> None:
+    """The deadline holds for each byte that the kernel does not accept, also after the end of the response."""
+    connection, peer = connected(Impatient)
+    peer.read()
+    peer.write(b"x")
+    peer.close()
+    await until(lambda: peer.aborted)
+    peer.leave()
+
+    assert connection._write_timer is None
 
 
-def test_vanished_subscriber_is_removed_within_30_seconds() -> None:
-    """A peer vanishes silently: a keep-alive comment is not acknowledged, and the kernel gives up within the promised time."""
-    seconds = DEFAULT_POLICY.keep_alive_seconds + DEFAULT_POLICY.check_seconds + serving_module.UNACKNOWLEDGED_SECONDS
-    with serving_module.listen(serving_module.parse_address("127.0.0.1:0", "X"), "X") as bound:
-        bound.setblocking(True)
-        with socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
-            milliseconds = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+async def test_no_deadline_without_a_buffer() -> None:
+    """Once the peer has read everything no timer runs."""
+    connection, peer = connected()
+    peer.read()
 
-    assert milliseconds == 1000 * serving_module.UNACKNOWLEDGED_SECONDS
-    assert seconds <= 30
+    assert connection._write_timer is None
+    assert not peer.aborted
+    peer.leave()
 
 
-# -- Slow senders ------------------------------------------------------------------
+def test_oldest_incomplete_request_is_aborted() -> None:
+    """Beyond the limit the connection goes that has owed its request for the longest time; complete requests do not count."""
+    incomplete, peers = IncompleteRequests(2), [Peer() for _ in range(4)]
+    for peer in peers[:3]:
+        incomplete.add(peer)
+    assert [peer.aborted for peer in peers] == [True, False, False, False]
+
+    incomplete.discard(peers[1])
+    incomplete.discard(peers[1])
+    incomplete.add(peers[3])
+    assert [peer.aborted for peer in peers] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HT"])
-async def test_headers_have_a_deadline(begun: bytes) -> None:
-    """A connection that does not finish the headers of its first request is closed."""
-    async with (
-        serving(create_app(FakePullSource()), protocol=Impatient) as port,
-        connection(port) as (reader, writer),
-    ):
-        writer.write(begun)
-        assert await all_of(reader) == b""
+async def test_end_of_a_connection_stops_its_timers() -> None:
+    """Nothing of a connection stays behind."""
+    connection, peer = connected()
+    peer.leave()
+
+    assert (connection._request_timer, connection._write_timer) == (None, None)
+    assert not connection._incomplete._transports
 
 
-async def test_headers_of_later_requests_have_a_deadline() -> None:
-    """A connection that was good for one request is closed when it does not finish the headers of the next."""
-    async with (
-        serving(create_app(FakePullSource()), protocol=Impatient) as port,
-        connection(port) as (reader, writer),
-    ):
-        writer.write(GET_HEALTHZ)
-        await reader.readuntil(b"\r\n\r\nok\n")
-        writer.write(b"GET / HT")
-        async with asyncio.timeout(2):  # shorter than the time that an idle connection may stay
-            assert await all_of(reader) == b""
-
-
-async def test_deadline_of_headers_spares_streams() -> None:
-    """A request that is complete may be answered for as long as it takes."""
-    policy = StreamPolicy(keep_alive_seconds=0.02, check_seconds=0.01)
-    app = EventStream(FakePullSource(), RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS, policy=policy)
-    async with serving(app, protocol=Impatient) as port, connection(port) as (reader, writer):
-        writer.write(GET_EVENTS)
-        async with asyncio.timeout(5):
-            for _ in range(10):
-                await reader.readuntil(b": ping\n\n")
-
-
-async def test_bytes_after_the_request_end_a_stream() -> None:
-    """A stream is the last response of its connection: bytes of the client would wait in memory as long as it lasts."""
-    app = create_app(FakePullSource(pull_view()))
-    async with serving(app) as port, connection(port) as (reader, writer):
-        writer.write(GET_EVENTS)
-        await reader.readuntil(b"event: snapshot\n")
-        writer.write(GET_EVENTS)
-        await until(lambda: not app.stream.subscribers)
-        assert b"HTTP/1.1" not in await all_of(reader)
-
-
-@pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/api/v1/wait?pod=a/b", b"/nothing"])
-async def test_bodies_have_a_deadline(path: bytes) -> None:
-    """Nor does a connection stay that announces a body and does not send it, whatever it asks for."""
-    request = b"GET %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc" % path
-    app = create_app(FakePullSource())
-    async with serving(app, protocol=Impatient) as port, connection(port) as (reader, writer):
-        writer.write(request)
-        if path == b"/api/v1/events":  # its answer has begun, and it needs no body
-            assert await reader.readuntil(b"event: snapshot")
-        else:
-            await all_of(reader)
-            assert reader.at_eof()
-
-
-async def test_slow_senders_do_not_displace_requests() -> None:
-    """Many more connections than the limit owe their headers: the oldest are aborted, and all other requests are answered."""
-    app = create_app(FakePullSource(pull_view()))
-    async with serving(app, max_incomplete=100) as port, AsyncExitStack() as stack:
-        dripping = []
-        for _ in range(500):
-            reader, writer = await stack.enter_async_context(connection(port))
-            writer.write(b"GET / HTTP/1.1\r\nHo")
-            dripping.append(reader)
-        async with asyncio.timeout(5):
-            answers = [await ask(port, path) for path in ("/api/v1/pulls", "/healthz")]
-            await dripping[0].read()
-        await until(lambda: sum(not reader.at_eof() for reader in dripping) <= 100)
-
-    assert [answer.status for answer in answers] == [200, 200]
-
-
-async def test_running_requests_are_not_aborted() -> None:
-    """However many connections come, only those without a request are aborted."""
-    app = Busy()
-    async with serving(app, max_incomplete=1) as port, AsyncExitStack() as stack:
-        served, writer = await stack.enter_async_context(connection(port))
-        writer.write(GET_HEALTHZ)
-        await until(lambda: app.asked == 1)
-        idle = [(await stack.enter_async_context(connection(port)))[0] for _ in range(5)]
-        await until(lambda: sum(reader.at_eof() for reader in idle) == 4)
-        app.go.set()
-
-        assert await served.readline() == b"HTTP/1.1 204 No Content\r\n"
-        assert not idle[-1].at_eof()
+async def test_timers_run_on_the_loop_of_the_connection() -> None:
+    """The request deadline runs from the connection."""
+    connection, peer = connected()
+    timer = connection._request_timer
+    assert timer is not None
+    assert 0 < timer.when() - asyncio.get_running_loop().time() <= connection.request_seconds
+    peer.leave()

@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.protocol import DeadlineProtocol
+from pulltrace.server.http.deadlines import DeadlineProtocol
 from pulltrace.server.http.request_heads import BAD_LINES, flaw
 from tests.fakes.pull_source import FakePullSource
 from tests.server.connections import Answer, all_of, assert_problem, connection

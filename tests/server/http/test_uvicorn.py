@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from pulltrace.server.http.asgi import Receive, Scope, Send
 from tests.server.peer import Peer
 
-RELY = "pulltrace.server.http.protocol relies on this; uvicorn has changed it"
+RELY = "pulltrace.server.http.deadlines relies on this; uvicorn has changed it"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
 

@@ -16,17 +16,17 @@ from collections.abc import Callable, Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from pulltrace.aggregator.metrics.active_pulls import ActivePulls
+from pulltrace.aggregator.metrics.change_feed import ChangeConsumer, ChangeFeed
 from pulltrace.aggregator.metrics.estimate_accuracy import EstimateAccuracy
 from pulltrace.aggregator.metrics.gauges import ClusterGauges, LeaderGate, Process, ProcessGauges
 from pulltrace.aggregator.metrics.metric_labels import BoundedLabel, registry_of, size_class
 from pulltrace.aggregator.metrics.phase_durations import PhaseDurations
 from pulltrace.aggregator.rows.pod_only_failures import superseded
-from pulltrace.aggregator.state.change_feed import ChangeConsumer, ChangeFeed
 from pulltrace.aggregator.state.cluster_state import ClusterState
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.kube.resources.leases import LeaseRecord
 from pulltrace.kube.watch.reflector import WatchHealth
-from pulltrace.kube.watch.watch_events import Put
+from pulltrace.kube.watch.watch_events import Upserted
 from pulltrace.pulls.failures import Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.view import AnyChange, PodState, PodView, PullChange, PullView, Snapshot, Workload
@@ -191,7 +191,7 @@ def sample_registry() -> CollectorRegistry:
     watch.last_response_at = 0.0
     process = Process(lambda: True, lambda: 0, (watch,), lambda: 5.0)
     metrics = Metrics(store, cluster, process, monotonic=lambda: 0.0)
-    cluster.lease_event(Put(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)
+    cluster.lease_event(Upserted(LeaseRecord("node-1", {}, None, None, None, "1")), 0.0)
     workload = Workload("shop", "Deployment", "web")
     pod = PodView("shop", "web-1", "uid", "node-1", workload, PodState.WAITING, 0.0)
     store.replace_pods((), {pod.id: pod})

@@ -10,9 +10,9 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pulltrace import __version__
-from pulltrace.aggregator.metrics.collectors import REASON_SECONDS, sample_registry
+from pulltrace.aggregator.metrics.counters import REASON_SECONDS, sample_registry
 from pulltrace.aggregator.metrics.metric_labels import MAX_NAMESPACES, MAX_REGISTRIES
-from pulltrace.kube.watch.watch_events import Listed
+from pulltrace.kube.watch.watch_events import Replaced
 from pulltrace.pulls.failures import Failure, Reason
 from pulltrace.pulls.model import Phase
 from pulltrace.pulls.time_left import TimeLeft
@@ -85,7 +85,7 @@ def test_a_row_that_runs_out_is_not_counted(counted: MeteredAggregator) -> None:
 def test_what_the_first_list_tells_is_not_counted(counted: MeteredAggregator) -> None:
     """It was counted by the last leader, or happened without a leader."""
     records = (counted.writer.lease(pull(1), recent=(ended(2),)),)
-    counted.cluster.lease_event(Listed(records), 0)
+    counted.cluster.lease_event(Replaced(records), 0)
     assert counted["pulltrace_pulls_total"] == counted["pulltrace_agent_reports_total"] == 0
 
     counted.lease(counted.writer.lease(recent=(ended(1), ended(2))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pulltrace.aggregator.state.change_feed import ChangeFeed
+from pulltrace.aggregator.metrics.change_feed import ChangeFeed
 from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import AnyChange, Snapshot
 from tests.builders.views import running_view

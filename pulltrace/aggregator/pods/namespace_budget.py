@@ -17,7 +17,7 @@ def text_bytes(text: str) -> int:
     return len(text) * (1 if text.isascii() else 4)
 
 
-class FairShare(Generic[Key]):
+class NamespaceBudget(Generic[Key]):
     """Keys and sizes of the entries, by namespace. The caller keeps the values, and deletes evicted ones."""
 
     def __init__(self, limit: int) -> None:

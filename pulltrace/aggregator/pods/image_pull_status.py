@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pulltrace.aggregator.pods.fair_share import text_bytes
-from pulltrace.kube.resources.kubelet_events import EventKind, EventRecord
+from pulltrace.aggregator.pods.namespace_budget import text_bytes
+from pulltrace.kube.resources.kubelet_events import EventKind, KubeletEvent
 from pulltrace.kube.resources.pending_pods import ImageWait, Role
 from pulltrace.pulls.redaction import redact
 from pulltrace.pulls.references import full_name
@@ -61,7 +61,7 @@ def image_key(wait: ImageWait) -> str:
     return f"@{full_name(wait.image)}" if wait.role is Role.VOLUME else wait.name
 
 
-def event_image_key(event: EventRecord) -> str:
+def event_image_key(event: KubeletEvent) -> str:
     """Return the key of the image that an Event is about; see `image_key`."""
     return event.container or f"@{full_name(event.image or '')}"
 
@@ -77,12 +77,12 @@ def event_pull_seconds(message: str) -> float | None:
     return 60.0 * int(match[1] or 0) + (number / 1000 if match[3] == "ms" else number)
 
 
-def in_order(events: Iterable[EventRecord]) -> list[EventRecord]:
+def in_order(events: Iterable[KubeletEvent]) -> list[KubeletEvent]:
     """Sort listed Events by time. In the same second, a request comes before the end of its pull."""
     return sorted(events, key=lambda event: (event.at, event.kind is not EventKind.PULLING))
 
 
-def apply_event(status: ImagePullStatus, event: EventRecord, seq: int) -> ImagePullStatus:
+def apply_event(status: ImagePullStatus, event: KubeletEvent, seq: int) -> ImagePullStatus:
     """Return the status after an Event; `seq` is the number of the Event among all."""
     if event.kind is EventKind.PULLING:
         if status.requested_at == event.at:
