@@ -111,7 +111,7 @@ class Asking:
             time.sleep(max(0.0, began + 1 / ROUNDS_PER_SECOND - time.monotonic()))
 
     def _ask(self, path: str) -> bool:
-        """Whether it was answered with 200."""
+        """Return whether the answer was 200."""
         request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         try:
             with socket.create_connection(("127.0.0.1", self._ports[path]), timeout=30) as connection:
@@ -183,7 +183,7 @@ HEAD = f"""{"":44} {"".join(f"{path:>11} " for path in PATHS)} event age   RSS  
 
 
 def steps(viewers: int) -> list[tuple[str, dict[Kind, int]]]:
-    """Each with all that the ones before it have."""
+    """Return the steps, each with all that the steps before it have."""
     slow, churning = viewers // 20, viewers // 20
     healthy = viewers - 2 * slow - churning
     return [

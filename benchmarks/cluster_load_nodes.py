@@ -172,7 +172,7 @@ class Course:
         )
 
     def _layers(self, part: float) -> Iterator[Layer]:
-        """Three of them move at a time."""
+        """Return the layers of a pull; three of them move at a time."""
         for index in range(LAYERS):
             done = int(LAYER_BYTES * min(max((part * (LAYERS + 2) - index) / 3, 0.0), 1.0))
             state = LayerState.DOWNLOADED if done == LAYER_BYTES else LayerState.DOWNLOADING

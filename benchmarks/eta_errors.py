@@ -51,7 +51,7 @@ class Sample:
 
 
 def measure(timed: Timed, reports: Sequence[tuple[float, Pull]]) -> list[Sample]:
-    """One sample for each point."""
+    """Return one sample for each point."""
     samples = []
     for point in POINTS:
         moment = timed.began + point * (timed.ended - timed.began)
@@ -72,7 +72,7 @@ def measure(timed: Timed, reports: Sequence[tuple[float, Pull]]) -> list[Sample]
 
 
 def table(samples: Sequence[Sample]) -> str:
-    """Medians of the absolute errors, ours / naive (/ oracle), in Markdown."""
+    """Return medians of the absolute errors, ours / naive (/ oracle), in Markdown."""
     columns = [f"{point:.0%}" for point in POINTS] + ["25 to 75 %"]
     lines = ["| link | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
     rows: list[tuple[str, Callable[[Sample], bool], tuple[str, ...]]] = [

@@ -50,7 +50,7 @@ class Cost:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process up to now."""
+    """Return the user and system time of a process up to now."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -65,7 +65,7 @@ async def measure(seconds: float, containerd: Containerd, agent: Process | None)
 
 
 async def while_pulling(seconds: float, containerd: Containerd, images: list[Image], agent: Process | None) -> Cost:
-    """Measures while all images are being pulled; they last longer than the measurement."""
+    """Measure while all images are being pulled; they last longer than the measurement."""
     pulls = [asyncio.create_task(pull_via_cri(containerd.socket, image.ref)) for image in images]
     await asyncio.sleep(2)
     cost = await measure(seconds, containerd, agent)

@@ -85,7 +85,7 @@ class Program:
 
 
 def watched(folder: Path, name: str, argv: list[str], enter: tuple[str, ...] = ()) -> Program:
-    """`argv` is what begins with the program's name."""
+    """Start a program; `argv` begins with its name."""
     tasks = folder / f"{name}.tasks"
     return Program(
         Process([sys.executable, "-m", "benchmarks.soak_process", tasks, *argv], folder / f"{name}.log", enter=enter),
@@ -151,7 +151,7 @@ async def soak(seconds: float, server: Server, programs: Mapping[str, Program]) 
 
 @asynccontextmanager
 async def life(scene: Scene, count: int, busy: int) -> AsyncIterator[None]:
-    """All that happens meanwhile."""
+    """Run all that happens meanwhile."""
     nodes = Nodes(count, scene.store, PULL_SECONDS)
     nodes.pulling = busy
     await nodes.restart_agents(0)

@@ -39,7 +39,7 @@ def lines() -> list[bytes]:
 
 
 def ingest_seconds() -> float:
-    """CPU seconds for one report."""
+    """Return the CPU seconds for one report."""
     cluster = ClusterState(PullStore(), history_seconds=1800)
     watched = lines()
     for line in watched[:NODES]:

@@ -47,7 +47,7 @@ class SimulatedCluster:
         return self._started_at + self._ticks * TICK_SECONDS
 
     def silent(self, node: str) -> bool:
-        """Whether the node's agent is away."""
+        """Return whether the node's agent is away."""
         return self.now < self._silent_until.get(node, self.now)
 
     def pod_changes(self) -> list[tuple[str, PodRecord | None]]:

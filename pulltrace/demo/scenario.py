@@ -136,7 +136,7 @@ def _on_workers(number: int) -> Iterator[Step]:
 
 
 def _refused(number: int) -> Iterator[Step]:
-    """Pods that never start: an invalid image name, and a registry that requires authentication."""
+    """Yield pods that never start: an invalid image name, and a registry that requires authentication."""
     invalid, private = (WORKERS[(number + turn) % len(WORKERS)] for turn in (3, 4))
     name = f"ghcr.io/acme/Billing:v2.{number}.0"
     refusal = Refusal("InvalidImageName", f'Failed to apply default image tag "{name}": {_NOT_A_NAME}')

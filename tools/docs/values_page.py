@@ -76,7 +76,7 @@ def read(block: str, defaults: dict[str, Any]) -> Iterator[Value]:
 
 
 def is_example(path: list[str]) -> bool:
-    """Whether Kubernetes takes the value as a whole: users set no part of it alone."""
+    """Return whether Kubernetes takes the value as a whole: users set no part of it alone."""
     return path[-1] in {"nodeSelector", "labels", "updateStrategy", "requests", "limits"}
 
 

@@ -144,7 +144,7 @@ def _resolving(
     *,
     only: bool,
 ) -> PullView:
-    """Before the first blob only the pods name a pull's image. It is certain when there is no other choice.
+    """Name the image of a pull without blobs: only the pods know it. It is certain when no other fits.
 
     A pull may end before its node reports that. When one of its candidates got an answer since it began, the pull was
     that one's, or the guess was wrong (an Event `Pulling` came late, or never): then every name stays possible.
