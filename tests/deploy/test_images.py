@@ -187,6 +187,8 @@ def test_push(built: dict[str, Image]) -> None:
             assert answer.headers["Docker-Content-Digest"] == digest == again
 
 
+START_SPREAD = "2s"
+
 # -- Both at work ----------------------------------------------------------------------------------
 
 
@@ -218,7 +220,11 @@ def running(
     """Both programs, as their pods would run them: the addresses of the aggregator's HTTP and metrics."""
     http, metrics = free_port(), free_port()
     variables = {
-        "agent": {"PULLTRACE_NODE_NAME": "node-1", "PULLTRACE_CONTAINERD_SOCKET": "/host/c/state/containerd.sock"},
+        "agent": {
+            "PULLTRACE_NODE_NAME": "node-1",
+            "PULLTRACE_CONTAINERD_SOCKET": "/host/c/state/containerd.sock",
+            "PULLTRACE_START_SPREAD": START_SPREAD,
+        },
         "aggregator": {
             "PULLTRACE_HTTP_ADDR": f"127.0.0.1:{http}",
             "PULLTRACE_METRICS_ADDR": f"127.0.0.1:{metrics}",
@@ -246,7 +252,7 @@ def running(
 def test_both_work_as_they_are_packed(running: tuple[str, str], cluster: ControlPlane, roots: dict[str, Path]) -> None:
     """With the chart's rights, the agent's image writes its Lease, the aggregator's reads it, and `helm test` is content."""
     script = the(rendered(), "Pod")["spec"]["containers"][0]["args"][0]
-    environment = {"PULLTRACE": running[0], "METRICS": running[1]}
+    environment = {"PULLTRACE": running[0], "METRICS": running[1], "START_SPREAD": START_SPREAD}
     result = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
