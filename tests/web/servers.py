@@ -48,6 +48,7 @@ class Gate:
         self._prefix = prefix.encode()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open = True
+        self._clients: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -63,12 +64,20 @@ class Gate:
         self._open = False
         self._listener.close()
 
+    def cut(self) -> None:
+        """Break all connections of clients; new ones are served."""
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+        self._clients.clear()
+
     def _accept(self) -> None:
         while self._open:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._clients.append(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

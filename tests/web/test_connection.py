@@ -45,6 +45,16 @@ def test_fails_over_to_another_replica(open_page: OpenPage, tmp_path: Path) -> N
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
+def test_continues_after_a_broken_connection(open_page: OpenPage, tmp_path: Path) -> None:
+    """The browser reconnects to the same replica after about 3 s, and the page is live again."""
+    with RowsServer(tmp_path, "hostile") as server, Gate([server.port]) as gate:
+        page = open_page(f"{gate.url}?view=pulls")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        gate.cut()
+        expect(page.get_by_text(re.compile("^Reconnecting"))).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=15_000)
+
+
 def test_works_below_a_prefix(open_page: OpenPage, tmp_path: Path) -> None:
     """All requests are relative to the page, so any path prefix of an ingress works."""
     with RowsServer(tmp_path, "hostile") as server, Gate([server.port], "/some/prefix") as gate:

@@ -29,6 +29,8 @@ class PullStore:
         self._sequence = 0
         self._synced = False
         self._closed = False
+        self._snapshot: Snapshot | None = None
+        """The rows of this moment, copied at most once between two changes."""
         self._news = asyncio.Event()
 
     @property
@@ -41,7 +43,9 @@ class PullStore:
         return row.node if row is not None else default
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._sequence, dict(self._pulls), self._synced, dict(self._pods))
+        if self._snapshot is None:
+            self._snapshot = Snapshot(self._sequence, dict(self._pulls), self._synced, dict(self._pods))
+        return self._snapshot
 
     def subscribe(self) -> tuple[Snapshot, StoreSubscription]:
         return self.snapshot(), StoreSubscription(self, self._sequence)
@@ -77,6 +81,7 @@ class PullStore:
             self._wake()
 
     def _wake(self) -> None:
+        self._snapshot = None
         self._news.set()
         self._news = asyncio.Event()
 

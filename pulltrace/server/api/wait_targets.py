@@ -6,8 +6,9 @@ Only a pod's status makes it ready, neither an Event nor the end of its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from pulltrace.pulls.formatting import rfc3339
@@ -15,7 +16,6 @@ from pulltrace.pulls.view import AnyChange, PodChange, PodLookup, PodState, PodV
 from pulltrace.pulls.workload_summary import WorkloadSummary, summarize
 from pulltrace.server.json import schemas, serializers
 from pulltrace.server.json.clock import Clocks
-from pulltrace.server.json.filters import normalized
 
 Admit: TypeAlias = Callable[[], None]
 """Called before Kubernetes is asked; raises what the check raises then."""
@@ -29,58 +29,90 @@ class Readiness:
     """Whether all its images are present; None when the target does not exist."""
     from_kubernetes: bool = False
     """No change of a row announces the next state of such a target."""
-    pod: schemas.Pod | None = None
-    workload: schemas.WorkloadSummary | None = None
+    pod: PodView | None = None
+    summary: WorkloadSummary | None = None
 
 
+class Rows:
+    """The pods of one snapshot. All waiters share them, so each target is checked once."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        """`now` is the aggregator's monotonic clock."""
+        self.snapshot = snapshot
+        self.now = now
+        self._readiness: dict[Target, Readiness] = {}
+
+    def readiness(self, target: Target) -> Readiness:
+        """Return the readiness as far as rows show it."""
+        if (known := self._readiness.get(target)) is None:
+            known = self._readiness[target] = target.in_rows(self)
+        return known
+
+    def pods_named_like(self, workload: Workload) -> Sequence[PodView]:
+        """Return the pods whose workload has that namespace and name, of any kind."""
+        return self._by_name.get((workload.namespace, workload.name), ())
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], list[PodView]]:
+        pods: dict[tuple[str, str], list[PodView]] = {}
+        for pod in self.snapshot.pods.values():
+            pods.setdefault((pod.workload.namespace, pod.workload.name), []).append(pod)
+        return pods
+
+
+@dataclass(frozen=True, slots=True)
 class PodTarget:
     """A pod, by its name."""
 
-    def __init__(self, namespace: str, name: str) -> None:
-        self.name = f"pod {namespace}/{name}"
-        self._namespace = namespace
-        self._pod = name
+    namespace: str
+    pod: str
+
+    def __str__(self) -> str:
+        return f"pod {self.namespace}/{self.pod}"
 
     def includes(self, pod: PodView) -> bool:
-        return (pod.namespace, pod.name) == (self._namespace, self._pod)
+        return pod.name == self.pod and pod.namespace == self.namespace
 
-    async def check(self, snapshot: Snapshot, lookup: PodLookup | None, admit: Admit, clocks: Clocks) -> Readiness:
-        row = snapshot.pods.get(f"{self._namespace}/{self._pod}")
-        if row is not None and row.state is PodState.GONE:
-            row = None
-        pod = None if row is None else serializers.pod(row, clocks.wall_offset())
-        if row is not None and row.state.pending:
-            return Readiness(ready=False, pod=pod)
-        if lookup is None:
-            return Readiness(None if row is None else True, pod=pod)
-        ready = await lookup.has_images(self._namespace, self._pod, admit)
-        return Readiness(ready, from_kubernetes=True, pod=pod if ready else None)
+    def in_rows(self, rows: Rows) -> Readiness:
+        pod = rows.snapshot.pods.get(f"{self.namespace}/{self.pod}")
+        if pod is None or pod.state is PodState.GONE:
+            return Readiness(None)
+        return Readiness(not pod.state.pending, pod=pod)
+
+    async def confirm(self, shown: Readiness, lookup: PodLookup, admit: Admit) -> Readiness:
+        """Ask Kubernetes about a pod that does not wait in the rows."""
+        ready = await lookup.has_images(self.namespace, self.pod, admit)
+        return Readiness(ready, from_kubernetes=True, pod=shown.pod if ready else None)
 
 
+@dataclass(frozen=True, slots=True)
 class WorkloadTarget:
-    """All current pods of a workload."""
+    """All current pods of a workload; the case of its kind does not count."""
 
-    def __init__(self, workload: Workload) -> None:
-        self.name = f"workload {workload.namespace}/{workload.kind}/{workload.name}"
-        self._workload = workload
+    workload: Workload
+
+    def __str__(self) -> str:
+        return f"workload {self.workload.namespace}/{self.workload.kind}/{self.workload.name}"
 
     def includes(self, pod: PodView) -> bool:
-        return normalized(pod.workload) == normalized(self._workload)
+        own, other = self.workload, pod.workload
+        return other.name == own.name and other.namespace == own.namespace and other.kind.lower() == own.kind.lower()
 
-    async def check(self, snapshot: Snapshot, lookup: PodLookup | None, admit: Admit, clocks: Clocks) -> Readiness:
-        pods = [pod for pod in snapshot.pods.values() if self.includes(pod) and pod.state is not PodState.GONE]
-        [*_, summary] = summarize(pods, clocks.monotonic()) or (
-            WorkloadSummary(self._workload, 0, 0, 0, None, None, ()),
-        )
-        now = clocks.wall()
-        if any(pod.state.pending for pod in pods):
-            return Readiness(ready=False, workload=serializers.summary(summary, now))
-        if lookup is None:
-            return Readiness(True if pods else None, workload=serializers.summary(summary, now))
-        count, with_images = await lookup.pods_with_images(summary.workload, admit)
-        summary = replace(summary, pods=count, ready=with_images)
-        ready = count == with_images if count else None
-        return Readiness(ready, from_kubernetes=True, workload=serializers.summary(summary, now))
+    def in_rows(self, rows: Rows) -> Readiness:
+        pods = [
+            pod for pod in rows.pods_named_like(self.workload) if pod.state is not PodState.GONE and self.includes(pod)
+        ]
+        if not pods:
+            return Readiness(None, summary=WorkloadSummary(self.workload, 0, 0, 0, None, None, ()))
+        [*_, summary] = summarize(pods, rows.now)
+        return Readiness(not any(pod.state.pending for pod in pods), summary=summary)
+
+    async def confirm(self, shown: Readiness, lookup: PodLookup, admit: Admit) -> Readiness:
+        """Ask Kubernetes about a workload without waiting pods in the rows."""
+        assert shown.summary is not None
+        count, with_images = await lookup.pods_with_images(shown.summary.workload, admit)
+        summary = replace(shown.summary, pods=count, ready=with_images)
+        return Readiness(count == with_images if count else None, from_kubernetes=True, summary=summary)
 
 
 Target: TypeAlias = PodTarget | WorkloadTarget
@@ -92,8 +124,9 @@ def concerns(target: Target, change: AnyChange) -> bool:
     return pod is not None and target.includes(pod)
 
 
-def result(readiness: Readiness, *, timed_out: bool, now: float) -> schemas.WaitResult:
+def result(readiness: Readiness, *, timed_out: bool, clocks: Clocks) -> schemas.WaitResult:
     """Return the answer that ends the wait."""
+    now = clocks.wall()
     written: schemas.WaitResult = {
         "schemaVersion": "v1",
         "timestamp": rfc3339(now),
@@ -101,7 +134,7 @@ def result(readiness: Readiness, *, timed_out: bool, now: float) -> schemas.Wait
         "timedOut": timed_out,
     }
     if readiness.pod is not None:
-        written["pod"] = readiness.pod
-    if readiness.workload is not None:
-        written["workload"] = readiness.workload
+        written["pod"] = serializers.pod(readiness.pod, clocks.wall_offset())
+    if readiness.summary is not None:
+        written["workload"] = serializers.summary(readiness.summary, now)
     return written

@@ -54,6 +54,23 @@ def test_a_snapshot_stays_as_it_was() -> None:
     assert before.pulls == {}
 
 
+def test_readers_between_two_changes_share_a_snapshot() -> None:
+    """A thousand requests copy the rows once; each kind of change ends the snapshot."""
+    store = PullStore()
+    put(store, row(1))
+    first = store.snapshot()
+    assert store.snapshot() is first
+
+    put(store, row(2))
+    second = store.snapshot()
+    store.mark_synced()
+    third = store.snapshot()
+
+    assert (len(first.pulls), len(second.pulls)) == (1, 2)
+    assert (first.synced, third.synced) == (False, True)
+    assert first.sequence < second.sequence < third.sequence
+
+
 async def test_changes_follow_the_snapshot_without_a_gap() -> None:
     """Everything after the snapshot comes, once, in order."""
     store = PullStore()

@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from pulltrace.aggregator.state.store import PullStore
 from pulltrace.pulls.view import PodState, Workload
-from pulltrace.server.api import wait
+from pulltrace.pulls.workload_summary import summarize
+from pulltrace.server.api import wait, wait_targets
 from pulltrace.server.api.lookup_limiter import Rate
 from pulltrace.server.api.wait import Wait
 from pulltrace.server.http.connection_limiter import ConnectionLimits
@@ -334,3 +336,81 @@ async def test_many_changes_cost_a_waiter_few_wakes(monkeypatch: pytest.MonkeyPa
 
     assert (await answer).json()["ready"] is True
     assert len(reads) <= 2
+
+
+async def test_many_changes_of_its_own_cost_a_waiter_few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiter reads changes of its own pod together, too."""
+    monkeypatch.setattr(wait, "PAUSE_SECONDS", 0.05)
+    waiting = Waiting(estimated_pod())
+    subscribe = waiting.source.subscribe
+    checks: list[None] = []
+
+    def counted() -> Any:
+        checks.append(None)
+        return subscribe()
+
+    waiting.source.subscribe = counted  # type: ignore[method-assign]
+    answer = asyncio.create_task(waiting.get("pod=shop/web-1"))
+    await until(lambda: waiting.source.subscriptions)
+    for number in range(50):
+        waiting.source.put(estimated_pod(state=(PodState.FAILING, PodState.WAITING)[number % 2]))
+        await asyncio.sleep(0)
+    waiting.source.put(estimated_pod(state=PodState.READY))
+
+    assert (await answer).json()["ready"] is True
+    assert len(checks) <= 2
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+async def test_waiters_share_checks(monkeypatch: pytest.MonkeyPatch, *, cluster: bool) -> None:
+    """All waiters of a workload cost one check of its pods for each state of the rows."""
+    checks: list[float] = []
+
+    def counted(pods: Any, now: float) -> Any:
+        checks.append(now)
+        return summarize(pods, now)
+
+    monkeypatch.setattr(wait_targets, "summarize", counted)
+    waits, ready = estimated_pod(), estimated_pod(state=PodState.READY)
+    store, kubernetes = PullStore(), Kubernetes()
+    kubernetes.workloads[Workload("shop", "Deployment", "web")] = (1, 1)
+    store.replace_pods((), {waits.id: waits})
+    app = Wait(store, kubernetes if cluster else None, CLOCKS)
+    async with serving(app) as port, httpx.AsyncClient(timeout=20) as client:
+        url = f"http://127.0.0.1:{port}/api/v1/wait?workload=shop/Deployment/web"
+        answers = [asyncio.create_task(client.get(url)) for _ in range(20)]
+        await until(lambda: len(app.waiters) == len(answers) and checks)
+        store.replace_pods((), {ready.id: ready})
+        bodies = [answer.json() for answer in await asyncio.gather(*answers)]
+
+    assert [body["ready"] for body in bodies] == [True] * len(answers)
+    assert len(checks) == 2
+
+
+async def test_shared_checks_expire() -> None:
+    """The time until a workload is ready counts down although no row changes."""
+    now = [MONOTONIC]
+    row = estimated_pod()
+    store = PullStore()
+    store.replace_pods((), {row.id: row})
+    app = Wait(store, None, Clocks(lambda: NOW, lambda: now[0]))
+    async with serving(app) as port, httpx.AsyncClient(timeout=20) as client:
+        url = f"http://127.0.0.1:{port}/api/v1/wait?workload=shop/Deployment/web"
+        first = asyncio.create_task(client.get(url))  # with it the rows stay shared
+        await until(lambda: len(app.waiters))
+        etas = []
+        for _ in range(2):
+            etas.append((await client.get(f"{url}&timeout=0")).json()["workload"]["etaSeconds"])
+            now[0] += 5
+        first.cancel()
+
+    assert etas[0] - etas[1] == 5
+
+
+@pytest.mark.parametrize("now", [0.0, 12.03, 12.05, 12.07, 12.0999])
+def test_pauses_end_together(now: float) -> None:
+    """Waiters that arrive at different times check at the same times, so they share checks."""
+    pause_seconds = wait.seconds_to_check(now)
+
+    assert wait.PAUSE_SECONDS / 2 < pause_seconds <= wait.PAUSE_SECONDS
+    assert (now + pause_seconds) * 10 == pytest.approx(round((now + pause_seconds) * 10))

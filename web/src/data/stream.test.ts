@@ -62,6 +62,26 @@ describe("a connection that breaks", () => {
     expect(server.connections).toHaveLength(1);
   });
 
+  it("continues when the browser reconnects to the same replica", () => {
+    server.connection.sendSnapshot([]);
+    server.connection.breakOff();
+    vi.advanceTimersByTime(3000);
+    server.connection.sendResumed();
+    server.connection.send("pull.started", wirePull());
+    expect(connections).toMatchObject([{ kind: "live" }, { kind: "lost" }, { kind: "live" }]);
+    expect(messages).toHaveLength(2);
+    vi.advanceTimersByTime(59_999);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it("does not continue without a snapshot", () => {
+    server.connection.breakOff();
+    server.connection.sendResumed();
+    server.connection.send("pull.started", wirePull());
+    expect(connections).toMatchObject([{ kind: "lost" }]);
+    expect(messages).toEqual([]);
+  });
+
   it("is replaced when the browser has given up", () => {
     server.connection.refuse();
     vi.advanceTimersByTime(999);

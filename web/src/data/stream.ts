@@ -5,7 +5,8 @@
  * notice a connection whose other end is gone. So the stream opens a new connection
  * - after a growing, jittered delay if the browser gave up or no snapshot came in time;
  * - without a word after a long silence: a quiet cluster and a dead connection do not differ.
- * Every connection starts with a snapshot, so rows of two connections are never merged.
+ * Every new EventSource starts with a snapshot, so rows of two replicas are never merged. The browser's own reconnect to
+ * the same replica continues with an event named `resumed`, and the missed changes follow it.
  */
 import type { Connection } from "../model/types";
 import { steadyNowMs } from "./clock";
@@ -68,15 +69,22 @@ export function openStream(listener: StreamListener, base: string, seams: Stream
     let hasSnapshot = false;
     after(SNAPSHOT_TIMEOUT_MS, retryLater);
 
+    function becomeLive() {
+      attempts = 0;
+      become({ kind: "live" });
+      after(MAX_SILENCE_MS, connect);
+    }
+
     opened.addEventListener("snapshot", (event: MessageEvent<string>) => {
       if (source !== opened) return;
       const snapshot = decodeSnapshot(event.data, steadyNowMs());
       if (snapshot === null) return;
       hasSnapshot = true;
-      attempts = 0;
       listener.onSnapshot(snapshot);
-      become({ kind: "live" });
-      after(MAX_SILENCE_MS, connect);
+      becomeLive();
+    });
+    opened.addEventListener("resumed", () => {
+      if (source === opened && hasSnapshot) becomeLive();
     });
     opened.onmessage = (event: MessageEvent<string>) => {
       if (source !== opened || !hasSnapshot) return;
@@ -87,7 +95,6 @@ export function openStream(listener: StreamListener, base: string, seams: Stream
     };
     opened.onerror = () => {
       if (source !== opened) return;
-      hasSnapshot = false;
       if (opened.readyState === EventSource.CLOSED) {
         retryLater();
       } else {

@@ -96,6 +96,13 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new MessageEvent("snapshot", { data }));
   }
 
+  /** The browser has reconnected to the same replica, which sends the missed changes next. */
+  sendResumed() {
+    this.readyState = 1;
+    const data = JSON.stringify({ schemaVersion: "v1", timestamp: new Date(steadyNowMs()).toISOString(), type: "resumed", synced: true });
+    this.dispatchEvent(new MessageEvent("resumed", { data }));
+  }
+
   send(type: string, pull: unknown) {
     this.sendText(JSON.stringify({ schemaVersion: "v1", type, pull }));
   }
