@@ -22,6 +22,9 @@ REQUEST_SECONDS = 10.0
 WRITE_SECONDS = 10.0
 """A peer that reads less than `WRITE_BYTES` of what the transport holds for it in this time is disconnected."""
 
+SHUTDOWN_WRITE_SECONDS = 0.5
+"""The write deadline once the server stops: a peer that does not read holds up neither its end nor the process."""
+
 WRITE_BYTES = 16 * 1024
 
 MAX_INCOMPLETE = 1024
@@ -83,6 +86,13 @@ class DeadlineProtocol(H11Protocol):
     def resume_writing(self) -> None:
         self._stop_write_timer()
         super().resume_writing()
+
+    def shutdown(self) -> None:
+        self.write_seconds = min(self.write_seconds, SHUTDOWN_WRITE_SECONDS)
+        if self._write_timer is not None:
+            self._stop_write_timer()
+            self._start_write_timer()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_request_timer()

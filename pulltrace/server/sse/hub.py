@@ -125,6 +125,11 @@ class Hub:
         if not self._groups:
             self._stop()
 
+    def close(self) -> None:
+        """End all streams at once."""
+        for subscriber in self._subscribers():
+            subscriber.close()
+
     def _check_new_group(self) -> None:
         """Raise TooManyConnections where one more group, which needs frames of its own, would exceed a limit."""
         if len(self._groups) >= MAX_GROUPS:

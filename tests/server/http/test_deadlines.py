@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.deadlines import WRITE_BYTES, DeadlineProtocol, IncompleteRequests
+from pulltrace.server.http.deadlines import SHUTDOWN_WRITE_SECONDS, WRITE_BYTES, DeadlineProtocol, IncompleteRequests
 from tests.fakes.pull_source import FakePullSource
 from tests.server.peer import Peer
 from tests.server.waiting import until
@@ -61,6 +61,21 @@ async def test_small_rest_has_a_deadline_too() -> None:
     peer.leave()
 
     assert connection._write_timer is None
+
+
+async def test_shutdown_shortens_the_deadline() -> None:
+    """A server that stops waits for a peer that reads, and not for one that does not."""
+    connection, peer = connected()
+    before = connection._write_timer
+    connection.shutdown()
+    after = connection._write_timer
+    assert before is not None
+    assert after is not None
+    assert before.cancelled()
+    assert after.when() - asyncio.get_running_loop().time() <= SHUTDOWN_WRITE_SECONDS
+
+    await until(lambda: peer.aborted)
+    peer.leave()
 
 
 async def test_no_deadline_without_a_buffer() -> None:

@@ -95,6 +95,40 @@ async def test_peer_that_never_reads_is_cut_off() -> None:
         await until(lambda: not app.subscribers)
 
 
+async def test_peer_that_never_reads_does_not_hold_up_the_shutdown(caplog: pytest.LogCaptureFixture) -> None:
+    """The stream ends with the time for its farewell, its connection soon after, and the log has no error."""
+    source = FakePullSource(pull_view(error="x" * 20_000_000))
+    app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS)
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        async with serving(app) as port:
+            await watch(stack, port)
+            await until(lambda: app.subscribers)
+            source.close()
+            await app.wait_until_empty(0.01)
+            stopped_at = loop.time()
+        assert loop.time() - stopped_at < serving_module.GRACE_SECONDS / 2
+
+    assert not app.subscribers
+    assert caplog.text == ""
+
+
+async def test_cancelled_requests_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """uvicorn cancels a response that outlives the shutdown: its log has no stack trace."""
+    monkeypatch.setattr(serving_module, "GRACE_SECONDS", 0.01)
+    app = Busy()
+    async with AsyncExitStack() as stack, serving(app) as port:
+        _, writer = await stack.enter_async_context(connection(port))
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 1)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Cancel 1 running task(s), timeout graceful shutdown exceeded"
+    ]
+
+
 def test_vanished_subscriber_is_removed_within_30_seconds() -> None:
     """A peer vanishes silently: a keep-alive comment is not acknowledged, and the kernel gives up within the promised time."""
     seconds = DEFAULT_POLICY.keep_alive_seconds + DEFAULT_POLICY.check_seconds + serving_module.UNACKNOWLEDGED_SECONDS

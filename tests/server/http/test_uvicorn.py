@@ -47,7 +47,15 @@ async def turns(count: int = 10) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing", "send_400_response"],
+    [
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "pause_writing",
+        "resume_writing",
+        "send_400_response",
+        "shutdown",
+    ],
 )
 def test_methods(name: str) -> None:
     """The methods that are overridden exist in uvicorn's own class, so that overriding them has an effect."""
