@@ -28,11 +28,11 @@ SHUTDOWN_WRITE_SECONDS = 0.5
 WRITE_BYTES = 16 * 1024
 
 MAX_INCOMPLETE = 1024
-"""Connections of one server whose request is incomplete."""
+"""Connections of one server that wait for a request or the rest of one."""
 
 
 class IncompleteRequests:
-    """The connections of one server that owe a request, oldest first; beyond the limit the oldest is aborted.
+    """The connections of one server that owe a request or are idle, oldest first; beyond the limit the oldest is aborted.
 
     NOTE: uvicorn's `limit_concurrency` counts these connections and refuses requests instead. With a limit of 100 connections and
     500 that send their headers slowly, it refused 20 of 20 healthy requests; with this class all 20 were answered.
@@ -99,6 +99,12 @@ class DeadlineProtocol(H11Protocol):
         self._stop_write_timer()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # uvicorn closes a connection that stays idle; until then it takes a place that another client may need.
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._incomplete.add(self.transport)
+
     def send_400_response(self, msg: str) -> None:
         """Answer with a problem document, or abort where a response has begun already."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -119,7 +125,7 @@ class DeadlineProtocol(H11Protocol):
         if self._request_timer is not None:
             self._request_timer.cancel()
             self._request_timer = None
-            self._incomplete.discard(self.transport)
+        self._incomplete.discard(self.transport)
 
     def _start_write_timer(self) -> None:
         buffered_bytes = self.transport.get_write_buffer_size()

@@ -27,8 +27,11 @@ from pulltrace.server.http.deadlines import MAX_INCOMPLETE, DeadlineProtocol, In
 GRACE_SECONDS = 5
 """How long responses may take to finish once the server stops."""
 
-MAX_CONNECTIONS = 2048
-"""Connections beside the streams; uvicorn answers requests on more with 503."""
+MAX_CONNECTIONS = 4096
+"""Connections beside the streams; uvicorn answers requests on more with 503.
+
+The limits of requests, of waiters and of incomplete requests are lower together, and their responses are problem documents.
+"""
 
 ACCEPTED_AT_ONCE = 64
 """Connections that asyncio accepts before it handles others. When all clients reconnect at once, a request waits for this many."""

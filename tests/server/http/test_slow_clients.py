@@ -234,3 +234,31 @@ async def test_running_requests_are_not_aborted() -> None:
 
         assert await served.readline() == b"HTTP/1.1 204 No Content\r\n"
         assert not idle[-1].at_eof()
+
+
+async def test_idle_connections_do_not_displace_requests() -> None:
+    """Clients keep more connections than the server has places for: the longest idle one is aborted, and no request refused."""
+    app = create_app(FakePullSource(pull_view()))
+    async with serving(app, max_connections=20, max_incomplete=10) as port, AsyncExitStack() as stack:
+        for _ in range(60):
+            reader, writer = await stack.enter_async_context(connection(port))
+            writer.write(GET_HEALTHZ)
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_idle_connection_serves_the_next_request() -> None:
+    """A connection whose next request runs is idle no longer."""
+    app = Busy()
+    app.go.set()
+    async with serving(app, max_incomplete=1) as port, AsyncExitStack() as stack:
+        reader, writer = await stack.enter_async_context(connection(port))
+        writer.write(GET_HEALTHZ)
+        await reader.readuntil(b"\r\n\r\n")
+        app.go.clear()
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 2)
+        others = [(await stack.enter_async_context(connection(port)))[0] for _ in range(3)]
+        await until(lambda: sum(other.at_eof() for other in others) == 2)
+        app.go.set()
+
+        assert await reader.readline() == b"HTTP/1.1 204 No Content\r\n"
