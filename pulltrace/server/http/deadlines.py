@@ -74,7 +74,8 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+        # uvicorn reads a later request after the response to this one, and does not see until then that the client has left.
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY} or self.conn.trailing_data[0]:
             self._start_request_timer()
         else:
             self._stop_request_timer()
@@ -100,6 +101,7 @@ class DeadlineProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
+        self._stop_request_timer()
         super().on_response_complete()
         # uvicorn closes a connection that stays idle; until then it takes a place that another client may need.
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():

@@ -58,6 +58,18 @@ class Busy:
         await send({"type": "http.response.body"})
 
 
+class Waiting(Busy):
+    """An application that answers when the client has left."""
+
+    left = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+
+
 # -- Slow readers ---------------------------------------------------------------
 
 
@@ -188,6 +200,27 @@ async def test_bytes_after_the_request_end_a_stream() -> None:
         writer.write(GET_EVENTS)
         await until(lambda: not app.stream.subscribers)
         assert b"HTTP/1.1" not in await all_of(reader)
+
+
+async def test_bytes_after_the_request_end_a_wait() -> None:
+    """The server does not see that such a client has left: its next request has a deadline, and ends this one."""
+    app = Waiting()
+    async with serving(app, protocol=Impatient) as port, connection(port) as (_, writer):
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 1)
+        writer.write(b"x")
+        await until(lambda: app.left)
+
+
+async def test_later_request_is_answered_in_turn() -> None:
+    """The deadline of a later request ends when the server reads it."""
+    app = Busy()
+    async with serving(app) as port, connection(port) as (reader, writer):
+        writer.write(GET_HEALTHZ * 2)
+        await until(lambda: app.asked == 1)
+        app.go.set()
+        for _ in range(2):
+            await reader.readuntil(b"HTTP/1.1 204 No Content\r\n")
 
 
 @pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/api/v1/wait?pod=a/b", b"/nothing"])
