@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +33,8 @@ MANY_PULLS = 5
 """From this number of pulls on, a poll costs more and the idle interval applies."""
 IDLE_POLL_SECONDS = 1.0
 """Interval while no pull runs. A poll is then one call that costs containerd almost nothing."""
+LEASE_READ_SECONDS = 5.0
+"""An idle agent reads its Lease within this part of its delay, at random."""
 WRITTEN_AFTER_SECONDS = 2.0
 """Maximum time from the start of a poll to the write of its report."""
 FAILED_POLLS = 3
@@ -54,29 +56,42 @@ async def run(settings: AgentSettings, store: LeaseWriting, holder: str) -> None
         def observer_since(since: float) -> Observer:
             return Observer(client, lambda: _modified_at(settings.containerd_socket), since=since)
 
-        await delay_idle_start(settings.start_spread_seconds, observer_since(started_at))
-        await report_pulls(settings, store, holder, lambda lease: observer_since(unreported_since(lease, started_at)))
+        def read_lease() -> Awaitable[LeaseRecord | None]:
+            return _read_lease(settings.node_name, store)
+
+        lease = await delay_idle_start(settings.start_spread_seconds, observer_since(started_at), read_lease)
+        await report_pulls(settings, store, holder, lease, observer_since(unreported_since(lease, started_at)))
 
 
-async def delay_idle_start(spread_seconds: float, observer: NodeObserver) -> None:
-    """Wait for a random time, or until the node has a pull to report.
+async def delay_idle_start(
+    spread_seconds: float, observer: NodeObserver, read_lease: Callable[[], Awaitable[LeaseRecord | None]]
+) -> LeaseRecord | None:
+    """Wait for a random time, or until the node has a pull to report. Return its Lease.
 
-    Agents that start together (a rollout, a power failure) so spread their first requests to the API server. The observer
-    reports a missed pull once only, so the caller needs a new one afterwards.
+    Agents that start together (a rollout, a power failure) so spread their requests to the API server. A pull that the
+    Lease reports as running needs a report as well: it ended while no agent ran. The observer reports a missed pull
+    once only, so the caller needs a new one afterwards.
     """
     now = asyncio.get_running_loop().time
     delay = random.uniform(0, spread_seconds)
     if delay > 0:
         logger.info("first write in %.0f s, or at once when the node has a pull to report", delay)
     end = now() + delay
+    reads_at: float | None = now() + random.uniform(0, min(delay, LEASE_READ_SECONDS))
+    lease: LeaseRecord | None = None
     while (left := end - now()) > 0:
+        if reads_at is not None and now() >= reads_at:
+            lease, reads_at = await read_lease(), None
+            if lease is not None and decode(lease.annotations).pulls:
+                return lease
         try:
             observation = await observer.observe()
             if observation.pulls or observation.unseen:
-                return
+                break
         except ContainerdError as error:
             logger.debug("containerd does not answer yet: %s", error)
-        await asyncio.sleep(min(IDLE_POLL_SECONDS, left))
+        await asyncio.sleep(min(IDLE_POLL_SECONDS, left, max(0.0, reads_at - now()) if reads_at else left))
+    return lease if reads_at is None else await read_lease()
 
 
 def unreported_since(lease: LeaseRecord | None, started_at: float) -> float:
@@ -91,19 +106,15 @@ def unreported_since(lease: LeaseRecord | None, started_at: float) -> float:
 
 
 async def report_pulls(
-    settings: AgentSettings,
-    store: LeaseWriting,
-    holder: str,
-    observer_after: Callable[[LeaseRecord | None], NodeObserver],
+    settings: AgentSettings, store: LeaseWriting, holder: str, lease: LeaseRecord | None, observer: NodeObserver
 ) -> None:
-    """Report the observations of a node until cancelled. `observer_after` makes the observer from the Lease of before."""
-    lease = await _read_lease(settings.node_name, store)
+    """Report the observations of a node until cancelled. `lease` is the node's, with the reports of earlier agents."""
     known = lease.annotations if lease is not None else {}
     writer = LeaseWriter(store, settings.node_name, holder, settings.report_interval_seconds, known=known)
     state = tracker.restore(redact_names(decode(known)))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        tasks.create_task(_track(settings, observer_after(lease), state, writer))
+        tasks.create_task(_track(settings, observer, state, writer))
 
 
 async def _track(

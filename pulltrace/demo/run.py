@@ -77,4 +77,6 @@ async def _simulate(cluster: SimulatedCluster, leases: MemoryLeaseStore, pods: P
 
 async def _run_agent(node_name: str, observer: SimulatedObserver, leases: MemoryLeaseStore) -> None:
     settings = AgentSettings(node_name=node_name, report_interval_seconds=REPORT_SECONDS)
-    await agent_run.report_pulls(settings, leases, f"pulltrace-agent-{node_name}", lambda _: observer)
+    await agent_run.report_pulls(
+        settings, leases, f"pulltrace-agent-{node_name}", await leases.get(node_name), observer
+    )

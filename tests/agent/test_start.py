@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulltrace.agent.run import delay_idle_start
+from pulltrace.agent.run import LEASE_READ_SECONDS, delay_idle_start
 from pulltrace.containerd.client import ContainerdError
 from pulltrace.containerd.observation import NodeObservation, PullObservation
+from pulltrace.kube.resources.leases import LeaseRecord
+from pulltrace.pulls.lease_format.annotations import encode
+from pulltrace.pulls.model import NodeReport, Phase
 from tests.builders import virtual_time
+from tests.builders.pulls import START, pull
 
 AGENTS = 5000
 SPREAD_SECONDS = 30
@@ -35,12 +39,17 @@ IDLE = NodeObservation(pulls=())
 PULLING = NodeObservation(pulls=(PullObservation(lease_id="a", started_at=1.0),))
 
 
-def delays(spread_seconds: float, *script: NodeObservation | None, agents: int = 1) -> list[float]:
-    """Return when the delay of each agent ended; all start together."""
+def delays(
+    spread_seconds: float, *script: NodeObservation | None, agents: int = 1, lease: LeaseRecord | None = None
+) -> list[float]:
+    """Return when the delay of each agent ended; all start together, each with this Lease."""
     ends: list[float] = []
 
+    async def read_lease() -> LeaseRecord | None:
+        return lease
+
     async def start() -> None:
-        await delay_idle_start(spread_seconds, ScriptedObserver(script))
+        assert await delay_idle_start(spread_seconds, ScriptedObserver(script), read_lease) is lease
         ends.append(virtual_time.now())
 
     async def all_of_them() -> None:
@@ -75,6 +84,21 @@ def test_a_missed_pull_ends_the_delay() -> None:
 def test_a_pull_that_starts_during_the_delay_ends_it() -> None:
     """The next poll shows it; a containerd that does not answer yet changes nothing."""
     assert delays(600, None, IDLE, IDLE, PULLING) == [3]
+
+
+def test_a_pull_in_the_lease_ends_the_delay_soon() -> None:
+    """It ended while no agent ran; its row would stay as it was. Reads of Leases are spread over 5 s."""
+    ends = delays(600, IDLE, agents=100, lease=LeaseRecord("node-1", encode(NodeReport(pulls=(pull(),)))))
+
+    assert 0.5 < max(ends) - min(ends) <= LEASE_READ_SECONDS
+    assert max(ends) <= LEASE_READ_SECONDS
+
+
+def test_ended_pulls_in_the_lease_leave_the_delay() -> None:
+    """The Lease reports them already."""
+    lease = LeaseRecord("node-1", encode(NodeReport(recent=(pull(phase=Phase.FAILED, ended_at=START),))))
+
+    assert max(delays(600, IDLE, agents=20, lease=lease)) > 60
 
 
 def test_without_a_spread_no_agent_waits() -> None:

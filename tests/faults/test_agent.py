@@ -67,7 +67,7 @@ async def test_d10_agents_start_together(stage: Stage) -> None:
 
             async def start(number: int) -> None:
                 store = KubeLeaseStore(connections[number % len(connections)], NAMESPACE)
-                await delay_idle_start(SPREAD_SECONDS, Idle())
+                await delay_idle_start(SPREAD_SECONDS, Idle(), lambda: store.get(f"many-{number}"))
                 writer = LeaseWriter(store, f"many-{number}", "agent", None)
                 writer.offer(report())
                 await writer.write()
