@@ -21,6 +21,7 @@ from pulltrace.server.api.probes import Check, Probe, all_is_well
 from pulltrace.server.http import problems
 from pulltrace.server.http.allowed_hosts import EVERY_HOST, AllowedHosts
 from pulltrace.server.http.asgi import Application, secured
+from pulltrace.server.http.error_responses import limit_requests
 from pulltrace.server.http.guard import guarded
 
 
@@ -74,4 +75,4 @@ def create_metrics_app(
     app.add_route("/metrics", _Page(registry))
     app.add_route("/healthz", Probe(healthy))
     app.add_route("/readyz", Probe(ready))
-    return secured(guarded(app, hosts))
+    return secured(guarded(limit_requests(app), hosts))

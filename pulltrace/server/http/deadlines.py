@@ -22,14 +22,17 @@ REQUEST_SECONDS = 10.0
 WRITE_SECONDS = 10.0
 """A peer that reads less than `WRITE_BYTES` of what the transport holds for it in this time is disconnected."""
 
+SHUTDOWN_WRITE_SECONDS = 0.5
+"""The write deadline once the server stops: a peer that does not read holds up neither its end nor the process."""
+
 WRITE_BYTES = 16 * 1024
 
 MAX_INCOMPLETE = 1024
-"""Connections of one server whose request is incomplete."""
+"""Connections of one server that wait for a request or the rest of one."""
 
 
 class IncompleteRequests:
-    """The connections of one server that owe a request, oldest first; beyond the limit the oldest is aborted.
+    """The connections of one server that owe a request or are idle, oldest first; beyond the limit the oldest is aborted.
 
     NOTE: uvicorn's `limit_concurrency` counts these connections and refuses requests instead. With a limit of 100 connections and
     500 that send their headers slowly, it refused 20 of 20 healthy requests; with this class all 20 were answered.
@@ -71,7 +74,8 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+        # uvicorn reads a later request after the response to this one, and does not see until then that the client has left.
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY} or self.conn.trailing_data[0]:
             self._start_request_timer()
         else:
             self._stop_request_timer()
@@ -84,10 +88,24 @@ class DeadlineProtocol(H11Protocol):
         self._stop_write_timer()
         super().resume_writing()
 
+    def shutdown(self) -> None:
+        self.write_seconds = min(self.write_seconds, SHUTDOWN_WRITE_SECONDS)
+        if self._write_timer is not None:
+            self._stop_write_timer()
+            self._start_write_timer()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_request_timer()
         self._stop_write_timer()
         super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._stop_request_timer()
+        super().on_response_complete()
+        # uvicorn closes a connection that stays idle; until then it takes a place that another client may need.
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._incomplete.add(self.transport)
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a problem document, or abort where a response has begun already."""
@@ -109,7 +127,7 @@ class DeadlineProtocol(H11Protocol):
         if self._request_timer is not None:
             self._request_timer.cancel()
             self._request_timer = None
-            self._incomplete.discard(self.transport)
+        self._incomplete.discard(self.transport)
 
     def _start_write_timer(self) -> None:
         buffered_bytes = self.transport.get_write_buffer_size()

@@ -27,8 +27,11 @@ from pulltrace.server.http.deadlines import MAX_INCOMPLETE, DeadlineProtocol, In
 GRACE_SECONDS = 5
 """How long responses may take to finish once the server stops."""
 
-MAX_CONNECTIONS = 2048
-"""Connections beside the streams; uvicorn answers requests on more with 503."""
+MAX_CONNECTIONS = 4096
+"""Connections beside the streams; uvicorn answers requests on more with 503.
+
+The limits of requests, of waiters and of incomplete requests are lower together, and their responses are problem documents.
+"""
 
 ACCEPTED_AT_ONCE = 64
 """Connections that asyncio accepts before it handles others. When all clients reconnect at once, a request waits for this many."""
@@ -121,13 +124,18 @@ def _bind(family: int, place: tuple[object, ...], *, dual_stack: bool = False) -
 
 
 class _RateLimitFilter(logging.Filter):
-    """Pass each message once in ten seconds: uvicorn logs one for each bad, refused or failed request."""
+    """Pass each message once in ten seconds: uvicorn logs one for each bad, refused or failed request.
+
+    Requests that the server cancels at its end did not fail; uvicorn logs their number in one line.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._limiter = LogLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+            return False
         error = type(record.exc_info[1]).__name__ if record.exc_info else ""
         line = self._limiter.admit(f"{record.msg} {error}", record.getMessage(), record.created)
         if line is not None:

@@ -66,12 +66,12 @@ class EventStream:
         return len(self._limiter)
 
     async def wait_until_empty(self, timeout_seconds: float) -> None:
-        """Return when the last stream has ended, or after the timeout. Streams end when the source closes."""
+        """Return when the last stream has ended. Streams end when the source closes; the timeout ends the rest at once."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._limiter.empty.wait()
         except TimeoutError:
-            pass
+            self._hub.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullSource, PullView, Snapshot, Subscription
@@ -21,7 +22,7 @@ from pulltrace.server.json.clock import Clocks
 from pulltrace.server.json.event_ids import event_id, sequence_of
 from pulltrace.server.json.row_cache import RowCache
 from pulltrace.server.sse import throttle
-from pulltrace.server.sse.subscriber import Subscriber, over_budget
+from pulltrace.server.sse.subscriber import Subscriber, over_budget, total_bytes
 from pulltrace.server.sse.subscriber_group import KEEP_ALIVE, EventEncoder, SubscriberGroup, farewell
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from pulltrace.server.sse.throttle import Throttle
@@ -54,7 +55,7 @@ class StreamPolicy:
     check_seconds: float = 1.0
     """How often these limits are checked."""
     queued_bytes: int = 64 * 1024 * 1024
-    """Limit for the frames in the queues of all subscribers together (`over_budget`)."""
+    """Limit for the frames that the queues and the groups hold together (`over_budget`)."""
 
 
 DEFAULT_POLICY = StreamPolicy()
@@ -92,8 +93,8 @@ class Hub:
 
         Raises TooManyConnections.
         """
-        if options not in self._groups and len(self._groups) >= MAX_GROUPS:
-            raise TooManyConnections(f"This replica serves {MAX_GROUPS} different sets of filters, which is its limit.")
+        if options not in self._groups:
+            self._check_new_group()
         self._limiter.check(address)
         if not self._tasks:
             self._start()
@@ -124,7 +125,39 @@ class Hub:
         if not self._groups:
             self._stop()
 
+    def close(self) -> None:
+        """End all streams at once."""
+        for subscriber in self._subscribers():
+            subscriber.close()
+
+    def _check_new_group(self) -> None:
+        """Raise TooManyConnections where one more group, which needs frames of its own, would exceed a limit."""
+        if len(self._groups) >= MAX_GROUPS:
+            raise TooManyConnections(f"This replica serves {MAX_GROUPS} different sets of filters, which is its limit.")
+        if self._is_over_budget():
+            megabytes = self._policy.queued_bytes >> 20
+            raise TooManyConnections(f"Other subscribers wait for {megabytes} MiB of events, which is the limit.")
+
+    def _is_over_budget(self) -> bool:
+        """Return whether the queues hold too much, without the frames that the groups keep: it drops them first."""
+        if total_bytes(self._held_frames()) <= self._policy.queued_bytes:
+            return False
+        for group in self._groups.values():
+            group.forget_frames()
+        return total_bytes(self._held_frames()) > self._policy.queued_bytes
+
+    def _held_frames(self) -> Iterator[bytes]:
+        for group in self._groups.values():
+            yield from chain(group.kept_frames, *(subscriber.queued for subscriber in group.subscribers))
+
+    def _close_over_budget(self) -> None:
+        for subscriber in over_budget(self._subscribers(), self._policy.queued_bytes):
+            subscriber.close()
+
     def _snapshot(self, group: SubscriberGroup) -> bytes:
+        # All groups encode a snapshot in one turn of the event loop when the hub restarts.
+        if not group.kept_frames and self._is_over_budget():
+            self._close_over_budget()
         return group.snapshot(self._pulls, self._pods, synced=self._synced, event_id=self._event_id)
 
     def _resumed(self, group: SubscriberGroup, last_event_id: str) -> bytes | None:
@@ -236,10 +269,9 @@ class Hub:
             for subscriber in self._subscribers():
                 if now >= subscriber.expires_at:
                     subscriber.end(farewell())
-            for subscriber in over_budget(self._subscribers(), self._policy.queued_bytes):
-                subscriber.close()
+            self._close_over_budget()
             for group in list(self._groups.values()):
-                group.forget_resumed()
+                group.forget_frames()
                 if now - group.sent_at >= self._policy.keep_alive_seconds:
                     await self._send(group, KEEP_ALIVE, list(group.subscribers))
             self._row_cache.keep_only(self._pulls, self._pods)  # clients that resume have rows encoded that are gone

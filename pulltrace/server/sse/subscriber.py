@@ -133,6 +133,11 @@ class Subscriber:
             self._wake_up.set_result(None)
 
 
+def total_bytes(frames: Iterable[bytes]) -> int:
+    """Return the memory of the frames; a shared one counts once."""
+    return sum(map(len, {id(frame): frame for frame in frames}.values()))
+
+
 def over_budget(subscribers: Iterable[Subscriber], max_bytes: int) -> list[Subscriber]:
     """Return the subscribers to close so that their queues hold at most `max_bytes` together.
 
@@ -143,11 +148,11 @@ def over_budget(subscribers: Iterable[Subscriber], max_bytes: int) -> list[Subsc
     for subscriber in subscribers:
         for frame in subscriber.queued:
             waiting.setdefault(id(frame), (frame, []))[1].append(subscriber)
-    total_bytes = sum(len(frame) for frame, _ in waiting.values())
+    held_bytes = sum(len(frame) for frame, _ in waiting.values())
     closing: dict[int, Subscriber] = {}
     for frame, waiters in sorted(waiting.values(), key=lambda each: len(each[0]) / len(each[1]), reverse=True):
-        if total_bytes <= max_bytes:
+        if held_bytes <= max_bytes:
             break
         closing |= {id(subscriber): subscriber for subscriber in waiters}
-        total_bytes -= len(frame)
+        held_bytes -= len(frame)
     return list(closing.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pulltrace.pulls.view import AnyChange, PodView, PullView
 from pulltrace.server.json import paging, serializers, stream_events
@@ -68,11 +68,11 @@ class SubscriberGroup:
     def reset(self, pulls: Mapping[str, PullView], pods: Mapping[str, PodView]) -> None:
         """Start again from all present rows."""
         self._row_filter.reset(pulls, pods if self.options.pods else {})
-        self._forget_frames()
+        self.forget_frames()
 
     def frame(self, changes: Iterable[AnyChange], encoder: EventEncoder, event_id: bytes) -> bytes:
         """Return the events of new changes; `b""` when the group sees none of them."""
-        self._forget_frames()
+        self.forget_frames()
         return b"".join(self._events(self._row_filter.apply(changes), encoder, event_id))
 
     def resumed(
@@ -102,13 +102,15 @@ class SubscriberGroup:
             self._snapshot = serializers.sse(data, name=b"snapshot", event_id=event_id)
         return self._snapshot
 
-    def forget_resumed(self) -> None:
-        """Drop the resume frames. The next frame does so too, but without changes no frame comes."""
-        self._resumed.clear()
+    @property
+    def kept_frames(self) -> Sequence[bytes]:
+        """The first frames for further subscribers."""
+        return [*([] if self._snapshot is None else [self._snapshot]), *self._resumed.values()]
 
-    def _forget_frames(self) -> None:
+    def forget_frames(self) -> None:
+        """Drop the kept frames. The next frame does so too, but without changes no frame comes."""
         self._snapshot = None
-        self.forget_resumed()
+        self._resumed.clear()
 
     def _events(self, changes: Iterable[AnyChange], encoder: EventEncoder, event_id: bytes) -> list[bytes]:
         """Encode the events. Only the last one has the id: a client that loses its connection before it gets all of them again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -12,6 +14,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pulltrace.server.api.metrics_app import create_metrics_app
+from pulltrace.server.http.asgi import Message, Scope
+from pulltrace.server.http.error_responses import MAX_REQUESTS
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -34,6 +38,31 @@ def test_text_format(client: TestClient) -> None:
         "# TYPE pulltrace_sse_clients_active gauge\n"
         "pulltrace_sse_clients_active 3.0\n"
     )
+
+
+async def test_requests_are_limited() -> None:
+    """One request too many gets a problem document."""
+    answered = asyncio.Event()
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+            if message["status"] == 503:
+                answered.set()
+            await answered.wait()
+
+    app = create_metrics_app(CollectorRegistry())
+    scope: Scope = {"type": "http", "method": "GET", "path": "/healthz", "raw_path": b"/healthz", "query_string": b""}
+    scope |= {"http_version": "1.1", "headers": [], "asgi": {"version": "3.0", "spec_version": "2.3"}}
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for _ in range(MAX_REQUESTS + 1):
+            tasks.create_task(app(scope, receive, send))  # type: ignore[arg-type]
+
+    assert Counter(statuses) == {200: MAX_REQUESTS, 503: 1}
 
 
 def test_openmetrics(client: TestClient) -> None:

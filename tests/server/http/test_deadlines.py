@@ -8,8 +8,9 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.deadlines import WRITE_BYTES, DeadlineProtocol, IncompleteRequests
+from pulltrace.server.http.deadlines import SHUTDOWN_WRITE_SECONDS, WRITE_BYTES, DeadlineProtocol, IncompleteRequests
 from tests.fakes.pull_source import FakePullSource
+from tests.server.connections import GET_HEALTHZ
 from tests.server.peer import Peer
 from tests.server.waiting import until
 
@@ -27,6 +28,11 @@ def connected(protocol: type[DeadlineProtocol] = DeadlineProtocol) -> tuple[Dead
     peer.connect(connection)
     peer.write(b"x" * 1_000_000)
     return connection, peer
+
+
+def owes_a_request(connection: DeadlineProtocol) -> bool:
+    """Whether the request deadline runs."""
+    return connection._request_timer is not None
 
 
 async def test_steady_reader_stays() -> None:
@@ -63,6 +69,21 @@ async def test_small_rest_has_a_deadline_too() -> None:
     assert connection._write_timer is None
 
 
+async def test_shutdown_shortens_the_deadline() -> None:
+    """A server that stops waits for a peer that reads, and not for one that does not."""
+    connection, peer = connected()
+    before = connection._write_timer
+    connection.shutdown()
+    after = connection._write_timer
+    assert before is not None
+    assert after is not None
+    assert before.cancelled()
+    assert after.when() - asyncio.get_running_loop().time() <= SHUTDOWN_WRITE_SECONDS
+
+    await until(lambda: peer.aborted)
+    peer.leave()
+
+
 async def test_no_deadline_without_a_buffer() -> None:
     """Once the peer has read everything no timer runs."""
     connection, peer = connected()
@@ -84,6 +105,22 @@ def test_oldest_incomplete_request_is_aborted() -> None:
     incomplete.discard(peers[1])
     incomplete.add(peers[3])
     assert [peer.aborted for peer in peers] == [True, False, False, False]
+
+
+async def test_later_request_has_a_deadline() -> None:
+    """It runs from the first byte of the request to the end of the response before, when the server reads it."""
+    connection, peer = connected()
+    peer.read()
+    connection.data_received(GET_HEALTHZ)
+    assert not owes_a_request(connection)
+
+    connection.data_received(GET_HEALTHZ)
+    assert owes_a_request(connection)
+
+    peer.reading = True
+    await until(lambda: b"ok" in peer.take())
+    assert not owes_a_request(connection)
+    peer.leave()
 
 
 async def test_end_of_a_connection_stops_its_timers() -> None:

@@ -58,6 +58,18 @@ class Busy:
         await send({"type": "http.response.body"})
 
 
+class Waiting(Busy):
+    """An application that answers when the client has left."""
+
+    left = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+
+
 # -- Slow readers ---------------------------------------------------------------
 
 
@@ -93,6 +105,40 @@ async def test_peer_that_never_reads_is_cut_off() -> None:
         writer.write(GET_EVENTS)
         await until(lambda: app.subscribers)
         await until(lambda: not app.subscribers)
+
+
+async def test_peer_that_never_reads_does_not_hold_up_the_shutdown(caplog: pytest.LogCaptureFixture) -> None:
+    """The stream ends with the time for its farewell, its connection soon after, and the log has no error."""
+    source = FakePullSource(pull_view(error="x" * 20_000_000))
+    app = EventStream(source, RowCache(CLOCKS), CLOCKS, limits=DEFAULT_LIMITS)
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        async with serving(app) as port:
+            await watch(stack, port)
+            await until(lambda: app.subscribers)
+            source.close()
+            await app.wait_until_empty(0.01)
+            stopped_at = loop.time()
+        assert loop.time() - stopped_at < serving_module.GRACE_SECONDS / 2
+
+    assert not app.subscribers
+    assert caplog.text == ""
+
+
+async def test_cancelled_requests_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """uvicorn cancels a response that outlives the shutdown: its log has no stack trace."""
+    monkeypatch.setattr(serving_module, "GRACE_SECONDS", 0.01)
+    app = Busy()
+    async with AsyncExitStack() as stack, serving(app) as port:
+        _, writer = await stack.enter_async_context(connection(port))
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 1)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Cancel 1 running task(s), timeout graceful shutdown exceeded"
+    ]
 
 
 def test_vanished_subscriber_is_removed_within_30_seconds() -> None:
@@ -156,6 +202,27 @@ async def test_bytes_after_the_request_end_a_stream() -> None:
         assert b"HTTP/1.1" not in await all_of(reader)
 
 
+async def test_bytes_after_the_request_end_a_wait() -> None:
+    """The server does not see that such a client has left: its next request has a deadline, and ends this one."""
+    app = Waiting()
+    async with serving(app, protocol=Impatient) as port, connection(port) as (_, writer):
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 1)
+        writer.write(b"x")
+        await until(lambda: app.left)
+
+
+async def test_later_request_is_answered_in_turn() -> None:
+    """The deadline of a later request ends when the server reads it."""
+    app = Busy()
+    async with serving(app) as port, connection(port) as (reader, writer):
+        writer.write(GET_HEALTHZ * 2)
+        await until(lambda: app.asked == 1)
+        app.go.set()
+        for _ in range(2):
+            await reader.readuntil(b"HTTP/1.1 204 No Content\r\n")
+
+
 @pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/api/v1/wait?pod=a/b", b"/nothing"])
 async def test_bodies_have_a_deadline(path: bytes) -> None:
     """Nor does a connection stay that announces a body and does not send it, whatever it asks for."""
@@ -200,3 +267,31 @@ async def test_running_requests_are_not_aborted() -> None:
 
         assert await served.readline() == b"HTTP/1.1 204 No Content\r\n"
         assert not idle[-1].at_eof()
+
+
+async def test_idle_connections_do_not_displace_requests() -> None:
+    """Clients keep more connections than the server has places for: the longest idle one is aborted, and no request refused."""
+    app = create_app(FakePullSource(pull_view()))
+    async with serving(app, max_connections=20, max_incomplete=10) as port, AsyncExitStack() as stack:
+        for _ in range(60):
+            reader, writer = await stack.enter_async_context(connection(port))
+            writer.write(GET_HEALTHZ)
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_idle_connection_serves_the_next_request() -> None:
+    """A connection whose next request runs is idle no longer."""
+    app = Busy()
+    app.go.set()
+    async with serving(app, max_incomplete=1) as port, AsyncExitStack() as stack:
+        reader, writer = await stack.enter_async_context(connection(port))
+        writer.write(GET_HEALTHZ)
+        await reader.readuntil(b"\r\n\r\n")
+        app.go.clear()
+        writer.write(GET_HEALTHZ)
+        await until(lambda: app.asked == 2)
+        others = [(await stack.enter_async_context(connection(port)))[0] for _ in range(3)]
+        await until(lambda: sum(other.at_eof() for other in others) == 2)
+        app.go.set()
+
+        assert await reader.readline() == b"HTTP/1.1 204 No Content\r\n"

@@ -47,7 +47,16 @@ async def turns(count: int = 10) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing", "send_400_response"],
+    [
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "pause_writing",
+        "resume_writing",
+        "send_400_response",
+        "shutdown",
+        "on_response_complete",
+    ],
 )
 def test_methods(name: str) -> None:
     """The methods that are overridden exist in uvicorn's own class, so that overriding them has an effect."""
@@ -104,6 +113,29 @@ async def test_lost_connection_may_be_reported_twice() -> None:
 
     assert application.messages == ["http.disconnect"], RELY
     assert peer.take() == b"", RELY
+
+
+async def test_end_of_a_response_is_one_call() -> None:
+    """The protocol learns of the end of each response; the parser is idle then, or reads the next request."""
+    states = []
+
+    class Noting(H11Protocol):
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            states.append(self.conn.their_state)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(application, ws="none", lifespan="off", log_config=None)
+    protocol, peer = Noting(config, ServerState(), {}), Peer()
+    peer.connect(protocol)
+    protocol.data_received((GET + b"\r\n") * 2)
+    await turns()
+
+    assert states == [h11.DONE, h11.IDLE], RELY
+    peer.leave()
 
 
 async def test_limit_counts_connections() -> None:

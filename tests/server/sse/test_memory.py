@@ -57,6 +57,15 @@ async def test_resume_frames_are_few() -> None:
     assert len(streams.hub._groups[PLAIN]._resumed) == MAX_RESUMED
 
 
+async def test_snapshots_are_dropped_soon() -> None:
+    """Without changes, a group does not keep the snapshot that its subscribers have read."""
+    streams = Streams(pull_view(), policy=StreamPolicy(check_seconds=0.01))
+    streams.join().take()
+
+    assert streams.hub._groups[PLAIN].kept_frames
+    await until(lambda: not streams.hub._groups[PLAIN].kept_frames)
+
+
 async def test_resume_frames_are_dropped_soon() -> None:
     """Clients that lost their connections together resume together."""
     streams = Streams(pull_view(), policy=StreamPolicy(check_seconds=0.01))

@@ -10,6 +10,7 @@ from pulltrace.server.http.asgi import Message
 from pulltrace.server.http.connection_limiter import ConnectionLimits, TooManyConnections
 from pulltrace.server.json.filters import Filters
 from pulltrace.server.sse.hub import MAX_GROUPS, StreamPolicy
+from pulltrace.server.sse.subscriber import total_bytes
 from pulltrace.server.sse.subscriber_group import KEEP_ALIVE
 from pulltrace.server.sse.subscription_options import SubscriptionOptions
 from tests.builders.views import pull_view
@@ -153,6 +154,37 @@ async def test_queues_together_are_bounded() -> None:
     await until(lambda: any(client.closed for client in others))
     assert not any(client.closed for client in together)
     assert sum(not client.closed for client in others) in range(1, 5)
+
+
+async def test_new_filters_are_refused_over_the_budget() -> None:
+    """Each set of filters needs a snapshot of its own; a subscriber with known filters shares one."""
+    row = pull_view("00000000000b", error="x" * 1_000_000)
+    streams = Streams(row, policy=StreamPolicy(check_seconds=60, queued_bytes=2_000_000))
+    sets = [SubscriptionOptions(filters=Filters(node=("node-1", f"node-{number}"))) for number in range(2, 5)]
+    slow = [streams.join(options) for options in sets[:2]]
+
+    with pytest.raises(TooManyConnections, match="Other subscribers wait for 1 MiB of events"):
+        streams.join(sets[2])
+    assert streams.app.subscribers == 2
+
+    slow[0].take()
+    assert b"event: snapshot\n" in streams.join(sets[2]).take()
+
+
+async def test_restart_stays_within_the_budget() -> None:
+    """After a restart each set of filters needs a snapshot at once: the subscribers that do not read are closed."""
+    row = pull_view("00000000000b", error="x" * 1_000_000)
+    streams = Streams(row, policy=StreamPolicy(check_seconds=60, queued_bytes=2_000_000))
+    clients = []
+    for number in range(2, 8):
+        clients.append(streams.join(SubscriptionOptions(filters=Filters(node=("node-1", f"node-{number}")))))
+        clients[-1].take()
+    streams.hub._restart()
+    for client in clients:
+        await client.subscriber.next()
+
+    assert total_bytes(streams.hub._held_frames()) < 3_100_000
+    assert [client.closed for client in clients] == [True] * 4 + [False] * 2
 
 
 @pytest.mark.parametrize(("query", "parameter"), [("layers=1", "layers"), ("nodes=x", "nodes"), ("layers=", "layers")])
