@@ -39,7 +39,8 @@ PROGRESSED = re.compile(rb'"progressedAt":"([^"]+)"')
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    """Return a port that is free at all addresses, as the server listens at all of them."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
         port: int = server.getsockname()[1]
     return port
 

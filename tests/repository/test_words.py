@@ -10,14 +10,12 @@ from tests.repository.files import name_of, tracked
 from tests.repository.words import comments, faults, folder, markdown, python, script
 
 FOLDERS = sorted({folder(name_of(path)) for path in tracked()})
-PENDING = frozenset({"docs/reliability.md"})
-"""Files whose texts do not follow the rules yet."""
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_texts_follow_the_rules(name: str) -> None:
     """No sentence has a banned opening or word, no name a banned part, no line of the docs is too long."""
-    found = faults([path for path in tracked(name) if folder(name_of(path)) == name and name_of(path) not in PENDING])
+    found = faults([path for path in tracked(name) if folder(name_of(path)) == name])
 
     assert found == [], "\n" + "\n".join(map(str, found))
 
