@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pulltrace.server.http.asgi import SECURITY_HEADERS
+from pulltrace.server.http.asgi import SECURITY_HEADERS, Receive, Scope, Send
 
 GET_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_EVENTS = b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -20,6 +20,20 @@ async def connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         yield reader, writer
     finally:
         writer.transport.abort()
+
+
+class Busy:
+    """An application that answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
 
 
 class Answer:

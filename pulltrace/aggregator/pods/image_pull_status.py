@@ -56,6 +56,10 @@ class ImagePullStatus:
         return _STATUS_BYTES + text_bytes(self.message)
 
 
+NO_EVENTS = ImagePullStatus()
+"""The status of an image without Events."""
+
+
 def image_key(wait: ImageWait) -> str:
     """Return the key of an image of a pod. Events on an image volume name no container, only the image."""
     return f"@{full_name(wait.image)}" if wait.role is Role.VOLUME else wait.name

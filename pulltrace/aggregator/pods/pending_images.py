@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pulltrace.aggregator.pods.image_failures import FAILED, ImageFailure
-from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, image_key
+from pulltrace.aggregator.pods.image_pull_status import NO_EVENTS, ImagePullStatus, image_key
 from pulltrace.kube.resources.pending_pods import PodRecord, Role
 from pulltrace.pulls.failures import NEVER_PULLED, Failure, classify
 from pulltrace.pulls.model import Phase, Pull
 from pulltrace.pulls.references import Reference, parse_reference
 from pulltrace.pulls.view import WaitingContainer
-
-_NO_EVENTS = ImagePullStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,15 @@ def pending_images_of(
     """
     found = []
     for wait in pod.waiting:
-        status = events.get(image_key(wait), _NO_EVENTS)
+        status = events.get(image_key(wait), NO_EVENTS)
         if status.present and wait.reason not in FAILED:
             continue
         reference, name, repository = _parse(wait.image)
+        container = WaitingContainer(pod.namespace, pod.name, wait.name, wait.image, pod.workload)
         found.append(
             PendingImage(
-                f"{pod.key}/{wait.name}",
-                WaitingContainer(pod.namespace, pod.name, wait.name, wait.image, pod.workload),
+                container_key(container),
+                container,
                 reference,
                 name,
                 repository,

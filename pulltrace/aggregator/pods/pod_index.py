@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from pulltrace.aggregator.pods.early_events import EarlyEvents
 from pulltrace.aggregator.pods.event_attribution import is_credible, names_pod
 from pulltrace.aggregator.pods.image_failures import ImageFailure, update_failure
-from pulltrace.aggregator.pods.image_pull_status import ImagePullStatus, apply_event, event_image_key, image_key
+from pulltrace.aggregator.pods.image_pull_status import (
+    NO_EVENTS,
+    ImagePullStatus,
+    apply_event,
+    event_image_key,
+    image_key,
+)
 from pulltrace.aggregator.pods.namespace_budget import NamespaceBudget
 from pulltrace.aggregator.pods.pending_images import PendingImage, pending_images_of
 from pulltrace.kube.resources.kubelet_events import KubeletEvent
@@ -20,8 +26,6 @@ from pulltrace.kube.resources.pending_pods import PodRecord
 
 MAX_STATUS_BYTES = 16 * 1024 * 1024
 """Memory of kept Events: 10,000 failing images with the longest messages, or 40,000 requested ones."""
-
-_NO_EVENTS = ImagePullStatus()
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class IndexedPod:
         waiting = self.record.waiting
         if not waiting or self.record.more_waiting:
             return False
-        return all(self.events.get(image_key(wait), _NO_EVENTS).present for wait in waiting)
+        return all(self.events.get(image_key(wait), NO_EVENTS).present for wait in waiting)
 
 
 class PodIndex:
@@ -140,7 +144,7 @@ class PodIndex:
         key = event_image_key(event)
         if not is_credible(event, pod.record) or all(key != image_key(wait) for wait in pod.record.waiting):
             return False
-        before = pod.events.get(key, _NO_EVENTS)
+        before = pod.events.get(key, NO_EVENTS)
         self._last_seq += 1
         after = apply_event(before, event, self._last_seq)
         if after == before:
@@ -162,7 +166,7 @@ class PodIndex:
         since = now if self._listed else -math.inf
         failures = {
             wait.name: update_failure(
-                pod.failures.get(wait.name), wait, pod.events.get(image_key(wait), _NO_EVENTS), since, now
+                pod.failures.get(wait.name), wait, pod.events.get(image_key(wait), NO_EVENTS), since, now
             )
             for wait in pod.record.waiting
         }

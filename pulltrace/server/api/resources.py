@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import falcon
 import falcon.asgi
 import orjson
 
-from pulltrace.pulls.view import NodeView, Row, Snapshot
+from pulltrace.pulls.view import NodeView, PodView, PullView, Row, Snapshot
 from pulltrace.pulls.workload_summary import summarize
 from pulltrace.server.api.responder import Parameters, Query, Responder
 from pulltrace.server.json import paging, serializers
@@ -19,6 +19,8 @@ PULL_PARAMETERS = {**PULL_FILTERS, **paging.PARAMETERS}
 POD_PARAMETERS = {**POD_FILTERS, **paging.PARAMETERS}
 WORKLOAD_PARAMETERS = {"namespace": ANY_TEXT, "workload": ANY_TEXT}
 NODE_PARAMETERS = {"node": ANY_TEXT}
+
+RowT = TypeVar("RowT", PullView, PodView)
 
 Page: TypeAlias = tuple[Iterable[bytes], str | None]
 """The encoded rows, and the cursor of the next page if there is one."""
@@ -91,12 +93,9 @@ class ItemResource:
 
 
 def pulls(responder: Responder) -> ListResource:
-    def page(query: Query, snapshot: Snapshot) -> Page:
-        selected = filter(Filters.from_query(query).matches_pull, snapshot.pulls.values())
-        rows, next_cursor = paging.page(selected, paging.pull_sort_key, query)
-        return responder.row_cache.texts(rows), next_cursor
-
-    return ListResource(responder, "pulls", PULL_PARAMETERS, page, etag=True)
+    return _rows(
+        responder, "pulls", PULL_PARAMETERS, lambda it: it.pulls, lambda it: it.matches_pull, paging.pull_sort_key
+    )
 
 
 def one_pull(responder: Responder) -> ItemResource:
@@ -109,12 +108,25 @@ def one_pull(responder: Responder) -> ItemResource:
 
 
 def pods(responder: Responder) -> ListResource:
-    def page(query: Query, snapshot: Snapshot) -> Page:
-        selected = filter(Filters.from_query(query).matches_pod, snapshot.pods.values())
-        rows, next_cursor = paging.page(selected, paging.pod_sort_key, query)
-        return responder.row_cache.texts(rows), next_cursor
+    return _rows(responder, "pods", POD_PARAMETERS, lambda it: it.pods, lambda it: it.matches_pod, paging.pod_sort_key)
 
-    return ListResource(responder, "pods", POD_PARAMETERS, page, etag=True)
+
+def _rows(
+    responder: Responder,
+    name: str,
+    parameters: Parameters,
+    rows: Callable[[Snapshot], Mapping[str, RowT]],
+    matcher: Callable[[Filters], Callable[[RowT], bool]],
+    sort_key: Callable[[RowT], paging.SortKey],
+) -> ListResource:
+    """Return the list of the matching rows of a snapshot, in pages."""
+
+    def page(query: Query, snapshot: Snapshot) -> Page:
+        selected = filter(matcher(Filters.from_query(query)), rows(snapshot).values())
+        shown, next_cursor = paging.page(selected, sort_key, query)
+        return responder.row_cache.texts(shown), next_cursor
+
+    return ListResource(responder, name, parameters, page, etag=True)
 
 
 def one_pod(responder: Responder) -> ItemResource:

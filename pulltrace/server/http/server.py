@@ -1,7 +1,7 @@
 """Serve an application on an address, as one task of a process.
 
 uvicorn expects the process to itself: it handles the signals, and exits when the port is in use. Here the process's task group
-decides when to stop, an address that cannot be bound is one line, and slow connections have deadlines (`protocol`).
+decides when to stop, an address that cannot be bound is one line, and slow connections have deadlines (`deadlines`).
 """
 
 from __future__ import annotations

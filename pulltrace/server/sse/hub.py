@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StreamPolicy:
-    """How subscribers are served. The write deadline is that of all connections (`http.protocol`)."""
+    """How subscribers are served. The write deadline is that of all connections (`http.deadlines`)."""
 
     keep_alive_seconds: float = 12.0
     """Silence before a keep-alive comment: proxies close silent connections, and the docs promise 15 s."""

@@ -7,11 +7,12 @@ has ended stays until its removal although no pod waits for it: a subscriber of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
-from pulltrace.pulls.view import AnyChange, PodChange, PodState, PodView, PullChange, PullView, Row
+from pulltrace.pulls.view import AnyChange, PodChange, PodView, PullChange, PullView, Row
 from pulltrace.server.json.filters import Filters
 
-_ENDED_STATES = frozenset({PodState.READY, PodState.GONE})
+RowT = TypeVar("RowT", PullView, PodView)
 
 
 class RowFilter:
@@ -28,14 +29,8 @@ class RowFilter:
             rows: Iterator[Row] = (row for part in (pulls, pods) for row in part.values())
             self._shown = {row.id for row in rows if self._matches(row, shown=row.id in self._shown)}
 
-    def pulls(self, rows: Mapping[str, PullView]) -> Iterable[PullView]:
-        """Return the shown pulls."""
-        if not self._filters:
-            return rows.values()
-        return (row for key, row in rows.items() if key in self._shown)
-
-    def pods(self, rows: Mapping[str, PodView]) -> Iterable[PodView]:
-        """Return the shown pods."""
+    def shown(self, rows: Mapping[str, RowT]) -> Iterable[RowT]:
+        """Return the rows of one kind that the subscribers see."""
         if not self._filters:
             return rows.values()
         return (row for key, row in rows.items() if key in self._shown)
@@ -68,7 +63,7 @@ class RowFilter:
     def _matches(self, row: Row, *, shown: bool) -> bool:
         if isinstance(row, PullView):
             return (shown and row.pull.phase.ended) or self._filters.matches_pull(row)
-        return (shown and row.state in _ENDED_STATES) or self._filters.matches_pod(row)
+        return (shown and not row.state.pending) or self._filters.matches_pod(row)
 
 
 def _as_shown(change: AnyChange, *, before: bool, after: bool) -> Iterator[AnyChange]:

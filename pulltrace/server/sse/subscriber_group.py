@@ -93,10 +93,10 @@ class SubscriberGroup:
     ) -> bytes:
         """Return the rows as of the last frame, encoded once for all subscribers that come before the next frame."""
         if self._snapshot is None:
-            shown = sorted(self._row_filter.pulls(pulls), key=paging.pull_sort_key)
+            shown = sorted(self._row_filter.shown(pulls), key=paging.pull_sort_key)
             rows = {"pulls": self._row_cache.texts(shown)}
             if self.options.pods:
-                waiting = sorted(self._row_filter.pods(pods), key=paging.pod_sort_key)
+                waiting = sorted(self._row_filter.shown(pods), key=paging.pod_sort_key)
                 rows["pods"] = self._row_cache.texts(waiting)
             data = serializers.document(rows, synced=synced, now=self._clocks.wall(), kind="snapshot")
             self._snapshot = serializers.sse(data, name=b"snapshot", event_id=event_id)

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
 
 from pulltrace.server.app import create_app
-from pulltrace.server.http.asgi import Receive, Scope, Send, secured
+from pulltrace.server.http.asgi import secured
 from pulltrace.server.http.error_responses import limit_requests
 from pulltrace.server.json.clock import Clocks
 from tests.builders.views import pull_view
 from tests.fakes.pull_source import FakePullSource
-from tests.server.connections import GET_HEALTHZ, Answer, all_of, ask, assert_problem, connection
+from tests.server.connections import GET_HEALTHZ, Answer, Busy, all_of, ask, assert_problem, connection
 from tests.server.serve import serving
 from tests.server.waiting import until
 
 CLOCKS = Clocks()
 CHUNKED = b"GET %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
-
-
-class Busy:
-    """An application that answers when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.go = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
-        await self.go.wait()
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
 
 
 async def test_requests_are_limited() -> None:

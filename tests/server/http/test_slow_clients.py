@@ -19,7 +19,7 @@ from pulltrace.server.sse.endpoint import EventStream
 from pulltrace.server.sse.hub import DEFAULT_POLICY, StreamPolicy
 from tests.builders.views import pull_view
 from tests.fakes.pull_source import FakePullSource
-from tests.server.connections import GET_EVENTS, GET_HEALTHZ, all_of, ask, connection
+from tests.server.connections import GET_EVENTS, GET_HEALTHZ, Busy, all_of, ask, connection
 from tests.server.serve import serving
 from tests.server.waiting import until
 
@@ -42,20 +42,6 @@ async def watch(stack: AsyncExitStack, port: int) -> socket.socket:
     await asyncio.get_running_loop().sock_connect(slow, ("127.0.0.1", port))
     await asyncio.get_running_loop().sock_sendall(slow, GET_EVENTS)
     return slow
-
-
-class Busy:
-    """An application that answers when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.go = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
-        await self.go.wait()
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
 
 
 class Waiting(Busy):

@@ -1,4 +1,4 @@
-"""The names and the behaviour of uvicorn that `http.protocol` relies on. A failure here after an upgrade means: read that module."""
+"""The names and the behaviour of uvicorn that `http.deadlines` relies on. A failure here after an upgrade means: read that module."""
 
 from __future__ import annotations
 
