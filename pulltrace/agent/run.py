@@ -34,7 +34,7 @@ MANY_PULLS = 5
 IDLE_POLL_SECONDS = 1.0
 """Interval while no pull runs. A poll is then one call that costs containerd almost nothing."""
 LEASE_READ_SECONDS = 5.0
-"""An idle agent reads its Lease within this part of its delay, at random."""
+"""An idle agent reads its Lease beside a random poll of this first part of its delay."""
 WRITTEN_AFTER_SECONDS = 2.0
 """Maximum time from the start of a poll to the write of its report."""
 FAILED_POLLS = 3
@@ -90,7 +90,7 @@ async def delay_idle_start(
                 break
         except ContainerdError as error:
             logger.debug("containerd does not answer yet: %s", error)
-        await asyncio.sleep(min(IDLE_POLL_SECONDS, left, max(0.0, reads_at - now()) if reads_at else left))
+        await asyncio.sleep(min(IDLE_POLL_SECONDS, left))
     return lease if reads_at is None else await read_lease()
 
 

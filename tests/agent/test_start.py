@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pytest
 
 from pulltrace.agent.run import LEASE_READ_SECONDS, delay_idle_start
 from pulltrace.containerd.client import ContainerdError
@@ -37,6 +40,12 @@ class ScriptedObserver:
 
 IDLE = NodeObservation(pulls=())
 PULLING = NodeObservation(pulls=(PullObservation(lease_id="a", started_at=1.0),))
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Draw the same delays in each run: one shorter than a script would end before it."""
+    random.seed(1)
 
 
 def delays(
